@@ -1,0 +1,22 @@
+"""Settings of the test suite: hypothesis profiles, and numpy names for doctests."""
+
+import hypothesis
+import numpy as np
+import pytest
+
+import diffuseconv
+
+hypothesis.settings.register_profile(
+    "suite",
+    deadline=None,
+    max_examples=30,
+    print_blob=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("suite")
+
+
+@pytest.fixture(autouse=True)
+def _doctest_names(doctest_namespace):
+    doctest_namespace["np"] = np
+    doctest_namespace["dc"] = diffuseconv

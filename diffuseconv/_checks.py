@@ -1,0 +1,138 @@
+"""Checks of what users pass in: one wording, one line, before any work begins."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[Any]
+T = TypeVar("T")
+
+
+def got(value: object) -> str:
+    """Say in a few characters what was passed."""
+    if isinstance(value, np.ndarray) and value.size > 8:
+        return f"an array of shape {value.shape} and dtype {value.dtype}"
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def array(name: str, value: ArrayLike, *, finite: bool = True) -> Array:
+    """Take real numbers as float32 or float64 (integers and booleans become float64); copy only if the type changes."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} must be a plain array (pass holes by mask=), got a masked array")
+    try:
+        taken = np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{name} must be a rectangular array of numbers, got {got(value)}") from None
+    if taken.dtype.kind in "iub":
+        taken = taken.astype(np.float64)
+    elif taken.dtype.kind == "f" and taken.dtype.itemsize in (4, 8):
+        taken = taken.astype(taken.dtype.newbyteorder("="), copy=False)
+    else:
+        raise TypeError(f"{name} must hold float32, float64, integers or booleans, got dtype {taken.dtype}")
+    if taken.size == 0:
+        raise ValueError(f"{name} must not be empty, got shape {taken.shape}")
+    if finite:
+        all_finite(name, taken)
+    return taken
+
+
+def all_finite(name: str, value: Array) -> None:
+    """Refuse NaN and infinity, and say where the first one is."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = value.sum()
+    if math.isfinite(total):  # a finite sum proves it in one pass; huge values may overflow, so look closer
+        return
+    finite = np.isfinite(value)
+    if not finite.all():
+        where = tuple(int(i) for i in np.argwhere(~finite)[0])
+        raise ValueError(f"{name} must be finite, got {value[where]} at index {where}")
+
+
+def field(name: str, value: ArrayLike, *, finite: bool = True) -> Array:
+    """Take a field of one, two or three dimensions."""
+    taken = array(name, value, finite=finite)
+    if not 1 <= taken.ndim <= 3:
+        raise ValueError(f"{name} must have 1, 2 or 3 dimensions, got {taken.ndim}")
+    return taken
+
+
+def number(name: str, value: object, *, above: float = -math.inf, least: float = -math.inf) -> float:
+    """Take one finite real number greater than `above` and not less than `least`."""
+    if isinstance(value, (bool, np.bool_, str, bytes, complex)) or np.ndim(value) != 0:  # type: ignore[arg-type]
+        raise TypeError(f"{name} must be a real number, got {got(value)}")
+    try:
+        taken = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        raise TypeError(f"{name} must be a real number, got {got(value)}") from None
+    if not math.isfinite(taken):
+        raise ValueError(f"{name} must be finite, got {taken}")
+    if taken <= above:
+        raise ValueError(f"{name} must be greater than {above:g}, got {taken:g}")
+    if taken < least:
+        raise ValueError(f"{name} must be at least {least:g}, got {taken:g}")
+    return taken
+
+
+def count(name: str, value: object, *, least: int = 0, most: int | None = None) -> int:
+    """Take one whole number."""
+    if isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be a whole number, got {got(value)}")
+    try:
+        taken = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(f"{name} must be a whole number, got {got(value)}") from None
+    if taken < least:
+        raise ValueError(f"{name} must be at least {least}, got {taken}")
+    if most is not None and taken > most:
+        raise ValueError(f"{name} must be at most {most}, got {taken}")
+    return taken
+
+
+def choice(name: str, value: object, options: Sequence[str]) -> str:
+    """Take one of a few words."""
+    if isinstance(value, str) and value in options:
+        return value
+    raise ValueError(f"{name} must be one of {', '.join(map(repr, options))}, got {got(value)}")
+
+
+def per_axis(name: str, value: Any, ndim: int, check: Callable[[str, Any], T]) -> tuple[T, ...]:
+    """Take one value for all axes, or a sequence with one for each axis."""
+    if isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim == 1):
+        if len(value) != ndim:
+            raise ValueError(f"{name} must be one value or one for each of the {ndim} axes, got {len(value)} values")
+        return tuple(check(f"{name}[{axis}]", item) for axis, item in enumerate(value))
+    return (check(name, value),) * ndim
+
+
+def axes(value: object, ndim: int) -> tuple[int, ...]:
+    """Take the spatial axes of an array of `ndim` dimensions, in the order given; None means all of them."""
+    if value is None:
+        taken = tuple(range(ndim))
+    else:
+        items = value if isinstance(value, (list, tuple)) else (value,)
+        taken = tuple(count("axes", item, least=-ndim, most=ndim - 1) % ndim for item in items)
+    if len(set(taken)) != len(taken):
+        raise ValueError(f"axes must not repeat, got {got(value)}")
+    if not 1 <= len(taken) <= 3:
+        raise ValueError(f"axes must name 1, 2 or 3 spatial axes, got {len(taken)}")
+    return taken
+
+
+def generator(rng: object) -> np.random.Generator:
+    """Take an int, `Generator`, `SeedSequence` or None as a `Generator`; a passed `Generator` is the one returned."""
+    if isinstance(rng, (bool, np.bool_)) or not (
+        rng is None or isinstance(rng, (int, np.integer, np.random.Generator, np.random.SeedSequence))
+    ):
+        raise TypeError(f"rng must be an int, numpy Generator, SeedSequence or None, got {got(rng)}")
+    if isinstance(rng, (int, np.integer)) and rng < 0:
+        raise ValueError(f"rng must not be negative, got {rng}")
+    if isinstance(rng, np.random.SeedSequence):  # a fresh copy: spawning from the result leaves the caller's unchanged
+        rng = np.random.SeedSequence(rng.entropy, spawn_key=rng.spawn_key, pool_size=rng.pool_size)
+    return np.random.default_rng(rng)

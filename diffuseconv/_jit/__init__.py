@@ -1,0 +1,1 @@
+"""Numba loops only: arrays in, arrays out; no checks, no Python objects."""

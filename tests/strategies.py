@@ -1,0 +1,55 @@
+"""What hypothesis may draw: fields, kernels, boundaries, all bounded to physical ranges."""
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from diffuseconv import boundary
+
+DTYPES = st.sampled_from([np.float64, np.float32])
+BOUNDARIES = st.sampled_from(boundary.NAMES)
+SEEDS = st.integers(0, 2**63 - 1)
+
+
+def shapes(ndim: int | tuple[int, int] = (1, 3), most: int = 12) -> st.SearchStrategy[tuple[int, ...]]:
+    """Draw shapes of fields: `ndim` axes (or a range of them) with 1 to `most` cells."""
+    low, high = (ndim, ndim) if isinstance(ndim, int) else ndim
+    return hnp.array_shapes(min_dims=low, max_dims=high, min_side=1, max_side=most)
+
+
+def numbers(size: float = 1e3, dtype: type = np.float64) -> st.SearchStrategy[float]:
+    """Draw finite numbers up to `size` in magnitude, without subnormals (they lose relative precision by design)."""
+    width = 32 if dtype == np.float32 else 64
+    bound = float(np.float32(size)) if width == 32 else size
+    return st.floats(-bound, bound, width=width, allow_subnormal=False)
+
+
+def fields(
+    shape: tuple[int, ...] | st.SearchStrategy[tuple[int, ...]] | None = None,
+    dtype: type = np.float64,
+    size: float = 1e3,
+) -> st.SearchStrategy[np.ndarray]:
+    """Draw fields with values up to `size` in magnitude."""
+    return hnp.arrays(dtype, shapes() if shape is None else shape, elements=numbers(size, dtype))
+
+
+def kernels(
+    shape: tuple[int, ...] | st.SearchStrategy[tuple[int, ...]] | None = None, size: float = 10.0
+) -> st.SearchStrategy[np.ndarray]:
+    """Draw signed kernels, odd or even, often with zeros."""
+    return hnp.arrays(np.float64, shapes(most=7) if shape is None else shape, elements=numbers(size))
+
+
+@st.composite
+def densities(draw: st.DrawFn, shape: tuple[int, ...] | st.SearchStrategy[tuple[int, ...]] | None = None) -> np.ndarray:
+    """Draw probability densities: weights >= 0 that sum to 1, often sparse."""
+    drawn_shape = shapes(most=7) if shape is None else shape
+    weights = draw(hnp.arrays(np.float64, drawn_shape, elements=st.just(0.0) | st.floats(1e-3, 1.0)))
+    if weights.sum() == 0:
+        weights[(0,) * weights.ndim] = 1.0
+    return weights / weights.sum()
+
+
+def boundaries(ndim: int) -> st.SearchStrategy[tuple[str, ...]]:
+    """Draw one boundary for each axis."""
+    return st.tuples(*[BOUNDARIES] * ndim)
