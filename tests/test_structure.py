@@ -72,7 +72,17 @@ def test_all_is_whole(path):
 
 
 def test_import_is_light():
-    heavy = "matplotlib imageio av PIL tqdm scipy.signal scipy.ndimage scipy.stats scipy.sparse".split()
+    heavy = [
+        "matplotlib",
+        "imageio",
+        "av",
+        "PIL",
+        "tqdm",
+        "scipy.signal",
+        "scipy.ndimage",
+        "scipy.stats",
+        "scipy.sparse",
+    ]
     code = f"import sys, diffuseconv; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
