@@ -1,9 +1,9 @@
 """Convolution as diffusion: propagators, exact solvers of the diffusion equation, convolution by measurement."""
 
-from diffuseconv import boundary
+from diffuseconv import boundary, kernels
 from diffuseconv.images import load_image, save_image
 from diffuseconv.movie import write_movie
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "boundary", "load_image", "save_image", "write_movie"]
+__all__ = ["__version__", "boundary", "kernels", "load_image", "save_image", "write_movie"]
