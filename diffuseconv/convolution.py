@@ -389,6 +389,7 @@ def _by_fft(stack: Array, weights: Array, widths: Widths, names: Sequence[str]) 
     modes = scipy.fft.rfftn(extend(stack, reach, names, axes), s=sizes, axes=axes, workers=workers)
     modes *= transfer
     result = scipy.fft.irfftn(modes, s=sizes, axes=axes, overwrite_x=True, workers=workers)
-    inside = (slice(n + a + b - k + 1) for n, (b, a), k in zip(stack.shape[1:], widths, weights.shape, strict=True))
+    lengths = zip(stack.shape[1:], widths, weights.shape, strict=True)
+    inside = tuple(slice(n + before + after - k + 1) for n, (before, after), k in lengths)
     with np.errstate(over="ignore"):
         return np.asarray(np.ldexp(result[(slice(None), *inside)], field_power + kernel_power))

@@ -53,3 +53,8 @@ def densities(draw: st.DrawFn, shape: tuple[int, ...] | st.SearchStrategy[tuple[
 def boundaries(ndim: int) -> st.SearchStrategy[tuple[str, ...]]:
     """Draw one boundary for each axis."""
     return st.tuples(*[BOUNDARIES] * ndim)
+
+
+def masks(shape: tuple[int, ...]) -> st.SearchStrategy[np.ndarray]:
+    """Draw boolean arrays: True where a field is known."""
+    return hnp.arrays(np.bool_, shape)
