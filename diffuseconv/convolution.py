@@ -356,7 +356,7 @@ def _directly(stack: Array, weights: Array, widths: Widths, names: Sequence[str]
     extended = extend(stack, widths, names, range(1, stack.ndim))
     extended = extended.reshape(stack.shape[:1] + (1,) * missing + extended.shape[1:])
     weights = weights.reshape((1,) * missing + weights.shape)
-    shape = [n - k + 1 for n, k in zip(extended.shape[1:], weights.shape, strict=True)]
+    shape = [extended.shape[axis + 1] - weights.shape[axis] + 1 for axis in range(3)]
     out = np.empty((stack.shape[0], *shape), dtype=stack.dtype)
     rows = math.prod(out.shape[:3])
     blocks = _threads.slices(rows, 64)
@@ -371,8 +371,11 @@ def _by_fft(stack: Array, weights: Array, widths: Widths, names: Sequence[str]) 
     largest = np.abs(stack).max(), np.abs(weights).max()
     field_power, kernel_power = (int(np.frexp(value)[1]) for value in largest)  # powers of two: exact scaling
     stack, weights = np.ldexp(stack, -field_power), np.ldexp(weights, -kernel_power)
-    sizes, reach, taps = [], [], []
-    for n, k, (before, after), name in zip(stack.shape[1:], weights.shape, widths, names, strict=True):
+    sizes: list[int] = []
+    reach: list[tuple[int, int]] = []
+    taps: list[Array] = []
+    inner = stack.shape[1:]
+    for n, k, (before, after), name in zip(inner, weights.shape, widths, names, strict=True):
         size = scipy.fft.next_fast_len(n + (max(before, after) if name == "zero" else before + after), real=True)
         period = {"zero": size, "periodic": n}.get(name, 2 * n)
         beyond = (0, 0) if name == "zero" else (before, after)
@@ -389,7 +392,7 @@ def _by_fft(stack: Array, weights: Array, widths: Widths, names: Sequence[str]) 
     modes = scipy.fft.rfftn(extend(stack, reach, names, axes), s=sizes, axes=axes, workers=workers)
     modes *= transfer
     result = scipy.fft.irfftn(modes, s=sizes, axes=axes, overwrite_x=True, workers=workers)
-    lengths = zip(stack.shape[1:], widths, weights.shape, strict=True)
+    lengths = zip(inner, widths, weights.shape, strict=True)
     inside = tuple(slice(n + before + after - k + 1) for n, (before, after), k in lengths)
     with np.errstate(over="ignore"):
         return np.asarray(np.ldexp(result[(slice(None), *inside)], field_power + kernel_power))
