@@ -1,6 +1,5 @@
 """Convolution as diffusion: propagators, exact solvers of the diffusion equation, convolution by measurement."""
 
-<<<<<<< HEAD
 from diffuseconv import boundary, kernels
 from diffuseconv.convolution import convolution_method, convolve, correlate, feature_maps
 from diffuseconv.images import load_image, save_image
@@ -8,4 +7,15 @@ from diffuseconv.movie import write_movie
 
 __version__ = "0.1.0"
 
-__all__ = ['__version__', 'boundary', 'convolution_method', 'convolve', 'correlate', 'feature_maps', 'kernels', 'load_image', 'save_image', 'write_movie']
+__all__ = [
+    "__version__",
+    "boundary",
+    "convolution_method",
+    "convolve",
+    "correlate",
+    "feature_maps",
+    "kernels",
+    "load_image",
+    "save_image",
+    "write_movie",
+]
