@@ -4,10 +4,12 @@ from diffuseconv import boundary, kernels
 from diffuseconv.convolution import convolution_method, convolve, correlate, feature_maps
 from diffuseconv.images import load_image, save_image
 from diffuseconv.movie import write_movie
+from diffuseconv.propagator import Propagator
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Propagator",
     "__version__",
     "boundary",
     "convolution_method",

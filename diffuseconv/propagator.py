@@ -1,0 +1,750 @@
+"""Propagators: probability densities that say where a grain of salt moves in one step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, reduce
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from diffuseconv import _checks
+from diffuseconv import boundary as walls
+
+__all__ = ["Propagator"]
+
+Array = NDArray[np.float64]
+
+_SUM_ERROR = 1e-12  # how far from 1 a density may sum; also how uneven a "mirror-symmetric" one may be
+_DIRECT_PRODUCTS = 1e9  # densities are combined directly up to here (about a second), beyond it by transform
+_LARGEST_FOURIER_NUMBER = 1e11  # a kernel of about eight million cells along the axis
+_NEVER = 1e-30  # a spectral gap below this is rounding: the mode does not decay
+
+
+@dataclass(frozen=True, init=False, repr=False, eq=False)
+class Propagator:
+    r"""A probability density over displacements: ``density[j]`` is the chance to move by ``j - shape // 2`` cells.
+
+    .. math:: p_d \ge 0, \qquad \sum_d p_d = 1
+
+    Make one from a density, or with `softmax` or `normalized` from a kernel, or with `heat` from a diffusivity.
+
+    Parameters
+    ----------
+    density : array_like
+        1 to 3 dimensions; finite, nowhere negative, with a sum within 1e-12 of 1. It is copied, as float64.
+
+    Attributes
+    ----------
+    density : ndarray of float64
+        Read-only. Built when first asked for if the propagator keeps `factors`.
+    factors : tuple of ndarray, or None
+        One read-only 1-D density for each axis whose outer product is `density`; None where no such factors are known.
+        Heat kernels, everything one-dimensional, and what is composed of them have factors: moving along the axes
+        one after the other with ``factors[axis]`` does the same work without ever building `density`.
+    fourier_numbers : tuple of float, or None
+        ``diffusivity * duration / spacing**2`` for each axis of a heat kernel (all 0 for the identity); None otherwise.
+        On a box with reflecting, periodic or absorbing walls a heat kernel multiplies each mode by
+        ``exp(-sum(r * eigenvalue))``, with the eigenvalues of `boundary.eigenvalues`, to `tolerance` of `heat`.
+
+    Raises
+    ------
+    ValueError
+        If the density is empty, not finite, negative somewhere, or does not sum to 1.
+    TypeError
+        If it does not hold real numbers.
+
+    Notes
+    -----
+    A propagator never changes. Two are equal when their densities are, number for number; equal ones hash alike.
+
+    Examples
+    --------
+    >>> p = dc.Propagator([0.25, 0.5, 0.25])
+    >>> p.power(2).density
+    array([0.0625, 0.25  , 0.375 , 0.25  , 0.0625])
+    >>> p.diffusivity(duration=1.0)
+    array([[0.25]])
+    """
+
+    factors: tuple[Array, ...] | None
+    fourier_numbers: tuple[float, ...] | None
+    _tolerance: float = 1e-15  # where a heat kernel was cut
+
+    def __init__(self, density: ArrayLike) -> None:
+        taken = _checks.field("density", density)
+        total = float(taken.sum(dtype=np.float64))
+        if taken.min() < 0:
+            where = tuple(int(i) for i in np.argwhere(taken < 0)[0])
+            raise ValueError(f"density must not be negative anywhere, got {taken[where]} at index {where}")
+        if abs(total - 1) > _SUM_ERROR:
+            raise ValueError(f"density must sum to 1 within {_SUM_ERROR:g} (see Propagator.normalized), got {total!r}")
+        own = np.add(taken, 0.0, dtype=np.float64, order="C")  # a copy without negative zeros
+        own.setflags(write=False)
+        self.__dict__.update(density=own, factors=(own,) if own.ndim == 1 else None, fourier_numbers=None)
+
+    @classmethod
+    def softmax(cls, kernel: ArrayLike, temperature: float = 1.0) -> Propagator:
+        r"""Turn any kernel into a density, by the weights of statistical mechanics.
+
+        .. math:: p_d = e^{k_d / T} \Big/ \sum_e e^{k_e / T}
+
+        A low temperature sends all salt to the largest weight (ties share it), a high one spreads it evenly. This is a
+        *different* kernel from the one put in: an ensemble drawn from it converges to convolution with it.
+
+        Parameters
+        ----------
+        kernel : array_like
+            Finite weights of any size, 1 to 3 dimensions.
+        temperature : float
+            Greater than 0, in the units of the kernel.
+
+        Returns
+        -------
+        Propagator
+            Of the kernel's shape.
+
+        Raises
+        ------
+        ValueError
+            If the kernel is not finite or the temperature is not greater than 0.
+
+        References
+        ----------
+        .. [1] J. S. Bridle, "Probabilistic interpretation of feedforward classification network outputs", in
+           Neurocomputing (Springer, 1990) 227-236.
+
+        Examples
+        --------
+        >>> edge = [[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]]
+        >>> p = dc.Propagator.softmax(edge)
+        >>> print(f"{p.density[0, 0]:.4f} around, {p.density[1, 1]:.4f} in the centre")
+        0.0001 around, 0.9990 in the centre
+        """
+        logits = _checks.field("kernel", kernel).astype(np.float64)
+        temperature = _checks.number("temperature", temperature, above=0.0)
+        with np.errstate(over="ignore", under="ignore"):  # -inf becomes the weight 0
+            weights = np.exp(
+                2 * ((logits / 2 - logits.max() / 2) / temperature)
+            )  # halves: a difference never overflows
+        return cls(weights / weights.sum())
+
+    @classmethod
+    def normalized(cls, kernel: ArrayLike) -> Propagator:
+        """Divide a kernel that is nowhere negative by its sum.
+
+        Parameters
+        ----------
+        kernel : array_like
+            Finite weights, none negative, not all zero, 1 to 3 dimensions.
+
+        Returns
+        -------
+        Propagator
+            Of the kernel's shape.
+
+        Raises
+        ------
+        ValueError
+            If a weight is negative or not finite, or all are zero.
+
+        Examples
+        --------
+        >>> dc.Propagator.normalized([1, 2, 1]).density
+        array([0.25, 0.5 , 0.25])
+        """
+        weights = _checks.field("kernel", kernel).astype(np.float64)
+        if weights.min() < 0:
+            where = tuple(int(i) for i in np.argwhere(weights < 0)[0])
+            raise ValueError(f"kernel must not be negative anywhere, got {weights[where]} at index {where}")
+        if weights.max() == 0:
+            raise ValueError("kernel must not be zero everywhere, got a sum of 0")
+        weights /= weights.max()  # so that the sum of huge weights stays finite
+        return cls(weights / weights.sum())
+
+    @classmethod
+    def heat(
+        cls,
+        diffusivity: float | Sequence[float] | Array,
+        duration: float,
+        spacing: float | Sequence[float] | Array = 1.0,
+        ndim: int = 2,
+        tolerance: float = 1e-15,
+    ) -> Propagator:
+        r"""Make the lattice heat kernel: diffusion from cell to cell for any time, exactly.
+
+        .. math:: p_d = \prod_a e^{-2 r_a} I_{d_a}(2 r_a), \qquad r_a = D_a t / \Delta x_a^2
+
+        It is :math:`e^{tL}` of the nearest-neighbour Laplacian `L`: nowhere negative, with the semigroup law
+        ``heat(s).compose(heat(t)) == heat(s + t)`` to rounding, which a sampled Gaussian does not have.
+
+        Parameters
+        ----------
+        diffusivity : float or one per axis
+            `D`, not negative, in length²/time.
+        duration : float
+            `t`, not negative, in time. 0 gives the identity.
+        spacing : float or one per axis
+            Cell width, in length.
+        ndim : int
+            1, 2 or 3 axes.
+        tolerance : float
+            The kernel is cut where no more than this part of the salt, and of the variance, lies further out, then
+            divided by its sum.
+
+        Returns
+        -------
+        Propagator
+            With `factors` and `fourier_numbers`; `density` is built only when asked for.
+
+        Raises
+        ------
+        ValueError
+            If an argument is out of range, or the kernel would be millions of cells wide.
+
+        Notes
+        -----
+        Each value has a relative error below 1e-13. Bessel functions come from SciPy up to ``2 r = 1000``, beyond that
+        (where SciPy loses digits in the tail) from Debye's uniform expansion [2]_, whose next term is below 1e-15.
+
+        References
+        ----------
+        .. [1] T. Lindeberg, "Scale-space for discrete signals", IEEE Trans. PAMI 12 (1990) 234-254, eq. 4.
+        .. [2] NIST Digital Library of Mathematical Functions, eq. 10.41.3.
+
+        Examples
+        --------
+        >>> p = dc.Propagator.heat(diffusivity=0.5, duration=2.0)
+        >>> p.covariance.round(12)
+        array([[2., 0.],
+               [0., 2.]])
+        >>> p.power(0.5) == dc.Propagator.heat(0.5, 1.0)
+        True
+        """
+        ndim = _checks.count("ndim", ndim, least=1, most=3)
+        diffusivities = _checks.per_axis(
+            "diffusivity", diffusivity, ndim, lambda name, value: _checks.number(name, value, least=0.0)
+        )
+        duration = _checks.number("duration", duration, least=0.0)
+        spacings = _checks.per_axis(
+            "spacing", spacing, ndim, lambda name, value: _checks.number(name, value, above=0.0)
+        )
+        tolerance = _checks.number("tolerance", tolerance, above=0.0)
+        if tolerance >= 1:
+            raise ValueError(f"tolerance must be less than 1, got {tolerance:g}")
+        numbers = tuple((d / dx) * (duration / dx) for d, dx in zip(diffusivities, spacings, strict=True))
+        return _heat(numbers, tolerance)
+
+    @cached_property
+    def density(self) -> Array:
+        """The probabilities of all displacements, read-only; the origin is at ``shape // 2``."""
+        assert self.factors is not None  # a propagator without factors was given its density
+        density = reduce(np.multiply.outer, self.factors)
+        density.setflags(write=False)
+        return density
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Cells along each axis."""
+        return self.density.shape if self.factors is None else tuple(factor.size for factor in self.factors)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @cached_property
+    def mean(self) -> Array:
+        """The mean displacement along each axis, in cells: shape ``(ndim,)``."""
+        mean = np.array([_expect(marginal, _moves(marginal.size)) for marginal in self._marginals()])
+        mean.setflags(write=False)
+        return mean
+
+    @cached_property
+    def covariance(self) -> Array:
+        """The covariance of the displacement, in cells²: shape ``(ndim, ndim)``."""
+        centred = [_moves(size) - mean for size, mean in zip(self.shape, self.mean, strict=True)]
+        covariance = np.diag([_expect(m, c**2) for m, c in zip(self._marginals(), centred, strict=True)])
+        if self.factors is None:  # different axes of a product are independent
+            for a in range(self.ndim):
+                for b in range(a + 1, self.ndim):
+                    pair = self.density.sum(axis=tuple(c for c in range(self.ndim) if c not in (a, b)))
+                    covariance[a, b] = covariance[b, a] = centred[a] @ pair @ centred[b]
+        covariance.setflags(write=False)
+        return covariance
+
+    @cached_property
+    def entropy(self) -> float:
+        """The entropy ``-sum(p log p)`` in nats: 0 for a pure shift, ``log(size)`` at most."""
+        parts = (self.density,) if self.factors is None else self.factors
+        return sum(_entropy(part) for part in parts)
+
+    def drift(self, duration: float, spacing: float | Sequence[float] | Array = 1.0) -> Array:
+        r"""The velocity that one step in `duration` amounts to.
+
+        .. math:: v_a = E[d_a]\, \Delta x_a / t
+
+        Parameters
+        ----------
+        duration : float
+            The time of one step, greater than 0.
+        spacing : float or one per axis
+            Cell width, in length.
+
+        Returns
+        -------
+        ndarray, shape (ndim,)
+            In length/time.
+
+        Examples
+        --------
+        >>> dc.Propagator([0.0, 0.5, 0.5]).drift(duration=2.0)
+        array([0.25])
+        """
+        duration, widths = self._units(duration, spacing)
+        return self.mean * widths / duration
+
+    def diffusivity(self, duration: float, spacing: float | Sequence[float] | Array = 1.0) -> Array:
+        r"""The diffusivity that one step in `duration` amounts to.
+
+        .. math:: D_{ab} = \mathrm{Cov}[d_a, d_b]\, \Delta x_a \Delta x_b / (2 t)
+
+        Together with `drift` this names the equation the propagator is one step of:
+        :math:`u_t = -v\cdot\nabla u + \nabla\cdot(D \nabla u)`.
+
+        Parameters
+        ----------
+        duration : float
+            The time of one step, greater than 0.
+        spacing : float or one per axis
+            Cell width, in length.
+
+        Returns
+        -------
+        ndarray, shape (ndim, ndim)
+            In length²/time.
+
+        References
+        ----------
+        .. [1] A. Einstein, "On the motion of small particles suspended in liquids at rest", Ann. Phys. 17 (1905)
+           549-560.
+
+        Examples
+        --------
+        >>> dc.Propagator.heat(diffusivity=0.3, duration=2.0, ndim=1).diffusivity(duration=2.0).round(12)
+        array([[0.3]])
+        """
+        duration, widths = self._units(duration, spacing)
+        return self.covariance * np.multiply.outer(widths, widths) / (2 * duration)
+
+    def compose(self, other: Propagator) -> Propagator:
+        r"""Move by this propagator and then by another: the density of the summed displacement.
+
+        .. math:: (p \circ q)_d = \sum_e p_e\, q_{d - e}
+
+        Products are added directly, none is negative, so that even the far tails keep their digits (beyond a thousand
+        million products by Fourier transform: values below 1e-15 of the largest are then lost). Means and covariances
+        add. Two heat kernels give a heat kernel, two products of factors a product.
+
+        Parameters
+        ----------
+        other : Propagator
+            Of the same number of axes, any sizes.
+
+        Returns
+        -------
+        Propagator
+            Of the shape ``p + q - 1``, and one more cell where both are even, so that the origin stays at
+            ``shape // 2``.
+
+        Raises
+        ------
+        TypeError
+            If `other` is not a propagator.
+        ValueError
+            If the numbers of axes differ.
+
+        Notes
+        -----
+        ``convolve(convolve(u, p), q)`` equals ``convolve(u, p.compose(q))`` on periodic fields, and behind reflecting
+        or absorbing walls if both are unchanged by flipping each walled axis.
+
+        Examples
+        --------
+        >>> step = dc.Propagator([0.5, 0.5])  # of even size: moves by -1 or by 0
+        >>> step.compose(step).density
+        array([0.25, 0.5 , 0.25, 0.  ])
+        """
+        if not isinstance(other, Propagator):
+            raise TypeError(f"other must be a Propagator, got {_checks.got(other)}")
+        if other.ndim != self.ndim:
+            raise ValueError(f"other must have {self.ndim} axes, as the propagator itself, got {other.ndim}")
+        if self.fourier_numbers is not None and other.fourier_numbers is not None:
+            numbers = tuple(r + s for r, s in zip(self.fourier_numbers, other.fourier_numbers, strict=True))
+            return _heat(numbers, min(self._tolerance, other._tolerance))
+        if self.factors is not None and other.factors is not None:
+            return _product(
+                [
+                    _finish(_add(p, q), [p.size // 2 + q.size // 2])
+                    for p, q in zip(self.factors, other.factors, strict=True)
+                ]
+            )
+        origin = [n // 2 + m // 2 for n, m in zip(self.shape, other.shape, strict=True)]
+        return Propagator(_finish(_add(self.density, other.density), origin))
+
+    def power(self, n: float) -> Propagator:
+        """Apply the propagator `n` times over.
+
+        Parameters
+        ----------
+        n : int
+            0 or more; 0 gives the identity. Heat kernels also take fractions: ``power(0.5)`` is half the duration.
+
+        Returns
+        -------
+        Propagator
+            Each axis has ``n * (size - 1) + 1`` cells, or ``n * size`` if `size` is even; the origin stays at
+            ``shape // 2``. A heat kernel is cut anew where its tail is below the tolerance.
+
+        Raises
+        ------
+        TypeError
+            If `n` is not whole and the propagator is not a heat kernel (which alone remembers its duration).
+        ValueError
+            If `n` is negative: diffusion does not run backward.
+
+        Notes
+        -----
+        Products are added directly, so that every value has a relative error of about ``n`` roundings, down to the
+        smallest of the far tails, and zeros stay zeros. Only where that would take over a thousand million products
+        does the Fourier transform take over: values below ``n * 1e-15`` of the largest are then lost (set to 0).
+
+        Examples
+        --------
+        >>> dc.Propagator([0.5, 0.0, 0.5]).power(3).density
+        array([0.125, 0.   , 0.375, 0.   , 0.375, 0.   , 0.125])
+        """
+        if self.fourier_numbers is not None:
+            times = _checks.number("n", n, least=0.0)
+            return _heat(tuple(r * times for r in self.fourier_numbers), self._tolerance)
+        try:
+            count = _checks.count("n", n, least=0)
+        except TypeError:
+            raise TypeError(
+                f"n must be a whole number (only heat kernels take fractions), got {_checks.got(n)}"
+            ) from None
+        if count == 0:
+            return _heat((0.0,) * self.ndim, 1e-15)
+        if count == 1:
+            return self
+        if self.factors is not None:
+            return _product([_finish(_power(f, count), [count * (f.size // 2)]) for f in self.factors])
+        return Propagator(_finish(_power(self.density, count), [count * (n // 2) for n in self.shape]))
+
+    def steps_to_mix(
+        self, shape: int | Sequence[int], boundary: str | Sequence[str] = "reflecting", tolerance: float = 1e-3
+    ) -> float:
+        r"""Count the steps after which a field is even, whatever it was: from the spectral gap.
+
+        .. math:: n = \min \{ n : |\lambda_2|^n \le \varepsilon \}
+
+        where :math:`\lambda_2` is the factor of the slowest mode other than the constant one. After `n` steps the
+        field's distance from its mean (root mean square) is at most `tolerance` times what it was, and some field
+        needs all of them. With an absorbing or zero wall nothing stays: then :math:`\lambda_2` is the slowest of *all*
+        modes, and `n` the steps until no more than `tolerance` of the field's root mean square is left.
+
+        Parameters
+        ----------
+        shape : int or sequence of int
+            Cells of the field along each axis.
+        boundary : str or sequence of str
+            For all axes, or one for each. On walled axes the propagator must be its own mirror image; with ``"zero"``
+            it must besides reach no further than the next cell, because others have no common modes.
+        tolerance : float
+            Between 0 and 1.
+
+        Returns
+        -------
+        int or float
+            0 for a field of one cell (it is even), `math.inf` if some mode never decays: a pure shift only moves the
+            salt, and a propagator that always hops keeps a checkerboard's contrast.
+
+        Raises
+        ------
+        ValueError
+            If the shape does not fit, or the propagator has no modes with these walls.
+
+        References
+        ----------
+        .. [1] D. A. Levin, Y. Peres, E. L. Wilmer, Markov Chains and Mixing Times (AMS, 2009), ch. 12.
+
+        Examples
+        --------
+        >>> p = dc.Propagator([0.25, 0.5, 0.25])
+        >>> p.steps_to_mix(100, tolerance=0.01), p.steps_to_mix(200, tolerance=0.01)
+        (18664, 74656)
+        >>> dc.Propagator([0.5, 0.0, 0.5]).steps_to_mix(100, "periodic")
+        inf
+        """
+        cells = _checks.per_axis("shape", shape, self.ndim, lambda name, value: _checks.count(name, value, least=1))
+        names = walls.per_axis(boundary, self.ndim)
+        tolerance = _checks.number("tolerance", tolerance, above=0.0)
+        if tolerance >= 1:
+            raise ValueError(f"tolerance must be less than 1, got {tolerance:g}")
+        for axis, name in enumerate(names):
+            if name != "periodic" and not self._is_mirrored(axis):
+                raise ValueError(
+                    f"boundary must be 'periodic' on axis {axis}, where flipping changes the propagator, got {name!r}"
+                )
+            if name == "zero" and self._reach(axis) > 1:
+                raise ValueError(
+                    f"boundary must not be 'zero' on axis {axis}, where the propagator moves further than one cell"
+                )
+        if self.factors is None:
+            gap = _gap(self.density, cells, names)
+        else:
+            gaps = [_gap(f, (n,), (name,)) for f, n, name in zip(self.factors, cells, names, strict=True)]
+            leaving = [gap for gap, name in zip(gaps, names, strict=True) if name in ("absorbing", "zero")]
+            # 1 - gap of a product is the product over the leaving axes; without any, the slowest axis alone
+            gap = -math.expm1(sum(math.log1p(-g) for g in leaving if g < 1)) if leaving else min(gaps)
+            gap = 1.0 if any(g >= 1 for g in leaving) else gap
+        if gap == math.inf:
+            return 0
+        if gap >= 1:
+            return 1
+        if gap < _NEVER:
+            return math.inf
+        return max(1, math.ceil(math.log(tolerance) / math.log1p(-gap) * (1 - 1e-13)))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Propagator):
+            return NotImplemented
+        if self is other:
+            return True
+        if self.shape != other.shape or self._at_origin() != other._at_origin():
+            return False
+        return np.array_equal(self.density, other.density)
+
+    def __hash__(self) -> int:
+        return hash((self.shape, self._at_origin()))
+
+    def __repr__(self) -> str:
+        size = " × ".join(map(str, self.shape))
+        mean = ", ".join(f"{0.0 if abs(m) < 1e-12 else m:.3g}" for m in self.mean)
+        spread = ", ".join(f"{s:.3g}" for s in np.sqrt(np.diag(self.covariance)))
+        kind = "Propagator" if self.fourier_numbers is None else "Propagator.heat"
+        return f"<{kind}: {size} cells, mean move ({mean}), spread ({spread}), entropy {self.entropy:.3g} nats>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what cannot be worked out again, so that a copy is as frozen and as small as the original."""
+        if self.factors is None or (self.ndim == 1 and self.fourier_numbers is None):
+            return Propagator, (self.density,)
+        return _product, (self.factors, self.fourier_numbers, self._tolerance)
+
+    def _marginals(self) -> list[Array]:
+        """The density of the displacement along each axis alone."""
+        if self.factors is not None:
+            return list(self.factors)
+        axes = range(self.ndim)
+        return [self.density.sum(axis=tuple(other for other in axes if other != axis)) for axis in axes]
+
+    def _units(self, duration: float, spacing: Any) -> tuple[float, Array]:
+        """The checked duration of a step and the cell widths."""
+        widths = _checks.per_axis(
+            "spacing", spacing, self.ndim, lambda name, value: _checks.number(name, value, above=0.0)
+        )
+        return _checks.number("duration", duration, above=0.0), np.array(widths)
+
+    def _at_origin(self) -> float:
+        """The chance to stay, multiplied in the order in which `density` is."""
+        if self.factors is None:
+            return float(self.density[tuple(n // 2 for n in self.shape)])
+        return float(math.prod(factor[factor.size // 2] for factor in self.factors))
+
+    def _part(self, axis: int) -> tuple[Array, int]:
+        """The smallest array that tells about an axis, and its number there."""
+        return (self.density, axis) if self.factors is None else (self.factors[axis], 0)
+
+    def _is_mirrored(self, axis: int) -> bool:
+        """Whether flipping one axis leaves the density as it is, to the error allowed for its sum."""
+        part, axis = self._part(axis)
+        if part.shape[axis] % 2 == 0:
+            part = np.pad(part, [(0, int(a == axis)) for a in range(part.ndim)])
+        return float(np.abs(part - np.flip(part, axis)).sum()) <= _SUM_ERROR
+
+    def _reach(self, axis: int) -> int:
+        """The furthest move along an axis."""
+        part, axis = self._part(axis)
+        moves = _moves(part.shape[axis])[part.any(axis=tuple(a for a in range(part.ndim) if a != axis))]
+        return int(np.abs(moves).max())
+
+
+def _product(
+    factors: Sequence[Array], numbers: tuple[float, ...] | None = None, tolerance: float = 1e-15
+) -> Propagator:
+    """Make a propagator of one density per axis, without checks."""
+    for factor in factors:
+        factor.setflags(write=False)
+    made = object.__new__(Propagator)
+    made.__dict__.update(factors=tuple(factors), fourier_numbers=numbers, _tolerance=tolerance)
+    return made
+
+
+def _heat(numbers: tuple[float, ...], tolerance: float) -> Propagator:
+    """Make the heat kernel with these Fourier numbers."""
+    if max(numbers) > _LARGEST_FOURIER_NUMBER:
+        raise ValueError(
+            "diffusivity * duration / spacing**2 must be at most "
+            f"{_LARGEST_FOURIER_NUMBER:g} (the kernel would be millions of cells wide), got {max(numbers):g}"
+        )
+    return _product([_bessel(r, tolerance / len(numbers)) for r in numbers], numbers, tolerance)
+
+
+def _bessel(r: float, tolerance: float) -> Array:
+    """The heat kernel on a line: exp(-2r) I_d(2r), cut where the rest is negligible, summing to 1."""
+    z = 2 * r
+    if z == 0:
+        return np.ones(1)
+    # Chernoff: beyond d lies at most 2 exp(d²/(w + z) - d asinh(d/z)), w = hypot(d, z); double d until that is nothing
+    end, nothing = 2, math.log(tolerance) - 20
+    while (move := float(end)) * (move / (math.hypot(move, z) + z)) - move * math.asinh(move / z) > nothing:
+        end *= 2
+    half = _bessel_values(z, np.arange(end + 1))
+    moves = np.arange(end + 1.0)
+    beyond = 2 * np.cumsum(half[::-1])[::-1]  # salt at d or further, either side
+    variance_beyond = 2 * np.cumsum((half * moves**2)[::-1])[::-1]
+    keep = int(np.argmax((beyond <= tolerance) & (variance_beyond <= tolerance * z))) or end + 1
+    half = half[:keep]
+    return _unit(np.concatenate((half[:0:-1], half)))
+
+
+def _bessel_values(z: float, orders: NDArray[np.intp]) -> Array:
+    """exp(-z) I_d(z) for ascending orders."""
+    if z < 1000:
+        from scipy.special import ive
+
+        return np.asarray(ive(orders, z))
+    d = orders.astype(np.float64)
+    w = np.hypot(d, z)
+    q = (d / w) ** 2
+    series = (
+        1
+        + (3 - 5 * q) / (24 * w)
+        + (81 + q * (-462 + q * 385)) / (1152 * w**2)
+        + (30375 + q * (-369603 + q * (765765 - q * 425425))) / (414720 * w**3)
+        + (4465125 + q * (-94121676 + q * (349922430 + q * (-446185740 + q * 185910725)))) / (39813120 * w**4)
+    )
+    return np.asarray(np.exp(d * (d / (w + z)) - d * np.arcsinh(d / z)) / np.sqrt(2 * np.pi * w) * series)
+
+
+def _unit(density: Array) -> Array:
+    """Divide by the sum."""
+    return np.asarray(density / density.sum())
+
+
+def _moves(size: int) -> Array:
+    """The displacements along an axis of `size` taps."""
+    return np.arange(size, dtype=np.float64) - size // 2
+
+
+def _expect(density: Array, values: Array) -> float:
+    """A mean, its products summed without rounding: symmetric densities move by exactly 0."""
+    return math.fsum((density * values).tolist())
+
+
+def _entropy(density: Array) -> float:
+    """-sum(p log p) where p > 0."""
+    some = density[density > 0]
+    return abs(float((some * np.log(some)).sum()))
+
+
+def _add(p: Array, q: Array) -> Array:
+    """The density of the sum of two displacements, with the origins' sum as its origin."""
+    if p.size < q.size:
+        p, q = q, p
+    if np.count_nonzero(q) * p.size > _DIRECT_PRODUCTS:
+        return _by_transform([p, q])
+    if p.ndim == 1:
+        return np.convolve(p, q)
+    out = np.zeros([n + m - 1 for n, m in zip(p.shape, q.shape, strict=True)])
+    for tap in np.argwhere(q):  # one shifted copy of the larger for each tap of the smaller
+        out[tuple(slice(t, t + n) for t, n in zip(tap.tolist(), p.shape, strict=True))] += q[tuple(tap)] * p
+    return out
+
+
+def _power(density: Array, n: int) -> Array:
+    """The density of the sum of `n` displacements, with `n` times the origin as its origin."""
+    sizes = [n * (length - 1) + 1 for length in density.shape]
+    taps = sizes[0] / n if density.ndim == 1 else np.count_nonzero(density)
+    if n * taps * math.prod(sizes) > (density.ndim + 1) * _DIRECT_PRODUCTS:
+        return _by_transform([density], n)
+    out = density
+    if density.ndim == 1:
+        for bit in bin(n)[3:]:  # by squaring, from the leading bit down
+            out = _add(out, out)
+            out = _add(out, density) if bit == "1" else out
+    else:
+        for _ in range(n - 1):  # fewer products than squaring: `density` has few taps
+            out = _add(out, density)
+    return out
+
+
+def _by_transform(parts: Sequence[Array], n: int = 1) -> Array:
+    """The same by the convolution theorem, all `parts` `n` times; what is below its rounding noise becomes 0."""
+    import scipy.fft
+
+    sizes = [
+        1 + n * sum(length - 1 for length in lengths) for lengths in zip(*(part.shape for part in parts), strict=True)
+    ]
+    fast = [scipy.fft.next_fast_len(size, real=True) for size in sizes]
+    modes = math.prod(scipy.fft.rfftn(part, fast) for part in parts) ** n
+    out = scipy.fft.irfftn(modes, fast)[tuple(map(slice, sizes))]
+    return np.where(out > 4 * n * np.finfo(float).eps * out.max(), out, 0.0)
+
+
+def _finish(density: Array, origin: Sequence[int]) -> Array:
+    """Pad the far side so that the origin is at ``shape // 2``, and divide by the sum."""
+    sizes = [max(n, 2 * o) for n, o in zip(density.shape, origin, strict=True)]
+    return _unit(np.pad(density, [(0, size - n) for size, n in zip(sizes, density.shape, strict=True)]))
+
+
+def _gap(density: Array, shape: Sequence[int], names: Sequence[str]) -> float:
+    """1 - |λ| of the slowest mode on a box (but the constant one, unless salt can leave); inf if there is none."""
+    periods, modes = zip(*map(_modes, shape, names), strict=True)
+    folded = np.zeros(periods)
+    places = [(np.arange(n) - n // 2) % period for n, period in zip(density.shape, periods, strict=True)]
+    np.add.at(folded, np.ix_(*places), density)
+    size = np.abs(np.fft.fftn(folded)[np.ix_(*modes)])
+    if not any(name in ("absorbing", "zero") for name in names):
+        size[(0,) * size.ndim] = -1.0
+    if size.max() < 0:
+        return math.inf
+    slowest = np.argsort(size, axis=None)[-32:]  # all within rounding, in all practice
+    gap = math.inf
+    for index in zip(*np.unravel_index(slowest, size.shape), strict=True):
+        if size[index] >= 0:
+            gap = min(gap, _gap_of_mode(folded, [m[i] for m, i in zip(modes, index, strict=True)]))
+    return gap
+
+
+def _gap_of_mode(folded: Array, mode: Sequence[int]) -> float:
+    """1 - |λ| of one mode without cancellation: 2 Σ p sin²((φ - arg λ) / 2)."""
+    turns: Any = 0.0
+    for axis, (number, period) in enumerate(zip(mode, folded.shape, strict=True)):
+        part = (int(number) * np.arange(period) % period) / period
+        turns = turns + part.reshape([-1 if a == axis else 1 for a in range(folded.ndim)])
+    turns = turns - np.rint(turns)
+    direction = np.angle(np.sum(folded * np.exp(2j * np.pi * turns))) / (2 * np.pi)
+    return float(2 * np.sum(folded * np.sin(np.pi * (turns - direction)) ** 2))
+
+
+def _modes(size: int, name: str) -> tuple[int, NDArray[np.intp]]:
+    """The period of a field continued beyond its walls, and which Fourier modes of that period fit the walls."""
+    if name == "periodic":
+        return size, np.arange(size)
+    if name == "reflecting":
+        return 2 * size, np.arange(size)
+    return 2 * (size + (name == "zero")), np.arange(1, size + 1)
