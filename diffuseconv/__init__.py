@@ -2,6 +2,7 @@
 
 from diffuseconv import boundary, kernels
 from diffuseconv.convolution import convolution_method, convolve, correlate, feature_maps
+from diffuseconv.diffusion import Barrier, DiffusionEquation, Flux, Held, Mixed
 from diffuseconv.images import load_image, save_image
 from diffuseconv.movie import write_movie
 from diffuseconv.propagator import Propagator
@@ -9,6 +10,11 @@ from diffuseconv.propagator import Propagator
 __version__ = "0.1.0"
 
 __all__ = [
+    "Barrier",
+    "DiffusionEquation",
+    "Flux",
+    "Held",
+    "Mixed",
     "Propagator",
     "__version__",
     "boundary",

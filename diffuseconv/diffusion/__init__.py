@@ -1,0 +1,7 @@
+"""The diffusion equation ``u_t = div(D grad u) + source`` on a box of cells."""
+
+from diffuseconv.diffusion.barriers import Barrier
+from diffuseconv.diffusion.equation import DiffusionEquation
+from diffuseconv.diffusion.walls import Flux, Held, Mixed
+
+__all__ = ["Barrier", "DiffusionEquation", "Flux", "Held", "Mixed"]

@@ -1,0 +1,89 @@
+"""Glass walls between cells: shut faces, leaky faces, faces that open at a given time."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffuseconv import _checks
+
+__all__ = ["Barrier"]
+
+Array: TypeAlias = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Barrier:
+    r"""Shut faces along one axis, perhaps leaky, perhaps lifted at some time.
+
+    The conductance of a face with permeability `P` (length/time) between cells of diffusivity `D` is
+    :math:`1 / (\Delta x / D + 1/P)`, so the answer does not change with the grid.
+
+    Parameters
+    ----------
+    shut : array of bool
+        True where the face between cell `i` and `i + 1` carries the barrier; the field's shape, minus 1 on that axis.
+    permeability : number or array, default 0
+        Length per time, >= 0; an array has the shape of `shut`. 0 lets nothing through.
+    lifted_at : number or array, optional
+        Time from which on the barrier is gone; an array has the shape of `shut`. By default it stays.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `shut` is not boolean, or a number is negative or not finite.
+
+    Examples
+    --------
+    >>> door = dc.Barrier(np.array([True]), lifted_at=5.0)
+    >>> tank = dc.DiffusionEquation(barriers=[door])
+    >>> [[round(float(v), 3) for v in u] for _, u in tank.frames(np.array([1.0, 0.0]), [5.0, 50.0])]
+    [[1.0, 0.0], [0.5, 0.5]]
+    """
+
+    shut: Any
+    permeability: Any = 0.0
+    lifted_at: Any = None
+
+    def __post_init__(self) -> None:
+        shut = np.array(self.shut)
+        if shut.dtype != bool:
+            raise TypeError(f"barriers must be boolean (True where a face is shut), got dtype {shut.dtype}")
+        shut.flags.writeable = False
+        object.__setattr__(self, "shut", shut)
+        object.__setattr__(self, "permeability", _per_face("permeability", self.permeability, shut.shape))
+        if self.lifted_at is not None:
+            object.__setattr__(self, "lifted_at", _per_face("lifted_at", self.lifted_at, shut.shape))
+
+    @property
+    def lift_times(self) -> set[float]:
+        """The times at which faces open."""
+        return set() if self.lifted_at is None else {float(time) for time in np.ravel(self.lifted_at)}
+
+    def standing(self, time: float) -> Array:
+        """Tell which faces are shut from `time` on."""
+        return np.asarray(self.shut & (math.inf if self.lifted_at is None else np.asarray(self.lifted_at) > time))
+
+    def hold_back(self, diffusivity: Array, spacing: float, time: float) -> Array:
+        """Give the diffusivity that each face has with this barrier in it."""
+        passing = np.asarray(self.permeability) * spacing
+        with np.errstate(divide="ignore", invalid="ignore"):
+            behind = np.where(diffusivity * passing > 0, diffusivity * passing / (diffusivity + passing), 0.0)
+        return np.where(self.standing(time), behind, diffusivity)
+
+
+def _per_face(name: str, value: Any, shape: tuple[int, ...]) -> Any:
+    """Take a number >= 0 or a frozen array of them over the faces."""
+    if np.ndim(value) == 0:
+        return _checks.number(name, value, least=0)
+    taken = _checks.array(name, value).astype(np.float64)
+    if taken.shape != shape:
+        raise ValueError(f"{name} must be a number or an array of shape {shape}, got shape {taken.shape}")
+    if (taken < 0).any():
+        raise ValueError(f"{name} must be at least 0, got {taken.min():g}")
+    taken.flags.writeable = False
+    return taken

@@ -1,0 +1,367 @@
+"""The diffusion equation: what the problem is, and the verbs that solve it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from diffuseconv import _checks
+from diffuseconv.diffusion import explicit, spectral, walls
+from diffuseconv.diffusion.barriers import Barrier
+from diffuseconv.diffusion.discretise import arguments_of, discretise
+from diffuseconv.diffusion.lattice import Lattice
+
+__all__ = ["DiffusionEquation"]
+
+Array: TypeAlias = NDArray[Any]
+SCHEMES = {"spectral": spectral, "explicit": explicit}  # in the order in which "auto" asks them
+TIMED = ("explicit",)  # the schemes that take a time_step
+
+
+@dataclass(frozen=True, eq=False)
+class DiffusionEquation:
+    r"""The diffusion equation on a box of cells.
+
+    .. math:: \partial_t u = \nabla \cdot (D \nabla u) + \text{source}
+
+    in one, two or three dimensions, discretised by finite volumes: `u` holds the mean concentration of each cell, and
+    salt moves through the faces between cells, so none is lost. Second order in space.
+
+    Parameters
+    ----------
+    diffusivity : number, sequence or array, default 1
+        `D`, length²/time: a number; one (or one array) per axis; or an array of the field's shape, at cell centres, of
+        which faces take the harmonic mean (layered media are exact; 0 is a wall).
+    spacing : number or one per axis, default 1
+        Width of a cell.
+    boundary : str, wall, or sequence, default "reflecting"
+        ``"reflecting"``, ``"periodic"``, ``"absorbing"`` (0 on the wall), ``"zero"`` (0 in the cell beyond), or a wall
+        (`Held`, `Flux`, `Mixed`); for all axes, or a sequence with one entry per axis, each of which may be a pair
+        (low side, high side).
+    barriers : sequence, optional
+        For each axis None, a boolean array (True where the face between cell `i` and `i + 1` is shut; the field's
+        shape, minus 1 on that axis) or a `Barrier`.
+    source : number, array or function, optional
+        Salt per volume and time: constant, ``source(t)`` or ``source(t, u)``.
+    mask : array of bool, optional
+        True where the tank holds water; elsewhere nothing moves and values stay as they are.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what is described above; what depends on the field's shape is checked by the verbs.
+
+    References
+    ----------
+    .. [1] R. J. LeVeque, "Finite Difference Methods for Ordinary and Partial Differential Equations", SIAM (2007),
+       chapter 9.
+
+    Examples
+    --------
+    >>> tank = dc.DiffusionEquation(diffusivity=1.6e-9, spacing=1e-3)
+    >>> u = np.zeros((8, 8))
+    >>> u[2, 2] = 64.0
+    >>> tank.evolve(u, duration=24 * 3600.0).sum().round(9)
+    np.float64(64.0)
+    """
+
+    diffusivity: Any = 1.0
+    spacing: float | Sequence[float] = 1.0
+    boundary: Any = "reflecting"
+    barriers: Sequence[Any] | None = None
+    source: Any = None
+    mask: ArrayLike | None = None
+
+    def __post_init__(self) -> None:
+        def keep(name: str, value: Any) -> None:
+            object.__setattr__(self, name, value)
+
+        keep("diffusivity", _diffusivity("diffusivity", self.diffusivity))
+        keep("spacing", _spacing(self.spacing))
+        walls.sides(self.boundary)
+        if self.barriers is not None:
+            keep("barriers", _barriers(self.barriers))
+        if self.source is not None and not callable(self.source):
+            keep("source", _frozen("source", self.source))
+        if callable(self.source):
+            arguments_of(self.source)
+        if self.mask is not None:
+            mask = np.array(self.mask)
+            if mask.dtype != bool:
+                raise TypeError(f"mask must be boolean (True where there is water), got dtype {mask.dtype}")
+            mask.flags.writeable = False
+            keep("mask", mask)
+
+    def stable_time_step(self, ndim_or_shape: int | Sequence[int]) -> float:
+        r"""Give the largest stable explicit step: the limit itself, of which `evolve` takes half by default.
+
+        .. math:: \Delta t \le 1 / \max_i \sum_{\text{faces of } i} D_f / \Delta x^2
+
+        in which a held wall counts once, with the cell's own diffusivity, and a wall without flux not at all. This
+        bounds the spectral radius of every problem and is sharp for constant `D`: ``1 / (2 sum D / spacing²)``.
+
+        Parameters
+        ----------
+        ndim_or_shape : int or sequence of int
+            Number of dimensions (for constant `D` and no barriers, in a large tank) or the field's shape.
+
+        Returns
+        -------
+        float
+            A time; infinite where nothing moves.
+
+        Examples
+        --------
+        >>> dc.DiffusionEquation(diffusivity=2.0, spacing=0.5).stable_time_step(2)
+        0.03125
+        """
+        if isinstance(ndim_or_shape, (list, tuple)):
+            shape = tuple(_checks.count("shape", n, least=1) for n in ndim_or_shape)
+            if not 1 <= len(shape) <= 3:
+                raise ValueError(f"shape must have 1, 2 or 3 axes, got {len(shape)}")
+            return self.lattice(shape).stable_time_step
+        ndim = _checks.count("ndim_or_shape", ndim_or_shape, least=1, most=3)
+        return self.lattice((4,) * ndim).stable_time_step
+
+    def evolve(
+        self,
+        u: ArrayLike,
+        duration: float,
+        method: str = "auto",
+        time_step: float | None = None,
+        *,
+        start: float = 0.0,
+    ) -> Array:
+        """Give the field after a duration.
+
+        Parameters
+        ----------
+        u : array_like
+            Concentration in each cell: 1, 2 or 3 dimensions, float32 or float64 (others become float64).
+        duration : number
+            Physical time, >= 0; met exactly.
+        method : {"auto", "spectral", "explicit"}, default "auto"
+            ``"spectral"`` is exact in time (constant `D` per axis on a box); ``"explicit"`` is forward Euler, first
+            order in time, for any problem. ``"auto"`` takes the first of these that can solve the problem, and
+            ``"explicit"`` when a `time_step` is given.
+        time_step : number, optional
+            Longest step of ``"explicit"``, shortened so that a whole number of steps meets the duration. By default
+            half of `stable_time_step`: then no mode flips sign and no new extrema appear.
+        start : number, default 0
+            The time at which the field is `u`; matters where barriers, walls or the source depend on time.
+
+        Returns
+        -------
+        ndarray
+            A new array of `u`'s shape and dtype.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument does not fit, `time_step` is above the stability limit, or `method` cannot solve the problem.
+
+        Examples
+        --------
+        >>> dc.DiffusionEquation().evolve(np.array([1.0, 0.0, 0.0]), 100.0).round(6)
+        array([0.333333, 0.333333, 0.333333])
+        """
+        start = _checks.number("start", start)
+        time = start + _checks.number("duration", duration, least=0)
+        *_, (_, evolved) = self.frames(u, [time], method, time_step, start=start)
+        return evolved
+
+    def frames(
+        self,
+        u: ArrayLike,
+        times: Iterable[float],
+        method: str = "auto",
+        time_step: float | None = None,
+        progress: bool = False,
+        *,
+        start: float = 0.0,
+    ) -> Iterator[tuple[float, Array]]:
+        """Yield the field at each of the given times.
+
+        Arguments are checked at the call; memory does not grow with the number of frames.
+
+        Parameters
+        ----------
+        u : array_like
+            The field at time `start`.
+        times : iterable of number
+            Physical times, not decreasing and not before `start`; met exactly. `start` itself is yielded if asked for.
+        method, time_step, start
+            As for `evolve`.
+        progress : bool, default False
+            Show a progress bar.
+
+        Yields
+        ------
+        time : float
+            As given.
+        field : ndarray
+            A fresh array: keeping it is safe.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `evolve`, or if the times decrease.
+
+        Examples
+        --------
+        >>> for time, u in dc.DiffusionEquation().frames(np.array([1.0, 0.0]), [0.0, 1.0]):
+        ...     print(time, u.round(3))
+        0.0 [1. 0.]
+        1.0 [0.568 0.432]
+        """
+        field = np.ascontiguousarray(_checks.field("u", u))
+        start = _checks.number("start", start)
+        taken = [_checks.number(f"times[{i}]", time) for i, time in enumerate(times)]
+        for earlier, later in zip([start, *taken], taken, strict=False):
+            if later < earlier:
+                raise ValueError(f"times must not decrease, got {later:g} after {earlier:g}")
+        if time_step is not None:
+            time_step = _checks.number("time_step", time_step, above=0)
+        plan = self._plan(field.shape, start, taken, method, time_step)
+        return _play(plan, field, time_step, _bar(taken, progress))
+
+    def leap(self, u: ArrayLike, steps: int, time_step: float | None = None) -> Array:
+        r"""Take `steps` explicit steps at once: every mode of the lattice is multiplied by :math:`\lambda^n`.
+
+        By the convolution theorem this is what ``method="explicit"`` gives, to rounding, at a cost that does not grow
+        with the number of steps.
+
+        Parameters
+        ----------
+        u : array_like
+            Concentration in each cell.
+        steps : int
+            Number of explicit steps, >= 0.
+        time_step : number, optional
+            Length of a step, at most `stable_time_step`; by default half of it.
+
+        Returns
+        -------
+        ndarray
+            A new array of `u`'s shape and dtype.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the step is above the limit, or the problem is not one that ``method="spectral"`` solves.
+
+        Examples
+        --------
+        >>> dc.DiffusionEquation(boundary="periodic").leap(np.array([0.0, 1.0, 0.0, 0.0]), 2, time_step=0.25)
+        array([0.25 , 0.375, 0.25 , 0.125])
+        """
+        field = np.ascontiguousarray(_checks.field("u", u))
+        steps = _checks.count("steps", steps)
+        if time_step is not None:
+            time_step = _checks.number("time_step", time_step, above=0)
+        lattice = self.lattice(field.shape)
+        _refuse("leap", spectral.obstacle(lattice))
+        step = explicit.checked_step(lattice, time_step)
+        return spectral.leap(lattice, field, steps, step if math.isfinite(step) else 1.0)
+
+    def lattice(self, shape: Sequence[int], time: float = 0.0) -> Lattice:
+        """Give the discretised problem on a field of this shape, as it is from `time` until the next barrier lifts."""
+        return discretise(self, tuple(shape), time)
+
+    def _lift_times(self) -> list[float]:
+        """Give the times at which barriers lift, growing."""
+        barriers = [barrier for barrier in self.barriers or () if barrier is not None]
+        return sorted(set().union(*(barrier.lift_times for barrier in barriers)))
+
+    def _plan(
+        self, shape: tuple[int, ...], start: float, times: list[float], method: str, time_step: float | None
+    ) -> list[tuple[Any, Lattice, float, list[float], int]]:
+        """Cut a run where barriers lift; for each part give (scheme, lattice, start, times, how many to yield)."""
+        _checks.choice("method", method, ("auto", *SCHEMES))
+        if time_step is not None and method not in ("auto", *TIMED):
+            raise ValueError(f'time_step belongs to method "explicit", got {time_step:g} with method "{method}"')
+        lifts = [lift for lift in self._lift_times() if start < lift < times[-1]] if times else []
+        plan = []
+        for begin, end in zip([start, *lifts], [*lifts, math.inf], strict=True):
+            lattice = self.lattice(shape, begin)
+            wanted = [time for time in times if begin < time <= end or time == begin == start]
+            stops = wanted if end == math.inf or end in wanted else [*wanted, end]
+            plan.append((_scheme(lattice, method, time_step), lattice, begin, stops, len(wanted)))
+        return plan
+
+
+def _scheme(lattice: Lattice, method: str, time_step: float | None) -> Any:
+    """Find the scheme that solves a problem, or say why the one asked for cannot."""
+    if method == "auto":
+        names = TIMED if time_step is not None else tuple(SCHEMES)
+        method = next(name for name in names if SCHEMES[name].obstacle(lattice) is None)
+    _refuse(f'method "{method}"', SCHEMES[method].obstacle(lattice))
+    if method in TIMED:
+        explicit.checked_step(lattice, time_step)
+    return SCHEMES[method]
+
+
+def _refuse(what: str, obstacle: str | None) -> None:
+    """Raise if there is an obstacle."""
+    if obstacle is not None:
+        raise ValueError(f"{what} {obstacle}")
+
+
+def _play(
+    plan: list[tuple[Any, Lattice, float, list[float], int]], u: Array, time_step: float | None, bar: Any
+) -> Iterator[tuple[float, Array]]:
+    """Run the parts of a plan one after the other."""
+    with bar:
+        for scheme, lattice, start, stops, wanted in plan:
+            solved = zip(stops, scheme.solve(lattice, u, start, stops, time_step), strict=True)
+            for number, (time, evolved) in enumerate(solved):
+                if number == len(stops) - 1:
+                    u = evolved.copy()  # where the next part begins, whatever becomes of the yielded one
+                if number < wanted:
+                    yield time, evolved
+                    bar.update()
+
+
+def _bar(times: list[float], progress: bool) -> Any:
+    """Make a progress bar that counts frames, silent unless asked for and on a terminal."""
+    from tqdm import tqdm
+
+    return tqdm(total=len(times), unit="frame", disable=None if progress else True)
+
+
+def _frozen(name: str, value: Any) -> Any:
+    """Take a number, or a copy of an array that nobody can change."""
+    if np.ndim(value) == 0:
+        return _checks.number(name, value)
+    taken = _checks.array(name, value).astype(np.float64)
+    taken.flags.writeable = False
+    return taken
+
+
+def _diffusivity(name: str, value: Any) -> Any:
+    """Take a diffusivity: a number, an array, or a tuple with one of them per axis."""
+    if isinstance(value, (list, tuple)) and any(isinstance(item, np.ndarray) and item.ndim for item in value):
+        return tuple(_diffusivity(f"{name}[{axis}]", item) for axis, item in enumerate(value))
+    taken = _frozen(name, value)
+    if np.min(taken) < 0:
+        raise ValueError(f"{name} must be at least 0, got {np.min(taken):g}")
+    return taken
+
+
+def _spacing(value: Any) -> Any:
+    """Take one width for all axes or a tuple with one per axis."""
+    ndim = len(value) if isinstance(value, (list, tuple)) or np.ndim(value) == 1 else 1
+    widths = _checks.per_axis("spacing", value, ndim, lambda name, item: _checks.number(name, item, above=0))
+    return widths if np.ndim(value) else widths[0]
+
+
+def _barriers(value: Any) -> tuple[Barrier | None, ...]:
+    """Take one barrier, boolean array or None for each axis."""
+    if not isinstance(value, (list, tuple)):
+        raise TypeError(f"barriers must be a sequence with one boolean array per axis, got {_checks.got(value)}")
+    return tuple(item if item is None or isinstance(item, Barrier) else Barrier(item) for item in value)

@@ -1,0 +1,71 @@
+r"""Forward Euler in time: :math:`u_{n+1} = u_n + \Delta t (L u_n + b(t_n))`, first order in time, second in space."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffuseconv.diffusion.lattice import Lattice, inflow
+
+__all__ = ["checked_step", "obstacle", "solve", "whole_steps"]
+
+Array = NDArray[Any]
+ROUNDING = 1e-12  # a step may exceed the limit, or a duration a whole number of steps, by this relative amount
+
+
+def obstacle(lattice: Lattice) -> str | None:
+    """Say why this scheme cannot solve a problem: it always can."""
+    return None
+
+
+def checked_step(lattice: Lattice, time_step: float | None) -> float:
+    """Refuse a step above the stability limit; pick half the limit when none is given.
+
+    At half the limit every eigenvalue of a step lies in 0..1 and every weight is >= 0, beside held walls too.
+    """
+    limit = lattice.stable_time_step
+    if time_step is None:
+        return limit / 2
+    if time_step > limit * (1 + ROUNDING):
+        raise ValueError(f"time_step must be at most the stability limit {limit:.12g}, got {time_step:.12g}")
+    return time_step
+
+
+def whole_steps(duration: float, time_step: float) -> tuple[int, float]:
+    """Cut a duration into the fewest equal steps that are not longer than `time_step`."""
+    steps = max(1, math.ceil(duration / time_step * (1 - ROUNDING)))
+    return steps, duration / steps
+
+
+def solve(lattice: Lattice, u: Array, start: float, times: Sequence[float], time_step: float | None) -> Iterator[Array]:
+    """Yield the field, known at `start`, at each of the `times` (increasing)."""
+    step = checked_step(lattice, time_step)
+    for time in times:
+        if time > start:
+            steps, exact = whole_steps(time - start, step)
+            u = _march(lattice, u, start, steps, exact)
+            start = time
+        yield u.copy()
+
+
+def _march(lattice: Lattice, u: Array, start: float, steps: int, step: float) -> Array:
+    """Take explicit steps."""
+    faces = lattice.faces(u.dtype, step)
+    here, there = u.copy(), np.empty_like(u)
+    b = lattice.b(start)
+    added = None if b is None else (step * b).astype(u.dtype)
+    for n in range(steps):
+        inflow(here, faces, lattice.periodic, 1.0, there)
+        time = start + n * step
+        if lattice.inlets:
+            there += np.asarray(step * lattice.b(time)).astype(u.dtype)  # type: ignore[operator]
+        elif added is not None:
+            there += added
+        if lattice.reaction is not None:
+            there += (step * lattice.reaction(time, here)).astype(u.dtype, copy=False)
+        here, there = there, here
+    return here

@@ -1,0 +1,199 @@
+r"""Exact in time: every cosine, Fourier or sine mode of the lattice decays by itself.
+
+The modes are those of the *lattice* Laplacian, :math:`\lambda_k = \sum_a 4 D_a \sin^2(\theta_a/2) / \Delta x_a^2` for
+the four named boundaries, so the answer is that of explicit Euler with infinitely many steps:
+:math:`u_k(t) = e^{-\lambda_k t} u_k(0) + (1 - e^{-\lambda_k t}) b_k / \lambda_k`, where `b` is what constant walls and
+sources bring in. After `n` steps of explicit Euler the factor is :math:`(1 - \Delta t \lambda_k)^n` instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache, reduce
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffuseconv import _threads, boundary
+from diffuseconv.diffusion.lattice import Lattice
+
+__all__ = ["leap", "obstacle", "solve"]
+
+Array = NDArray[Any]
+FORGOTTEN = 45.0  # modes that have decayed by exp(-45) = 3e-20 lie below the rounding of any field
+LARGE = 1 << 17  # cells from which a transform gains from more threads
+
+
+class _Axis(NamedTuple):
+    """One axis: its boundary's name (None if the walls are mixed), cells, face rate and the losses at both walls."""
+
+    name: str | None
+    size: int
+    rate: float
+    low: float
+    high: float
+
+
+def obstacle(lattice: Lattice) -> str | None:
+    """Say why this scheme cannot solve a problem, None if it can."""
+    if lattice.uniform is None:
+        return "needs constant diffusivity, no barriers, no mask, and walls that lose salt evenly"
+    if not lattice.steady:
+        return "needs walls and sources that do not depend on time or on the field"
+    return None
+
+
+def solve(
+    lattice: Lattice, u: Array, start: float, times: Sequence[float], time_step: float | None = None
+) -> Iterator[Array]:
+    """Yield the field, known at `start`, at each of the `times` (increasing)."""
+    axes = _axes(lattice)
+    modes: list[Array] = []  # transformed once, when a first time needs all of them
+    for time in times:
+        duration = time - start
+
+        def factor(rate: Array, duration: float = duration) -> tuple[Array, Array]:
+            kept, gone = np.exp(-rate * duration), -np.expm1(-rate * duration)
+            return kept, np.where(gone > 0, gone / np.where(rate > 0, rate, 1), duration)
+
+        yield u.copy() if duration == 0 else _advance(lattice, axes, u, modes, factor, duration)
+
+
+def leap(lattice: Lattice, u: Array, steps: int, time_step: float) -> Array:
+    """Take `steps` explicit steps at once: every mode is multiplied by the power of its factor."""
+    if steps == 0:
+        return u.copy()
+
+    def factor(rate: Array) -> tuple[Array, Array]:
+        lost = rate * time_step
+        flips = lost > 1
+        with np.errstate(divide="ignore"):  # a mode that vanishes in one step: log(0) = -inf, power 0
+            log = steps * np.log1p(np.where(flips, lost - 2, -lost))
+        sign = np.where(flips & (steps % 2 == 1), -1.0, 1.0)
+        gone = np.where(sign < 0, 1 + np.exp(log), -np.expm1(log))
+        return sign * np.exp(log), np.where(rate > 0, gone / np.where(rate > 0, rate, 1), steps * time_step)
+
+    axes = _axes(lattice)
+    fastest = sum(float(_rates(axis).max()) for axis in axes)
+    truncate = steps * time_step if fastest * time_step <= 1 else 0.0  # (1 - x)^n <= exp(-n x) up to x = 1 only
+    return _advance(lattice, axes, u, [], factor, truncate)
+
+
+def _axes(lattice: Lattice) -> list[_Axis]:
+    """Recognise the boundary of each axis by what its walls lose."""
+    axes = []
+    for n, rate, g, periodic in zip(lattice.shape, lattice.uniform or (), lattice.rates, lattice.periodic, strict=True):
+        low, high = (0.0, 0.0) if periodic else (float(g.reshape(-1)[0]), float(g.reshape(-1)[-1]))
+        named = {0.0: "reflecting", 2 * rate: "absorbing", rate: "zero"}
+        name = "periodic" if periodic else named.get(low) if low == high else None
+        axes.append(_Axis("reflecting" if rate == low == high == 0 else name, n, rate, low, high))
+    return axes
+
+
+def _rates(axis: _Axis) -> Array:
+    """Give the decay rates of the modes of one axis, in the order of the transform, or growing if there is none."""
+    if axis.name is None:
+        return _mixed(axis)[1]
+    return axis.rate * boundary.eigenvalues(axis.size, axis.name)
+
+
+@lru_cache(maxsize=3)
+def _mixed(axis: _Axis) -> tuple[Array, Array]:
+    """Give (modes, rates) of an axis with any two walls: eigenvectors of its tridiagonal matrix, in rows."""
+    import scipy.linalg
+
+    if axis.size == 1:
+        return np.ones((1, 1)), np.array([axis.low + axis.high])
+    diagonal = np.full(axis.size, 2 * axis.rate)
+    diagonal[0] += axis.low - axis.rate
+    diagonal[-1] += axis.high - axis.rate
+    modes = scipy.linalg.eigh_tridiagonal(diagonal, np.full(axis.size - 1, -axis.rate))[1].T
+    # the quotient of differences keeps the digits of slow modes that the eigenvalues themselves lose
+    rates = axis.rate * (np.diff(modes) ** 2).sum(axis=1)
+    return modes, rates + axis.low * modes[:, 0] ** 2 + axis.high * modes[:, -1] ** 2
+
+
+def _slow(axis: _Axis, count: int) -> tuple[Array, Array]:
+    """Give the `count` slowest modes of one axis in orthonormal rows, and their decay rates."""
+    n, name = axis.size, axis.name
+    if name is None:
+        modes, rates = _mixed(axis)
+        return modes[:count], rates[:count]
+    k, j = np.arange(count)[:, None], np.arange(n)
+    shift: Any
+    if name == "periodic":
+        wave = (k + 1) // 2
+        turns, period = wave * j, n
+        shift = np.where(k % 2 == 0, 1, 0) * (k > 0)  # cosine, then sine
+        single = (k == 0) | (2 * wave == n)
+        rates = boundary.eigenvalues(n, name)[wave[:, 0]]
+    elif name == "zero":
+        turns, period, shift = (k + 1) * (j + 1), 2 * (n + 1), 1
+        single = np.zeros_like(k, dtype=bool)
+        rates = boundary.eigenvalues(n, name)[:count]
+    else:
+        shift = int(name == "absorbing")
+        turns, period = (k + shift) * (2 * j + 1), 4 * n
+        single = (k == 0) if name == "reflecting" else (k == n - 1)
+        rates = boundary.eigenvalues(n, name)[:count]
+    angle = 2 * np.pi / period * np.arange(period)  # integer turns keep the angles exact, however many they are
+    table = np.stack([np.cos(angle), np.sin(angle)])
+    waves = table[shift, turns % period]
+    length = n + 1 if name == "zero" else n
+    return waves * np.sqrt(np.where(single, 1, 2) / length), axis.rate * rates
+
+
+def _advance(
+    lattice: Lattice,
+    axes: list[_Axis],
+    u: Array,
+    modes: list[Array],
+    factor: Callable[[Array], tuple[Array, Array]],
+    duration: float,
+) -> Array:
+    """Multiply each mode by its factor, through whichever of thin matrices and transforms is cheaper."""
+    counts = [axis.size for axis in axes]
+    if lattice.forcing is None:  # after this duration only the slow modes are left
+        counts = [max(1, int((_rates(axis) * duration <= FORGOTTEN).sum())) for axis in axes]
+    thin = sum(count * (3 * axis.size + 0.07 * u.size) for count, axis in zip(counts, axes, strict=True))
+    if any(axis.name is None for axis in axes) or thin < 5 * u.ndim * u.size:  # nanoseconds, as measured
+        bases, rates = zip(*[_slow(axis, count) for axis, count in zip(axes, counts, strict=True)], strict=True)
+        bases = tuple(basis.astype(u.dtype) for basis in bases)
+
+        def analyse(field: Array) -> Array:
+            return _project(field, bases)
+
+        def synthesise(amplitudes: Array) -> Array:
+            return _project(amplitudes, tuple(basis.T for basis in bases))
+
+    else:
+        names = [axis.name or "" for axis in axes]
+        workers = _threads.count() if u.size >= LARGE else None
+        rates = tuple(_rates(axis) for axis in axes)
+        halved = max((a for a, name in enumerate(names) if name == "periodic"), default=None)
+        if halved is not None:  # a transform of real numbers keeps half of its last axis
+            rates = (*rates[:halved], rates[halved][: u.shape[halved] // 2 + 1], *rates[halved + 1 :])
+
+        def analyse(field: Array) -> Array:
+            return boundary.transform(field, names, workers)
+
+        def synthesise(amplitudes: Array) -> Array:
+            return boundary.inverse_transform(amplitudes, u.shape, names, workers)
+
+    full = counts == [axis.size for axis in axes]
+    amplitudes = modes[0] if full and modes else analyse(u)
+    if full and not modes:
+        modes.append(amplitudes)
+    kept, gathered = factor(reduce(np.add.outer, rates))
+    amplitudes = amplitudes * kept.astype(u.dtype)
+    if lattice.forcing is not None:
+        amplitudes += analyse(lattice.forcing.astype(u.dtype)) * gathered.astype(u.dtype)
+    return synthesise(amplitudes).astype(u.dtype, copy=False)
+
+
+def _project(field: Array, bases: tuple[Array, ...]) -> Array:
+    """Multiply every axis by its matrix, the last axis first."""
+    for axis in reversed(range(field.ndim)):
+        field = np.moveaxis(np.tensordot(field, bases[axis], axes=(axis, 1)), -1, axis)
+    return np.ascontiguousarray(field)
