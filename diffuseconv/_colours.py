@@ -25,7 +25,8 @@ def table(colormap: object) -> Bytes:
         colormap = matplotlib.colormaps[colormap]
     if not isinstance(colormap, Colormap):
         raise TypeError(f"colormap must be a name or a matplotlib Colormap, got {_checks.got(colormap)}")
-    return np.ascontiguousarray(colormap(np.linspace(0.0, 1.0, 256), bytes=True)[:, :3], dtype=np.uint8)
+    colours = colormap(np.linspace(0.0, 1.0, 256))[:, :3]
+    return np.rint(255.0 * colours).astype(np.uint8)  # matplotlib's own bytes are cut off, not rounded
 
 
 def limits(value: Any) -> tuple[float, float]:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["load_image", "resize", "save_image"]
 
 _MOST_PIXELS = 25_000_000
-_LUMA = (0.2126, 0.7152, 0.0722)  # Rec. ITU-R BT.709: the primaries of sRGB
-_READABLE = ("PNG", "JPEG", "MPO", "TIFF", "WEBP", "BMP", "GIF", "PPM")
+_RED, _BLUE = 0.2126, 0.0722  # Rec. ITU-R BT.709, the primaries of sRGB; the rest is green's
+_READABLE = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM")
 _WRITABLE: dict[str, dict[str, Any]] = {
     ".png": {},
     ".jpg": {"quality": 95, "subsampling": 0},
@@ -88,7 +88,7 @@ def load_image(
         channels = _decode(path)
     if gray and len(channels) == 3:
         red, green, blue = channels
-        channels = [_LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue]
+        channels = [green + _RED * (red - green) + _BLUE * (blue - green)]  # so written, gray stays what it is exactly
     if wanted is not None:
         channels = [resize(channel, wanted) for channel in channels]
     channels = [np.clip(channel, 0.0, 1.0) for channel in channels]
@@ -215,9 +215,8 @@ def _decode(path: str | os.PathLike[str]) -> list[NDArray[np.float64]]:
         except PIL.Image.DecompressionBombError as error:
             raise ValueError(f"path must hold at most 25 megapixels, got {str(path)!r}: {error}") from None
         except Exception as error:  # a decoder may fail in any way on a broken file
-            raise ValueError(
-                f"path must be a PNG, JPEG, TIFF, WebP, BMP, GIF or PPM picture, got {str(path)!r}"
-            ) from error
+            kinds = ", ".join(_READABLE)
+            raise ValueError(f"path must be a picture ({kinds}), got {str(path)!r}") from error
         if image.width * image.height > _MOST_PIXELS:
             size = f"{image.width} x {image.height}"
             raise ValueError(f"path must hold at most 25 megapixels, got {str(path)!r} of {size} pixels")
