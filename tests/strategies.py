@@ -58,3 +58,12 @@ def boundaries(ndim: int) -> st.SearchStrategy[tuple[str, ...]]:
 def masks(shape: tuple[int, ...]) -> st.SearchStrategy[np.ndarray]:
     """Draw boolean arrays: True where a field is known."""
     return hnp.arrays(np.bool_, shape)
+
+
+@st.composite
+def mirrored_densities(draw: st.DrawFn, ndim: int, most: int = 5) -> np.ndarray:
+    """Draw densities of odd size that flipping any one axis leaves unchanged."""
+    weights = draw(densities(st.tuples(*[st.sampled_from(range(1, most + 1, 2))] * ndim)))
+    for axis in range(ndim):
+        weights = weights + np.flip(weights, axis)
+    return weights / weights.sum()
