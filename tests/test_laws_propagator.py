@@ -198,3 +198,48 @@ def test_heat_damps_modes_exactly(boundary, duration):
     damped = modes * np.exp(-diffusivity * duration * rates[:, : modes.shape[1]])
     expected = dc.boundary.inverse_transform(damped, shape, names)
     np.testing.assert_allclose(dc.convolve(u, p, boundary=boundary), expected, rtol=0, atol=1e-12 * np.abs(u).max())
+
+
+@pytest.mark.parametrize("boundary", ["reflecting", "periodic", "absorbing", ("periodic", "reflecting")])
+@pytest.mark.parametrize("duration", [0.0, 1e-3, 2.0, 500.0])
+def test_one_convolution_is_the_whole_evolution(boundary, duration):
+    eq = dc.DiffusionEquation([0.3, 0.7], spacing=[1.0, 0.5], boundary=boundary)
+    u = np.random.default_rng(2).normal(size=(14, 9))
+    p = eq.propagator(duration)
+    assert p == Propagator.heat([0.3, 0.7], duration, [1.0, 0.5])
+    ours = dc.convolve(u, p, boundary=boundary)
+    np.testing.assert_allclose(ours, eq.evolve(u, duration), rtol=0, atol=1e-12 * np.abs(u).max())
+
+
+@pytest.mark.parametrize("ndim", [1, 3])
+def test_open_sea_far_away(ndim):
+    """Where no salt has reached the wall, the sea beyond makes no difference."""
+    eq = dc.DiffusionEquation(0.5, boundary="zero")
+    u = np.zeros((41,) * ndim)
+    u[(20,) * ndim] = 7.0
+    ours = dc.convolve(u, eq.propagator(2.0, ndim), boundary="zero")
+    np.testing.assert_allclose(ours, eq.evolve(u, 2.0), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"source": 1.0}, "source must be None"),
+        ({"barriers": [np.zeros(3, dtype=bool)]}, "barriers must be None"),
+        ({"mask": np.ones(4, dtype=bool)}, "mask must be None"),
+        ({"diffusivity": np.ones((4, 4))}, "diffusivity must be one number, or one for each axis"),
+        ({"diffusivity": (np.ones((4, 4)), 1.0)}, "diffusivity must be one number, or one for each axis"),
+        ({"boundary": dc.Held(1.0)}, "boundary must be given by name"),
+        ({"boundary": (("reflecting", dc.Flux(1.0)),)}, "boundary must be given by name"),
+    ],
+)
+def test_no_propagator_for_uneven_tanks(options, words):
+    with pytest.raises(ValueError, match=words):
+        dc.DiffusionEquation(**options).propagator(1.0)
+
+
+def test_the_axes_of_a_propagator():
+    assert dc.DiffusionEquation().propagator(1.0).ndim == 2
+    assert dc.DiffusionEquation().propagator(1.0, ndim=1).ndim == 1
+    assert dc.DiffusionEquation(boundary=("reflecting",)).propagator(1.0).ndim == 1
+    assert dc.DiffusionEquation(spacing=(1.0, 2.0, 3.0)).propagator(1.0).ndim == 3

@@ -15,6 +15,7 @@ from diffuseconv.diffusion import explicit, spectral, walls
 from diffuseconv.diffusion.barriers import Barrier
 from diffuseconv.diffusion.discretise import arguments_of, discretise
 from diffuseconv.diffusion.lattice import Lattice
+from diffuseconv.propagator import Propagator
 
 __all__ = ["DiffusionEquation"]
 
@@ -268,6 +269,54 @@ class DiffusionEquation:
         _refuse("leap", spectral.obstacle(lattice))
         step = explicit.checked_step(lattice, time_step)
         return spectral.leap(lattice, field, steps, step if math.isfinite(step) else 1.0)
+
+    def propagator(self, duration: float, ndim: int | None = None) -> Propagator:
+        r"""Give the propagator that takes `duration` at once: the heat kernel :math:`e^{tL}` of the lattice.
+
+        ``dc.convolve(u, eq.propagator(t), boundary=eq.boundary)`` equals ``eq.evolve(u, t)`` for ``"reflecting"``,
+        ``"periodic"`` and ``"absorbing"`` walls, however wide the kernel, and for ``"zero"`` where the wall is so far
+        away that no salt reaches it.
+
+        Parameters
+        ----------
+        duration : number
+            Physical time, >= 0.
+        ndim : int, optional
+            Number of axes. By default what `diffusivity`, `spacing` or `boundary` tell, one entry per axis, else 2.
+
+        Returns
+        -------
+        Propagator
+            As from `Propagator.heat`.
+
+        Raises
+        ------
+        ValueError
+            If salt moves differently in different places, or comes from elsewhere: no one propagator does that.
+
+        Examples
+        --------
+        >>> eq = dc.DiffusionEquation(diffusivity=0.5)
+        >>> u = np.eye(6)
+        >>> bool(np.allclose(dc.convolve(u, eq.propagator(3.0)), eq.evolve(u, 3.0), rtol=0, atol=1e-14))
+        True
+        """
+        for name in ("barriers", "source", "mask"):
+            if getattr(self, name) is not None:
+                raise ValueError(f"{name} must be None for a propagator, got {_checks.got(getattr(self, name))}")
+        uneven = (
+            map(np.ndim, self.diffusivity) if isinstance(self.diffusivity, tuple) else [np.ndim(self.diffusivity) > 1]
+        )
+        if any(uneven):
+            raise ValueError("diffusivity must be one number, or one for each axis, for a propagator, got an array")
+        known = {side for pair in walls.sides(self.boundary) for side in pair}
+        if not all(isinstance(side, str) for side in known):
+            raise ValueError(f"boundary must be given by name for a propagator, got {_checks.got(self.boundary)}")
+        if ndim is None:
+            entries = (self.diffusivity, self.spacing, self.boundary)
+            told = [len(entry) for entry in entries if isinstance(entry, (tuple, list, np.ndarray))]
+            ndim = max(told, default=2)
+        return Propagator.heat(self.diffusivity, duration, self.spacing, ndim)
 
     def lattice(self, shape: Sequence[int], time: float = 0.0) -> Lattice:
         """Give the discretised problem on a field of this shape, as it is from `time` until the next barrier lifts."""
