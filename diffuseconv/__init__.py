@@ -1,6 +1,6 @@
 """Convolution as diffusion: propagators, exact solvers of the diffusion equation, convolution by measurement."""
 
-from diffuseconv import boundary, kernels
+from diffuseconv import boundary, kernels, timeseries
 from diffuseconv.convolution import convolution_method, convolve, correlate, feature_maps
 from diffuseconv.diffusion import Barrier, DiffusionEquation, Flux, Held, Mixed
 from diffuseconv.images import load_image, save_image
@@ -25,5 +25,6 @@ __all__ = [
     "kernels",
     "load_image",
     "save_image",
+    "timeseries",
     "write_movie",
 ]

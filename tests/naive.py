@@ -1,6 +1,8 @@
 """Oracles: the definitions as plain loops, slow and obvious, sharing no code with the package."""
 
 import itertools
+import math
+from fractions import Fraction
 
 import numpy as np
 
@@ -54,3 +56,74 @@ def laplacian(u, spacing, boundary):
             neighbour[axis] += side
             out[i] += (value(u, neighbour, boundary) - u[i]) / spacing[axis] ** 2
     return out
+
+
+def difference(x, order):
+    """Take each value minus the one before, `order` times."""
+    x = [float(v) for v in x]
+    for _ in range(order):
+        x = [b - a for a, b in itertools.pairwise(x)]
+    return np.array(x)
+
+
+def arima(ar, ma, differences, bias, noise):
+    """Run the recursion w[t] = bias + sum ar w + noise[t] + sum ma noise from rest, then sum `differences` times."""
+    w = []
+    for t in range(len(noise)):
+        total = bias + noise[t]
+        for j, phi in enumerate(ar, start=1):
+            total += phi * w[t - j] if t >= j else 0.0
+        for j, theta in enumerate(ma, start=1):
+            total += theta * noise[t - j] if t >= j else 0.0
+        w.append(total)
+    for _ in range(differences):
+        w = list(itertools.accumulate(w))
+    return np.array(w)
+
+
+def psi_weights(ar, ma, count):
+    """Solve psi[j] = ma[j] + sum ar[i] psi[j - i] one by one."""
+    return arima(ar, ma, 0, 0.0, [1.0] + [0.0] * (count - 1))
+
+
+def arma_covariance(ar, ma, count, terms=1500):
+    """Covariance matrix of `count` successive values of an ARMA series (noise of variance 1), from its psi-weights."""
+    psi = psi_weights(ar, ma, terms)
+    gamma = [float(psi[k:] @ psi[: terms - k]) for k in range(count)]
+    return np.array([[gamma[abs(i - j)] for j in range(count)] for i in range(count)])
+
+
+def arima_forecast(ar, ma, differences, mean, series, steps):
+    """Condition the joint normal distribution of past and future: mean and variance (noise of variance 1)."""
+    w = difference(series, differences)
+    n = len(w)
+    joint = arma_covariance(ar, ma, n + steps)
+    gain = np.linalg.solve(joint[:n, :n], joint[:n, n:]).T
+    ahead = mean + gain @ (w - mean)
+    covariance = joint[n:, n:] - gain @ joint[:n, n:]
+    total = np.eye(steps)
+    for order in reversed(range(differences)):
+        ahead = difference(series, order)[-1] + np.array(list(itertools.accumulate(ahead)))
+        total = np.tril(np.ones((steps, steps))) @ total
+    return ahead, np.diag(total @ covariance @ total.T)
+
+
+def piecewise_linear_convolution(x, f, y, g, at):
+    """Convolve piecewise-linear functions in exact fractions, as a sum of (z - x[i] - y[j])_+^p / p!."""
+
+    def powers(knots, values):
+        """Write the function as a sum of weight * (t - knot)_+^p / p! with p = 0 (jumps) or 1 (changes of slope)."""
+        knots, values = [Fraction(v) for v in knots], [Fraction(v) for v in values]
+        slopes = [(d - c) / (b - a) for (a, c), (b, d) in itertools.pairwise(zip(knots, values, strict=True))]
+        yield from ((0, knots[0], values[0]), (0, knots[-1], -values[-1]))
+        for knot, before, after in zip(knots, [0, *slopes], [*slopes, 0], strict=True):
+            yield 1, knot, after - before
+
+    total = []
+    for z in map(Fraction, at):
+        h = Fraction(0)
+        for (p, a, v), (q, b, w) in itertools.product(powers(x, f), powers(y, g)):
+            if z > a + b:
+                h += v * w * (z - a - b) ** (p + q + 1) / math.factorial(p + q + 1)
+        total.append(float(h))
+    return np.array(total)

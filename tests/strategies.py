@@ -67,3 +67,20 @@ def mirrored_densities(draw: st.DrawFn, ndim: int, most: int = 5) -> np.ndarray:
     for axis in range(ndim):
         weights = weights + np.flip(weights, axis)
     return weights / weights.sum()
+
+
+def autoregressions(draw: st.DrawFn, most: int = 3) -> list[float]:
+    """Draw coefficients of a stationary autoregression, by Levinson's recursion from partial autocorrelations."""
+    coefficients: list[float] = []
+    for partial in draw(st.lists(numbers(0.5), max_size=most)):
+        mirrored = coefficients[::-1]
+        coefficients = [c - partial * m for c, m in zip(coefficients, mirrored, strict=True)] + [partial]
+    return coefficients
+
+
+@st.composite
+def polylines(draw: st.DrawFn, most: int = 6) -> tuple[np.ndarray, np.ndarray]:
+    """Draw a piecewise-linear function: strictly increasing knots, gaps of very different widths, and its values."""
+    gaps = draw(st.lists(st.floats(1e-6, 10.0), min_size=1, max_size=most - 1))
+    knots = draw(numbers(100.0)) + np.cumsum([0.0, *gaps])
+    return knots, draw(fields(len(knots), size=10.0))

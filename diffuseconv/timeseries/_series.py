@@ -1,0 +1,29 @@
+"""Checks that every time-series function shares."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from diffuseconv import _checks
+
+Array = NDArray[np.float64]
+
+
+def series(name: str, value: ArrayLike, least: int = 1) -> Array:
+    """Take one finite series of at least `least` values as float64."""
+    taken = _checks.array(name, value)
+    if taken.ndim != 1:
+        raise ValueError(f"{name} must have 1 dimension, got {taken.ndim}")
+    if len(taken) < least:
+        raise ValueError(f"{name} must have at least {least} values here, got {len(taken)}")
+    return taken.astype(np.float64, copy=False)
+
+
+def coefficients(name: str, value: Any) -> tuple[float, ...]:
+    """Take a sequence of numbers, perhaps empty."""
+    if np.ndim(value) == 1 and len(value) == 0:
+        return ()
+    return tuple(float(item) for item in series(name, value))

@@ -1,0 +1,232 @@
+"""Fitting autoregressions: the best predictor is the solution of a Toeplitz system."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from diffuseconv import _checks
+from diffuseconv.timeseries import _series
+from diffuseconv.timeseries._series import Array
+from diffuseconv.timeseries.model import ARIMA
+
+__all__ = ["ARFit", "autocovariance", "best_predictor", "fit_ar"]
+
+
+@dataclass(frozen=True)
+class ARFit:
+    """A fitted autoregression.
+
+    Attributes
+    ----------
+    coefficients : array, shape (p,)
+        phi_1, ..., phi_p.
+    bias : float
+        The constant c in ``x_t = c + sum phi_j x_(t-j) + noise``.
+    noise_variance : float
+        Estimated variance of the noise.
+    standard_errors : array, shape (p,)
+        Standard errors of the coefficients, by the large-sample formula of the method.
+    bias_error : float
+        Standard error of the bias.
+    """
+
+    coefficients: Array
+    bias: float
+    noise_variance: float
+    standard_errors: Array
+    bias_error: float
+
+    @property
+    def model(self) -> ARIMA:
+        """The fit as a model, to simulate, forecast or whiten with."""
+        return ARIMA(ar=self.coefficients.tolist(), bias=self.bias, noise_variance=self.noise_variance)
+
+
+def autocovariance(series: ArrayLike, lags: int) -> Array:
+    r"""Estimate the autocovariance at lags 0 to `lags`.
+
+    .. math:: \hat\gamma_k = \frac1n \sum_{t=k}^{n-1} (x_t - \bar x)(x_{t-k} - \bar x)
+
+    Division by n, not n - k, makes the sequence positive semi-definite.
+
+    Parameters
+    ----------
+    series : array, shape (n,)
+    lags : int, 0 to n - 1
+
+    Returns
+    -------
+    array, shape (lags + 1,), float64
+        Divide by its first entry for autocorrelations.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the series is not finite and one-dimensional, or `lags` is out of range.
+
+    Examples
+    --------
+    >>> dc.timeseries.autocovariance([1.0, -1.0, 1.0, -1.0], 2)
+    array([ 1.  , -0.75,  0.5 ])
+    """
+    values = _series.series("series", series)
+    most = _checks.count("lags", lags, most=len(values) - 1)
+    return _autocovariance(_centred(values), most)
+
+
+def best_predictor(autocovariance: ArrayLike) -> tuple[Array, float]:
+    r"""Give the best linear predictor of a stationary series from its `p` past values, and its mean squared error.
+
+    .. math:: \sum_{j=1}^{p} \gamma_{|i-j|}\, \varphi_j = \gamma_i, \qquad
+              \sigma^2 = \gamma_0 - \sum_{j=1}^{p} \varphi_j \gamma_j
+
+    (the Yule–Walker equations). White noise has no autocovariance but at lag 0, hence the predictor 0: *a series that
+    was whitened cannot be predicted from its past*. What a kernel makes of white noise is a moving average.
+
+    Parameters
+    ----------
+    autocovariance : array, shape (p + 1,), p >= 1
+        gamma_0, ..., gamma_p of the series, known or estimated.
+
+    Returns
+    -------
+    coefficients : array, shape (p,), float64
+    error : float
+        The variance that no linear predictor from `p` values can explain.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the autocovariance is not finite or one-dimensional, has ``gamma_0 <= 0``, or is that of a series which is
+        already determined by fewer values.
+
+    References
+    ----------
+    Brockwell and Davis, "Time Series: Theory and Methods", 2nd ed. (1991), eqs. 8.1.1–8.1.2.
+
+    Examples
+    --------
+    >>> dc.timeseries.best_predictor([1.0, 0.0, 0.0])
+    (array([0., 0.]), 1.0)
+    >>> dc.timeseries.best_predictor([4.0, 2.0, 1.0])
+    (array([0.5, 0. ]), 3.0)
+    """
+    gamma = _series.series("autocovariance", autocovariance, least=2)
+    if gamma[0] <= 0:
+        raise ValueError(f"autocovariance must begin with a variance greater than 0, got {gamma[0]:g}")
+    return _solve(gamma)
+
+
+def fit_ar(series: ArrayLike, order: int, *, method: str = "yule-walker") -> ARFit:
+    r"""Fit an autoregression of the given order.
+
+    ``"yule-walker"`` solves `best_predictor` for the estimated autocovariances; the fit is always stationary.
+    ``"least-squares"`` regresses each value on a constant and the `p` before it; it is less biased on short or
+    strongly correlated series, but may be non-stationary.
+
+    Standard errors are the roots of the diagonal of :math:`\sigma^2 \Gamma^{-1} / n`, with :math:`\Gamma` the
+    autocovariance matrix, and of :math:`\sigma^2 (1 + \bar x^2\, 1^\top \Gamma^{-1} 1) / n` for the bias; for least
+    squares those of the regression, :math:`\sigma^2 (X^\top X)^{-1}`. The noise variance is
+    :math:`\gamma_0 - \sum \varphi_j \gamma_j`, or the mean squared residual (n - p of them).
+
+    Parameters
+    ----------
+    series : array, shape (n,)
+    order : int, at least 1
+        p; Yule–Walker needs n > p, least squares n > 2p.
+    method : {"yule-walker", "least-squares"}, keyword only
+
+    Returns
+    -------
+    ARFit
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the series is too short, constant, or already determined by fewer than `order` of its values.
+
+    References
+    ----------
+    Brockwell and Davis, "Time Series: Theory and Methods", 2nd ed. (1991), theorem 8.1.1.
+
+    Examples
+    --------
+    >>> series = dc.timeseries.simulate(dc.timeseries.ARIMA(ar=[0.6, -0.3], bias=2.0), 20_000, rng=7)
+    >>> fit = dc.timeseries.fit_ar(series, 2)
+    >>> bool(np.all(abs(fit.coefficients - [0.6, -0.3]) < 5 * fit.standard_errors))
+    True
+    """
+    p = _checks.count("order", order, least=1)
+    way = _checks.choice("method", method, ("yule-walker", "least-squares"))
+    values = _series.series("series", series, least=p + 1 if way == "yule-walker" else 2 * p + 1)
+    if values.min() == values.max():
+        raise ValueError(f"series must vary, got {len(values)} times the value {values[0]:g}")
+    return _yule_walker(values, p) if way == "yule-walker" else _least_squares(values, p)
+
+
+def _yule_walker(values: Array, p: int) -> ARFit:
+    """Fit by the Toeplitz system of the estimated autocovariances."""
+    from scipy.linalg import solve_toeplitz
+
+    n, mean = len(values), float(values.mean())
+    gamma = _autocovariance(_centred(values), p)
+    coefficients, variance = _solve(gamma)
+    inverse = solve_toeplitz(gamma[:-1], np.eye(p))
+    return ARFit(
+        coefficients=coefficients,
+        bias=mean * (1.0 - float(coefficients.sum())),
+        noise_variance=variance,
+        standard_errors=np.sqrt(variance * np.diag(inverse) / n),
+        bias_error=float(np.sqrt(variance * (1.0 + mean**2 * inverse.sum()) / n)),
+    )
+
+
+def _least_squares(values: Array, p: int) -> ARFit:
+    """Fit by regression on the lagged values, centred so that a large mean costs no digits."""
+    n = len(values) - p
+    lagged = np.stack([values[p - j : len(values) - j] for j in range(1, p + 1)], axis=1)
+    now = values[p:]
+    means, mean = lagged.mean(axis=0), now.mean()
+    left, sizes, right = np.linalg.svd(lagged - means, full_matrices=False)
+    if sizes[-1] <= sizes[0] * n * np.finfo(float).eps:
+        raise ValueError(f"order must be lower for this series (fewer values already determine the next), got {p}")
+    root = right.T / sizes
+    coefficients = root @ (left.T @ (now - mean))
+    residuals = (now - mean) - (lagged - means) @ coefficients
+    variance = float(residuals @ residuals) / n
+    return ARFit(
+        coefficients=coefficients,
+        bias=float(mean - means @ coefficients),
+        noise_variance=variance,
+        standard_errors=np.sqrt(variance * np.sum(root**2, axis=1)),
+        bias_error=float(np.sqrt(variance * (1.0 / n + np.sum((means @ root) ** 2)))),
+    )
+
+
+def _solve(gamma: Array) -> tuple[Array, float]:
+    """Solve the Yule–Walker equations."""
+    from scipy.linalg import LinAlgError, solve_toeplitz
+
+    try:
+        coefficients = solve_toeplitz(gamma[:-1], gamma[1:])
+        error = float(gamma[0] - coefficients @ gamma[1:])
+    except LinAlgError:
+        error = -1.0
+    if not error >= 0.0:
+        raise ValueError(
+            f"autocovariance must be that of a series with noise at this order, got order {len(gamma) - 1}"
+        )
+    return coefficients + 0.0, error  # no -0.0
+
+
+def _centred(values: Array) -> Array:
+    return values - values.mean()
+
+
+def _autocovariance(centred: Array, lags: int) -> Array:
+    """Give the autocovariances of a centred series."""
+    n = len(centred)
+    return np.array([centred[k:] @ centred[: n - k] for k in range(lags + 1)]) / n
