@@ -20,8 +20,8 @@ def convolve_pieces(x, f, y, g, at, out, first, last):
             while low < len(x) - 2 and x[low + 1] <= begin:
                 low += 1
             i = low
-            # The piece of g that holds z - begin: the last j with y[j] < z - begin.
-            j = max(np.searchsorted(y, z - begin) - 1, 0)
+            # The piece of g that holds z - begin: the last j with y[j] < z - begin (by rounding that may exceed y[-1]).
+            j = min(max(np.searchsorted(y, z - begin) - 1, 0), len(y) - 2)
             t = begin
             while t < end:
                 in_f, in_g = x[i + 1], z - y[j]

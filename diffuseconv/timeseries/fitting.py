@@ -223,7 +223,7 @@ def _solve(gamma: Array) -> tuple[Array, float]:
 
 
 def _centred(values: Array) -> Array:
-    return values - values.mean()
+    return np.asarray(values - values.mean())
 
 
 def _autocovariance(centred: Array, lags: int) -> Array:

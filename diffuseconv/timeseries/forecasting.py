@@ -117,32 +117,23 @@ def _predict(model: ARIMA, series: Array, steps: int) -> tuple[Array, Array, Arr
 
     numerator, denominator = polynomials(model)
     size = len(numerator) - 1
-    mean = model.mean if model.stationary else 0.0
-    driven = series - mean if model.stationary else series
-    # A non-stationary AR has no mean: its bias enters as a steady push, and its first state is soon forgotten.
-    push = 0.0 if model.stationary else model.bias
-
-    noise, last = lfilter(denominator, numerator, driven, zi=np.zeros(size))
-    state = -last
-    doubt = np.zeros((size, size))
-    if not model.stationary:
-        state = _last_state_ar(denominator, driven)
+    state: Array
+    doubt: Array
+    if not model.ma and len(series) >= len(model.ar):  # the last p values tell the state; no mean is needed
+        mean, push = 0.0, model.bias
+        past = series[::-1]
+        state = np.array([-denominator[i + 1 :] @ past[: size - i] for i in range(size)])
+        doubt = np.zeros((size, size))
     else:
+        mean, push = model.mean, 0.0
+        noise, last = lfilter(denominator, numerator, series - mean, zi=np.zeros(size))
         effect, lasts = lfilter(denominator, numerator, np.zeros((size, len(series))), zi=np.eye(size))
         root = state_root(model)
         # Weigh the noise that each first state would imply against the state's own prior: a least-squares problem.
-        system = np.vstack([effect.T @ root, np.eye(size)])
-        q, r = qr(system, mode="economic")
+        q, r = qr(np.vstack([effect.T @ root, np.eye(size)]), mode="economic")
         carry = lasts.T @ root
-        state = state + carry @ solve_triangular(r, q[: len(series)].T @ noise)
+        state = carry @ solve_triangular(r, q[: len(series)].T @ noise) - last
         doubt = solve_triangular(r, carry.T, trans="T").T
     ahead, _ = lfilter(numerator, denominator, np.full(steps, push), zi=state)
     reach, _ = lfilter(numerator, denominator, np.zeros((size, steps)), zi=np.eye(size))
     return ahead + mean, reach.T, doubt
-
-
-def _last_state_ar(denominator: Array, series: Array) -> Array:
-    """Give the state after the last value of a pure autoregression: sums of its last p values."""
-    size = len(denominator) - 1
-    past = series[::-1][:size]
-    return np.array([-denominator[i + 1 :] @ past[: size - i] for i in range(size)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -81,7 +82,7 @@ class ARIMA:
     def mean(self) -> float:
         """Mean of the (differenced) stationary series w."""
         require_stationary(self)
-        return self.bias / (1.0 - float(np.sum(self.ar)))
+        return self.bias / math.fsum([1.0, *(-phi for phi in self.ar)])
 
 
 def respond(model: ARIMA, noise: ArrayLike) -> Array:

@@ -114,7 +114,10 @@ def whiten(data: ArrayLike, method: str = "pca", *, tolerance: float | None = No
     left, sizes, right = left[:, :rank], sizes[:rank] / (n - 1) ** 0.5, right[:rank]
     largest = np.argmax(np.abs(right), axis=1)
     signs = np.sign(right[np.arange(rank), largest])
-    left, right = left * signs, right * signs[:, None]
+    right = right * signs[:, None]
+    # The decomposition blurs thin directions by the thick ones' rounding: make them centred and orthogonal once more.
+    left, triangle = np.linalg.qr(left - left.mean(axis=0))
+    left = left * np.sign(np.diag(triangle)) * signs
 
     white, matrix, inverse = left * (n - 1) ** 0.5, right.T / sizes, sizes[:, None] * right
     if way == "zca":
