@@ -69,6 +69,7 @@ def mirrored_densities(draw: st.DrawFn, ndim: int, most: int = 5) -> np.ndarray:
     return weights / weights.sum()
 
 
+@st.composite
 def autoregressions(draw: st.DrawFn, most: int = 3) -> list[float]:
     """Draw coefficients of a stationary autoregression, by Levinson's recursion from partial autocorrelations."""
     coefficients: list[float] = []
