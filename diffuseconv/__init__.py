@@ -4,6 +4,7 @@ from diffuseconv import boundary, kernels, timeseries
 from diffuseconv.convolution import convolution_method, convolve, correlate, feature_maps
 from diffuseconv.diffusion import Barrier, DiffusionEquation, Flux, Held, Mixed
 from diffuseconv.images import load_image, save_image
+from diffuseconv.interpretation import interpret
 from diffuseconv.movie import write_movie
 from diffuseconv.propagator import Propagator
 
@@ -22,6 +23,7 @@ __all__ = [
     "convolve",
     "correlate",
     "feature_maps",
+    "interpret",
     "kernels",
     "load_image",
     "save_image",
