@@ -184,8 +184,11 @@ def interpret(kernel: ArrayLike | Propagator) -> Interpretation:
     drift, diffusivity = found.drift_and_diffusivity()
     height, frequency, many = _highest_response(weights)
     smoother = _smoother(weights, found, order)
+    unit = abs(abs(gain) - 1) <= found.slack * math.ldexp(float(np.abs(weights).sum()), scale)
     kind = _kind(weights, found, order, diffusivity, height, frequency)
-    equation = _equation(kind, gain, drift, diffusivity, coefficients, order, found)
+    if kind == "identity" and not (unit and gain > 0):
+        kind = "scale"
+    equation = _equation(kind, gain, drift, diffusivity, coefficients, order, found, unit)
     spread = principal = None
     if diffusivity is not None:
         spread, principal = (part[..., ::-1] for part in np.linalg.eigh(diffusivity))
@@ -194,7 +197,7 @@ def interpret(kernel: ArrayLike | Propagator) -> Interpretation:
     separable = _separable(weights, eps)
     propagator = Propagator.softmax(taken)
     details = [
-        *_gain_words(kind, gain),
+        *_gain_words(kind, gain, unit),
         *_motion_words(kind, drift, spread, principal, equation, smoother),
         *_wave_words(kind, frequency, many),
         _repeat_words(amplification, bounded, gain),
@@ -324,7 +327,7 @@ def _highest_response(kernel: Array) -> tuple[float, Array, bool]:
         return total, np.array(corners[0]) / 2, len(corners) > 1
     finest = next((f for f in (8, 4) if math.prod(f * n for n in kernel.shape) <= _GRID), 2)
     grid = [finest * n if n > 1 else 1 for n in kernel.shape]
-    response = np.abs(np.fft.rfftn(kernel, grid))
+    response = np.abs(np.fft.rfftn(kernel, grid, axes=range(ndim)))
     unseen = math.prod(math.cos(math.pi * (n // 2) / m) for n, m in zip(kernel.shape, grid, strict=True))
     wave = [
         np.fft.rfftfreq(m) if axis == ndim - 1 else np.fft.fftfreq(m)  # one half tells the other
@@ -568,6 +571,7 @@ def _equation(
     coefficients: Mapping[Powers, float],
     order: int | None,
     found: _Moments,
+    unit: bool,
 ) -> str | None:
     """Write the differential equation."""
     if kind in ("zero", "wave"):
@@ -581,7 +585,7 @@ def _equation(
         else:
             parts = [(coefficients[powers], _derivative(powers)) for powers in _of_order(order, ndim)]
     else:
-        growth = math.log(abs(gain)) if abs(abs(gain) - 1) > 1e-12 else 0.0
+        growth = 0.0 if unit else math.log(abs(gain))
         units = np.eye(drift.size, dtype=int)
         parts = [(growth, "u"), *((-float(v), _derivative(tuple(row))) for v, row in zip(drift, units, strict=True))]
         if kind != "relief":  # there only the first order means anything
@@ -604,9 +608,6 @@ def _summary(
 ) -> str:
     """Say in one sentence what the kernel does."""
     ndim = kernel.ndim
-    if kind == "identity":
-        plain_words = "Changes nothing: every grain stays where it is."
-        return plain_words if gain == 1 else f"Multiplies everything by {_say(gain)}."
     if kind == "shift":
         assert drift is not None
         return f"Moves the whole picture by {_cells(float(np.linalg.norm(drift)))} {_where(drift)}, unblurred."
@@ -640,6 +641,8 @@ def _summary(
     if kind == "neutral" and drift is not None and drift.any():
         return f"Moves everything by {_cells(float(np.linalg.norm(drift)))} {_where(drift)}, changing only fine detail."
     plain = {
+        "identity": "Changes nothing: every grain stays where it is.",
+        "scale": f"Multiplies everything by {_say(gain)}.",
         "zero": "Wipes everything out: no grain arrives anywhere.",
         "sharpen": "Sharpens: the identity minus diffusion, which is diffusion run backward.",
         "smoothing": "Smooths, with some overshoot at edges: diffusion forward, but not all weights have one sign.",
@@ -655,13 +658,13 @@ def _length(frequency: Array) -> str:
     return f"{1 / float(np.linalg.norm(frequency)):.3g}"
 
 
-def _gain_words(kind: str, gain: float) -> list[str]:
+def _gain_words(kind: str, gain: float, unit: bool) -> list[str]:
     """Say what becomes of even light."""
-    if kind in ("zero", "identity"):
+    if kind in ("zero", "identity", "scale"):
         return []
     if gain == 0:
         return ["Its weights sum to 0: even parts become black, only changes remain."]
-    if abs(gain - 1) <= 1e-12:
+    if unit and gain > 0:
         return ["Its weights sum to 1: the brightness of even parts is kept."]
     if kind == "diffusion" and gain > 0:
         return [f"Its weights sum to {_say(gain)}: even light is multiplied; divided by it they are a propagator."]
@@ -678,7 +681,7 @@ def _motion_words(
     smoother: Array | None,
 ) -> list[str]:
     """Say where the grains go."""
-    if equation is None or kind in ("identity", "shift"):
+    if equation is None or kind in ("identity", "scale", "shift"):
         return []
     words = []
     if drift is None:
@@ -711,7 +714,7 @@ def _motion_words(
 
 def _wave_words(kind: str, frequency: Array, many: bool) -> list[str]:
     """Say which waves pass best, where it is not even light."""
-    if kind in ("zero", "identity", "shift", "diffusion") or not frequency.any():
+    if kind in ("zero", "identity", "scale", "shift", "diffusion") or not frequency.any():
         return []
     if frequency.size > 1 and np.all(np.abs(frequency) == 0.5):
         return ["It answers most to the finest checkerboard."]
