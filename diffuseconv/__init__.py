@@ -1,6 +1,6 @@
 """Convolution as diffusion: propagators, exact solvers of the diffusion equation, convolution by measurement."""
 
-from diffuseconv import boundary, kernels, timeseries
+from diffuseconv import boundary, kernels, spectrum, timeseries
 from diffuseconv.convolution import convolution_method, convolve, correlate, feature_maps
 from diffuseconv.diffusion import Barrier, DiffusionEquation, Flux, Held, Mixed
 from diffuseconv.images import load_image, save_image
@@ -27,6 +27,7 @@ __all__ = [
     "kernels",
     "load_image",
     "save_image",
+    "spectrum",
     "timeseries",
     "write_movie",
 ]

@@ -95,6 +95,14 @@ def count(name: str, value: object, *, least: int = 0, most: int | None = None) 
     return taken
 
 
+def shape(name: str, value: object) -> tuple[int, ...]:
+    """Take the shape of a field of one, two or three dimensions; a whole number is the length of a line."""
+    items = value if isinstance(value, (list, tuple)) else (value,)
+    if not 1 <= len(items) <= 3:
+        raise ValueError(f"{name} must have 1, 2 or 3 axes, got {got(value)}")
+    return tuple(count(f"{name}[{axis}]", item, least=1) for axis, item in enumerate(items))
+
+
 def choice(name: str, value: object, options: Sequence[str]) -> str:
     """Take one of a few words."""
     if isinstance(value, str) and value in options:

@@ -127,3 +127,21 @@ def piecewise_linear_convolution(x, f, y, g, at):
                 h += v * w * (z - a - b) ** (p + q + 1) / math.factorial(p + q + 1)
         total.append(float(h))
     return np.array(total)
+
+
+def dft(u):
+    """Sum u[j] exp(-2 pi i m.j / n) for every m."""
+    out = np.zeros(u.shape, complex)
+    for m in np.ndindex(u.shape):
+        for j in np.ndindex(u.shape):
+            cycles = sum(a * b / n for a, b, n in zip(m, j, u.shape, strict=True))
+            out[m] += u[j] * np.exp(-2j * np.pi * cycles)
+    return out
+
+
+def centred_frequencies(shape):
+    """Whole cycles per image at every cell of a centred plane."""
+    out = np.zeros((*shape, len(shape)))
+    for i in np.ndindex(tuple(shape)):
+        out[i] = [a - n // 2 for a, n in zip(i, shape, strict=True)]
+    return out

@@ -85,3 +85,15 @@ def polylines(draw: st.DrawFn, most: int = 6) -> tuple[np.ndarray, np.ndarray]:
     gaps = draw(st.lists(st.floats(1e-6, 10.0), min_size=1, max_size=most - 1))
     knots = draw(numbers(100.0)) + np.cumsum([0.0, *gaps])
     return knots, draw(fields(len(knots), size=10.0))
+
+
+@st.composite
+def stripes(draw: st.DrawFn, least: int = 16, most: int = 96) -> tuple[np.ndarray, float]:
+    """Draw a wave on a rectangle, from one across the shorter side to 0.49 cycles per cell, and its angle."""
+    rows, columns = draw(st.tuples(*[st.integers(least, most)] * 2))
+    angle = draw(st.floats(0, 180, exclude_max=True))
+    frequency = draw(st.floats(1 / min(rows, columns), 0.49))
+    phase, offset, gain = draw(st.floats(0, 6.3)), draw(numbers(100)), draw(st.floats(1e-3, 1e3))
+    down, right = np.mgrid[:rows, :columns]
+    along = np.cos(np.deg2rad(angle)) * right - np.sin(np.deg2rad(angle)) * down
+    return gain * (np.cos(2 * np.pi * frequency * along + phase) + offset), angle

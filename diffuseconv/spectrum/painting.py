@@ -1,0 +1,161 @@
+"""Painting in the frequency plane: a dot there is a wave through the image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from diffuseconv import _checks
+
+__all__ = ["Dot", "Line", "Mask", "paint_spectrum"]
+
+
+@dataclass(frozen=True)
+class Dot:
+    r"""A dot in the frequency plane: adds one wave to the image.
+
+    .. math:: u(x) \mathrel{+}= A \cos(2\pi\, f \cdot (x - o)/n + \varphi), \qquad o = \lfloor n/2 \rfloor
+
+    Attributes
+    ----------
+    frequency : sequence of int
+        Cell of the plane counted from its centre, one number per axis: cycles per image along that axis.
+    amplitude : float
+        `A`, in the units of the image.
+    phase : float
+        In degrees; 0 puts a crest on the central cell.
+    """
+
+    frequency: Sequence[int]
+    amplitude: float = 1.0
+    phase: float = 0.0
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of dots between two cells of the frequency plane: adds a bundle of waves.
+
+    A line through the centre gives a ridge across the image, at right angles to it.
+
+    Attributes
+    ----------
+    start, stop : sequence of int
+        Its two ends, as in `Dot`. Of two opposite cells on the line, which are one wave, the one met first counts.
+    amplitude, phase : float
+        Of every wave, as in `Dot`.
+    """
+
+    start: Sequence[int]
+    stop: Sequence[int]
+    amplitude: float = 1.0
+    phase: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Mask:
+    """A picture laid over the centred frequency plane: multiplies every frequency by its weight.
+
+    Attributes
+    ----------
+    weights : array_like
+        Real, of the image's shape, frequency 0 at ``shape // 2``. A frequency and its opposite are one wave and take
+        the mean of their two weights; that is what the real part of the painted image amounts to.
+    """
+
+    weights: ArrayLike
+
+
+Edit = Dot | Line | Mask
+
+
+def paint_spectrum(image: ArrayLike, edits: Edit | Sequence[Edit]) -> NDArray[Any]:
+    """Change an image by painting in its frequency plane.
+
+    Every stroke is painted a second time at the opposite frequency (complex conjugated), so the image stays real. The
+    strokes are applied in the order given.
+
+    Parameters
+    ----------
+    image : array_like
+        Real values, 1 to 3 dimensions; start from zeros to see the strokes alone.
+    edits : Dot, Line, Mask or sequence of them
+        The strokes.
+
+    Returns
+    -------
+    ndarray
+        Real, same shape and precision as `image`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a stroke is none of the three, lies outside the plane or has the wrong shape.
+
+    Examples
+    --------
+    >>> dc.spectrum.paint_spectrum(np.zeros(8), dc.spectrum.Dot((2,))).round(12) + 0.0
+    array([ 1.,  0., -1.,  0.,  1.,  0., -1.,  0.])
+    """
+    import scipy.fft
+
+    taken = _checks.field("image", image)
+    strokes = [edits] if isinstance(edits, Edit) else list(edits)
+    plane = scipy.fft.fftn(taken)
+    for number, edit in enumerate(strokes):
+        name = f"edits[{number}]"
+        if isinstance(edit, Mask):
+            plane *= scipy.fft.ifftshift(_weights(name, edit, taken.shape)).astype(taken.dtype)
+        elif isinstance(edit, Dot):
+            _add(plane, name, [_cell(f"{name}.frequency", edit.frequency, taken.shape)], edit)
+        elif isinstance(edit, Line):
+            start, stop = (_cell(f"{name}.{end}", getattr(edit, end), taken.shape) for end in ("start", "stop"))
+            _add(plane, name, _between(start, stop, taken.shape), edit)
+        else:
+            raise TypeError(f"{name} must be a Dot, Line or Mask, got {_checks.got(edit)}")
+    return np.ascontiguousarray(scipy.fft.ifftn(plane).real)
+
+
+def _cell(name: str, value: object, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Take a cell of the frequency plane, counted from its centre."""
+    cell = _checks.per_axis(name, value, len(shape), lambda part, item: _checks.count(part, item, least=-(2**31)))
+    for axis, (f, n) in enumerate(zip(cell, shape, strict=True)):
+        if not -(n // 2) <= f <= n // 2:
+            raise ValueError(f"{name}[{axis}] must be from {-(n // 2)} to {n // 2} cycles per image, got {f}")
+    return cell
+
+
+def _between(start: tuple[int, ...], stop: tuple[int, ...], shape: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """The cells on a straight line, both ends included; of opposites the one met first."""
+    steps = max(abs(b - a) for a, b in zip(start, stop, strict=True))
+    exact = np.linspace(start, stop, steps + 1)
+    nearest = np.copysign(np.floor(np.abs(exact) + 0.5), exact).astype(np.int64)  # halves away from 0: symmetric
+    cells, painted = [], set()
+    for cell, opposite in zip(nearest % shape, -nearest % shape, strict=True):
+        if tuple(cell) not in painted:
+            cells.append(tuple(cell.tolist()))
+            painted |= {tuple(cell), tuple(opposite)}
+    return cells
+
+
+def _add(plane: NDArray[Any], name: str, cells: list[tuple[int, ...]], stroke: Dot | Line) -> None:
+    """Add a wave at every cell, half of it at the opposite one."""
+    amplitude = _checks.number(f"{name}.amplitude", stroke.amplitude)
+    phase = np.deg2rad(_checks.number(f"{name}.phase", stroke.phase))
+    for cell in cells:
+        turns = sum(f * (n // 2) / n for f, n in zip(cell, plane.shape, strict=True))
+        half = 0.5 * amplitude * plane.size * np.exp(1j * (phase - 2 * np.pi * turns))
+        plane[tuple(f % n for f, n in zip(cell, plane.shape, strict=True))] += half
+        plane[tuple(-f % n for f, n in zip(cell, plane.shape, strict=True))] += half.conjugate()
+
+
+def _weights(name: str, mask: Mask, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Weights of a mask, averaged with those of the opposite frequencies."""
+    weights = _checks.array(f"{name}.weights", mask.weights)
+    if weights.shape != shape:
+        raise ValueError(f"{name}.weights must have the image's shape {shape}, got {weights.shape}")
+    opposite = np.ix_(*((2 * (n // 2) - np.arange(n)) % n for n in shape))
+    return np.asarray((weights + weights[opposite]) / 2)
