@@ -191,7 +191,7 @@ def interpret(kernel: ArrayLike | Propagator) -> Interpretation:
     equation = _equation(kind, gain, drift, diffusivity, coefficients, order, found, unit)
     spread = principal = None
     if diffusivity is not None:
-        spread, principal = (part[..., ::-1] for part in np.linalg.eigh(diffusivity))
+        spread, principal = _principal(diffusivity)
     amplification = math.ldexp(height, scale)
     bounded = amplification <= 1 + found.slack * math.ldexp(float(np.abs(weights).sum()), scale)
     separable = _separable(weights, eps)
@@ -207,7 +207,7 @@ def interpret(kernel: ArrayLike | Propagator) -> Interpretation:
     return Interpretation(
         kernel=taken,
         kind=kind,
-        summary=_summary(kind, gain, drift, spread, coefficients, order, weights, frequency, smoother),
+        summary=_summary(kind, gain, drift, diffusivity, coefficients, order, weights, frequency, smoother, many),
         gain=gain,
         order=order,
         coefficients=MappingProxyType(coefficients),
@@ -309,6 +309,12 @@ class _Moments:
             if any(sums.values()):
                 return {p: (-1) ** n * v / gain / math.prod(map(math.factorial, p)) for p, v in sums.items()}
         return {}
+
+
+def _principal(diffusivity: Array) -> tuple[Array, Array]:
+    """Give the eigenvalues, largest first, and the directions as columns."""
+    values, axes = np.linalg.eigh(diffusivity)
+    return values[::-1], axes[:, ::-1]
 
 
 # --- transfer function and factors -----------------------------------------------------------------------------------
@@ -599,12 +605,13 @@ def _summary(
     kind: str,
     gain: float,
     drift: Array | None,
-    spread: Array | None,
+    diffusivity: Array | None,
     coefficients: Mapping[Powers, float],
     order: int | None,
     kernel: Array,
     frequency: Array,
     smoother: Array | None,
+    many: bool,
 ) -> str:
     """Say in one sentence what the kernel does."""
     ndim = kernel.ndim
@@ -613,11 +620,12 @@ def _summary(
         return f"Moves the whole picture by {_cells(float(np.linalg.norm(drift)))} {_where(drift)}, unblurred."
     if kind == "diffusion":
         assert drift is not None
-        assert spread is not None
+        assert diffusivity is not None
+        spread, axes = _principal(diffusivity)
         carry = f" and carries everything {_where(drift)}" if drift.any() else ""
         if spread[0] > 0 and ndim > 1 and spread[-1] <= 1e-3 * spread[0]:
-            return f"Blurs along one line{carry}: one step of diffusion in a single direction."
-        even = "" if ndim == 1 or _same(spread) else ", faster in one direction than in another"
+            return f"Blurs along one line{carry}: one step of diffusion in a single direction, {_line(axes[:, 0])}."
+        even = "" if ndim == 1 or _same(spread) else f", fastest {_line(axes[:, 0])}"
         return f"Blurs{carry}: one step of diffusion{even}."
     if kind == "relief":
         slope = -np.asarray(drift) * math.copysign(1.0, gain)
@@ -650,7 +658,10 @@ def _summary(
         "neutral": "Keeps smooth parts as they are and changes only fine detail.",
         "derivative": f"Takes a derivative of order {order}.",
     }
-    return plain[kind] if kind in plain else f"Answers to waves of one length, about {_length(frequency)} cells."
+    if kind in plain:
+        return plain[kind]
+    along = "" if many or ndim == 1 or not frequency.any() else f", running {_line(frequency)}"
+    return f"Answers to waves about {_length(frequency)} cells long{along}."
 
 
 def _length(frequency: Array) -> str:
@@ -714,7 +725,7 @@ def _motion_words(
 
 def _wave_words(kind: str, frequency: Array, many: bool) -> list[str]:
     """Say which waves pass best, where it is not even light."""
-    if kind in ("zero", "identity", "scale", "shift", "diffusion") or not frequency.any():
+    if kind in ("zero", "identity", "scale", "shift", "diffusion", "wave") or not frequency.any():
         return []
     if frequency.size > 1 and np.all(np.abs(frequency) == 0.5):
         return ["It answers most to the finest checkerboard."]

@@ -1,0 +1,221 @@
+"""A gallery of convolution kernels: each one at work on a colour photograph, with what it does in words.
+
+A kernel is a small table of weights that says where the light of a pixel may go. Weights that are nowhere negative and
+sum to 1 are chances: every grain of light jumps by a random displacement, which is diffusion, and the picture blurs.
+The mean displacement is a drift, half the variance is the diffusivity. Weights of both signs run diffusion backward
+(sharpening) or, when they sum to 0, take derivatives: slopes for one difference, edges for two.
+
+The film shows the photograph, the kernel and the result side by side, one kernel after the other, with the kernel's
+interpretation worked out from its moments. The still picture is the contact sheet of all. Where the weights sum to 1
+the result has the brightness of the photograph (beyond black and white it is clipped); where they do not, 0 is shown as
+mid-grey and the strongest half per cent is clipped.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from _common import (
+    FAINT,
+    INK,
+    ORANGE,
+    add_film,
+    add_image,
+    animate,
+    at_least,
+    figure,
+    one_line_errors,
+    outputs,
+    parser,
+    photograph,
+    write_record,
+)
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+import diffuseconv as dc
+
+SMALL = ["--frames", "20", "--size", "48"]
+SIGNED = "RdBu_r"  # blue below 0, white at 0, red above
+CATALOGUE: list[tuple[str, tuple[float, ...]]] = [
+    ("identity", ()),
+    ("box", (9,)),
+    ("gaussian", (3,)),
+    ("lattice_gaussian", (1,)),
+    ("disc", (6.5,)),
+    ("motion_blur", (25, 30)),
+    ("sharpen", ()),
+    ("unsharp_mask", (3, 1.5)),
+    ("emboss", ()),
+    ("sobel", (1,)),
+    ("sobel", (0,)),
+    ("scharr", (1,)),
+    ("prewitt", (0,)),
+    ("roberts", (0,)),
+    ("laplacian", (5,)),
+    ("laplacian", (9,)),
+    ("edge_detector", ()),
+    ("laplacian_of_gaussian", (2,)),
+    ("gabor", (8, 45)),
+]
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """A kernel, what it makes of the photograph as colours, and what it does in words."""
+
+    name: str
+    kernel: NDArray[np.float64]
+    result: NDArray[np.float64]
+    summary: str
+    equation: str
+    facts: str
+
+
+def exhibit(photo: NDArray[np.float64], name: str, values: tuple[float, ...]) -> Exhibit:
+    """Use one kernel of the catalogue on the photograph."""
+    kernel = getattr(dc.kernels, name)(*values)
+    found = dc.interpret(kernel)
+    seen = dc.convolve(photo, kernel, axes=(0, 1))
+    keeps_light = abs(found.gain - 1) < 1e-9
+    if not keeps_light:
+        strongest = float(np.quantile(np.abs(seen), 0.995))
+        seen = 0.5 + 0.5 * seen / max(strongest, 1 / 255)  # what is below one step of grey is not stretched to see it
+    told = ", ".join(f"{value:g}" for value in values)
+    shown = "brightness is kept" if keeps_light else "mid-grey is 0"
+    size = " × ".join(map(str, kernel.shape))
+    lines = [f"{size} weights that sum to {found.gain:.3g}: {shown}"]
+    if found.equation:
+        lines.append(f"{'one step of' if found.gain else 'added to the picture, one step of'}  {found.equation}")
+    return Exhibit(
+        f"{name}({told})", kernel, np.clip(seen, 0, 1), found.summary, found.equation or "", "\n".join(lines)
+    )
+
+
+def square(kernel: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Show a kernel as a square around its origin, from -1 to 1, without the rim that is too faint to see."""
+    strong = np.argwhere(np.abs(kernel) > 0.004 * np.abs(kernel).max()) - np.array(kernel.shape) // 2
+    reach = max(1, int(np.abs(strong).max()))
+    shown = np.zeros((2 * reach + 1,) * 2)
+    for tap in np.ndindex(kernel.shape):
+        place = [i - n // 2 + reach for i, n in zip(tap, kernel.shape, strict=True)]
+        if all(0 <= i <= 2 * reach for i in place):
+            shown[tuple(place)] = kernel[tap]
+    shown /= np.abs(shown).max()
+    return shown
+
+
+def bare(axes: Axes, title: str = "") -> None:
+    """Leave out the ticks."""
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+    axes.set_title(title, color=FAINT, fontsize=14, pad=8)
+
+
+def film(
+    drawing: Figure, photo: NDArray[np.float64], exhibits: Sequence[Exhibit], frames: int
+) -> Iterator[NDArray[np.uint8]]:
+    """Draw the kernels one after the other; each result is drawn over the photograph from left to right."""
+    boxes = [drawing.add_axes((x, 0.3, width, 0.58)) for x, width in ((0.02, 0.34), (0.41, 0.18), (0.64, 0.34))]
+    for axes, title in zip(boxes, ("photograph", "kernel", "result"), strict=True):
+        bare(axes, title)
+    boxes[0].imshow(photo)
+    flat = np.zeros((3, 3))
+    table: Any = boxes[1].imshow(flat, cmap=SIGNED, vmin=-1, vmax=1, extent=(-1.5, 1.5, 1.5, -1.5))
+    numbers = [boxes[1].text(x, y, "", ha="center", va="center", size=13) for y in (-1, 0, 1) for x in (-1, 0, 1)]
+    result: Any = boxes[2].imshow(photo)
+    edge = boxes[2].axvline(-0.5, color=ORANGE, linewidth=1.5)
+    name = drawing.text(0.5, 0.225, "", ha="center", va="center", size=20, family="monospace", color=ORANGE)
+    words = drawing.text(0.5, 0.15, "", ha="center", va="center", size=16, color=INK)
+    facts = drawing.text(0.5, 0.06, "", ha="center", va="center", size=13, color=FAINT)
+
+    def updates() -> Iterator[None]:
+        shown, first, last = -1, 0, 0
+        columns = photo.shape[1]
+        for frame in range(frames):
+            number = frame * len(exhibits) // frames
+            current = exhibits[number]
+            if number != shown:
+                shown, first = number, frame
+                last = -(-(number + 1) * frames // len(exhibits))
+                name.set_text(current.name)
+                words.set_text(current.summary)
+                facts.set_text(current.facts)
+                table.set_data(square(current.kernel))
+                label(numbers, current.kernel)
+            swept = min(columns, round(columns * (frame - first + 1) / max(1, 0.3 * (last - first))))
+            result.set_data(np.concatenate([current.result[:, :swept], photo[:, swept:]], axis=1))
+            edge.set_xdata([swept - 0.5] * 2)
+            edge.set_visible(swept < columns)
+            yield
+
+    return animate(drawing, [table, *numbers, result, edge, name, words, facts], updates())
+
+
+def label(numbers: Sequence[Any], kernel: NDArray[np.float64]) -> None:
+    """Write the weights of a kernel of up to 3 by 3 into its cells."""
+    small = max(kernel.shape) <= 3
+    place = [[i - n // 2 + 1 for i in range(n)] for n in kernel.shape]
+    for text in numbers:
+        text.set_text("")
+    if small:
+        strength = np.abs(kernel) / np.abs(kernel).max()
+        for tap in np.ndindex(kernel.shape):
+            text = numbers[3 * place[0][tap[0]] + place[1][tap[1]]]
+            text.set_text(f"{kernel[tap]:.3g}".replace("-", "−"))
+            text.set_color("white" if strength[tap] > 0.6 else "black")
+
+
+def contact_sheet(photo: NDArray[np.float64], exhibits: Sequence[Exhibit]) -> Figure:
+    """Draw all results on one sheet, each with its kernel in the corner."""
+    columns = 5
+    rows = -(-(len(exhibits) + 1) // columns)
+    sheet = figure(1600, 390 * rows + 60)
+    sheet.suptitle("What a kernel does to a photograph", size=22, color=INK, y=1 - 22 / (390 * rows + 60))
+    boxes = sheet.subplots(rows, columns, squeeze=False).ravel()
+    height = 390 * rows + 60
+    sheet.subplots_adjust(left=0.015, right=0.985, bottom=70 / height, top=1 - 85 / height, wspace=0.06, hspace=0.34)
+    for axes in boxes:
+        bare(axes)
+        axes.set_visible(False)
+    given = Exhibit("the photograph", np.zeros((1, 1)), photo, "All that follows is made from this.", "", "")
+    for axes, shown in zip(boxes, [given, *exhibits], strict=False):
+        axes.set_visible(True)
+        axes.imshow(shown.result)
+        axes.set_title(shown.name, color=ORANGE, family="monospace", fontsize=12, pad=6)
+        text = textwrap.wrap(shown.summary, 46)
+        axes.text(0, -0.03, "\n".join(text), transform=axes.transAxes, va="top", size=9, color=INK)
+        below = -0.035 - 0.06 * len(text)
+        axes.text(0, below, shown.equation, transform=axes.transAxes, va="top", size=7.5, color=FAINT)
+        if shown is not given:
+            corner = axes.inset_axes((0.74, 0.02, 0.24, 0.24))
+            corner.imshow(square(shown.kernel), cmap=SIGNED, vmin=-1, vmax=1)
+            corner.set(xticks=[], yticks=[])
+            corner.spines[:].set(visible=True, color=FAINT)
+    return sheet
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Make the film, the contact sheet and the record."""
+    cli = parser(__doc__)
+    add_image(cli)
+    cli.add_argument("--size", type=at_least(16), default=300, help="rows and columns of the photograph")
+    add_film(cli, frames=60 * len(CATALOGUE), fps=20)
+    args = cli.parse_args(argv)
+    with one_line_errors(cli):
+        files = outputs(args.output, "kernels_gallery")
+        photo = photograph(args.image, (args.size, args.size), gray=False)
+        exhibits = [exhibit(photo, name, values) for name, values in CATALOGUE]
+        dc.write_movie(files.film, film(figure(1280, 720), photo, exhibits, args.frames), fps=args.fps, progress=True)
+        contact_sheet(photo, exhibits).savefig(files.still)
+        write_record(files.record, {**vars(args), "kernels": [e.name for e in exhibits]})
+    print(f"{len(exhibits)} kernels on one photograph: {files.film}, {files.still}")
+
+
+if __name__ == "__main__":
+    main()
