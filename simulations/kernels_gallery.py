@@ -205,7 +205,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     cli = parser(__doc__)
     add_image(cli)
     cli.add_argument("--size", type=at_least(16), default=300, help="rows and columns of the photograph")
-    add_film(cli, frames=60 * len(CATALOGUE), fps=20)
+    add_film(cli, frames=40 * len(CATALOGUE), fps=15)
     args = cli.parse_args(argv)
     with one_line_errors(cli):
         files = outputs(args.output, "kernels_gallery")
