@@ -290,9 +290,9 @@ def disc(radius: float = 2.0) -> Kernel:
     y, x = far[:, None], far[None, :]
     flat = np.minimum(np.sqrt(radius**2 - y**2), x)  # up to here the cell's side is the roof, beyond it the circle
     area = y * flat + _under_circle(x, radius) - _under_circle(flat, radius)
-    area = 0.5 * (area + area.T)
     mirrored = np.concatenate([-area[::-1], area])
     cells = np.diff(np.diff(np.concatenate([-mirrored[:, ::-1], mirrored], axis=1), axis=0), axis=1)
+    cells = cells + cells.T  # else equal only to rounding
     near = np.maximum(np.abs(_displacements(reach)) - 0.5, 0.0)
     cells[np.hypot(near[:, None], near) >= radius] = 0.0
     return np.asarray(cells / cells.sum())
