@@ -119,14 +119,14 @@ def stage(
         f"the series ∗ [{taps}]: white noise again, shock for shock",
     ]
     units = ["shock", "value", "shock"]
-    heights = [1.15 * np.abs(noise).max(), 1.12 * max(np.abs(series).max(), np.abs([ahead.lower, ahead.upper]).max())]
+    heights = [1.15 * np.abs(noise).max(), 1.25 * max(np.abs(series).max(), np.abs([ahead.lower, ahead.upper]).max())]
     for (left, right), title, unit, height in zip(grid, titles, units, [*heights, heights[0]], strict=True):
         left.set(title=title, ylabel=unit, xlim=(-1, count), ylim=(-height, height))
         left.axhline(0, color=FAINT, linewidth=0.6)
         right.set(title="autocorrelation", xlim=(0, LAGS + 1), ylim=(-1.05, 1.05))
         right.axhline(0, color=FAINT, linewidth=0.6)
     grid[2, 0].set_xlabel("time step")
-    grid[2, 1].set_xlabel("lag (steps); dashed: 95 % range of chance")
+    grid[2, 1].set_xlabel("lag; dashed: 95 % range of chance")
     grid[1, 0].axvline(past - 0.5, color=FAINT, linewidth=1)
 
     shocks, again = stems(grid[0, 0], BLUE, 2.5), stems(grid[2, 0], GREEN, 2.5)
@@ -135,7 +135,7 @@ def stage(
     future = np.arange(past, count)
     fan = grid[1, 0].fill_between(future, ahead.lower, ahead.upper, color=INK, alpha=0.22, linewidth=0)
     (middle,) = grid[1, 0].plot(future, ahead.mean, color=INK, linestyle="--", linewidth=1.3)
-    note = grid[1, 0].text(past, -0.93 * heights[1], " forecast, 95 % interval", color=INK, fontsize=9)
+    note = grid[1, 0].text(past, -0.96 * heights[1], " forecast, 95 % interval", color=INK, fontsize=9)
     bars = [stems(grid[row, 1], colour, 5.0) for row, colour in enumerate((BLUE, ORANGE, GREEN))]
     bands = [grid[row, 1].plot([0, LAGS + 1], [s, s], "--", color=FAINT, lw=1)[0] for row in range(3) for s in (1, -1)]
 

@@ -449,6 +449,7 @@ def test_whitening_of_nearly_dependent_variables():
     assert white.rank == 2
     np.testing.assert_allclose(np.cov(white.data.T), np.eye(2), atol=1e-13)
     np.testing.assert_allclose(white.restore(), table, atol=1e-11)
+    assert ts.whiten(np.column_stack([a, b, a + b]), tolerance=0).rank == 2
     blunt = ts.whiten(table, tolerance=1e-6)
     assert blunt.rank == 1
     assert np.abs(blunt.restore() - table).max() < 1e-8

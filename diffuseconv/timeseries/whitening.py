@@ -59,7 +59,7 @@ def whiten(data: ArrayLike, method: str = "pca", *, tolerance: float | None = No
 
     Directions in which the data does not vary beyond rounding are left out: ``"pca"`` then returns fewer columns,
     ``rank``, and ``"zca"`` as many as before but 0 along those directions (their covariance is the projector on
-    the span of the data). `restore` is exact in both cases.
+    the span of the data). `restore` is exact to rounding in both cases.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def whiten(data: ArrayLike, method: str = "pca", *, tolerance: float | None = No
         n observations of m variables, in units that give them comparable sizes.
     method : {"pca", "zca"}
     tolerance : float in [0, 1), keyword only
-        Directions whose deviation is at most `tolerance` times the largest are left out. By default
+        Directions whose deviation is at most `tolerance` times the largest are left out; at least, and by default,
         ``max(n, m)`` times the rounding unit. A larger one keeps noise from being blown up; `restore` then drops it.
 
     Returns
@@ -97,9 +97,10 @@ def whiten(data: ArrayLike, method: str = "pca", *, tolerance: float | None = No
     n, m = table.shape
     least = max(n, m) * np.finfo(float).eps
     if tolerance is not None:
-        least = _checks.number("tolerance", tolerance, least=0.0)
-        if least >= 1.0:
-            raise ValueError(f"tolerance must be less than 1, got {least:g}")
+        wanted = _checks.number("tolerance", tolerance, least=0.0)
+        if wanted >= 1.0:
+            raise ValueError(f"tolerance must be less than 1, got {wanted:g}")
+        least = max(least, wanted)
 
     mean = table.mean(axis=0)
     centred = table - mean
@@ -116,8 +117,8 @@ def whiten(data: ArrayLike, method: str = "pca", *, tolerance: float | None = No
     signs = np.sign(right[np.arange(rank), largest])
     right = right * signs[:, None]
     # The decomposition blurs thin directions by the thick ones' rounding: make them centred and orthogonal once more.
-    left, triangle = np.linalg.qr(left - left.mean(axis=0))
-    left = left * np.sign(np.diag(triangle)) * signs
+    left = left - left.mean(axis=0)
+    left = left @ np.linalg.inv(np.linalg.cholesky(left.T @ left)).T * signs
 
     white, matrix, inverse = left * (n - 1) ** 0.5, right.T / sizes, sizes[:, None] * right
     if way == "zca":
