@@ -5,6 +5,7 @@ from diffuseconv.convolution import convolution_method, convolve, correlate, fea
 from diffuseconv.diffusion import Barrier, DiffusionEquation, Flux, Held, Mixed
 from diffuseconv.images import load_image, save_image
 from diffuseconv.interpretation import interpret
+from diffuseconv.measurement import measure, scatter, walk
 from diffuseconv.movie import write_movie
 from diffuseconv.propagator import Propagator
 
@@ -26,8 +27,11 @@ __all__ = [
     "interpret",
     "kernels",
     "load_image",
+    "measure",
     "save_image",
+    "scatter",
     "spectrum",
     "timeseries",
+    "walk",
     "write_movie",
 ]

@@ -1,0 +1,310 @@
+"""Loops of measurement: random words, binomial counts, draws from a table, sums of drawn values, moves of grains.
+
+All in one file, for numba's cache does not see edits in other files that a loop calls.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+
+BLOCK = 2048  # pixels that share one random stream
+WORD_DRAWS = 5  # table draws of 12 bits in a word of 64
+TABLE = 4096
+RESIDUAL = -1  # marks table entries whose draw goes on to the alias table
+_INDEX = np.uint64(TABLE - 1)
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+# log(x!) - x log x + x for the x where Stirling's series is not yet good to rounding
+_SMALL = np.array([math.lgamma(x + 1) - x * math.log(max(x, 1)) + x for x in range(1024)])
+
+
+@njit(cache=True, nogil=True)
+def split_mix(counter):
+    """Scramble a counter (SplitMix64)."""
+    z = (counter ^ (counter >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+@njit(cache=True, nogil=True)
+def start(key, block):
+    """Begin the stream of a block: word j is output 4 block + j of SplitMix64 begun at key[j]."""
+    at = np.uint64(4 * block)
+    return (
+        split_mix(key[0] + _GOLDEN * (at + np.uint64(1))),
+        split_mix(key[1] + _GOLDEN * (at + np.uint64(2))),
+        split_mix(key[2] + _GOLDEN * (at + np.uint64(3))),
+        split_mix(key[3] + _GOLDEN * (at + np.uint64(4))),
+    )
+
+
+@njit(cache=True, nogil=True)
+def word(state):
+    """Draw 64 random bits (xoshiro256++); states are tuples, which stay in registers where arrays do not."""
+    a, b, c, d = state
+    total = a + d
+    bits = ((total << np.uint64(23)) | (total >> np.uint64(41))) + a
+    shifted = b << np.uint64(17)
+    c ^= a
+    d ^= b
+    b ^= c
+    a ^= d
+    c ^= shifted
+    d = (d << np.uint64(45)) | (d >> np.uint64(19))
+    return bits, (a, b, c, d)
+
+
+@njit(cache=True, nogil=True)
+def uniform(state):
+    """Draw an odd multiple of 2^-53 between 0 and 1: never an end, and symmetric about 1/2."""
+    bits, state = word(state)
+    return (np.float64(bits >> np.uint64(12)) + 0.5) * 2.0**-52, state
+
+
+@njit(cache=True, nogil=True)
+def _stirling(k):
+    """Give log(k!) - k log k + k."""
+    if k < _SMALL.size:
+        return _SMALL[k]
+    x = float(k)
+    y = 1.0 / (x * x)
+    return 0.5 * math.log(2 * math.pi * x) + (1 / 12 - y * (1 / 360 - y / 1260)) / x
+
+
+@njit(cache=True, nogil=True)
+def _log_chance(k, rest, excess, mean, mean_rest):
+    """Give log of the binomial chance of k = mean + excess, less a constant of (n, p), to rounding of the excess."""
+    total = -_stirling(k) - _stirling(rest)
+    if k > 0:
+        total -= k * math.log1p(excess / mean)
+    if rest > 0:
+        total -= rest * math.log1p(-excess / mean_rest)
+    return total
+
+
+@njit(cache=True, nogil=True)
+def _binomial_few(n, p, q, state):
+    """Count successes when few are expected, by adding chances up from zero (inversion)."""
+    left, state = uniform(state)
+    chance = math.exp(n * math.log1p(-p))
+    ratio = p / q
+    k = 0
+    most = min(n, 120)  # beyond it lies less than 1e-80 for a mean below 10
+    while left > chance and k < most:
+        left -= chance
+        chance *= ratio * (n - k) / (k + 1)
+        k += 1
+    return np.int64(k), state
+
+
+@njit(cache=True, nogil=True)
+def _binomial_many(n, p, q, state):
+    """Count successes when ten or more are expected (Hoermann's BTRS), as a move from the whole part of the mean."""
+    mean, mean_rest = n * p, n * q
+    whole = np.floor(mean)
+    part = mean - whole
+    spread = math.sqrt(mean * q)
+    b = 1.15 + 2.53 * spread
+    a = -0.0873 + 0.0248 * b + 0.01 * p
+    while True:
+        u, state = uniform(state)
+        v, state = uniform(state)
+        u -= 0.5
+        room = 0.5 - abs(u)
+        move = np.floor((2 * a / room + b) * u + part + 0.5)
+        if not -whole <= move <= n - whole:
+            continue
+        k = np.int64(whole) + np.int64(move)  # whole numbers beyond 2^53 stay whole
+        if room >= 0.07 and v <= 0.92 - 4.2 / b:
+            return k, state
+        alpha = (2.83 + 5.1 / b) * spread
+        mode = np.floor(part + p)
+        at_mode = np.int64(whole) + np.int64(mode)
+        gain = _log_chance(k, n - k, move - part, mean, mean_rest)
+        gain -= _log_chance(at_mode, n - at_mode, mode - part, mean, mean_rest)
+        if math.log(v * alpha / (a / (room * room) + b)) <= gain:
+            return k, state
+
+
+@njit(cache=True, nogil=True)
+def binomial(n, p, q, state):
+    """Count successes among n trials of chance p = 1 - q."""
+    rare = min(p, q)
+    if n == 0 or rare == 0:
+        k = np.int64(0)
+    elif n * rare < 10:
+        k, state = _binomial_few(n, rare, max(p, q), state)
+    else:
+        k, state = _binomial_many(n, rare, max(p, q), state)
+    return k if p <= q else n - k, state
+
+
+@njit(cache=True, nogil=True)
+def alias(chance, cut, other):
+    """Fill Vose's alias table: entry k stands for itself below `cut[k]` and for `other[k]` above."""
+    size = chance.size
+    low, high = np.empty(size, np.int64), np.empty(size, np.int64)
+    lows = highs = 0
+    total = chance.sum()
+    for k in range(size):
+        cut[k] = chance[k] * size / total
+        other[k] = k
+        if cut[k] < 1:
+            low[lows] = k
+            lows += 1
+        else:
+            high[highs] = k
+            highs += 1
+    while lows > 0 and highs > 0:
+        lows -= 1
+        k, rich = low[lows], high[highs - 1]
+        other[k] = rich
+        cut[rich] -= 1 - cut[k]
+        if cut[rich] < 1:
+            highs -= 1
+            low[lows] = rich
+            lows += 1
+    for i in range(lows):  # left over by rounding alone
+        cut[low[i]] = 1
+    for i in range(highs):
+        cut[high[i]] = 1
+
+
+@njit(cache=True, nogil=True)
+def _rest(cut, own, other, state):
+    """Draw what 12 bits cannot express."""
+    u, state = uniform(state)
+    u *= cut.size
+    k = int(u)
+    return own[k] if u - k < cut[k] else other[k], state
+
+
+@njit(cache=True, nogil=True)
+def _fill(moves, count, table, cut, own, other, state):
+    """Draw `count` moves: 12 bits index the table, and its residual is left to the alias table."""
+    for i in range(np.uintp(0), np.uintp(count), np.uintp(WORD_DRAWS)):
+        bits, state = word(state)
+        for j in range(np.uintp(WORD_DRAWS)):
+            moves[i + j] = table[bits & _INDEX]
+            bits >>= np.uint64(12)
+    for i in range(count):
+        if moves[i] == RESIDUAL:
+            moves[i], state = _rest(cut, own, other, state)
+    return state
+
+
+@njit(cache=True, nogil=True)
+def extend(values, index, sign, shape, wide, source):
+    """Continue every channel beyond its walls: `index` and `sign` tell, axis after axis, what each cell reads."""
+    first, second, third = index[: wide[0]], index[wide[0] : wide[0] + wide[1]], index[wide[0] + wide[1] :]
+    one, two, three = sign[: wide[0]], sign[wide[0] : wide[0] + wide[1]], sign[wide[0] + wide[1] :]
+    for channel in range(values.shape[0]):
+        for a in range(wide[0]):
+            for b in range(wide[1]):
+                row = values[channel, (first[a] * shape[1] + second[b]) * shape[2] :]
+                out = source[channel, (a * wide[1] + b) * wide[2] :]
+                factor = np.float64(one[a] * two[b])
+                for c in range(np.uintp(wide[2])):
+                    out[c] = row[np.uintp(third[c])] * (factor * three[c])
+
+
+@njit(cache=True, nogil=True)
+def _place(pixel, shape, wide):
+    """Find the index of a pixel (C order in `shape`) among the cells of the extended field `wide`."""
+    row, column = pixel // shape[2], pixel % shape[2]
+    return ((row // shape[1]) * wide[1] + row % shape[1]) * wide[2] + column
+
+
+@njit(cache=True, nogil=True)
+def sum_few(source, shape, wide, table, cut, own, other, draws, key, sums, first, last):
+    """Sum single draws: every channel of a pixel reads the same drawn place."""
+    moves = np.empty(BLOCK + WORD_DRAWS, table.dtype)
+    for block in range(first, last):
+        state = start(key, block)
+        begin, end = block * BLOCK, min((block + 1) * BLOCK, sums.shape[1])
+        for _ in range(draws):
+            state = _fill(moves, end - begin, table, cut, own, other, state)
+            pixel = begin
+            while pixel < end:  # one row, or what the block holds of it
+                stop = min(end, (pixel // shape[2] + 1) * shape[2])
+                place, shift = np.uintp(_place(pixel, shape, wide)), np.uintp(pixel - begin)
+                for channel in range(source.shape[0]):
+                    values, total = source[channel], sums[channel]
+                    for i in range(np.uintp(stop - pixel)):
+                        total[np.uintp(pixel) + i] += values[place + i + np.uintp(moves[shift + i])]
+                pixel = stop
+
+
+@njit(cache=True, nogil=True)
+def sum_many(source, shape, wide, chance, against, offset, draws, key, sums, first, last):
+    """Sum many draws: how many fell on each tap is one multinomial, drawn as a chain of binomials."""
+    for block in range(first, last):
+        state = start(key, block)
+        for pixel in range(block * BLOCK, min((block + 1) * BLOCK, sums.shape[1])):
+            place = _place(pixel, shape, wide)
+            left = draws
+            for tap in range(offset.size):
+                drawn, state = binomial(left, chance[tap], against[tap], state)
+                if drawn == 0:
+                    continue
+                for channel in range(source.shape[0]):
+                    sums[channel, pixel] += drawn * source[channel, place + offset[tap]]
+                left -= drawn
+                if left == 0:
+                    break
+
+
+@njit(cache=True, nogil=True)
+def spread(source, shape, wide, chance, offset, mean, variance, first, last):
+    """Add up mean and variance of one draw, from differences to the first tap's value so that no constant matters."""
+    deltas = np.empty(BLOCK)
+    for block in range(first, last):
+        pixel, end = block * BLOCK, min((block + 1) * BLOCK, mean.size)
+        while pixel < end:
+            stop = min(end, (pixel // shape[2] + 1) * shape[2])
+            count = np.uintp(stop - pixel)
+            at, place = np.uintp(pixel), np.uintp(_place(pixel, shape, wide))
+            origin = place + np.uintp(offset[0])
+            deltas[:count] = 0
+            for tap in range(offset.size):
+                there, p = place + np.uintp(offset[tap]), chance[tap]
+                for i in range(count):
+                    deltas[i] += p * (source[there + i] - source[origin + i])
+            for tap in range(offset.size):
+                there, p = place + np.uintp(offset[tap]), chance[tap]
+                for i in range(count):
+                    variance[at + i] += p * (source[there + i] - source[origin + i] - deltas[i]) ** 2
+            for i in range(count):
+                mean[at + i] = source[origin + i] + deltas[i]
+            pixel = stop
+
+
+@njit(cache=True, nogil=True)
+def move_grains(grains, shape, wide, table, cut, own, other, chance, against, offset, few, key, target, first, last):
+    """Let every grain jump: one by one where a cell holds at most `few`, else all of a cell at once."""
+    for block in range(first, last):
+        state = start(key, block)
+        bits, unused = np.uint64(0), 0
+        for cell in range(block * BLOCK, min((block + 1) * BLOCK, grains.size)):
+            left = grains[cell]
+            if left == 0:
+                continue
+            place = _place(cell, shape, wide)
+            if left <= few:
+                for _ in range(left):
+                    if unused == 0:
+                        bits, state = word(state)
+                        unused = WORD_DRAWS
+                    move = table[bits & _INDEX]
+                    bits >>= np.uint64(12)
+                    unused -= 1
+                    if move == RESIDUAL:
+                        move, state = _rest(cut, own, other, state)
+                    target[np.uintp(place) + np.uintp(move)] += 1
+                continue
+            for tap in range(offset.size):
+                moved, state = binomial(left, chance[tap], against[tap], state)
+                target[place + offset[tap]] += moved
+                left -= moved
+                if left == 0:
+                    break

@@ -1,0 +1,27 @@
+"""Random streams: one for each fixed block of pixels, whichever thread happens to work on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffuseconv import _checks, _threads
+from diffuseconv._jit import measurement as _loops
+
+
+def key(rng: object) -> NDArray[np.uint64]:
+    """Draw the 256 bits that fix a whole run; a passed `Generator` advances by four words."""
+    return _checks.generator(rng).integers(0, 2**64, size=4, dtype=np.uint64)
+
+
+def blocks(pixels: int) -> int:
+    """How many streams serve this many pixels."""
+    return -(-pixels // _loops.BLOCK)
+
+
+def run(work: Callable[[int, int], Any], pixels: int) -> None:
+    """Call ``work(first, last)`` on ranges of blocks, side by side."""
+    _threads.run(work, _threads.slices(blocks(pixels), _threads.count()))

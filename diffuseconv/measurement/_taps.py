@@ -1,0 +1,150 @@
+"""What may be drawn: the taps of a kernel with their chances, and the values that they read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from diffuseconv import _checks, boundary
+from diffuseconv._jit import measurement as _loops
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Taps:
+    """The nonzero taps of a kernel, the most likely first."""
+
+    shape: tuple[int, ...]  # of the kernel
+    index: tuple[NDArray[np.int64], ...]  # position in the kernel, one array per axis
+    chance: NDArray[np.float64]  # |k| / ||k||_1
+    negative: NDArray[np.bool_]
+    norm: float  # ||k||_1, or exactly 1 for a propagator
+
+    def chain(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Chance of each tap, and of any later one, given that none of the earlier was drawn."""
+        tail = np.cumsum(self.chance[::-1])[::-1]
+        return self.chance / tail, np.append(tail[1:], 0.0) / tail
+
+
+def take(kernel: ArrayLike, ndim: int) -> Taps:
+    """Take a propagator or any signed array of weights as taps."""
+    density = getattr(kernel, "density", None)
+    weights = _checks.array("kernel", kernel if density is None else density).astype(np.float64, copy=False)
+    if weights.ndim != ndim:
+        raise ValueError(f"kernel must have {ndim} dimensions, one for each spatial axis, got {weights.ndim}")
+    index = np.nonzero(weights)
+    if index[0].size == 0:  # every draw weighs nothing
+        return Taps(weights.shape, tuple(np.zeros(1, np.int64) for _ in index), np.ones(1), np.zeros(1, bool), 0.0)
+    size = np.abs(weights[index])
+    order = np.argsort(-size, kind="stable")
+    largest = size[order[0]]
+    chance = size[order] / largest
+    total = chance[::-1].sum()
+    norm = float(largest * total) if density is None else 1.0
+    if not math.isfinite(norm):
+        raise ValueError(f"kernel must have a finite sum of magnitudes, got {norm}")
+    chance /= total
+    kept = chance > 0  # a tap so faint that its chance is below 1e-308 is never drawn
+    order = order[kept]
+    return Taps(weights.shape, tuple(i[order] for i in index), chance[kept], weights[index][order] < 0, norm)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Single draws: 4096 entries that hold a move, or send the draw on to an alias table of what is left over."""
+
+    entry: Array
+    cut: NDArray[np.float64]
+    own: Array
+    other: Array
+
+
+def table(chance: NDArray[np.float64], offset: Array) -> Table:
+    """Tabulate moves so that entries and residual together have exactly the given chances."""
+    scaled = chance * _loops.TABLE
+    whole = np.floor(scaled)
+    entry = np.full(_loops.TABLE, _loops.RESIDUAL, offset.dtype)
+    filled = np.repeat(offset, whole.astype(np.int64))[: _loops.TABLE]
+    entry[: filled.size] = filled
+    residual = scaled - whole
+    kept = residual > 0
+    if filled.size == _loops.TABLE or not kept.any():
+        return Table(entry, np.ones(1), offset[:1], offset[:1])
+    own = offset[kept]
+    cut, other = np.empty(own.size), np.empty(own.size, np.int64)
+    _loops.alias(residual[kept], cut, other)
+    return Table(entry, cut, own, own[other])
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A field made ready for drawing: its values continued beyond the walls, and what each tap reads from them."""
+
+    taps: Taps
+    source: NDArray[np.float64]  # (channels, cells): the extended field, then its negative if any tap is negative
+    offset: Array  # what to add to a pixel's place to read each tap
+    shape: tuple[int, int, int]  # of the spatial axes, filled up with ones in front
+    wide: tuple[int, int, int]  # the same, extended
+    result: tuple[int, ...]  # shape of the results, channels first
+    axes: tuple[int, ...]
+    dtype: Any
+
+    @property
+    def pixels(self) -> int:
+        """How many pixels draw."""
+        return math.prod(self.shape)
+
+    def finish(self, values: NDArray[np.float64]) -> Array:
+        """Bring (channels, pixels) back to the shape and dtype of the field."""
+        shaped = values.reshape(self.result).astype(self.dtype, copy=False)
+        return np.moveaxis(shaped, range(-len(self.axes), 0), self.axes) if self.axes else shaped
+
+
+def three(shape: Sequence[int]) -> tuple[int, int, int]:
+    """Fill a shape up to three axes."""
+    one, two, last = (1,) * (3 - len(shape)) + tuple(shape)
+    return one, two, last
+
+
+def offsets(index: Sequence[Array], wide: Sequence[int], copies: Array | int = 0) -> Array:
+    """Flatten positions of taps to steps in the extended field, small integers if they fit."""
+    flat = np.ravel_multi_index(tuple(index), tuple(wide)) + np.asarray(copies) * math.prod(wide)
+    return flat.astype(np.int32 if 2 * math.prod(wide) < 2**31 else np.int64)
+
+
+def stage(field: ArrayLike, kernel: ArrayLike, walls: str | Sequence[str], axes: object) -> Scene:
+    """Check the arguments that every measurement shares, and make the field ready for drawing."""
+    values = _checks.array("field", field)
+    spatial = _checks.axes(axes, values.ndim)
+    names = boundary.per_axis(walls, len(spatial))
+    taps = take(kernel, len(spatial))
+    ndim = len(spatial)
+    if spatial != tuple(range(values.ndim - ndim, values.ndim)):
+        planes = np.moveaxis(values, spatial, range(-ndim, 0))
+    else:
+        planes, spatial = values, ()
+    # tap j reads pixel i - (j - o), which is i + (n - 1 - j) once n - 1 - o cells are added in front
+    shape = planes.shape[-ndim:]
+    wide = tuple(size + n - 1 for size, n in zip(shape, taps.shape, strict=True))
+    folds = [
+        boundary.fold(np.arange(long) - (n - 1 - n // 2), size, name)
+        for long, n, size, name in zip(wide, taps.shape, shape, names, strict=True)
+    ]
+    missing = (np.zeros(3 - ndim, np.int64), np.ones(3 - ndim, np.int8))  # axes in front, of one cell each
+    index, sign = (np.concatenate(parts) for parts in zip(missing, *folds, strict=True))
+    channels, cells = math.prod(planes.shape[:-ndim]), math.prod(wide)
+    signed = bool(taps.negative.any())
+    source = np.empty((channels, cells * (1 + signed)))
+    flat = np.ascontiguousarray(planes).reshape(channels, -1)
+    _loops.extend(flat, index, sign, three(shape), three(wide), source)
+    if signed:
+        np.negative(source[:, :cells], out=source[:, cells:])
+    flipped = [n - 1 - i for n, i in zip(taps.shape, taps.index, strict=True)]
+    offset = offsets(flipped, wide, taps.negative.astype(np.int64))
+    return Scene(taps, source, offset, three(shape), three(wide), planes.shape, spatial, values.dtype)

@@ -1,0 +1,184 @@
+"""Scatter: every grain of an integer field jumps by itself; none is lost and none is made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from diffuseconv import _checks, _threads
+from diffuseconv import boundary as walls
+from diffuseconv._jit import measurement as _loops
+from diffuseconv.measurement import _streams
+from diffuseconv.measurement._taps import Taps, offsets, table, take, three
+
+__all__ = ["scatter", "walk"]
+
+MOST_GRAINS = 2**62
+FEW = 24  # grains of one cell that jump one by one, per tap
+_THREADS = 8  # each keeps a tank of its own
+
+
+def scatter(
+    counts: ArrayLike, propagator: Any, *, rng: object = None, boundary: str | Sequence[str] = "reflecting"
+) -> NDArray[np.int64]:
+    r"""Let every grain jump once, each by itself, with the propagator's chances.
+
+    A grain in cell i lands in cell i + j - o with chance :math:`p_j`; a glass wall reflects the grain, as often as
+    needed. So the grains of one cell spread as one multinomial. The mean is the push-forward of `counts`, which is
+    ``convolve(counts, propagator)`` on periodic and zero fields, and behind glass walls when the propagator is unchanged
+    by flipping each walled axis alone.
+
+    Parameters
+    ----------
+    counts : array_like of int
+        Grains in each cell: 1 to 3 axes, none negative, at most 2**62 in all.
+    propagator : Propagator or array_like
+        Chances of the moves: not negative; an array must sum to 1 within 1e-12.
+    rng : int, numpy.random.Generator, numpy.random.SeedSequence or None
+        Source of chance; see `measure` for the streams, which here belong to blocks of 2048 source cells.
+    boundary : str or sequence of str
+        ``"reflecting"`` and ``"periodic"`` keep every grain. Through a ``"zero"`` wall grains leave for good:
+        ``counts.sum() - result.sum()`` of them. ``"absorbing"`` is refused, for grains have no sign.
+
+    Returns
+    -------
+    ndarray of int64
+        Grains in each cell afterwards, shape of `counts`.
+
+    Raises
+    ------
+    TypeError
+        If `counts` are not whole numbers.
+    ValueError
+        If a count or chance is out of range, or a wall is absorbing.
+
+    Notes
+    -----
+    The cost depends on cells and taps, not on grains. Each grain's move, or each binomial count, has the exactness
+    stated in `measure`: even 10**18 grains in one cell follow their multinomial to 2e-6 in total variation per tap.
+
+    Examples
+    --------
+    >>> tank = np.array([0, 0, 10**18, 0, 0])
+    >>> after = dc.scatter(tank, [0.25, 0.5, 0.25], rng=1)
+    >>> int(after.sum()) == 10**18, bool(abs(after[2] - 5 * 10**17) < 10**10)
+    (True, True)
+    """
+    grains = _grains(counts)
+    names = _names(boundary, grains.ndim)
+    return _jump(grains, _moves(propagator, grains.ndim), names, _streams.key(rng))
+
+
+def walk(
+    counts: ArrayLike,
+    propagator: Any,
+    steps: int,
+    *,
+    rng: object = None,
+    boundary: str | Sequence[str] = "reflecting",
+) -> Iterator[NDArray[np.int64]]:
+    """Scatter again and again: yield the grains after each of `steps` steps.
+
+    One grain is a random walk. Many grains are a drop of salt, whose relative fluctuation falls as one over the
+    square root of their number.
+
+    Parameters
+    ----------
+    counts, propagator, rng, boundary
+        As for `scatter`. All chance comes from `rng`, one key a step.
+    steps : int
+        How many fields to yield, at least 0.
+
+    Yields
+    ------
+    ndarray of int64
+        A fresh field after step 1, 2, ... `steps`.
+
+    Examples
+    --------
+    >>> [int(field.argmax()) for field in dc.walk([0, 0, 1, 0, 0], [0.0, 0.0, 1.0], 4)]
+    [3, 4, 4, 4]
+    """
+    steps = _checks.count("steps", steps)
+    grains = _grains(counts)
+    names = _names(boundary, grains.ndim)
+    moves = _moves(propagator, grains.ndim)
+    chance = _checks.generator(rng)
+
+    def along() -> Iterator[NDArray[np.int64]]:
+        field = grains
+        for _ in range(steps):
+            field = _jump(field, moves, names, _streams.key(chance))
+            yield field.copy()
+
+    return along()
+
+
+def _grains(counts: ArrayLike) -> NDArray[np.int64]:
+    """Take whole, not negative numbers whose sum leaves room in 64 bits."""
+    taken = np.asarray(counts)
+    if taken.dtype.kind not in "iub":
+        raise TypeError(f"counts must hold whole numbers, got dtype {taken.dtype}")
+    if not 1 <= taken.ndim <= 3 or taken.size == 0:
+        raise ValueError(f"counts must have 1, 2 or 3 dimensions and not be empty, got shape {taken.shape}")
+    if taken.dtype.kind == "i" and taken.min() < 0:
+        raise ValueError(f"counts must not be negative, got {taken.min()}")
+    if taken.max() > MOST_GRAINS or int((taken >> 32).sum()) * 2**32 + int((taken & 0xFFFFFFFF).sum()) > MOST_GRAINS:
+        raise ValueError(f"counts must sum to at most 2**62, got a sum of {taken.sum(dtype=np.float64):.3g}")
+    return np.ascontiguousarray(taken, dtype=np.int64)
+
+
+def _names(boundary: str | Sequence[str], ndim: int) -> tuple[str, ...]:
+    """Take boundaries that a grain can meet."""
+    names = walls.per_axis(boundary, ndim)
+    if "absorbing" in names:
+        raise ValueError(
+            f"boundary must not be 'absorbing' (grains have no sign; use 'zero' to let them leave), got {boundary!r}"
+        )
+    return names
+
+
+def _moves(propagator: Any, ndim: int) -> Taps:
+    """Take chances: not negative, with sum 1."""
+    if not hasattr(propagator, "density"):
+        weights = _checks.array("propagator", propagator)
+        if (weights < 0).any() or abs(weights.sum(dtype=np.float64) - 1) > 1e-12:
+            raise ValueError(
+                "propagator must not be negative and must sum to 1, "
+                f"got minimum {weights.min():g} and sum {weights.sum(dtype=np.float64):.15g}"
+            )
+    return take(propagator, ndim)
+
+
+def _jump(grains: NDArray[np.int64], moves: Taps, names: Sequence[str], key: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Scatter into a tank extended by the reach of the taps, then bring the grains beyond its walls back."""
+    wide = [n + k - 1 for n, k in zip(grains.shape, moves.shape, strict=True)]
+    offset = offsets(moves.index, wide)
+    few = table(moves.chance, offset)
+    fixed = grains.reshape(-1), three(grains.shape), three(wide)
+    law = few.entry, few.cut, few.own, few.other, *moves.chain(), offset, FEW * offset.size, key
+    parts = _threads.slices(_streams.blocks(grains.size), min(_threads.count(), _THREADS))
+    tanks = np.zeros((len(parts), *wide), np.int64)
+    _threads.run(
+        lambda tank, first, last: _loops.move_grains(*fixed, *law, tank.reshape(-1), first, last),
+        [(tank, *part) for tank, part in zip(tanks, parts, strict=True)],
+    )
+    landed = tanks[0] if len(parts) == 1 else tanks.sum(axis=0)
+    for axis, (size, taps, name) in enumerate(zip(grains.shape, moves.shape, names, strict=True)):
+        landed = _bring_back(landed, axis, size, taps // 2, name)
+    return np.ascontiguousarray(landed)
+
+
+def _bring_back(wide: NDArray[np.int64], axis: int, size: int, before: int, name: str) -> NDArray[np.int64]:
+    """Fold one axis of the extended tank back into its `size` cells, adding up what meets there."""
+    source, kept = walls.fold(np.arange(-before, wide.shape[axis] - before), size, name)
+    rows = np.moveaxis(wide, axis, 0)
+    folded = np.zeros((size, *rows.shape[1:]), np.int64)
+    for begin in range(-(-before // size) * -size, wide.shape[axis] - before, size):  # no cell twice in one image
+        image = slice(max(begin + before, 0), begin + before + size)
+        inside = kept[image] != 0
+        folded[source[image][inside]] += rows[image][inside]
+    return np.moveaxis(folded, 0, axis)
