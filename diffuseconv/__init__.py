@@ -1,11 +1,11 @@
 """Convolution as diffusion: propagators, exact solvers of the diffusion equation, convolution by measurement."""
 
-from diffuseconv import boundary, kernels, spectrum, timeseries
+from diffuseconv import boundary, kernels, spectrum, testing, timeseries
 from diffuseconv.convolution import convolution_method, convolve, correlate, feature_maps
 from diffuseconv.diffusion import Barrier, DiffusionEquation, Flux, Held, Mixed
 from diffuseconv.images import load_image, save_image
 from diffuseconv.interpretation import interpret
-from diffuseconv.measurement import measure, scatter, walk
+from diffuseconv.measurement import draws_needed, measure, measurement_variance, scatter, walk
 from diffuseconv.movie import write_movie
 from diffuseconv.propagator import Propagator
 
@@ -23,14 +23,17 @@ __all__ = [
     "convolution_method",
     "convolve",
     "correlate",
+    "draws_needed",
     "feature_maps",
     "interpret",
     "kernels",
     "load_image",
     "measure",
+    "measurement_variance",
     "save_image",
     "scatter",
     "spectrum",
+    "testing",
     "timeseries",
     "walk",
     "write_movie",

@@ -80,6 +80,14 @@ def number(name: str, value: object, *, above: float = -math.inf, least: float =
     return taken
 
 
+def probability(name: str, value: object) -> float:
+    """Take a number strictly between 0 and 1."""
+    taken = number(name, value, above=0.0)
+    if taken >= 1:
+        raise ValueError(f"{name} must be less than 1, got {taken:g}")
+    return taken
+
+
 def count(name: str, value: object, *, least: int = 0, most: int | None = None) -> int:
     """Take one whole number."""
     if isinstance(value, (bool, np.bool_)):

@@ -255,28 +255,29 @@ def sum_many(source, shape, wide, chance, against, offset, draws, key, sums, fir
 
 
 @njit(cache=True, nogil=True)
-def spread(source, shape, wide, chance, offset, mean, variance, first, last):
-    """Add up mean and variance of one draw, from differences to the first tap's value so that no constant matters."""
-    deltas = np.empty(BLOCK)
-    for block in range(first, last):
-        pixel, end = block * BLOCK, min((block + 1) * BLOCK, mean.size)
-        while pixel < end:
-            stop = min(end, (pixel // shape[2] + 1) * shape[2])
-            count = np.uintp(stop - pixel)
-            at, place = np.uintp(pixel), np.uintp(_place(pixel, shape, wide))
-            origin = place + np.uintp(offset[0])
-            deltas[:count] = 0
-            for tap in range(offset.size):
-                there, p = place + np.uintp(offset[tap]), chance[tap]
+def spread(source, shape, wide, chance, offset, variance, first, last):
+    """Add up the variance of one draw, from differences to the first tap's value so that no constant matters."""
+    means = np.empty(BLOCK)
+    for channel in range(source.shape[0]):
+        values, total = source[channel], variance[channel]
+        for block in range(first, last):
+            pixel, end = block * BLOCK, min((block + 1) * BLOCK, total.size)
+            while pixel < end:
+                stop = min(end, (pixel // shape[2] + 1) * shape[2])
+                count = np.uintp(stop - pixel)
+                at, place = np.uintp(pixel), np.uintp(_place(pixel, shape, wide))
+                origin = place + np.uintp(offset[0])
                 for i in range(count):
-                    deltas[i] += p * (source[there + i] - source[origin + i])
-            for tap in range(offset.size):
-                there, p = place + np.uintp(offset[tap]), chance[tap]
-                for i in range(count):
-                    variance[at + i] += p * (source[there + i] - source[origin + i] - deltas[i]) ** 2
-            for i in range(count):
-                mean[at + i] = source[origin + i] + deltas[i]
-            pixel = stop
+                    means[i] = 0
+                for tap in range(offset.size):
+                    there, p = place + np.uintp(offset[tap]), chance[tap]
+                    for i in range(count):
+                        means[i] += p * (values[there + i] - values[origin + i])
+                for tap in range(offset.size):
+                    there, p = place + np.uintp(offset[tap]), chance[tap]
+                    for i in range(count):
+                        total[at + i] += p * (values[there + i] - values[origin + i] - means[i]) ** 2
+                pixel = stop
 
 
 @njit(cache=True, nogil=True)

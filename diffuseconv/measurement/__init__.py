@@ -2,5 +2,6 @@
 
 from diffuseconv.measurement.sampling import measure
 from diffuseconv.measurement.scattering import scatter, walk
+from diffuseconv.measurement.variance import draws_needed, measurement_variance
 
-__all__ = ["measure", "scatter", "walk"]
+__all__ = ["draws_needed", "measure", "measurement_variance", "scatter", "walk"]

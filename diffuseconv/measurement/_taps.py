@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from diffuseconv import _checks, boundary
 from diffuseconv._jit import measurement as _loops
+from diffuseconv.propagator import Propagator
 
 Array = NDArray[Any]
 
@@ -32,12 +33,12 @@ class Taps:
         return self.chance / tail, np.append(tail[1:], 0.0) / tail
 
 
-def take(kernel: ArrayLike, ndim: int) -> Taps:
+def take(kernel: ArrayLike | Propagator, ndim: int, name: str = "kernel") -> Taps:
     """Take a propagator or any signed array of weights as taps."""
-    density = getattr(kernel, "density", None)
-    weights = _checks.array("kernel", kernel if density is None else density).astype(np.float64, copy=False)
-    if weights.ndim != ndim:
-        raise ValueError(f"kernel must have {ndim} dimensions, one for each spatial axis, got {weights.ndim}")
+    given = kernel.density if isinstance(kernel, Propagator) else _checks.array(name, kernel)
+    if given.ndim != ndim:
+        raise ValueError(f"{name} must have {ndim} dimensions, one for each spatial axis, got {given.ndim}")
+    weights = given.astype(np.float64, copy=False)
     index = np.nonzero(weights)
     if index[0].size == 0:  # every draw weighs nothing
         return Taps(weights.shape, tuple(np.zeros(1, np.int64) for _ in index), np.ones(1), np.zeros(1, bool), 0.0)
@@ -46,7 +47,7 @@ def take(kernel: ArrayLike, ndim: int) -> Taps:
     largest = size[order[0]]
     chance = size[order] / largest
     total = chance[::-1].sum()
-    norm = float(largest * total) if density is None else 1.0
+    norm = 1.0 if isinstance(kernel, Propagator) else float(largest) * float(total)
     if not math.isfinite(norm):
         raise ValueError(f"kernel must have a finite sum of magnitudes, got {norm}")
     chance /= total
@@ -115,10 +116,10 @@ def three(shape: Sequence[int]) -> tuple[int, int, int]:
 def offsets(index: Sequence[Array], wide: Sequence[int], copies: Array | int = 0) -> Array:
     """Flatten positions of taps to steps in the extended field, small integers if they fit."""
     flat = np.ravel_multi_index(tuple(index), tuple(wide)) + np.asarray(copies) * math.prod(wide)
-    return flat.astype(np.int32 if 2 * math.prod(wide) < 2**31 else np.int64)
+    return np.asarray(flat, np.int32 if 2 * math.prod(wide) < 2**31 else np.int64)
 
 
-def stage(field: ArrayLike, kernel: ArrayLike, walls: str | Sequence[str], axes: object) -> Scene:
+def stage(field: ArrayLike, kernel: ArrayLike | Propagator, walls: str | Sequence[str], axes: object) -> Scene:
     """Check the arguments that every measurement shares, and make the field ready for drawing."""
     values = _checks.array("field", field)
     spatial = _checks.axes(axes, values.ndim)

@@ -12,8 +12,9 @@ from diffuseconv import _checks
 from diffuseconv._jit import measurement as _loops
 from diffuseconv.measurement import _streams
 from diffuseconv.measurement._taps import Scene, stage, table
+from diffuseconv.propagator import Propagator
 
-__all__ = ["measure"]
+__all__ = ["measure", "sums"]
 
 MOST_DRAWS = 10**18
 FEW = 24  # single draws cost as much as a binomial for every tap at about this many draws per tap
@@ -21,7 +22,7 @@ FEW = 24  # single draws cost as much as a binomial for every tap at about this 
 
 def measure(
     field: ArrayLike,
-    kernel: Any,
+    kernel: ArrayLike | Propagator,
     draws: int = 1,
     *,
     rng: object = None,
@@ -85,7 +86,7 @@ def measure(
     >>> dc.measure(photo, [0.0, 0.0, 1.0], rng=1)
     array([0., 0., 1., 2., 3.])
     >>> mean = dc.measure(photo, [0.25, 0.5, 0.25], draws=10**12, rng=1)
-    >>> np.abs(mean - [0.25, 1, 2, 3, 3.75]).max() < 1e-5
+    >>> bool(np.abs(mean - [0.25, 1, 2, 3, 3.75]).max() < 1e-5)
     True
     """
     draws = _checks.count("draws", draws, least=1, most=MOST_DRAWS)

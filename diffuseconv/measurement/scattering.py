@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +12,7 @@ from diffuseconv import boundary as walls
 from diffuseconv._jit import measurement as _loops
 from diffuseconv.measurement import _streams
 from diffuseconv.measurement._taps import Taps, offsets, table, take, three
+from diffuseconv.propagator import Propagator
 
 __all__ = ["scatter", "walk"]
 
@@ -22,14 +22,18 @@ _THREADS = 8  # each keeps a tank of its own
 
 
 def scatter(
-    counts: ArrayLike, propagator: Any, *, rng: object = None, boundary: str | Sequence[str] = "reflecting"
+    counts: ArrayLike,
+    propagator: ArrayLike | Propagator,
+    *,
+    rng: object = None,
+    boundary: str | Sequence[str] = "reflecting",
 ) -> NDArray[np.int64]:
     r"""Let every grain jump once, each by itself, with the propagator's chances.
 
     A grain in cell i lands in cell i + j - o with chance :math:`p_j`; a glass wall reflects the grain, as often as
     needed. So the grains of one cell spread as one multinomial. The mean is the push-forward of `counts`, which is
-    ``convolve(counts, propagator)`` on periodic and zero fields, and behind glass walls when the propagator is unchanged
-    by flipping each walled axis alone.
+    ``convolve(counts, propagator)`` on periodic and zero fields, and behind glass walls when the propagator is
+    unchanged by flipping each walled axis alone.
 
     Parameters
     ----------
@@ -57,7 +61,8 @@ def scatter(
 
     Notes
     -----
-    The cost depends on cells and taps, not on grains. Each grain's move, or each binomial count, has the exactness
+    The cost depends on cells and taps, not on grains. A propagator with `factors` moves grains along one axis after the
+    other, each with its own key from `rng`. Each grain's move, or each binomial count, has the exactness
     stated in `measure`: even 10**18 grains in one cell follow their multinomial to 2e-6 in total variation per tap.
 
     Examples
@@ -69,12 +74,12 @@ def scatter(
     """
     grains = _grains(counts)
     names = _names(boundary, grains.ndim)
-    return _jump(grains, _moves(propagator, grains.ndim), names, _streams.key(rng))
+    return _jump(grains, _moves(propagator, grains.ndim), names, _checks.generator(rng))
 
 
 def walk(
     counts: ArrayLike,
-    propagator: Any,
+    propagator: ArrayLike | Propagator,
     steps: int,
     *,
     rng: object = None,
@@ -88,7 +93,7 @@ def walk(
     Parameters
     ----------
     counts, propagator, rng, boundary
-        As for `scatter`. All chance comes from `rng`, one key a step.
+        As for `scatter`. Each step takes a key from `rng`.
     steps : int
         How many fields to yield, at least 0.
 
@@ -111,7 +116,7 @@ def walk(
     def along() -> Iterator[NDArray[np.int64]]:
         field = grains
         for _ in range(steps):
-            field = _jump(field, moves, names, _streams.key(chance))
+            field = _jump(field, moves, names, chance)
             yield field.copy()
 
     return along()
@@ -141,25 +146,43 @@ def _names(boundary: str | Sequence[str], ndim: int) -> tuple[str, ...]:
     return names
 
 
-def _moves(propagator: Any, ndim: int) -> Taps:
-    """Take chances: not negative, with sum 1."""
-    if not hasattr(propagator, "density"):
-        weights = _checks.array("propagator", propagator)
-        if (weights < 0).any() or abs(weights.sum(dtype=np.float64) - 1) > 1e-12:
-            raise ValueError(
-                "propagator must not be negative and must sum to 1, "
-                f"got minimum {weights.min():g} and sum {weights.sum(dtype=np.float64):.15g}"
-            )
-    return take(propagator, ndim)
+def _moves(propagator: ArrayLike | Propagator, ndim: int) -> list[Taps]:
+    """Take the moves that follow one another: all axes at once, or axis by axis where a propagator has factors."""
+    if isinstance(propagator, Propagator):
+        if propagator.ndim != ndim:
+            raise ValueError(f"propagator must have {ndim} dimensions, as counts have, got {propagator.ndim}")
+        if propagator.factors is None:
+            return [take(propagator, ndim)]
+        lines = np.eye(ndim, dtype=np.int64)
+        return [
+            take(f.reshape(1 + (f.size - 1) * line), ndim) for f, line in zip(propagator.factors, lines, strict=True)
+        ]
+    weights = _checks.array("propagator", propagator)
+    total = float(weights.sum(dtype=np.float64))
+    if weights.min() < 0 or abs(total - 1) > 1e-12:
+        raise ValueError(
+            "propagator must not be negative and must sum to 1, "
+            f"got a minimum of {weights.min():g} and a sum of {total!r}"
+        )
+    return [take(weights, ndim, "propagator")]
 
 
-def _jump(grains: NDArray[np.int64], moves: Taps, names: Sequence[str], key: NDArray[np.uint64]) -> NDArray[np.int64]:
+def _jump(
+    grains: NDArray[np.int64], moves: Sequence[Taps], names: Sequence[str], chance: np.random.Generator
+) -> NDArray[np.int64]:
+    """Let all grains make their moves, one after another."""
+    for taps in moves:
+        grains = _move(grains, taps, names, _streams.key(chance))
+    return grains
+
+
+def _move(grains: NDArray[np.int64], taps: Taps, names: Sequence[str], key: NDArray[np.uint64]) -> NDArray[np.int64]:
     """Scatter into a tank extended by the reach of the taps, then bring the grains beyond its walls back."""
-    wide = [n + k - 1 for n, k in zip(grains.shape, moves.shape, strict=True)]
-    offset = offsets(moves.index, wide)
-    few = table(moves.chance, offset)
+    wide = [n + k - 1 for n, k in zip(grains.shape, taps.shape, strict=True)]
+    offset = offsets(taps.index, wide)
+    few = table(taps.chance, offset)
     fixed = grains.reshape(-1), three(grains.shape), three(wide)
-    law = few.entry, few.cut, few.own, few.other, *moves.chain(), offset, FEW * offset.size, key
+    law = few.entry, few.cut, few.own, few.other, *taps.chain(), offset, FEW * offset.size, key
     parts = _threads.slices(_streams.blocks(grains.size), min(_threads.count(), _THREADS))
     tanks = np.zeros((len(parts), *wide), np.int64)
     _threads.run(
@@ -167,8 +190,8 @@ def _jump(grains: NDArray[np.int64], moves: Taps, names: Sequence[str], key: NDA
         [(tank, *part) for tank, part in zip(tanks, parts, strict=True)],
     )
     landed = tanks[0] if len(parts) == 1 else tanks.sum(axis=0)
-    for axis, (size, taps, name) in enumerate(zip(grains.shape, moves.shape, names, strict=True)):
-        landed = _bring_back(landed, axis, size, taps // 2, name)
+    for axis, (size, reach, name) in enumerate(zip(grains.shape, taps.shape, names, strict=True)):
+        landed = _bring_back(landed, axis, size, reach // 2, name)
     return np.ascontiguousarray(landed)
 
 

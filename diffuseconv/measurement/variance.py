@@ -1,0 +1,133 @@
+"""The exact spread of measurements, and how many draws a tolerance needs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from diffuseconv import _checks
+from diffuseconv._jit import measurement as _loops
+from diffuseconv.measurement import _streams
+from diffuseconv.measurement._taps import Scene, stage
+from diffuseconv.propagator import Propagator
+
+__all__ = ["draws_needed", "measurement_variance", "reach", "single"]
+
+
+def measurement_variance(
+    field: ArrayLike,
+    kernel: ArrayLike | Propagator,
+    draws: int = 1,
+    *,
+    boundary: str | Sequence[str] = "reflecting",
+    axes: object = None,
+) -> NDArray[Any]:
+    r"""The exact variance of ``measure(field, kernel, draws)``, pixel by pixel.
+
+    .. math:: \operatorname{Var} M_i = \frac1n \sum_j P(j) \left(w_j u_{i - (j - o)} - E M_i\right)^2
+
+    that is :math:`(p * u^2 - (p * u)^2)/n` for a propagator, but never negative and, in float64, unmoved by a constant
+    added to the field.
+
+    Parameters
+    ----------
+    field, kernel, draws, boundary, axes
+        As for `measure`. Behind an absorbing wall a drawn value has a sign, which its square forgets.
+
+    Returns
+    -------
+    ndarray
+        Shape of `field`, in its units squared; float32 for float32, else float64.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of its range.
+
+    Notes
+    -----
+    The cost is that of summing over all taps twice.
+
+    Examples
+    --------
+    >>> dc.measurement_variance([0.0, 0.0, 4.0, 0.0], [0.25, 0.5, 0.25])
+    array([0., 3., 4., 3.])
+    """
+    draws = _checks.count("draws", draws, least=1)
+    scene = stage(field, kernel, boundary, axes)
+    return scene.finish(single(scene) / draws)
+
+
+def draws_needed(
+    field: ArrayLike,
+    kernel: ArrayLike | Propagator,
+    tolerance: float,
+    confidence: float = 0.95,
+    *,
+    boundary: str | Sequence[str] = "reflecting",
+    axes: object = None,
+) -> int:
+    r"""How many draws bring every pixel at once within `tolerance` of the convolution, with this confidence.
+
+    The smallest n that Bernstein's or Hoeffding's inequality guarantees at all N pixels together,
+
+    .. math:: n = \ln\frac{2N}{1 - c} \max_i \min\left(
+              \frac{2 \sigma_i^2}{\epsilon^2} + \frac{2 b}{3 \epsilon}, \frac{b^2}{2 \epsilon^2} \right)
+
+    with the exact variances :math:`\sigma_i^2` and the range b of all values that can be drawn.
+
+    Parameters
+    ----------
+    field, kernel, boundary, axes
+        As for `measure`.
+    tolerance : float
+        :math:`\epsilon`, greater than 0, in the units of the result.
+    confidence : float
+        c, between 0 and 1.
+
+    Returns
+    -------
+    int
+        At least 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of its range.
+
+    References
+    ----------
+    .. [1] S. Boucheron, G. Lugosi, P. Massart, "Concentration Inequalities" (Oxford, 2013), eq. 2.10 and theorem 2.8.
+
+    Examples
+    --------
+    >>> dc.draws_needed([0.0, 0.0, 4.0, 0.0], [0.25, 0.5, 0.25], tolerance=0.1)
+    4061
+    """
+    tolerance = _checks.number("tolerance", tolerance, above=0.0)
+    confidence = _checks.probability("confidence", confidence)
+    scene = stage(field, kernel, boundary, axes)
+    span = reach(scene)
+    if span <= tolerance:
+        return 1
+    level = math.log(2 * scene.pixels * len(scene.source) / (1 - confidence))
+    bernstein = 2 * float(single(scene).max()) / tolerance**2 + 2 * span / (3 * tolerance)
+    return max(1, math.ceil(level * min(bernstein, span**2 / (2 * tolerance**2))))
+
+
+def single(scene: Scene) -> NDArray[np.float64]:
+    """Variance of one draw, for each channel and pixel."""
+    variances = np.zeros((len(scene.source), scene.pixels))
+    law = scene.source, scene.shape, scene.wide, scene.taps.chance, scene.offset, variances
+    _streams.run(lambda first, last: _loops.spread(*law, first, last), scene.pixels)
+    variances *= scene.taps.norm**2
+    return variances
+
+
+def reach(scene: Scene) -> float:
+    """The range of all values that can be drawn."""
+    return scene.taps.norm * float(np.ptp(scene.source))

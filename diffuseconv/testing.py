@@ -1,0 +1,335 @@
+"""Assertions about random results that state how often they fail by mistake, and what they catch.
+
+Every bound is a theorem for finite samples: no normal approximation, no tuned tolerance. A false alarm, a failure
+although nothing is wrong, has at most the probability `false_alarm`. With 10**-12 for each of a hundred assertions on
+ten thousand fresh seeds, one false alarm is expected in a million such runs, so a failure is a fault.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from diffuseconv import _checks
+
+__all__ = [
+    "Verdict",
+    "assert_converges",
+    "assert_frequencies",
+    "assert_independent",
+    "assert_sum",
+    "assert_variance",
+    "bernstein",
+]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a passed assertion has shown."""
+
+    deviation: float  # the largest seen, in units of the allowed one: at most 1
+    smallest_fault: float  # a bias beyond this passes with at most the probability `false_alarm`
+    false_alarm: float
+
+
+def bernstein(variance: ArrayLike, span: ArrayLike, false_alarm: float) -> Array:
+    r"""How far a sum of independent bounded terms strays from its mean, but for a stated probability.
+
+    .. math:: P(|S - E S| \ge t) \le 2 \exp\!\left(-\frac{t^2}{2 V + 2 b t / 3}\right)
+
+    solved for t with the right side set to `false_alarm`.
+
+    Parameters
+    ----------
+    variance : array_like
+        V, the variance of the sum: the sum of the terms' variances, or anything above it.
+    span : array_like
+        b, which no term ever exceeds in distance from its own mean.
+    false_alarm : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    ndarray of float64
+        t, of the broadcast shape.
+
+    References
+    ----------
+    .. [1] S. Boucheron, G. Lugosi, P. Massart, "Concentration Inequalities" (Oxford, 2013), eq. 2.10.
+
+    Examples
+    --------
+    >>> bernstein(variance=25.0, span=1.0, false_alarm=1e-12).round(1)
+    np.float64(48.2)
+    """
+    level = math.log(2 / _checks.probability("false_alarm", false_alarm))
+    slack = np.asarray(span, dtype=np.float64) * level / 3
+    return np.asarray(slack + np.sqrt(slack**2 + 2 * np.asarray(variance, dtype=np.float64) * level))[()]
+
+
+def assert_sum(
+    total: ArrayLike,
+    expectation: ArrayLike,
+    *,
+    variance: ArrayLike,
+    span: ArrayLike,
+    false_alarm: float = 1e-12,
+    rounding: ArrayLike = 0.0,
+) -> Verdict:
+    """Assert that sums of independent bounded terms lie where Bernstein's inequality allows, all elements at once.
+
+    Parameters
+    ----------
+    total, expectation : array_like
+        The sums seen, and their means.
+    variance, span : array_like
+        As for `bernstein`.
+    false_alarm : float
+        For all elements together; each has its share (union bound), whether or not they depend on each other.
+    rounding : array_like
+        What the arithmetic of `total` may add to the deviation.
+
+    Returns
+    -------
+    Verdict
+        What was shown.
+
+    Raises
+    ------
+    AssertionError
+        If an element strays too far.
+
+    Examples
+    --------
+    >>> heads = np.random.default_rng(1).integers(0, 2, 1000).sum()
+    >>> verdict = assert_sum(heads, 500, variance=250, span=0.5)
+    >>> f"a coin with {500 + verdict.smallest_fault:.0f} heads expected would not have passed"
+    'a coin with 748 heads expected would not have passed'
+    """
+    total, expectation = np.asarray(total, dtype=np.float64), np.asarray(expectation, dtype=np.float64)
+    share = _checks.probability("false_alarm", false_alarm) / max(1, np.broadcast(total, expectation).size)
+    allowed = np.broadcast_to(bernstein(variance, span, share) + rounding, np.broadcast(total, expectation).shape)
+    strayed = np.abs(total - expectation)
+    if not (strayed <= allowed).all():
+        worst = np.unravel_index(np.argmax(np.where(strayed <= allowed, -1.0, strayed)), strayed.shape)
+        raise AssertionError(
+            f"{np.broadcast_to(total, strayed.shape)[worst]:.9g} at {tuple(map(int, worst))} is not within "
+            f"{allowed[worst]:.3g} of {np.broadcast_to(expectation, strayed.shape)[worst]:.9g} "
+            f"({(~(strayed <= allowed)).sum()} of {strayed.size} elements stray; false alarm below {false_alarm:g})"
+        )
+    with np.errstate(invalid="ignore"):
+        ratio = np.where(allowed > 0, strayed / np.where(allowed > 0, allowed, 1), 0.0)
+    return Verdict(float(ratio.max(initial=0)), float(2 * allowed.max(initial=0)), false_alarm)
+
+
+def assert_converges(
+    sampler: Callable[[int], ArrayLike],
+    expectation: ArrayLike,
+    *,
+    draws: int,
+    variance: ArrayLike,
+    span: ArrayLike,
+    false_alarm: float = 1e-12,
+    independent: bool = True,
+    rounding: float = 0.0,
+) -> Verdict:
+    """Assert that a mean of draws is unbiased: each element, and the sum over all of them.
+
+    Parameters
+    ----------
+    sampler : callable
+        Gives the mean of so many independent draws, element by element.
+    expectation : array_like
+        What it should tend to.
+    draws : int
+        How many draws to ask for. The smallest bias that is caught falls as one over their square root.
+    variance : array_like
+        Variance of a single draw of each element.
+    span : array_like
+        The range of a single draw, largest minus smallest possible value.
+    false_alarm : float
+        Half for the elements, half for their sum.
+    independent : bool
+        Whether elements are independent of each other; if not, the sum is not looked at.
+    rounding : float
+        What the arithmetic of the sampler may add to an element's deviation.
+
+    Returns
+    -------
+    Verdict
+        For single elements.
+
+    Raises
+    ------
+    AssertionError
+        If the means stray further than chance allows.
+
+    Examples
+    --------
+    >>> photo, blur = np.arange(25.0).reshape(5, 5), np.full((3, 3), 1 / 9)
+    >>> verdict = assert_converges(
+    ...     lambda draws: dc.measure(photo, blur, draws, rng=1),
+    ...     dc.convolve(photo, blur),
+    ...     draws=10**6,
+    ...     variance=dc.measurement_variance(photo, blur),
+    ...     span=24.0,
+    ... )
+    >>> verdict.smallest_fault < 0.1
+    True
+    """
+    draws = _checks.count("draws", draws, least=1)
+    expectation = np.asarray(expectation, dtype=np.float64)
+    mean = np.asarray(sampler(draws), dtype=np.float64)
+    if mean.shape != expectation.shape:
+        raise AssertionError(f"the sampler gives shape {mean.shape}, the expectation has {expectation.shape}")
+    whole = {"variance": np.asarray(variance) / draws, "span": np.asarray(span) / draws}
+    verdict = assert_sum(mean, expectation, **whole, false_alarm=false_alarm / 2, rounding=rounding)
+    if independent:
+        assert_sum(
+            mean.sum(),
+            expectation.sum(),
+            variance=np.broadcast_to(whole["variance"], mean.shape).sum(),
+            span=whole["span"].max(),
+            false_alarm=false_alarm / 2,
+            rounding=rounding * mean.size + 1e-15 * np.abs(expectation).sum(),
+        )
+    return verdict
+
+
+def assert_frequencies(counts: ArrayLike, chances: ArrayLike, *, draws: int, false_alarm: float = 1e-12) -> Verdict:
+    """Assert that outcomes were drawn with the given chances, from the exact tails of the binomial distribution.
+
+    Parameters
+    ----------
+    counts : array_like of int
+        How often each outcome came up among independent draws.
+    chances : array_like
+        The chance of each outcome.
+    draws : int
+        The number of draws, the same for each element.
+    false_alarm : float
+        For all elements together (union bound).
+
+    Returns
+    -------
+    Verdict
+        `smallest_fault` is in units of a chance.
+
+    Raises
+    ------
+    AssertionError
+        If a count is too rare to be chance.
+
+    Examples
+    --------
+    >>> rolls = np.bincount(np.random.default_rng(1).integers(0, 6, 10**6))
+    >>> assert_frequencies(rolls, np.full(6, 1 / 6), draws=10**6).smallest_fault < 0.006
+    True
+    """
+    from scipy.stats import binom
+
+    counts, chances = np.broadcast_arrays(counts, np.asarray(chances, dtype=np.float64))
+    share = _checks.probability("false_alarm", false_alarm) / (2 * counts.size)
+    tail = np.minimum(binom.cdf(counts, draws, chances), binom.sf(counts - 1, draws, chances))
+    if not (tail >= share).all():
+        worst = np.unravel_index(np.argmin(np.where(tail >= share, 1.0, tail)), tail.shape)
+        raise AssertionError(
+            f"outcome {tuple(map(int, worst))} came up {counts[worst]} times in {draws} draws of chance "
+            f"{chances[worst]:.6g}: as far off or further only with probability {tail[worst]:.3g} "
+            f"(false alarm below {false_alarm:g})"
+        )
+    reach = bernstein(draws * chances * (1 - chances), 1.0, share)
+    return Verdict(float((np.abs(counts - draws * chances) / reach).max()), float(2 * reach.max() / draws), false_alarm)
+
+
+def assert_variance(
+    first: ArrayLike, second: ArrayLike, variance: ArrayLike, *, span: ArrayLike, false_alarm: float = 1e-12
+) -> Verdict:
+    r"""Assert the variance of single draws from two independent sets of them, without knowing their mean.
+
+    Half the squared difference of two draws has the variance as its mean, lies between 0 and :math:`b^2/2` and so
+    has itself at most the variance :math:`\sigma^2 (b^2/2 - \sigma^2)`.
+
+    Parameters
+    ----------
+    first, second : array_like
+        Draws of the same variables, independent of each other.
+    variance : array_like
+        The variance of each.
+    span : array_like
+        The range b of each.
+    false_alarm : float
+        For the sum over all elements.
+
+    Returns
+    -------
+    Verdict
+        `smallest_fault` is relative: 0.05 means that a variance off by 5 % does not pass.
+
+    Raises
+    ------
+    AssertionError
+        If the variance is too large or too small.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> verdict = assert_variance(rng.random(10**6), rng.random(10**6), 1 / 12, span=1.0)
+    >>> verdict.smallest_fault < 0.04
+    True
+    """
+    half = (np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)) ** 2 / 2
+    variance = np.broadcast_to(np.asarray(variance, dtype=np.float64), half.shape)
+    most = np.broadcast_to(np.asarray(span, dtype=np.float64) ** 2 / 2, half.shape)
+    whole = float(variance.sum())
+    spread = float((variance * np.maximum(most - variance, 0)).sum())
+    verdict = assert_sum(half.sum(), whole, variance=spread, span=most.max(), false_alarm=false_alarm)
+    return Verdict(verdict.deviation, verdict.smallest_fault / whole if whole > 0 else 0.0, false_alarm)
+
+
+def assert_independent(
+    first: ArrayLike, second: ArrayLike, *, variance: ArrayLike, span: ArrayLike, false_alarm: float = 1e-12
+) -> Verdict:
+    """Assert that paired draws are uncorrelated: the products of their distances from the mean sum to nothing.
+
+    Parameters
+    ----------
+    first, second : array_like
+        Distances from the mean. Pairs must be independent of each other: no draw may appear in two pairs.
+    variance : array_like
+        The product of the two variances, for each pair.
+    span : array_like
+        A bound on the product's magnitude.
+    false_alarm : float
+        For the sum over all pairs.
+
+    Returns
+    -------
+    Verdict
+        `smallest_fault` is the correlation that does not pass.
+
+    Raises
+    ------
+    AssertionError
+        If the draws go together, or against each other, more than chance allows.
+
+    Examples
+    --------
+    >>> x, y = np.random.default_rng(1).uniform(-1, 1, (2, 10**6))
+    >>> assert_independent(x, y, variance=1 / 9, span=1.0).smallest_fault < 0.02
+    True
+    """
+    products = np.asarray(first, dtype=np.float64) * np.asarray(second, dtype=np.float64)
+    variance = np.broadcast_to(np.asarray(variance, dtype=np.float64), products.shape)
+    whole = float(np.sqrt(variance).sum())
+    verdict = assert_sum(
+        products.sum(), 0.0, variance=variance.sum(), span=np.max(np.asarray(span)), false_alarm=false_alarm
+    )
+    return Verdict(verdict.deviation, verdict.smallest_fault / whole if whole > 0 else 0.0, false_alarm)
