@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -66,7 +65,7 @@ class Barrier:
 
     def standing(self, time: float) -> Array:
         """Tell which faces are shut from `time` on."""
-        return np.asarray(self.shut & (math.inf if self.lifted_at is None else np.asarray(self.lifted_at) > time))
+        return np.asarray(self.shut if self.lifted_at is None else self.shut & (np.asarray(self.lifted_at) > time))
 
     def hold_back(self, diffusivity: Array, spacing: float, time: float) -> Array:
         """Give the diffusivity that each face has with this barrier in it."""
