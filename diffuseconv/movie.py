@@ -178,6 +178,7 @@ def _encode(
                     context = stream.codec_context
                     context.color_primaries = context.color_trc = context.colorspace = _BT709
                     context.color_range = 1  # 16..235, as every player expects
+                    context.thread_type = "FRAME"  # the encoder works while the next frame is drawn
             frame.pts, frame.time_base = number, 1 / rate
             film.mux(stream.encode(frame))
         film.mux(stream.encode(None))

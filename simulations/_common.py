@@ -27,12 +27,13 @@ import argparse
 import json
 import os
 import platform
+import traceback
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import matplotlib
 import numpy as np
@@ -40,13 +41,14 @@ from cycler import cycler
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import Normalize
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 import diffuseconv as dc
 
+T = TypeVar("T")
 FOLDER = Path(__file__).resolve().parent.parent / "outputs"
 FILMS = (".mp4", ".png", ".gif", ".webp")
 SALT, FLUX = "viridis", "inferno"  # perceptually uniform, and unlike each other
@@ -84,7 +86,10 @@ LOOK: Any = {
 
 
 class _Help(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
-    """Keep the docstring's lines and tell the defaults."""
+    """Keep the docstring's lines and tell the defaults, where there are any."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return action.help if action.default is None else super()._get_help_string(action)
 
 
 def parser(doc: str | None) -> argparse.ArgumentParser:
@@ -98,7 +103,7 @@ def parser(doc: str | None) -> argparse.ArgumentParser:
     return cli
 
 
-def add_film(cli: argparse.ArgumentParser, frames: int = 300, fps: float = 30.0) -> None:
+def add_film(cli: argparse.ArgumentParser, frames: int = 240, fps: float = 24.0) -> None:
     """Add `--frames` and `--fps`."""
     cli.add_argument("--frames", type=at_least(2), default=frames, help="frames of the film")
     cli.add_argument("--fps", type=positive, default=fps, help="frames a second")
@@ -136,10 +141,15 @@ def at_least(least: int) -> Any:
 
 @contextmanager
 def one_line_errors(cli: argparse.ArgumentParser) -> Generator[None]:
-    """End with the package's one-line message, not a traceback, when an argument or a file is at fault."""
+    """End in one line when the package refuses an argument or a file fails; faults of a script keep their traceback."""
     try:
         yield
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        cli.error(str(error))
+    except ValueError as error:
+        *_, deepest = traceback.extract_tb(error.__traceback__)
+        if not Path(deepest.filename).is_relative_to(Path(dc.__file__).parent):
+            raise
         cli.error(str(error))
 
 
@@ -213,13 +223,16 @@ def figure(width: int = 960, height: int = 640) -> Figure:
 
 
 def panel(
-    axes: Axes, field: NDArray[Any], title: str, unit: str, colours: str = SALT, norm: Normalize | None = None
+    axes: Axes, field: NDArray[Any], title: str, unit: str | None, colours: str = SALT, norm: Normalize | None = None
 ) -> AxesImage:
-    """Show a field as a picture with a colour bar; `repaint` changes it."""
+    """Show a field as a picture, with a colour bar if a unit is given; `repaint` changes it."""
     image = axes.imshow(field, cmap=colours, norm=norm)
-    bar = axes.figure.colorbar(image, ax=axes, fraction=0.046, pad=0.03)
-    bar.set_label(unit)
-    bar.outline.set_visible(False)
+    if unit is not None:
+        bar = image.figure.colorbar(image, cax=axes.inset_axes((1.03, 0.0, 0.035, 1.0)))
+        bar.set_label(unit)
+        bar.outline.set_visible(False)
+        if isinstance(norm, LogNorm):
+            bar.ax.yaxis.set_major_formatter("{x:g}")
     axes.set(title=title, xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     repaint(image, field)
@@ -229,6 +242,13 @@ def panel(
 def repaint(image: AxesImage, field: NDArray[Any]) -> None:
     """Show another field, as colours worked out at once: three times quicker to draw than numbers."""
     image.set_data(image.to_rgba(field, bytes=True, norm=True))
+
+
+def watched(steps: Iterable[T], total: int) -> Iterator[T]:
+    """Show a progress bar on a terminal while the steps are taken."""
+    from tqdm import tqdm
+
+    yield from tqdm(steps, total=total, unit="frame", disable=None)
 
 
 def animate(figure: Figure, artists: Sequence[Artist], updates: Iterable[Any]) -> Iterator[NDArray[np.uint8]]:
@@ -252,6 +272,18 @@ def animate(figure: Figure, artists: Sequence[Artist], updates: Iterable[Any]) -
         yield np.stack([drawn[..., band] for band in range(3)], axis=-1)
     for artist in artists:
         artist.set_animated(False)
+
+
+def mark_times(axes: Axes, first: float, last: float) -> None:
+    """Make the horizontal axis logarithmic in time, in units that people use."""
+    axes.set_xscale("log")
+    names = {1: "1 s", 10: "10 s", 60: "1 min", 600: "10 min", 3600: "1 h", 36e3: "10 h", 86400 * 3: "3 days"}
+    names |= {86400 * 30: "30 days", 86400 * 365: "1 year", 86400 * 3650: "10 years", 86400 * 36500: "100 years"}
+    inside = {time: name for time, name in names.items() if first <= time <= last}
+    if len(inside) < 3:
+        inside = {time: clock(time) for time in np.geomspace(first, last, 4)}
+    axes.set_xticks(list(inside), list(inside.values()))
+    axes.minorticks_off()
 
 
 def time_unit(longest: float) -> tuple[float, str]:

@@ -8,6 +8,7 @@ import sys
 from fractions import Fraction
 
 import av
+import films
 import matplotlib
 import numpy as np
 import pytest
@@ -31,8 +32,7 @@ def viridis(field, low, high):
 def decoded(path) -> list[np.ndarray]:
     """The frames of a film as RGB, by Pillow where it can (another decoder than the one that wrote the film)."""
     if path.suffix == ".mp4":
-        with av.open(str(path)) as film:
-            return [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
+        return films.decoded(path)
     frames = []
     with Image.open(path) as film:
         for number in range(film.n_frames):

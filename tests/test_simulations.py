@@ -1,8 +1,8 @@
 """Every script in simulations/ runs from the command line and leaves a film that plays, a still and a record."""
 
-import contextlib
 import importlib
 import json
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -11,26 +11,23 @@ from pathlib import Path
 import _common
 import numpy as np
 import pytest
+from films import decoded
 from matplotlib.figure import Figure
 from PIL import Image
 
+import diffuseconv as dc
+
 SIMULATIONS = Path(_common.__file__).parent
 NAMES = sorted(path.stem for path in SIMULATIONS.glob("*.py") if not path.name.startswith("_"))
-
-
-def decoded(film: Path) -> list[np.ndarray]:
-    """All frames of a film as arrays of uint8."""
-    import av
-
-    with av.open(str(film)) as container:
-        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
 
 
 def run_small(name: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run a script as a user would, with its own small options."""
     options = [*importlib.import_module(name).SMALL, "--output", str(folder)]
     command = [sys.executable, "-W", "error", str(SIMULATIONS / f"{name}.py"), *options]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=SIMULATIONS.parent)
+    root = str(SIMULATIONS.parent)  # the package beside the scripts, installed or not
+    paths = {**os.environ, "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])}
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=root, env=paths)
 
 
 @pytest.fixture(scope="session")
@@ -157,8 +154,15 @@ def test_parser_refuses_nonsense_in_one_line(capsys):
         assert argv[0] in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_errors_are_one_line(capsys):
+def test_what_the_package_refuses_is_one_line(capsys, tmp_path):
     cli = _common.parser("What it shows.")
-    with contextlib.suppress(SystemExit), _common.one_line_errors(cli):
-        raise ValueError("size must be at least 1, got 0")
-    assert capsys.readouterr().err.splitlines()[-1].endswith("size must be at least 1, got 0")
+    for refused in (lambda: dc.load_image("none.png"), lambda: dc.write_movie(tmp_path / "x.mp4", [], fps=0)):
+        with pytest.raises(SystemExit) as ended, _common.one_line_errors(cli):
+            refused()
+        assert ended.value.code == 2
+        assert capsys.readouterr().err.splitlines()[-1].startswith(f"{cli.prog}: error: ")
+
+
+def test_a_fault_of_the_script_keeps_its_traceback():
+    with pytest.raises(ValueError, match="zero-size"), _common.one_line_errors(_common.parser("")):
+        np.max([])

@@ -1,0 +1,251 @@
+"""The salt aquarium: every option, run small, tells the truth in its film, its still and its record."""
+
+import argparse
+import json
+
+import numpy as np
+import pytest
+import salt_aquarium
+from _common import GROUND
+from films import decoded
+from PIL import Image
+
+import diffuseconv as dc
+
+TINY = ["--size", "12", "--frames", "9"]
+
+
+def run(tmp_path, *options):
+    """Run in-process; give the record and the film's frames."""
+    salt_aquarium.main([*TINY, "--output", str(tmp_path), *options])
+    record = json.loads((tmp_path / "salt_aquarium.json").read_text())
+    return record, decoded(tmp_path / "salt_aquarium.mp4")
+
+
+def arguments(*options):
+    """The options as the script's own functions take them."""
+    args = salt_aquarium.options().parse_args([*TINY, *options])
+    args.duration = args.duration or 1e5
+    return args
+
+
+@pytest.mark.parametrize("scene", salt_aquarium.SCENES)
+def test_scenes(tmp_path, capsys, scene):
+    record, frames = run(tmp_path, "--scene", scene)
+    assert len(frames) == record["frames"] == 9
+    assert len({frame.tobytes() for frame in frames}) > 5
+    assert record["scene"] == scene
+    assert record["salt_after_g"] == pytest.approx(record["salt_before_g"], rel=1e-12)
+    assert record["contrast_after"] < 0.2 * record["contrast_before"]
+    closing = capsys.readouterr().out.splitlines()
+    assert len(closing) == 2
+    assert "before" in closing[0]
+    for ending in ("mp4", "png", "json"):
+        path = tmp_path / f"salt_aquarium.{ending}"
+        assert path.exists()
+        assert str(path) in closing[1]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "--diffusivity 2e-9 --spacing 0.01 --duration 3600 --fps 5",
+        "--method explicit --boundary absorbing",
+        "--method spectral --boundary periodic",
+        "--boundary zero --size 13",
+        "--rng 3 --scene random --frames 6",
+    ],
+)
+def test_options(tmp_path, options):
+    record, frames = run(tmp_path, *options.split())
+    for name, value in zip(options.split()[::2], options.split()[1::2], strict=True):
+        found = record[name.removeprefix("--")]
+        assert found == value if isinstance(found, str) else found == float(value)
+    assert len(frames) == record["frames"]
+    kept = record["salt_after_g"] == pytest.approx(record["salt_before_g"], rel=1e-12)
+    assert kept == (record["boundary"] in ("reflecting", "periodic"))
+
+
+@pytest.mark.parametrize("frames", [2, 3])
+def test_any_number_of_frames(tmp_path, frames):
+    record, shown = run(tmp_path, "--frames", str(frames))
+    assert len(shown) == record["frames"] == frames
+
+
+def test_a_photograph_of_ones_own(tmp_path):
+    dc.save_image(tmp_path / "mine.png", np.tile([0.2, 0.6], (8, 4)))
+    record, _ = run(tmp_path, "--image", str(tmp_path / "mine.png"))
+    assert record["image"] == str(tmp_path / "mine.png")
+    assert record["salt_before_g"] == pytest.approx(0.4 * 35 * 144 * 1e-9 * 1e3, rel=0.05)
+
+
+@pytest.mark.parametrize("film", ["tank.gif", "tank.png", "tank.webp", "new/tank.mp4"])
+def test_output_may_name_the_film(tmp_path, film):
+    salt_aquarium.main([*TINY, "--output", str(tmp_path / film)])
+    path = tmp_path / film
+    record = json.loads(path.with_suffix(".json").read_text())
+    if path.suffix != ".webp":
+        assert len(decoded(path)) == record["frames"]
+    still = path.with_name("tank_still.png" if path.suffix == ".png" else "tank.png")
+    with Image.open(still) as picture:
+        assert picture.size == (1500, 600)
+
+
+def test_a_record_is_enough_to_repeat_the_run(tmp_path):
+    record, frames = run(tmp_path, "--scene", "random", "--rng", "11", "--duration", "5000")
+    names = [action.dest for action in salt_aquarium.options()._actions if action.dest != "help"]
+    again = [part for name in names if record[name] is not None for part in (f"--{name}", str(record[name]))]
+    salt_aquarium.main([*again, "--output", str(tmp_path / "again")])
+    second = json.loads((tmp_path / "again" / "salt_aquarium.json").read_text())
+    assert {**second, "output": record["output"]} == record
+    np.testing.assert_array_equal(decoded(tmp_path / "again" / "salt_aquarium.mp4"), frames)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--scene", "sea"], "invalid choice"),
+        (["--size", "1"], "must be at least 2, got 1"),
+        (["--diffusivity", "-1"], "must be a number above 0"),
+        (["--duration", "nan"], "must be a number above 0"),
+        (["--frames", "1"], "must be at least 2, got 1"),
+        (["--boundary", "glass"], "invalid choice"),
+        (["--method", "magic"], "method must be one of"),
+        (["--image", "no such file.png"], "no such file.png"),
+        (["--image", "x.png", "--scene", "drop"], "--image belongs to --scene photo"),
+        (["--scene", "halves", "--method", "spectral"], "spectral"),
+    ],
+)
+def test_nonsense_is_refused_in_one_line(tmp_path, capsys, options, message):
+    with pytest.raises(SystemExit) as ended:
+        salt_aquarium.main([*TINY, "--output", str(tmp_path), *options])
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err.splitlines()[-1]
+    assert not list(tmp_path.iterdir())
+
+
+# --- the physics -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scene", salt_aquarium.SCENES)
+def test_nothing_moves_while_the_barriers_stand(scene):
+    args = arguments("--scene", scene, "--frames", "40")
+    start = salt_aquarium.scene(scene, args.size, None, 0)
+    story = list(salt_aquarium.story(args, start))
+    standing = [moment for moment in story if moment.time <= 0]
+    assert len(standing) == 5
+    for moment in standing:
+        np.testing.assert_array_equal(moment.salt, start)
+        assert not moment.flux.any()
+    assert len(story) == 40
+    times = [moment.time for moment in story]
+    assert (np.diff(times) > 0).all()
+    assert times[-1] == args.duration
+
+
+def test_times_grow_geometrically_and_meet_the_end():
+    args = arguments("--duration", "1e6", "--frames", "80")
+    times = salt_aquarium.mixing_times(args)
+    assert len(times) == 70
+    np.testing.assert_allclose(times[1:] / times[:-1], (times[-1] / times[0]) ** (1 / 69), rtol=1e-12)
+    assert times[-1] == 1e6
+    assert times[0] < 0.2 * args.spacing**2 / args.diffusivity
+
+
+def test_the_hole_is_the_only_way():
+    """Behind the wall salt arrives through the hole alone: with the hole's rows shut too, none would."""
+    args = arguments("--scene", "halves", "--size", "32", "--duration", "2000")
+    start = salt_aquarium.scene("halves", 32, None, 0)
+    wall = salt_aquarium.wall_with_a_hole(32)
+    assert wall[1].sum() == 32 - 4
+    assert not wall[0].any()
+    *_, last = salt_aquarium.story(args, start)
+    right = last.salt[:, 16:]
+    assert right.sum() > 0
+    assert set(np.argsort(right[:, 0])[-4:]) == {14, 15, 16, 17}
+    half = (last.salt[:, :16].sum() + right.sum()) / start.sum()
+    assert half == pytest.approx(1.0, rel=1e-12)
+
+
+@pytest.mark.parametrize("boundary", dc.boundary.NAMES)
+def test_flux_against_plain_loops(boundary):
+    args = argparse.Namespace(diffusivity=2.0, spacing=0.5)
+    rng = np.random.default_rng(4)
+    salt = rng.random((5, 4))
+    shut = [rng.random((4, 4)) < 0.3, rng.random((5, 3)) < 0.3]
+
+    def face(axis, i, j):
+        """The flux from cell (i, j) to the next one up this axis, by the table of boundaries."""
+        here, there = (i, j), (i + (axis == 0), j + (axis == 1))
+        size = salt.shape[axis]
+        at = here[axis]
+        if 0 <= at < size - 1:
+            return 0.0 if shut[axis][here] else -1e6 * 2.0 * (salt[there] - salt[here]) / 0.5
+        inside = there if at < 0 else here
+        beyond = {
+            "reflecting": salt[inside],
+            "absorbing": -salt[inside],
+            "zero": 0.0,
+            "periodic": salt[(size - 1, j) if axis == 0 else (i, size - 1)]
+            if at < 0
+            else salt[(0, j) if axis == 0 else (i, 0)],
+        }[boundary]
+        sign = 1 if at < 0 else -1
+        return -1e6 * 2.0 * sign * (salt[inside] - beyond) / 0.5
+
+    expected = np.zeros_like(salt)
+    for i in range(5):
+        for j in range(4):
+            squares = face(0, i, j) ** 2 + face(0, i - 1, j) ** 2 + face(1, i, j) ** 2 + face(1, i, j - 1) ** 2
+            expected[i, j] = np.sqrt(squares / 2)
+    np.testing.assert_allclose(salt_aquarium.flux_size(salt, args, shut, boundary), expected, rtol=1e-12)
+
+
+def test_scenes_are_what_they_say():
+    size = 16
+    scenes = {name: salt_aquarium.scene(name, size, None, 5) for name in salt_aquarium.SCENES}
+    for field in scenes.values():
+        assert field.shape == (size, size)
+        assert field.min() >= 0
+        assert 0 < field.max() <= salt_aquarium.BRINE
+    assert scenes["halves"].mean() == scenes["checkerboard"].mean() == salt_aquarium.BRINE / 2
+    assert (scenes["checkerboard"][:2, :2] == 0).all()
+    assert (scenes["checkerboard"][:2, 2:4] == salt_aquarium.BRINE).all()
+    drop = scenes["drop"]
+    np.testing.assert_array_equal(drop, drop[::-1])
+    np.testing.assert_array_equal(drop, drop.T)
+    assert drop[0, 0] == 0
+    np.testing.assert_array_equal(scenes["random"], salt_aquarium.scene("random", size, None, 5))
+    assert (scenes["random"] != salt_aquarium.scene("random", size, None, 6)).any()
+
+
+def test_a_tank_without_contrast_is_shown_too(tmp_path):
+    for level in (0.0, 0.5):
+        dc.save_image(tmp_path / "even.png", np.full((9, 9), level))
+        salt_aquarium.main([*TINY, "--image", str(tmp_path / "even.png"), "--output", str(tmp_path)])
+
+
+# --- the film --------------------------------------------------------------------------------------------------------
+
+
+def bright(frame: np.ndarray, region: tuple[slice, slice]) -> float:
+    """How much of a region differs from the ground."""
+    ground = np.array([int(GROUND[i : i + 2], 16) for i in (1, 3, 5)])
+    return float((np.abs(frame[region].astype(int) - ground).max(axis=-1) > 40).mean())
+
+
+def test_the_film_draws_wall_grid_and_curves(tmp_path):
+    """The wall is bright where it stands and not at its hole; the grid goes; the curves grow."""
+    salt_aquarium.main(["--size", "32", "--frames", "24", "--scene", "halves", "--output", str(tmp_path)])
+    frames = decoded(tmp_path / "salt_aquarium.mp4")
+    first, middle, last = frames[0].astype(int), frames[12].astype(int), frames[-1].astype(int)
+    rows, wall = 80 + np.arange(345), 34 + 173  # the salt panel and its middle
+    on_wall, in_hole = rows[20:100], rows[160:186]
+    for frame in (middle, last):
+        assert frame[on_wall, wall].min(axis=-1).mean() > 180
+        assert frame[in_hole, wall].min(axis=-1).mean() < 180
+    right_half = (slice(90, 150), slice(240, 370))
+    assert first[right_half].min(axis=-1).std() > 3 * max(middle[right_half].min(axis=-1).std(), 1)
+    curves = (slice(470, 575), slice(145, 700))
+    amounts = [bright(frame, curves) for frame in frames]
+    assert amounts[-1] > amounts[12] > amounts[2]
