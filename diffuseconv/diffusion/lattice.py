@@ -77,7 +77,7 @@ class Lattice:
             inner = g.reshape(-1)[1:-1] if g.size == n + 1 else np.take(g, range(1, n), axis).reshape(-1)
             if g.size != n + 1 or (inner != inner[:1]).any():
                 return None
-            found.append(float(inner[0]) if n > 1 else float(g.reshape(-1)[0]))
+            found.append(float(inner[0]) if n > 1 else float(g.max()))
         return tuple(found)
 
     def outflow(self, wall_share: float = 1.0) -> Array:

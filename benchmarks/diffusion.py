@@ -1,0 +1,108 @@
+"""Diffusion on a square: explicit steps and the spectral leap beside py-pde, devito-like NumPy slices and ndimage.
+
+All contenders reach the same time. Those that would take too long run fewer steps, and their time is scaled up.
+"""
+
+import argparse
+from collections.abc import Callable
+
+import numpy as np
+import scipy.ndimage
+from _timing import interleaved, table
+
+import diffuseconv as dc
+
+
+def slices(u: np.ndarray, r: float, steps: int) -> np.ndarray:
+    """Take explicit steps with NumPy slices, behind mirrors."""
+    padded = np.pad(u, 1, mode="edge")
+    for _ in range(steps):
+        inner = padded[1:-1, 1:-1]
+        around = padded[:-2, 1:-1] + padded[2:, 1:-1] + padded[1:-1, :-2] + padded[1:-1, 2:]
+        inner += r * (around - 4 * inner)
+        padded[0], padded[-1] = padded[1], padded[-2]
+        padded[:, 0], padded[:, -1] = padded[:, 1], padded[:, -2]
+    return padded[1:-1, 1:-1]
+
+
+def laplace(u: np.ndarray, r: float, steps: int) -> np.ndarray:
+    """Take explicit steps with scipy.ndimage, behind mirrors."""
+    for _ in range(steps):
+        u = u + r * scipy.ndimage.laplace(u, mode="reflect")
+    return u
+
+
+def py_pde(u: np.ndarray, step: float, diffusivity: np.ndarray | None = None) -> Callable[[int], np.ndarray] | None:
+    """Give py-pde's compiled stepper, or None where it is not installed."""
+    try:
+        import pde
+    except ImportError:
+        print("py-pde is not installed: left out")
+        return None
+    grid = pde.CartesianGrid([[0, n] for n in u.shape], u.shape, periodic=False)
+    if diffusivity is None:
+        equation = pde.DiffusionPDE(1.0, bc={"derivative": 0})
+    else:
+        constants = {"D": pde.ScalarField(grid, diffusivity)}
+        rule = "D * laplace(c) + dot(gradient(D), gradient(c))"
+        equation = pde.PDE({"c": rule}, consts=constants, bc={"derivative": 0})
+    field = pde.ScalarField(grid, u)
+    solver = pde.EulerSolver(equation, backend="numba")
+    stepper = solver.make_stepper(field, dt=step)
+
+    def run(steps: int) -> np.ndarray:
+        state = field.copy()
+        stepper(state, 0, steps * step)
+        return state.data
+
+    return run
+
+
+def compare(size: int, steps: int, rounds: int, varied: bool) -> None:
+    """Time every contender on one problem."""
+    rng = np.random.default_rng(0)
+    u = rng.random((size, size))
+    diffusivity = 0.5 + rng.random((size, size)) if varied else None
+    eq = dc.DiffusionEquation(1.0 if diffusivity is None else diffusivity)
+    step = eq.stable_time_step(u.shape) / 2
+    few = max(1, steps // 20)
+    scale = steps / few
+    contenders: dict[str, Callable[[], object]] = {
+        "diffuseconv explicit": lambda: eq.evolve(u, steps * step, "explicit", step)
+    }
+    if diffusivity is None:
+        contenders["diffuseconv spectral"] = lambda: eq.evolve(u, steps * step, "spectral")
+        contenders["diffuseconv leap (the same steps at once)"] = lambda: eq.leap(u, steps, step)
+        contenders["NumPy slices"] = lambda: slices(u, step, few)
+        contenders["scipy.ndimage.laplace"] = lambda: laplace(u, step, few)
+    stepper = py_pde(u, step, diffusivity)
+    if stepper is not None:
+        contenders["py-pde (numba, warm)"] = lambda: stepper(few)
+        if diffusivity is None:
+            apart = np.abs(stepper(few) - eq.evolve(u, few * step, "explicit", step)).max()
+            print(f"explicit and py-pde differ by {apart:.1e} after {few} steps")
+    seconds = interleaved(contenders, rounds)
+    for name in ("NumPy slices", "scipy.ndimage.laplace", "py-pde (numba, warm)"):
+        if name in seconds:
+            seconds[name] *= scale
+    reference = next(
+        name for name in ("py-pde (numba, warm)", "NumPy slices", "diffuseconv explicit") if name in seconds
+    )
+    rate = size * size * steps / seconds["diffuseconv explicit"] / 1e9
+    kind = "varied" if varied else "constant"
+    table(f"{size} x {size}, {kind} D, {steps} steps, float64", seconds, reference, f"explicit: {rate:.2f} Gcell/s")
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Compare constant and varied diffusivity."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=256, help="cells along each side (default 256)")
+    parser.add_argument("--steps", type=int, default=10_000, help="explicit steps (default 10000)")
+    parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds (default 5)")
+    options = parser.parse_args(argv)
+    for varied in (False, True):
+        compare(options.size, options.steps, options.rounds, varied)
+
+
+if __name__ == "__main__":
+    main()
