@@ -209,12 +209,12 @@ def draw_wall(axes: Axes, args: argparse.Namespace) -> LineCollection:
     return wall
 
 
-def draw_barriers(axes: Axes, size: int) -> tuple[LineCollection, str]:
+def draw_barriers(axes: Axes, size: int, width: float = 0.8) -> tuple[LineCollection, str]:
     """Draw the barriers that will be lifted, at most 32 a side, and say how many that is."""
     every = 2 ** max(0, int(np.ceil(np.log2(size / 32))))
     ends = (-0.5, size - 0.5)
     upright = np.array([[(place - 0.5, end) for end in ends] for place in range(every, size, every)]).reshape(-1, 2, 2)
-    grid = LineCollection([*upright, *upright[..., ::-1]], colors=INK, linewidths=0.8)
+    grid = LineCollection([*upright, *upright[..., ::-1]], colors=INK, linewidths=width)
     axes.add_collection(grid)
     return grid, "barriers" if every == 1 else f"barriers (one in {every} is drawn)"
 
@@ -286,7 +286,7 @@ def film(args: argparse.Namespace, start: Field, files: Outputs) -> list[Moment]
 def moments_to_keep(args: argparse.Namespace) -> list[int]:
     """Frames for the still picture: the first, the last, and four between in which most happens."""
     after = mixing_times(args)
-    wanted = np.geomspace(args.duration / 1000, args.duration, MOMENTS - 1)
+    wanted = np.geomspace(args.duration / 20_000, args.duration, MOMENTS - 1)
     nearest = np.abs(np.log(after[:, None] / wanted)).argmin(axis=0)
     return [0, *(len(waiting_times(args)) + nearest).tolist()]
 
@@ -308,7 +308,7 @@ def still(args: argparse.Namespace, shown: list[Moment], files: Outputs) -> None
             if row == 0:
                 axes.set_title(f"after {clock(now.time)}" if now.time > 0 else "barriers standing")
             if row == 0 and now.time <= 0:
-                draw_barriers(axes, args.size)
+                draw_barriers(axes, args.size, 0.4)
     drawn.savefig(files.still)
 
 
