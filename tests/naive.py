@@ -145,3 +145,21 @@ def centred_frequencies(shape):
     for i in np.ndindex(tuple(shape)):
         out[i] = [a - n // 2 for a, n in zip(i, shape, strict=True)]
     return out
+
+
+def score(u, t, boundary=None):
+    """Correlation coefficient of a template with every window: whole ones, or one for each cell behind `boundary`."""
+    widths = t.shape
+    shape = u.shape if boundary else tuple(n - m + 1 for n, m in zip(u.shape, widths, strict=True))
+    out = np.zeros(shape)
+    for i in np.ndindex(shape):
+        window = np.zeros(widths)
+        for j in np.ndindex(widths):
+            if boundary:
+                window[j] = value(u, [a + b - m // 2 for a, b, m in zip(i, j, widths, strict=True)], boundary)
+            else:
+                window[j] = u[tuple(a + b for a, b in zip(i, j, strict=True))]
+        if window.min() < window.max():
+            left, right = t - t.mean(), window - window.mean()
+            out[i] = (left * right).sum() / math.sqrt((left**2).sum() * (right**2).sum())
+    return out

@@ -97,3 +97,17 @@ def stripes(draw: st.DrawFn, least: int = 16, most: int = 96) -> tuple[np.ndarra
     down, right = np.mgrid[:rows, :columns]
     along = np.cos(np.deg2rad(angle)) * right - np.sin(np.deg2rad(angle)) * down
     return gain * (np.cos(2 * np.pi * frequency * along + phase) + offset), angle
+
+
+def levels(shape: tuple[int, ...] | st.SearchStrategy[tuple[int, ...]], most: int = 9) -> st.SearchStrategy[np.ndarray]:
+    """Draw fields of a few whole grey levels, as photographs have them: equal values are common, and exact."""
+    return hnp.arrays(np.float64, shape, elements=st.integers(-most, most).map(float))
+
+
+@st.composite
+def searches(draw: st.DrawFn, most: int = 7) -> tuple[np.ndarray, np.ndarray]:
+    """Draw an image and a template that fits into it and is not constant, both of a few levels."""
+    image = draw(levels(shapes(most=most).filter(lambda shape: max(shape) > 1)))
+    widths = [draw(st.integers(1, n)) for n in image.shape]
+    widths[int(np.argmax(image.shape))] = draw(st.integers(2, max(image.shape)))
+    return image, draw(levels(tuple(widths)).filter(np.ptp))
