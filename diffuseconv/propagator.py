@@ -736,7 +736,6 @@ def _gap_of_mode(folded: Array, mode: Sequence[int]) -> float:
     for axis, (number, period) in enumerate(zip(mode, folded.shape, strict=True)):
         part = (int(number) * np.arange(period) % period) / period
         turns = turns + part.reshape([-1 if a == axis else 1 for a in range(folded.ndim)])
-    turns = turns - np.rint(turns)
     direction = np.angle(np.sum(folded * np.exp(2j * np.pi * turns))) / (2 * np.pi)
     return float(2 * np.sum(folded * np.sin(np.pi * (turns - direction)) ** 2))
 

@@ -301,7 +301,7 @@ def test_heat_at_any_time(exponent, digits):
     np.testing.assert_allclose(p.diffusivity(duration), [[1.0]], rtol=2 * tolerance + 1e-13)
 
 
-@given(st.floats(-2, 4), st.sampled_from([1e-15, 1e-9, 1e-3]))
+@given(st.floats(-2, 4), st.sampled_from([1e-15, 1e-9, 1e-3, 0.5, 0.9]))
 def test_heat_is_cut_where_the_rest_is_below_the_tolerance(exponent, tolerance):
     r = 10.0**exponent
     wide, cut = (Propagator.heat(r, 1.0, ndim=1, tolerance=e).factors[0] for e in (tolerance / 1e9, tolerance))
@@ -310,6 +310,15 @@ def test_heat_is_cut_where_the_rest_is_below_the_tolerance(exponent, tolerance):
     further = wide[: (wide.size - cut.size) // 2 + 2]  # with one cell less on each side some of the rule would break
     moves = np.arange(wide.size // 2, wide.size // 2 - further.size, -1.0)
     assert 2 * (further * moves**2).sum() > tolerance * 2 * r or 2 * further.sum() > tolerance
+
+
+def test_the_tolerance_is_for_all_axes_together():
+    solid, line = Propagator.heat(2.0, 1.0, ndim=3, tolerance=3e-8), Propagator.heat(2.0, 1.0, ndim=1, tolerance=1e-8)
+    assert all(np.array_equal(factor, line.density) for factor in solid.factors)
+    assert line.shape != Propagator.heat(2.0, 1.0, ndim=1, tolerance=3e-8).shape
+    assert line.compose(Propagator.heat(1.0, 1.0, ndim=1)) == Propagator.heat(3.0, 1.0, ndim=1), "the finer one rules"
+    assert Propagator.heat(1.0, 1.0, ndim=1).compose(line) == Propagator.heat(3.0, 1.0, ndim=1)
+    assert line.compose(line) == Propagator.heat(4.0, 1.0, ndim=1, tolerance=1e-8)
 
 
 def test_heat_has_units():
@@ -420,7 +429,9 @@ def test_transform_agrees_with_sums(data, ndim, n):
         assert ours.shape == theirs.shape
         assert ours.density.min() >= 0
         assert not ours.density[theirs.density == 0].any(), "noise where no grain can be"
-        np.testing.assert_allclose(ours.density, theirs.density, rtol=0, atol=8 * n * EPS * theirs.density.max())
+        lost = np.count_nonzero((ours.density == 0) & (theirs.density > 0))  # each at most 4 n EPS of the largest
+        atol = (8 + 4 * lost) * n * EPS * theirs.density.max()
+        np.testing.assert_allclose(ours.density, theirs.density, rtol=0, atol=atol)
 
 
 def test_far_tails_keep_their_digits():
@@ -528,6 +539,18 @@ def test_slow_gaps_keep_their_digits():
     assert steps == pytest.approx(exact, rel=1e-9)
     still = Propagator([1e-9, 1 - 2e-9, 1e-9]).steps_to_mix(100)
     assert still == pytest.approx(exact, rel=1e-6)
+
+
+@pytest.mark.parametrize("names", [("absorbing", "absorbing"), ("absorbing", "periodic"), ("reflecting", "absorbing")])
+def test_heat_leaves_through_every_absorbing_wall(names):
+    r, shape = (0.3, 1.7), (9, 14)
+    slowest = sum(
+        rate * 4 * math.sin(math.pi / (2 * n)) ** 2
+        for rate, n, name in zip(r, shape, names, strict=True)
+        if name == "absorbing"
+    )
+    steps = Propagator.heat(r, 1.0).steps_to_mix(shape, names, 1e-6)
+    assert steps == math.ceil(math.log(1e6) / slowest)
 
 
 def test_steps_really_mix():
