@@ -18,7 +18,7 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
-from diffuseconv import _checks
+from diffuseconv import _bessel, _checks
 
 __all__ = [
     "box",
@@ -196,21 +196,6 @@ def gaussian(sigma: float | Sequence[float] = 1.0, ndim: int = 2, *, truncate: f
     return _outer([_sampled(s, truncate) for s in sigmas])
 
 
-def _lattice(variance: float, tolerance: float) -> Kernel:
-    """Weigh the displacements of a continuous-time random walk of this variance; sum 1."""
-    from scipy.special import ive
-
-    # Bernstein's inequality for the difference of two Poisson counts: beyond `reach` there is less than `tolerance`.
-    bits = math.log(2 / tolerance)
-    reach = math.ceil(bits / 3 + math.sqrt(bits**2 / 9 + 2 * variance * bits))
-    half = ive(np.arange(reach + 1), variance)
-    tails = 2 * np.cumsum(half[::-1])[::-1]  # tails[d]: the chance to go d or further, for d > 0
-    radius = int(np.searchsorted(-tails[1:], -tolerance))
-    half = half[: radius + 1]
-    weights = np.concatenate([half[:0:-1], half])
-    return np.asarray(weights / weights.sum())
-
-
 def lattice_gaussian(sigma: float | Sequence[float] = 1.0, ndim: int = 2, *, tolerance: float = 1e-15) -> Kernel:
     r"""Build the Gaussian of the lattice: the exact heat kernel of cells that trade with their neighbours.
 
@@ -253,7 +238,7 @@ def lattice_gaussian(sigma: float | Sequence[float] = 1.0, ndim: int = 2, *, tol
     tolerance = _checks.number("tolerance", tolerance, above=0.0)
     if tolerance >= 1:
         raise ValueError(f"tolerance must be less than 1, got {tolerance:g}")
-    return _outer([_lattice(s**2, tolerance) for s in sigmas])
+    return _outer([_bessel.walk(s**2, tolerance) for s in sigmas])
 
 
 def disc(radius: float = 2.0) -> Kernel:

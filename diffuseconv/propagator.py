@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from diffuseconv import _checks
+from diffuseconv import _bessel, _checks
 from diffuseconv import boundary as walls
 
 __all__ = ["Propagator"]
@@ -600,44 +600,7 @@ def _heat(numbers: tuple[float, ...], tolerance: float) -> Propagator:
             "diffusivity * duration / spacing**2 must be at most "
             f"{_LARGEST_FOURIER_NUMBER:g} (the kernel would be millions of cells wide), got {max(numbers):g}"
         )
-    return _product([_bessel(r, tolerance / len(numbers)) for r in numbers], numbers, tolerance)
-
-
-def _bessel(r: float, tolerance: float) -> Array:
-    """The heat kernel on a line: exp(-2r) I_d(2r), cut where the rest is negligible, summing to 1."""
-    z = 2 * r
-    if z == 0:
-        return np.ones(1)
-    # Chernoff: beyond d lies at most 2 exp(d²/(w + z) - d asinh(d/z)), w = hypot(d, z); double d until that is nothing
-    end, nothing = 2, math.log(tolerance) - 20
-    while (move := float(end)) * (move / (math.hypot(move, z) + z)) - move * math.asinh(move / z) > nothing:
-        end *= 2
-    half = _bessel_values(z, np.arange(end + 1))
-    moves = np.arange(end + 1.0)
-    beyond = 2 * np.cumsum(half[::-1])[::-1]  # salt at d or further, either side
-    variance_beyond = 2 * np.cumsum((half * moves**2)[::-1])[::-1]
-    keep = int(np.argmax((beyond <= tolerance) & (variance_beyond <= tolerance * z))) or end + 1
-    half = half[:keep]
-    return _unit(np.concatenate((half[:0:-1], half)))
-
-
-def _bessel_values(z: float, orders: NDArray[np.intp]) -> Array:
-    """exp(-z) I_d(z) for ascending orders."""
-    if z < 1000:
-        from scipy.special import ive
-
-        return np.asarray(ive(orders, z))
-    d = orders.astype(np.float64)
-    w = np.hypot(d, z)
-    q = (d / w) ** 2
-    series = (
-        1
-        + (3 - 5 * q) / (24 * w)
-        + (81 + q * (-462 + q * 385)) / (1152 * w**2)
-        + (30375 + q * (-369603 + q * (765765 - q * 425425))) / (414720 * w**3)
-        + (4465125 + q * (-94121676 + q * (349922430 + q * (-446185740 + q * 185910725)))) / (39813120 * w**4)
-    )
-    return np.asarray(np.exp(d * (d / (w + z)) - d * np.arcsinh(d / z)) / np.sqrt(2 * np.pi * w) * series)
+    return _product([_bessel.walk(2 * r, tolerance / len(numbers)) for r in numbers], numbers, tolerance)
 
 
 def _unit(density: Array) -> Array:

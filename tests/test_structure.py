@@ -13,7 +13,7 @@ import diffuseconv
 PACKAGE = Path(diffuseconv.__file__).parent
 # A module may import from its own layer's list of lower layers only (and from within its own room).
 LAYERS = [
-    {"_checks", "_colours", "_files", "_threads", "_jit", "boundary"},
+    {"_bessel", "_checks", "_colours", "_files", "_threads", "_jit", "boundary"},
     {"kernels"},
     {"propagator"},
     {"convolution", "diffusion", "measurement", "interpretation", "testing", "images", "movie", "trajectory"},
