@@ -6,6 +6,7 @@ where the kernel fits. `convolve` flips the kernel for it, the modes differ in h
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -14,8 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diffuseconv import _checks, _threads
-from diffuseconv._jit.convolution import correlate_rows
-from diffuseconv.boundary import extend, per_axis
+from diffuseconv._jit.convolution import BLOCK_COLUMNS, BLOCK_ROWS, correlate_blocks
+from diffuseconv.boundary import extend, fold, per_axis
 
 __all__ = ["convolution_method", "convolve", "correlate", "feature_maps"]
 
@@ -23,6 +24,7 @@ Array = NDArray[Any]
 Widths = tuple[tuple[int, int], ...]
 METHODS = ("auto", "direct", "separable", "fft")
 MODES = ("same", "valid", "full")
+WORTH_THREADS = 2_000_000  # products: some 100 microseconds of work, above what a second thread costs to start
 
 
 def convolve(
@@ -227,7 +229,9 @@ def _apply(
     weights = _weights(kernel, u, spatial, flip)
     inner = tuple(u.shape[axis] for axis in spatial)
     widths = _widths(inner, weights.shape, names, mode, flip)
-    factors = _factors(weights) if method in ("auto", "separable") else None
+    factors = None
+    if method == "separable" or (method == "auto" and convolution_method(inner, weights.shape, True) == "separable"):
+        factors = _factors(weights)
     if method == "auto":
         method = convolution_method(inner, weights.shape, factors is not None)
     elif method == "separable" and factors is None:
@@ -351,17 +355,30 @@ def _correlate_known(
 
 
 def _directly(stack: Array, weights: Array, widths: Widths, names: Sequence[str]) -> Array:
-    """Sum over all taps."""
+    """Sum over all taps, in compiled blocks."""
     missing = 3 - weights.ndim
-    extended = extend(stack, widths, names, range(1, stack.ndim))
-    extended = extended.reshape(stack.shape[:1] + (1,) * missing + extended.shape[1:])
-    weights = weights.reshape((1,) * missing + weights.shape)
-    shape = [extended.shape[axis + 1] - weights.shape[axis] + 1 for axis in range(3)]
-    out = np.empty((stack.shape[0], *shape), dtype=stack.dtype)
-    rows = math.prod(out.shape[:3])
-    blocks = _threads.slices(rows, 64)
-    _threads.run(correlate_rows, [(extended, weights, out, first, last) for first, last in blocks])
+    fields = np.ascontiguousarray(stack).reshape(stack.shape[:1] + (1,) * missing + stack.shape[1:])
+    weights = np.ascontiguousarray(weights).reshape((1,) * missing + weights.shape)
+    widths, names = ((0, 0),) * missing + widths, ("zero",) * missing + tuple(names)
+    lines, shape = [], [len(stack)]
+    for size, taps, (before, after), name in zip(fields.shape[1:], weights.shape, widths, names, strict=True):
+        lines.append(_continued(size, before, after, name, stack.dtype))
+        shape.append(size + before + after - taps + 1)
+    out = np.empty(shape, dtype=stack.dtype)
+    blocks = shape[0] * shape[1] * -(-shape[2] // BLOCK_ROWS) * -(-shape[3] // BLOCK_COLUMNS)
+    parts = 1 if weights.size * out.size < WORTH_THREADS else _threads.count()
+    pieces = _threads.slices(blocks, parts)
+    _threads.run(
+        correlate_blocks, [(fields, weights, *lines, widths[-1][0], out, first, last) for first, last in pieces]
+    )
     return out.reshape(out.shape[:1] + out.shape[1 + missing :])
+
+
+@functools.lru_cache(maxsize=64)
+def _continued(size: int, before: int, after: int, name: str, dtype: np.dtype[Any]) -> tuple[Array, Array]:
+    """Say which cell, with which sign, stands at each place of a continued axis."""
+    source, sign = fold(np.arange(-before, size + after), size, name)
+    return source, sign.astype(dtype)
 
 
 def _by_fft(stack: Array, weights: Array, widths: Widths, names: Sequence[str]) -> Array:

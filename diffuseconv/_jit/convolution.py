@@ -1,26 +1,87 @@
-"""Sums over the taps of a kernel: the loops of direct convolution."""
+"""Direct convolution: blocks of the field, continued beyond its walls, summed tile by tile."""
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
 
+from diffuseconv._jit.tile import MOST_TAPS, ROWS, TILE_BYTES, add_taps
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
-def correlate_rows(extended, weights, out, first, last):
-    """Fill rows `first` to `last` of ``out[b, z, y, x] = sum_j weights[j] extended[b, (z, y, x) + j]``."""
-    depth, height, width = weights.shape
-    planes, rows, columns = out.shape[1:]
-    for row in range(first, last):
-        y = np.uintp(row % rows)
-        z = np.uintp((row // rows) % planes)
-        b = np.uintp(row // (rows * planes))
-        target = out[b, z, y]
-        target[:] = 0
-        for dz in range(np.uintp(depth)):
-            for dy in range(np.uintp(height)):
-                source = extended[b, z + dz, y + dy]
-                for dx in range(np.uintp(width)):
-                    weight = weights[dz, dy, dx]
-                    for x in range(np.uintp(columns)):
-                        target[x] += weight * source[x + dx]
+BLOCK_ROWS, BLOCK_COLUMNS = 16, 512  # of sums; with a 15 x 15 kernel they read 130 kB, which stays in a fast cache
+GROUP = 16  # tiles side by side: for every 8 rows of a kernel they read 25 kB, which the fastest cache holds
+APART = 16  # keeps rows of a block from lying 4096 bytes apart, where a cache holds only a few of them
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def continue_row(line, sign, source, signs, before, first, block, start, count):
+    """Copy `count` cells of a continued line, from `first` on, into ``block[start:]``."""
+    inside = np.uintp(min(max(before - first, 0), count))
+    outside = np.uintp(min(max(before + line.size - first, 0), count))
+    for x in range(inside):
+        block[start + x] = sign * signs[first + x] * line[source[first + x]]
+    shift = np.uintp(first - before)
+    for x in range(inside, outside):
+        block[start + x] = sign * line[shift + x]
+    for x in range(outside, np.uintp(count)):
+        block[start + x] = sign * signs[first + x] * line[source[first + x]]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def sum_band(block, start, pitch, floor, weights, depth, height, width, target, corner, stride, tiles):
+    """Sum over all taps for a band of tiles; `floor` is the distance between the planes of the block."""
+    for dz in range(depth):
+        for dy in range(np.uintp(0), height, np.uintp(MOST_TAPS)):
+            begin = start + dz * floor + dy * pitch
+            first = (dz * height + dy) * width
+            taps = min(height - dy, np.uintp(MOST_TAPS))
+            add_taps(block, begin, pitch, weights, first, taps, width, target, corner, stride, tiles, dz + dy == 0)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def correlate_blocks(stack, weights, planes, rows, columns, before, out, first, last):
+    """Fill blocks `first` to `last` of ``out[b, z, y, x] = sum_j weights[j] continued[b, (z, y, x) + j]``.
+
+    `planes`, `rows` and `columns` say, each as (source, sign), how the axes continue.
+    """
+    depth, height, width = np.uintp(weights.shape[0]), np.uintp(weights.shape[1]), np.uintp(weights.shape[2])
+    _, out_planes, out_rows, out_columns = out.shape
+    tile_width = TILE_BYTES // stack.itemsize
+    pitch = np.uintp(BLOCK_COLUMNS + APART - 1) + width
+    floor = pitch * (np.uintp(BLOCK_ROWS - 1) + height)
+    block = np.zeros(depth * floor, stack.dtype)
+    spare = np.empty(ROWS * GROUP * tile_width, stack.dtype)
+    flat_out, flat_weights = out.reshape(-1), weights.reshape(-1)
+    down, across = -(-out_rows // BLOCK_ROWS), -(-out_columns // BLOCK_COLUMNS)
+    for number in range(first, last):
+        x0 = number % across * BLOCK_COLUMNS
+        y0 = number // across % down * BLOCK_ROWS
+        z = number // (across * down) % out_planes
+        b = number // (across * down * out_planes)
+        high, wide = min(BLOCK_ROWS, out_rows - y0), min(BLOCK_COLUMNS, out_columns - x0)
+        for dz in range(weights.shape[0]):
+            plane = stack[b, planes[0][z + dz]]
+            for y in range(high + weights.shape[1] - 1):
+                line = plane[rows[0][y0 + y]]
+                sign = planes[1][z + dz] * rows[1][y0 + y]
+                start = np.uintp(dz) * floor + np.uintp(y) * pitch
+                count = wide + weights.shape[2] - 1
+                continue_row(line, sign, columns[0], columns[1], before, x0, block, start, count)
+        for y in range(0, high, ROWS):
+            for x in range(0, wide, GROUP * tile_width):
+                part = min(GROUP * tile_width, wide - x)
+                start = np.uintp(y) * pitch + np.uintp(x)
+                corner = ((b * out_planes + z) * out_rows + y0 + y) * out_columns + x0 + x
+                full = part // tile_width if y + ROWS <= high else 0
+                sum_band(
+                    block, start, pitch, floor, flat_weights, depth, height, width,
+                    flat_out, np.uintp(corner), np.uintp(out_columns), np.uintp(full),
+                )  # fmt: skip
+                done = full * tile_width
+                if done < part:  # tiles that are not full: sum beside the result and copy what belongs there
+                    sum_band(
+                        block, start + np.uintp(done), pitch, floor, flat_weights, depth, height, width,
+                        spare, np.uintp(0), np.uintp(GROUP * tile_width), np.uintp(-(-(part - done) // tile_width)),
+                    )  # fmt: skip
+                    for row in range(min(ROWS, high - y)):
+                        for i in range(done, part):
+                            flat_out[corner + row * out_columns + i] = spare[row * GROUP * tile_width + i - done]
