@@ -7,6 +7,7 @@ numba's own threading layers this is safe when two user threads call at once and
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from typing import Any
@@ -30,20 +31,31 @@ def slices(length: int, parts: int) -> list[tuple[int, int]]:
 
 
 def run(work: Callable[..., Any], blocks: Iterable[tuple[Any, ...]]) -> None:
-    """Call ``work(*block)`` for every block, each on some thread; the last one on this thread."""
-    *others, last = blocks
-    threads = count()
-    if threads == 1 or not others:
-        for block in (*others, last):
+    """Call ``work(*block)`` for every block; this thread and the pool's each take the next one that is left."""
+    left = deque(blocks)
+
+    def take() -> None:
+        while True:
+            try:
+                block = left.popleft()
+            except IndexError:
+                return
             work(*block)
-        return
-    pool = _pools.get(threads)
+
+    threads = min(count(), len(left))
+    if threads <= 1:
+        return take()
+    size = count() - 1
+    pool = _pools.get(size)
     if pool is None:
-        pool = _pools.setdefault(threads, ThreadPoolExecutor(threads - 1, thread_name_prefix="diffuseconv"))
-    waiting = [pool.submit(work, *block) for block in others]
+        pool = _pools.setdefault(size, ThreadPoolExecutor(size, thread_name_prefix="diffuseconv"))
+    helpers = [pool.submit(take) for _ in range(threads - 1)]
     try:
-        work(*last)
-    finally:
-        wait(waiting)  # nothing may still write to the caller's arrays when an error travels up
-    for future in waiting:
-        future.result()
+        take()
+    finally:  # nothing may still write to the caller's arrays when this returns or an error travels up
+        left.clear()
+        started = [helper for helper in helpers if not helper.cancel()]
+        wait(started)
+    for helper in started:
+        helper.result()
+    return None

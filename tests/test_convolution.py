@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import diffuseconv as dc
-from diffuseconv.convolution import METHODS
+from diffuseconv.convolution.verbs import METHODS
 
 NDIMAGE_MODES = {"reflecting": "reflect", "periodic": "wrap", "zero": "constant"}
 AGREEMENT = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-5}

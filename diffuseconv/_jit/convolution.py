@@ -27,30 +27,56 @@ def continue_row(line, sign, source, signs, before, first, block, start, count):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def sum_band(block, start, pitch, floor, weights, depth, height, width, target, corner, stride, tiles):
-    """Sum over all taps for a band of tiles; `floor` is the distance between the planes of the block."""
+def sum_band(block, start, pitch, floor, weights, kernel, depth, height, width, target, corner, stride, tiles):
+    """Sum over all taps for a band of tiles; rows of the block lie `pitch`, its planes `floor` values apart."""
     for dz in range(depth):
         for dy in range(np.uintp(0), height, np.uintp(MOST_TAPS)):
             begin = start + dz * floor + dy * pitch
-            first = (dz * height + dy) * width
+            first = kernel + (dz * height + dy) * width
             taps = min(height - dy, np.uintp(MOST_TAPS))
             add_taps(block, begin, pitch, weights, first, taps, width, target, corner, stride, tiles, dz + dy == 0)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def correlate_blocks(stack, weights, planes, rows, columns, before, out, first, last):
-    """Fill blocks `first` to `last` of ``out[b, z, y, x] = sum_j weights[j] continued[b, (z, y, x) + j]``.
+def sum_block(block, pitch, floor, weights, kernel, depth, height, width, out, corner, stride, high, wide, spare):
+    """Sum `high` by `wide` places with the kernel at ``weights[kernel]``, into flat `out` from `corner` on."""
+    tile_width = TILE_BYTES // block.itemsize
+    group = GROUP * tile_width
+    for y in range(0, high, ROWS):
+        for x in range(0, wide, group):
+            part = min(group, wide - x)
+            full = part // tile_width if y + ROWS <= high else 0
+            done = full * tile_width
+            start, into = np.uintp(y) * pitch + np.uintp(x), corner + y * stride + x
+            sum_band(
+                block, start, pitch, floor, weights, kernel, depth, height, width,
+                out, np.uintp(into), np.uintp(stride), np.uintp(full),
+            )  # fmt: skip
+            if done == part:
+                continue
+            sum_band(  # tiles that are not full: sum beside the result and copy what belongs there
+                block, start + np.uintp(done), pitch, floor, weights, kernel, depth, height, width,
+                spare, np.uintp(0), np.uintp(group), np.uintp(-(-(part - done) // tile_width)),
+            )  # fmt: skip
+            for row in range(min(ROWS, high - y)):
+                for i in range(done, part):
+                    out[into + row * stride + i] = spare[row * group + i - done]
 
-    `planes`, `rows` and `columns` say, each as (source, sign), how the axes continue.
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def correlate_blocks(stack, bank, planes, rows, columns, before, out, first, last):
+    """Fill blocks `first` to `last` of ``out[k, b, z, y, x] = sum_j bank[k, j] continued[b, (z, y, x) + j]``.
+
+    `planes`, `rows` and `columns` say, each as (source, sign), how the axes continue, the last one by `before` cells.
     """
-    depth, height, width = np.uintp(weights.shape[0]), np.uintp(weights.shape[1]), np.uintp(weights.shape[2])
-    _, out_planes, out_rows, out_columns = out.shape
-    tile_width = TILE_BYTES // stack.itemsize
+    kernels, deep, tall, broad = bank.shape
+    depth, height, width = np.uintp(deep), np.uintp(tall), np.uintp(broad)
+    _, fields, out_planes, out_rows, out_columns = out.shape
     pitch = np.uintp(BLOCK_COLUMNS + APART - 1) + width
     floor = pitch * (np.uintp(BLOCK_ROWS - 1) + height)
     block = np.zeros(depth * floor, stack.dtype)
-    spare = np.empty(ROWS * GROUP * tile_width, stack.dtype)
-    flat_out, flat_weights = out.reshape(-1), weights.reshape(-1)
+    spare = np.empty(ROWS * GROUP * TILE_BYTES // stack.itemsize, stack.dtype)
+    sums, weights = out.reshape(-1), bank.reshape(-1)
     down, across = -(-out_rows // BLOCK_ROWS), -(-out_columns // BLOCK_COLUMNS)
     for number in range(first, last):
         x0 = number % across * BLOCK_COLUMNS
@@ -58,30 +84,17 @@ def correlate_blocks(stack, weights, planes, rows, columns, before, out, first, 
         z = number // (across * down) % out_planes
         b = number // (across * down * out_planes)
         high, wide = min(BLOCK_ROWS, out_rows - y0), min(BLOCK_COLUMNS, out_columns - x0)
-        for dz in range(weights.shape[0]):
+        for dz in range(deep):
             plane = stack[b, planes[0][z + dz]]
-            for y in range(high + weights.shape[1] - 1):
+            for y in range(high + tall - 1):
                 line = plane[rows[0][y0 + y]]
                 sign = planes[1][z + dz] * rows[1][y0 + y]
                 start = np.uintp(dz) * floor + np.uintp(y) * pitch
-                count = wide + weights.shape[2] - 1
-                continue_row(line, sign, columns[0], columns[1], before, x0, block, start, count)
-        for y in range(0, high, ROWS):
-            for x in range(0, wide, GROUP * tile_width):
-                part = min(GROUP * tile_width, wide - x)
-                start = np.uintp(y) * pitch + np.uintp(x)
-                corner = ((b * out_planes + z) * out_rows + y0 + y) * out_columns + x0 + x
-                full = part // tile_width if y + ROWS <= high else 0
-                sum_band(
-                    block, start, pitch, floor, flat_weights, depth, height, width,
-                    flat_out, np.uintp(corner), np.uintp(out_columns), np.uintp(full),
-                )  # fmt: skip
-                done = full * tile_width
-                if done < part:  # tiles that are not full: sum beside the result and copy what belongs there
-                    sum_band(
-                        block, start + np.uintp(done), pitch, floor, flat_weights, depth, height, width,
-                        spare, np.uintp(0), np.uintp(GROUP * tile_width), np.uintp(-(-(part - done) // tile_width)),
-                    )  # fmt: skip
-                    for row in range(min(ROWS, high - y)):
-                        for i in range(done, part):
-                            flat_out[corner + row * out_columns + i] = spare[row * GROUP * tile_width + i - done]
+                continue_row(line, sign, columns[0], columns[1], before, x0, block, start, wide + broad - 1)
+        for k in range(kernels):
+            corner = (((k * fields + b) * out_planes + z) * out_rows + y0) * out_columns + x0
+            kernel = np.uintp(k) * depth * height * width
+            sum_block(
+                block, pitch, floor, weights, kernel, depth, height, width,
+                sums, corner, out_columns, high, wide, spare,
+            )  # fmt: skip

@@ -20,8 +20,9 @@ MOST_TAPS = 8  # kernel rows that one call may add
 def add_taps(source, start, pitch, weights, first, height, width, target, corner, stride, tiles, fresh):
     """Add some rows of a kernel to a band of tiles, ROWS high; all arrays are flat.
 
-    ``target[corner + y stride + x] += sum_(dy, dx) weights[first + dy width + dx] source[start + (y + dy) pitch + x + dx]``
-    for 1 to MOST_TAPS rows of `width` taps. If `fresh`, the sums begin at 0 rather than at the target's old values.
+    ``target[corner + y stride + x]`` grows by the sum of ``weights[first + dy width + dx]`` times
+    ``source[start + (y + dy) pitch + x + dx]`` over `height` (1 to MOST_TAPS) rows of `width` taps. If `fresh`, the
+    sums begin at 0 rather than at the target's old values.
     """
     for y in range(ROWS):
         for x in range(int(tiles) * TILE_BYTES // source.itemsize):
@@ -47,8 +48,7 @@ def _add_taps(typing, source, start, pitch, weights, first, height, width, targe
     arguments = (source, index, index, weights, index, index, index, target, index, index, index, types.boolean)
 
     def generate(context, builder, signature, values):
-        names = "source start pitch weights first height width target corner stride tiles fresh".split()
-        given = dict(zip(names, values, strict=True))
+        given = dict(zip(add_taps.__code__.co_varnames, values, strict=False))
         for name, kind in (("source", source), ("weights", weights), ("target", target)):
             given[name] = context.make_array(kind)(context, builder, given[name]).data
         lanes = 64 // (source.dtype.bitwidth // 8)

@@ -1,0 +1,100 @@
+"""Convolution in Fourier space: one product for each wave, whatever the size of the kernel."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffuseconv import _threads
+from diffuseconv.boundary import extend
+
+__all__ = ["correlate_in_fourier_space"]
+
+Array = NDArray[Any]
+PIECE = {1: 32768, 2: 256, 3: 64}  # cells a side of the smallest pieces: they stay in a fast cache
+KERNELS_A_PIECE = 5  # pieces as long as five kernels: longer ones overlap less, shorter ones transform quicker
+SAFE_POWER = {4: 40, 8: 300}  # products of values up to 2**this, of so many bytes, cannot overflow in the transforms
+
+
+class _Axis(NamedTuple):
+    """How one axis is cut and transformed."""
+
+    reach: tuple[int, int]  # cells by which the field is really continued
+    size: int  # of the transform
+    step: int  # results in each piece
+    length: int  # results in all
+    taps: Array  # place of each tap on the transformed axis
+
+
+def correlate_in_fourier_space(
+    stack: Array, bank: Array, widths: Sequence[tuple[int, int]], names: Sequence[str]
+) -> Array:
+    """Correlate every field of a stack with every kernel of a bank; the arguments of `correlate_directly`.
+
+    Overlap-save: the results are cut into pieces that do not leave the cache [1]_.
+
+    References
+    ----------
+    .. [1] T. G. Stockham, "High-speed convolution and correlation", Proc. AFIPS 28 (1966) 229-233.
+    """
+    import scipy.fft
+
+    ndim = stack.ndim - 1
+    plans = [_plan(*axis, PIECE[ndim]) for axis in zip(stack.shape[1:], bank.shape[1:], widths, names, strict=True)]
+    stack, field_power = _tamed(stack)
+    bank, kernel_power = _tamed(bank)
+    axes, sizes = tuple(range(1, ndim + 1)), [plan.size for plan in plans]
+    extended = extend(stack, [plan.reach for plan in plans], names, axes)
+    out = np.empty((len(bank), len(stack), *(plan.length for plan in plans)), stack.dtype)
+    starts = [range(0, plan.length, plan.step) for plan in plans]
+    pieces = list(itertools.product(range(len(stack)), *starts))
+    workers = _threads.count() if len(pieces) == 1 else 1
+
+    taps = np.zeros((len(bank), *sizes), stack.dtype)
+    np.add.at(taps, np.ix_(np.arange(len(bank)), *(plan.taps for plan in plans)), bank)
+    transfer = scipy.fft.rfftn(taps, axes=axes, workers=_threads.count()).conj()
+
+    def sum_piece(field: int, *starts: int) -> None:
+        """Transform one piece, multiply, transform back, keep what did not wrap around."""
+        there = tuple(slice(start, start + plan.size) for start, plan in zip(starts, plans, strict=True))
+        modes = scipy.fft.rfftn(extended[field][there], s=sizes, workers=workers)
+        into = tuple(slice(start, start + plan.step) for start, plan in zip(starts, plans, strict=True))
+        for number, each in enumerate(transfer):
+            sums = scipy.fft.irfftn(modes * each, s=sizes, overwrite_x=True, workers=workers)
+            target = out[number, field][into]
+            target[...] = sums[tuple(map(slice, target.shape))]
+
+    _threads.run(sum_piece, pieces)
+    if field_power or kernel_power:
+        with np.errstate(over="ignore", under="ignore"):
+            np.ldexp(out, field_power + kernel_power, out=out)
+    return out
+
+
+def _plan(size: int, taps: int, width: tuple[int, int], name: str, least: int) -> _Axis:
+    """Decide on the pieces of one axis, or on one transform of the continued field or of one of its periods."""
+    import scipy.fft
+
+    before, after = width
+    length = size + before + after - taps + 1
+    piece = max(least, KERNELS_A_PIECE * taps)
+    if 4 * piece < 3 * (length + taps):
+        step = -(-length // -(-length // (piece - taps + 1)))
+        return _Axis(width, scipy.fft.next_fast_len(step + taps - 1, real=True), step, length, np.arange(taps))
+    needed = size + (max(before, after) if name == "zero" else before + after)  # wrapped zeros do no harm
+    reach = (0, 0) if name == "zero" else width
+    transformed = scipy.fft.next_fast_len(needed, real=True)
+    period = {"zero": transformed, "periodic": size}.get(name, 2 * size)
+    if before + after and period < transformed:  # the continued field repeats: fold the kernel into one period
+        reach, transformed = (0, period - size), period
+    return _Axis(reach, transformed, length, length, (np.arange(taps) - before + reach[0]) % transformed)
+
+
+def _tamed(values: Array) -> tuple[Array, int]:
+    """Scale by a power of two (exactly) where the squares of the transforms could overflow or vanish."""
+    power = int(np.frexp(max(values.max(), -values.min()))[1])
+    return (values, 0) if abs(power) < SAFE_POWER[values.itemsize] else (np.ldexp(values, -power), power)

@@ -1,0 +1,113 @@
+"""Separable convolution: kernels that are a product of one factor per axis go along one axis after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffuseconv.convolution.direct import correlate_directly
+
+__all__ = ["correlate_by_factors", "split"]
+
+Array = NDArray[Any]
+ROUNDINGS = 8  # a kernel is a product, or a factor symmetric, if it differs from one by so many roundings of its sum
+LOST = {4: 1e-6, 8: 1e-13}  # share of ``abs(kernel).sum() * abs(field).max()`` that dropped modes may carry, by bytes
+
+
+def split(weights: Array) -> list[Array] | None:
+    """Split a kernel of rank one into its factors, one for each axis; None if it is not of rank one to rounding."""
+    peak = np.unravel_index(np.argmax(np.abs(weights)), weights.shape)
+    if weights[peak] == 0:
+        return [np.zeros(n, weights.dtype) for n in weights.shape]
+    scaled = weights / weights[peak]
+    factors = [scaled[(*peak[:axis], slice(None), *peak[axis + 1 :])] for axis in range(weights.ndim)]
+    product = factors[0]
+    for factor in factors[1:]:
+        product = np.multiply.outer(product, factor)
+    if np.abs(scaled - product).sum() > ROUNDINGS * np.finfo(weights.dtype).eps * np.abs(scaled).sum():
+        return None
+    factors[-1] = factors[-1] * weights[peak]
+    return factors
+
+
+def correlate_by_factors(
+    stack: Array, factors: Sequence[Array], widths: Sequence[tuple[int, int]], names: Sequence[str]
+) -> Array:
+    """Correlate every field of a stack, fields first, with the product of one factor for each axis.
+
+    Where few modes of an axis outlive the kernel, the field is expanded in those alone: two thin matrix products
+    instead of a sum over all taps. The sums of all axes commute, so the modes are summed up again at the end.
+    """
+    expansions = []
+    for axis, (factor, width, name) in enumerate(zip(factors, widths, names, strict=True), start=1):
+        modes = _surviving_modes(factor, stack.shape[axis], width, name, stack.size // stack.shape[axis])
+        if modes is None:
+            stack = _correlate_lines(stack, factor, axis, width, name)
+        else:
+            stack = _multiply(modes[0], stack, axis)
+            expansions.append((modes[1], axis))
+    for synthesis, axis in expansions:
+        stack = _multiply(synthesis, stack, axis)
+    return stack
+
+
+def _correlate_lines(stack: Array, factor: Array, axis: int, width: tuple[int, int], name: str) -> Array:
+    """Correlate along one axis, in planes that hold this axis and all later or all earlier ones."""
+    before, after = stack.shape[:axis], stack.shape[axis + 1 :]
+    size = stack.shape[axis]
+    if after:
+        planes = np.ascontiguousarray(stack).reshape(int(np.prod(before)), size, int(np.prod(after)))
+        sums = correlate_directly(planes, factor[None, :, None], (width, (0, 0)), (name, "zero"))
+    else:
+        planes = np.ascontiguousarray(stack).reshape(1, int(np.prod(before)), size)
+        sums = correlate_directly(planes, factor[None, None, :], ((0, 0), width), ("zero", name))
+    return sums.reshape(*before, -1, *after)
+
+
+def _multiply(matrix: Array, stack: Array, axis: int) -> Array:
+    """Apply a matrix along one axis."""
+    if axis == stack.ndim - 1:
+        return stack @ matrix.T
+    before, after = stack.shape[:axis], stack.shape[axis + 1 :]
+    return (matrix @ stack.reshape(int(np.prod(before)), stack.shape[axis], -1)).reshape(*before, len(matrix), *after)
+
+
+def _surviving_modes(
+    factor: Array, size: int, width: tuple[int, int], name: str, lines: int
+) -> tuple[Array, Array] | None:
+    r"""Give the matrices into and out of the modes that a factor does not damp to rounding, if that saves time.
+
+    A symmetric factor multiplies mode :math:`\theta` (a cosine or sine, see `boundary`) by
+    :math:`\hat k(\theta) = \sum_d k_d \cos(d\theta)`. Of the others each pixel loses at most
+    ``2 abs(k_hat) abs(field).max()``.
+    """
+    import scipy.fft
+
+    taps = factor.size
+    total = float(np.abs(factor).sum())
+    uneven = np.abs(factor - factor[::-1]).sum() > ROUNDINGS * np.finfo(factor.dtype).eps * total
+    if name == "zero" or width != (taps // 2, taps // 2) or uneven or total == 0:
+        return None
+    period = size if name == "periodic" else 2 * size
+    folded = np.bincount(np.arange(-(taps // 2), taps // 2 + 1) % period, factor, period)
+    transfer = scipy.fft.rfft(folded).real  # of the waves 0 .. period // 2
+    lost = 2 * np.cumsum(np.abs(transfer[::-1]))[::-1]
+    waves = np.arange(max(1, int(np.count_nonzero(lost > LOST[factor.itemsize] * total))))
+    if name == "absorbing":
+        waves = waves[1:]
+    elif name == "reflecting":
+        waves = waves[waves < size]
+    modes = len(waves) * (2 if name == "periodic" else 1)
+    if 2 * modes * (lines + 100) > taps * lines:  # 100: what a value of a cosine costs, in products
+        return None
+    turn = 4 * size if name != "periodic" else 2 * size  # angles are whole parts of a circle: no rounding of large ones
+    angles = np.multiply.outer(2 * np.arange(size) + (name != "periodic"), waves) % turn
+    circle = 2 * np.pi / turn * np.arange(turn)
+    wave = {"reflecting": np.cos, "absorbing": np.sin}
+    basis = np.hstack([f(circle)[angles] for f in ([wave[name]] if name in wave else [np.cos, np.sin])])
+    share = np.where((waves == 0) | (2 * waves == period), 1.0, 2.0) / size * transfer[waves]
+    analysis = basis.T * np.tile(share, modes // len(waves) if len(waves) else 1)[:, None]
+    return np.ascontiguousarray(analysis, factor.dtype), np.ascontiguousarray(basis, factor.dtype)
