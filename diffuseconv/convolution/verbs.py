@@ -313,7 +313,8 @@ def _sum(stack: Array, parts: list[Array], widths: Widths, names: Sequence[str],
     if method == "separable":
         return correlate_by_factors(stack, parts, widths, names)
     way = correlate_directly if method == "direct" else correlate_in_fourier_space
-    return way(stack, parts[0][None], widths, names)[0]
+    (sums,) = way(stack, parts[0][None], widths, names)
+    return np.asarray(sums)
 
 
 def _sum_known(
