@@ -13,6 +13,7 @@ from diffuseconv import _checks
 from diffuseconv.diffusion import walls
 from diffuseconv.diffusion.barriers import Barrier
 from diffuseconv.diffusion.lattice import Inlet, Lattice
+from diffuseconv.diffusion.tensor import as_tensor, diagonal_exchanges, split
 
 if TYPE_CHECKING:
     from diffuseconv.diffusion.equation import DiffusionEquation
@@ -31,17 +32,25 @@ def discretise(equation: DiffusionEquation, shape: tuple[int, ...], time: float 
     barriers = barriers_per_axis(equation.barriers, shape)
     rates: list[Array] = []
     inlets: list[Inlet] = []
-    forcing, reaction = _source(equation.source, shape, mask)
-    for axis, diffusivity in enumerate(diffusivities(equation.diffusivity, shape)):
+    source, reaction = _source(equation.source, shape, mask)
+    tensor = as_tensor(equation.diffusivity, shape)
+    whole = diffusivities(equation.diffusivity if tensor is None else tuple(np.diag(tensor)), shape)
+    inner_part, diagonal = [1.0] * ndim, None
+    if tensor is not None:
+        if any(barriers):
+            raise ValueError("barriers need a diffusivity without off-diagonal part, got a tensor")
+        inner_part, exchanges = split(tensor, spacing)
+        diagonal = diagonal_exchanges(exchanges, shape, tuple(pair[0] == "periodic" for pair in sides), mask)
+    for axis, diffusivity in enumerate(whole):
         low, high = _at(axis, slice(0, 1)), _at(axis, slice(-1, None))
-        inner = _inner_rates(axis, diffusivity, spacing[axis], barriers[axis], mask, time)
+        inner = _inner_rates(axis, diffusivity, spacing[axis], barriers[axis], mask, time) * inner_part[axis]
         if sides[axis][0] == "periodic":
             seam = harmonic_mean(diffusivity[low], diffusivity[high]) * (shape[axis] > 1) / spacing[axis] ** 2
-            seam = seam if mask is None else seam * (mask[low] & mask[high])
+            seam = seam * inner_part[axis] * (1 if mask is None else mask[low] & mask[high])
             rates.append(_joined(axis, seam, inner, seam))
             continue
         losses = []
-        for side, where in zip(sides[axis], (low, high), strict=True):
+        for is_high, side, where in zip((False, True), sides[axis], (low, high), strict=True):
             face = shape[:axis] + shape[axis + 1 :]
             loss, weight = walls.exchange(side, np.squeeze(diffusivity[where], axis), spacing[axis], face)
             loss, weight = (np.expand_dims(part, axis) for part in (loss, weight))
@@ -51,13 +60,11 @@ def discretise(equation: DiffusionEquation, shape: tuple[int, ...], time: float 
             brought = walls.brought(side, face, axis)
             if callable(brought):
                 brought(time)  # a bad value is refused before any work
-                inlets.append(Inlet(where, weight, brought))
-            elif np.any(brought):
-                forcing = np.zeros(shape) if forcing is None else forcing
-                forcing[where] += weight * brought
+            if callable(brought) or np.any(brought):
+                inlets.append(Inlet(axis, is_high, weight, brought))
         rates.append(_joined(axis, losses[0], inner, losses[1]))
     periodic = tuple(pair[0] == "periodic" for pair in sides)
-    return Lattice(shape, spacing, periodic, tuple(rates), forcing, tuple(inlets), reaction)
+    return Lattice(shape, spacing, periodic, tuple(rates), tuple(inlets), source, reaction, diagonal)
 
 
 def diffusivities(value: Any, shape: tuple[int, ...]) -> list[Array]:
@@ -71,11 +78,13 @@ def diffusivities(value: Any, shape: tuple[int, ...]) -> list[Array]:
         items = tuple(value)
     else:
         raise ValueError(
-            f"diffusivity must be a number, one for each of the {ndim} axes, or an array of the field's shape {shape}, "
-            f"got shape {np.shape(value)}"
+            f"diffusivity must be a number, one for each of the {ndim} axes, a symmetric ({ndim}, {ndim}) "
+            f"tensor or an array of the field's shape {shape}, got shape {np.shape(value)}"
         )
     taken = []
     for axis, item in enumerate(items):
+        if np.min(item) < 0:
+            raise ValueError(f"diffusivity must be at least 0, got {np.min(item):g}")
         if np.ndim(item) == 0:
             taken.append(np.full([n if a == axis else 1 for a, n in enumerate(shape)], float(item)))
         elif np.shape(item) == shape:

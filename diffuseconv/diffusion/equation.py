@@ -5,17 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diffuseconv import _checks
-from diffuseconv.diffusion import explicit, spectral, walls
+from diffuseconv.diffusion import diagnostics, explicit, spectral, walls
 from diffuseconv.diffusion.barriers import Barrier
 from diffuseconv.diffusion.discretise import arguments_of, discretise
 from diffuseconv.diffusion.lattice import Lattice
+from diffuseconv.diffusion.tensor import check_tensor, heat_of_tensor
 from diffuseconv.propagator import Propagator
+
+if TYPE_CHECKING:
+    from diffuseconv.diffusion.operator import Operator
 
 __all__ = ["DiffusionEquation"]
 
@@ -36,8 +40,9 @@ class DiffusionEquation:
     Parameters
     ----------
     diffusivity : number, sequence or array, default 1
-        `D`, length²/time: a number; one (or one array) per axis; or an array of the field's shape, at cell centres, of
-        which faces take the harmonic mean (layered media are exact; 0 is a wall).
+        `D`, length²/time: a number; one (or one array) per axis; an array of the field's shape, at cell centres, of
+        which faces take the harmonic mean (layered media are exact; 0 is a wall); or a constant symmetric positive
+        definite (ndim, ndim) tensor.
     spacing : number or one per axis, default 1
         Width of a cell.
     boundary : str, wall, or sequence, default "reflecting"
@@ -122,10 +127,7 @@ class DiffusionEquation:
         0.03125
         """
         if isinstance(ndim_or_shape, (list, tuple)):
-            shape = tuple(_checks.count("shape", n, least=1) for n in ndim_or_shape)
-            if not 1 <= len(shape) <= 3:
-                raise ValueError(f"shape must have 1, 2 or 3 axes, got {len(shape)}")
-            return self.lattice(shape).stable_time_step
+            return self.lattice(ndim_or_shape).stable_time_step
         ndim = _checks.count("ndim_or_shape", ndim_or_shape, least=1, most=3)
         return self.lattice((4,) * ndim).stable_time_step
 
@@ -275,7 +277,7 @@ class DiffusionEquation:
 
         ``dc.convolve(u, eq.propagator(t), boundary=eq.boundary)`` equals ``eq.evolve(u, t)`` for ``"reflecting"``,
         ``"periodic"`` and ``"absorbing"`` walls, however wide the kernel, and for ``"zero"`` where the wall is so far
-        away that no salt reaches it.
+        away that no salt reaches it. For a tensor it holds on periodic boxes.
 
         Parameters
         ----------
@@ -292,7 +294,8 @@ class DiffusionEquation:
         Raises
         ------
         ValueError
-            If salt moves differently in different places, or comes from elsewhere: no one propagator does that.
+            If salt moves differently in different places, or comes from elsewhere: no one propagator does that; or if
+            `diffusivity` is a tensor whose kernel would be negative, or a tensor in three dimensions.
 
         Examples
         --------
@@ -304,10 +307,11 @@ class DiffusionEquation:
         for name in ("barriers", "source", "mask"):
             if getattr(self, name) is not None:
                 raise ValueError(f"{name} must be None for a propagator, got {_checks.got(getattr(self, name))}")
+        tensor = isinstance(self.diffusivity, np.ndarray) and self.diffusivity.shape in ((2, 2), (3, 3))
         uneven = (
             map(np.ndim, self.diffusivity) if isinstance(self.diffusivity, tuple) else [np.ndim(self.diffusivity) > 1]
         )
-        if any(uneven):
+        if any(uneven) and not tensor:
             raise ValueError("diffusivity must be one number, or one for each axis, for a propagator, got an array")
         known = {side for pair in walls.sides(self.boundary) for side in pair}
         if not all(isinstance(side, str) for side in known):
@@ -316,16 +320,133 @@ class DiffusionEquation:
             entries = (self.diffusivity, self.spacing, self.boundary)
             told = [len(entry) for entry in entries if isinstance(entry, (tuple, list, np.ndarray))]
             ndim = max(told, default=2)
+        if tensor:
+            size = len(self.diffusivity)
+            return heat_of_tensor(self.diffusivity, duration, np.broadcast_to(self.spacing, size))
         return Propagator.heat(self.diffusivity, duration, self.spacing, ndim)
+
+    def operator(self, shape: Sequence[int], time: float = 0.0) -> Operator:
+        """Give the right-hand side on fields of this shape, for your own integrator.
+
+        Parameters
+        ----------
+        shape : sequence of int
+            The field's shape.
+        time : number, default 0
+            The time at which barriers stand as they do.
+
+        Returns
+        -------
+        Operator
+            A `scipy.sparse.linalg.LinearOperator` of `L` on raveled fields, with ``.matrix`` (a `scipy.sparse` array),
+            ``.b(t)`` and ``.rhs(t, u)`` (for `scipy.integrate.solve_ivp`).
+
+        Examples
+        --------
+        >>> op = dc.DiffusionEquation(boundary="periodic").operator((3,))
+        >>> op @ np.array([1.0, 0.0, 0.0])
+        array([-2.,  1.,  1.])
+        """
+        from diffuseconv.diffusion.operator import Operator
+
+        return Operator(self, _shape(shape), _checks.number("time", time))
+
+    def flux(self, u: ArrayLike, time: float = 0.0) -> tuple[Array, ...]:
+        r"""Give the flux :math:`-D \nabla u` through every face.
+
+        Parameters
+        ----------
+        u : array_like
+            The field.
+        time : number, default 0
+            The time, where walls or barriers depend on it.
+
+        Returns
+        -------
+        tuple of ndarray
+            For each axis an array with one entry more than cells along it: salt per area and time through the face
+            before each cell (and after the last), positive along the axis. The ends are the walls.
+
+        Raises
+        ------
+        ValueError
+            If `D` is a tensor with off-diagonal part, whose salt also moves through edges of cells.
+
+        Examples
+        --------
+        >>> dc.DiffusionEquation().flux(np.array([3.0, 1.0, 0.0]))
+        (array([-0.,  2.,  1., -0.]),)
+        """
+        field, lattice, time = self._looked_at(u, time)
+        if lattice.diagonal is not None:
+            raise ValueError("flux needs a diffusivity without off-diagonal part, got a tensor")
+        return diagnostics.face_flux(lattice, field, time)
+
+    def total(self, u: ArrayLike) -> float:
+        """Give the salt in the tank: the sum of the field times the volume of a cell, rounded once.
+
+        Examples
+        --------
+        >>> dc.DiffusionEquation(spacing=0.5).total(np.full((10, 10), 0.1))
+        2.5
+        """
+        field, lattice, _ = self._looked_at(u, 0.0)
+        return diagnostics.total(field, math.prod(lattice.spacing), self._mask)
+
+    def budget(self, u: ArrayLike, time: float = 0.0) -> diagnostics.SaltBudget:
+        """Give the salt that comes and goes per time: change = inflow - outflow + source.
+
+        Examples
+        --------
+        >>> dc.DiffusionEquation(boundary=dc.Flux(2.0), source=1.0).budget(np.zeros(5))
+        SaltBudget(change=9.0, inflow=4.0, outflow=0.0, source=5.0)
+        """
+        field, lattice, time = self._looked_at(u, time)
+        return diagnostics.budget(lattice, field, time)
+
+    def entropy(self, u: ArrayLike) -> float:
+        """Give the entropy of the salt's distribution over cells, in nats; it grows in a tank without source or sink.
+
+        Examples
+        --------
+        >>> round(dc.DiffusionEquation().entropy(np.ones(4)), 12)  # ln 4
+        1.38629436112
+        """
+        field, _, _ = self._looked_at(u, 0.0)
+        if field.min() < 0 or not field.any():
+            raise ValueError("entropy needs a field that is >= 0 and not 0 everywhere")
+        return diagnostics.entropy(field, self._mask)
+
+    def energy(self, u: ArrayLike) -> float:
+        """Give half the integral of the squared field; without source it falls.
+
+        Examples
+        --------
+        >>> dc.DiffusionEquation().energy(np.array([1.0, 2.0]))
+        2.5
+        """
+        field, lattice, _ = self._looked_at(u, 0.0)
+        return diagnostics.energy(field, math.prod(lattice.spacing), self._mask)
 
     def lattice(self, shape: Sequence[int], time: float = 0.0) -> Lattice:
         """Give the discretised problem on a field of this shape, as it is from `time` until the next barrier lifts."""
-        return discretise(self, tuple(shape), time)
+        return discretise(self, _shape(shape), time)
 
-    def _lift_times(self) -> list[float]:
-        """Give the times at which barriers lift, growing."""
+    @property
+    def lift_times(self) -> list[float]:
+        """The times at which barriers lift, growing."""
         barriers = [barrier for barrier in self.barriers or () if barrier is not None]
         return sorted(set().union(*(barrier.lift_times for barrier in barriers)))
+
+    @property
+    def _mask(self) -> Array | None:
+        return None if self.mask is None else np.asarray(self.mask)
+
+    def _looked_at(self, u: Any, time: Any) -> tuple[Array, Lattice, float]:
+        """Take a field and a time, checked, with the lattice they need."""
+        field = np.ascontiguousarray(_checks.field("u", u))
+        time = _checks.number("time", time)
+        return field, self.lattice(field.shape, time), time
 
     def _plan(
         self, shape: tuple[int, ...], start: float, times: list[float], method: str, time_step: float | None
@@ -334,7 +455,7 @@ class DiffusionEquation:
         _checks.choice("method", method, ("auto", *SCHEMES))
         if time_step is not None and method not in ("auto", *TIMED):
             raise ValueError(f'time_step belongs to method "explicit", got {time_step:g} with method "{method}"')
-        lifts = [lift for lift in self._lift_times() if start < lift < times[-1]] if times else []
+        lifts = [lift for lift in self.lift_times if start < lift < times[-1]] if times else []
         plan = []
         for begin, end in zip([start, *lifts], [*lifts, math.inf], strict=True):
             lattice = self.lattice(shape, begin)
@@ -342,6 +463,13 @@ class DiffusionEquation:
             stops = wanted if end == math.inf or end in wanted else [*wanted, end]
             plan.append((_scheme(lattice, method, time_step), lattice, begin, stops, len(wanted)))
         return plan
+
+
+def _shape(shape: Any) -> tuple[int, ...]:
+    """Take the shape of a field."""
+    if not isinstance(shape, (list, tuple)) or not 1 <= len(shape) <= 3:
+        raise ValueError(f"shape must have 1, 2 or 3 axes, got {_checks.got(shape)}")
+    return tuple(_checks.count("shape", n, least=1) for n in shape)
 
 
 def _scheme(lattice: Lattice, method: str, time_step: float | None) -> Any:
@@ -397,7 +525,9 @@ def _diffusivity(name: str, value: Any) -> Any:
     if isinstance(value, (list, tuple)) and any(isinstance(item, np.ndarray) and item.ndim for item in value):
         return tuple(_diffusivity(f"{name}[{axis}]", item) for axis, item in enumerate(value))
     taken = _frozen(name, value)
-    if np.min(taken) < 0:
+    if np.shape(taken) in ((2, 2), (3, 3)) and np.min(taken) < 0:
+        check_tensor(taken)  # negative numbers can only be those of a tensor
+    elif np.min(taken) < 0:
         raise ValueError(f"{name} must be at least 0, got {np.min(taken):g}")
     return taken
 

@@ -55,12 +55,14 @@ def solve(lattice: Lattice, u: Array, start: float, times: Sequence[float], time
 
 def _march(lattice: Lattice, u: Array, start: float, steps: int, step: float) -> Array:
     """Take explicit steps: many per pass over memory where the right-hand side allows it."""
-    if lattice.steady and u.ndim < 3:
+    if lattice.steady and u.ndim < 3 and lattice.diagonal is None:
         return march(lattice, u, steps, step)
     faces = lattice.faces(u.dtype, step)
     here, there = u.copy(), np.empty_like(u)
     for n in range(steps):
         inflow(here, faces, lattice.periodic, 1.0, there)
+        if lattice.diagonal is not None:
+            there += (step * (lattice.diagonal @ here.reshape(-1))).reshape(u.shape).astype(u.dtype, copy=False)
         time = start + n * step
         brought = lattice.b(time)
         if brought is not None:

@@ -27,11 +27,22 @@ SMALLEST_SHARE = 1 << 15  # cells per thread below which handing out work costs 
 
 @dataclass(frozen=True, eq=False)
 class Inlet:
-    """A wall whose value depends on time: adds ``weight * value(t)`` to the cells at `where`."""
+    """What one wall brings into the cells along it, per volume and time: ``weight`` times its value or function."""
 
-    where: tuple[slice, ...]
+    axis: int
+    high: bool
     weight: Array
-    value: Callable[[float], Any]
+    value: Any
+
+    @property
+    def where(self) -> tuple[slice, ...]:
+        """The cells along this wall."""
+        return (slice(None),) * self.axis + (slice(-1, None) if self.high else slice(0, 1),)
+
+    def brings(self, time: float) -> Array:
+        """Give what comes in at a time, as an array that broadcasts to the cells along the wall."""
+        brought: Array = self.weight * (self.value(time) if callable(self.value) else self.value)
+        return brought
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,21 +59,29 @@ class Lattice:
         Exchange rates of the faces, per time: for each axis an array with one entry more than cells along that axis,
         entry `i` lying before cell `i`. It has 1 entry along other axes where nothing changes. The outermost entries
         are the walls' losses, or twice the one seam of a periodic axis.
-    forcing : ndarray of float64 or None
-        What constant walls and sources bring in, salt per volume and time, of the field's shape; None for nothing.
-    inlets : tuple of Inlet
-        Walls that depend on time.
+    walls : tuple of Inlet
+        What the walls bring in.
+    source : ndarray of float64 or None
+        Constant source, of the field's shape.
     reaction : callable or None
         ``reaction(t, u)``, a source that depends on time or on the field, of the field's shape.
+    diagonal : scipy.sparse array or None
+        What a tensor adds to `L`: symmetric exchanges with diagonal neighbours, rows summing to 0, on raveled fields.
     """
 
     shape: tuple[int, ...]
     spacing: tuple[float, ...]
     periodic: tuple[bool, ...]
     rates: tuple[Array, ...]
-    forcing: Array | None = None
-    inlets: tuple[Inlet, ...] = ()
+    walls: tuple[Inlet, ...] = ()
+    source: Array | None = None
     reaction: Callable[[float, Array], Array] | None = None
+    diagonal: Any = None
+
+    @property
+    def inlets(self) -> tuple[Inlet, ...]:
+        """The walls that depend on time."""
+        return tuple(wall for wall in self.walls if callable(wall.value))
 
     @property
     def steady(self) -> bool:
@@ -70,8 +89,21 @@ class Lattice:
         return not self.inlets and self.reaction is None
 
     @cached_property
+    def forcing(self) -> Array | None:
+        """What constant walls and sources bring in, per volume and time, of the field's shape; None for nothing."""
+        constant = [wall for wall in self.walls if not callable(wall.value)]
+        if self.source is None and not constant:
+            return None
+        total = np.zeros(self.shape) if self.source is None else self.source.copy()
+        for wall in constant:
+            total[wall.where] += wall.brings(0.0)
+        return total
+
+    @cached_property
     def uniform(self) -> tuple[float, ...] | None:
         """The rate of each axis where it is the same on all faces but the walls' (else None)."""
+        if self.diagonal is not None:
+            return None
         found = []
         for axis, (n, g) in enumerate(zip(self.shape, self.rates, strict=True)):
             inner = g.reshape(-1)[1:-1] if g.size == n + 1 else np.take(g, range(1, n), axis).reshape(-1)
@@ -81,7 +113,7 @@ class Lattice:
         return tuple(found)
 
     def outflow(self, wall_share: float = 1.0) -> Array:
-        """Sum the rates of each cell's faces, walls counting `wall_share`, as an array that broadcasts to the field."""
+        """Sum the rates of each cell's faces along the axes, walls counting `wall_share`; broadcasts to the field."""
         total = np.zeros((1,) * len(self.shape))
         for axis, (g, periodic) in enumerate(zip(self.rates, self.periodic, strict=True)):
             if not periodic:
@@ -97,7 +129,11 @@ class Lattice:
 
         :math:`-u^T L u = \sum g (u_i - u_j)^2 + \sum_{walls} \kappa u_i^2 \le 2 \sum_i u_i^2 (\sum g + \sum \kappa/2)`.
         """
-        return 2 * float(self.outflow(wall_share=0.5).max())
+        total = self.outflow(wall_share=0.5)
+        if self.diagonal is not None:  # exchanges of either sign count in full
+            signed = self.diagonal.diagonal()
+            total = total + (abs(self.diagonal).sum(axis=1) - abs(signed)).reshape(self.shape)
+        return 2 * float(total.max())
 
     @property
     def stable_time_step(self) -> float:
@@ -122,7 +158,32 @@ class Lattice:
             self._full[u.dtype] = self.faces(u.dtype)
         out = np.empty_like(u) if out is None else out
         inflow(u, self._full[u.dtype], self.periodic, 0.0, out)
+        if self.diagonal is not None:
+            out += (self.diagonal @ u.reshape(-1)).reshape(u.shape).astype(u.dtype, copy=False)
         return out
+
+    def matrix(self) -> Any:
+        """Give `L` as a `scipy.sparse.csr_array` that acts on raveled (C order) fields."""
+        import scipy.sparse
+
+        cells = np.arange(math.prod(self.shape)).reshape(self.shape)
+        rows, columns, values = [cells.ravel()], [cells.ravel()], [-np.broadcast_to(self.outflow(), self.shape).ravel()]
+        for axis, (g, periodic) in enumerate(zip(self.faces(), self.periodic, strict=True)):
+            n = self.shape[axis]
+            first, second = np.take(cells, range(n - 1), axis), np.take(cells, range(1, n), axis)
+            rate = np.take(g, range(1, n), axis)
+            if periodic:
+                first = np.append(first, np.take(cells, [n - 1], axis), axis)
+                second = np.append(second, np.take(cells, [0], axis), axis)
+                rate = np.append(rate, np.take(g, [0], axis), axis)
+            for one, other in ((first, second), (second, first)):
+                rows.append(one.ravel())
+                columns.append(other.ravel())
+                values.append(rate.ravel())
+        size = cells.size
+        entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
+        whole = scipy.sparse.coo_array(entries, shape=(size, size)).tocsr()
+        return whole if self.diagonal is None else (whole + self.diagonal).tocsr()
 
     def b(self, time: float) -> Array | None:
         """Give what walls and constant sources bring in at a time (float64, of the field's shape), None for nothing."""
@@ -130,7 +191,7 @@ class Lattice:
             return self.forcing
         total = np.zeros(self.shape) if self.forcing is None else self.forcing.copy()
         for inlet in self.inlets:
-            total[inlet.where] += inlet.weight * inlet.value(time)
+            total[inlet.where] += inlet.brings(time)
         return total
 
     def rhs(self, time: float, u: Array) -> Array:

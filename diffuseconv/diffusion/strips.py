@@ -50,7 +50,8 @@ def _as_plane(lattice: Lattice) -> Lattice:
         spacing=(1.0, *lattice.spacing),
         periodic=(False, *lattice.periodic),
         rates=(np.zeros((2, 1)), lattice.rates[0][None]),
-        forcing=None if lattice.forcing is None else lattice.forcing[None],
+        walls=(),
+        source=None if lattice.forcing is None else lattice.forcing[None],
     )
 
 

@@ -1,0 +1,89 @@
+"""What a field does: salt and where it flows, entropy and energy."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffuseconv.diffusion.lattice import Lattice
+
+__all__ = ["SaltBudget", "budget", "energy", "entropy", "face_flux", "total"]
+
+Array: TypeAlias = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class SaltBudget:
+    """Salt per time at one moment: `change` = `inflow` - `outflow` + `source`.
+
+    Attributes
+    ----------
+    change : float
+        Rate at which the salt in the tank grows.
+    inflow, outflow : float
+        What the walls bring in and take out, both >= 0.
+    source : float
+        What sources make.
+    """
+
+    change: float
+    inflow: float
+    outflow: float
+    source: float
+
+
+def total(u: Array, cell: float, mask: Array | None = None) -> float:
+    """Add up a field times the volume of a cell, without rounding until the end."""
+    return math.fsum((u if mask is None else u[mask]).ravel()) * cell
+
+
+def face_flux(lattice: Lattice, u: Array, time: float) -> tuple[Array, ...]:
+    """Give for each axis the flux through its faces, positive along the axis, with one more face than cells."""
+    fluxes = []
+    for axis, (g, dx, periodic) in enumerate(zip(lattice.rates, lattice.spacing, lattice.periodic, strict=True)):
+        n = lattice.shape[axis]
+        beyond = np.zeros_like(np.take(u, [0], axis), dtype=np.float64)
+        ends = (np.take(u, [n - 1], axis), np.take(u, [0], axis)) if periodic else (beyond, beyond)
+        across = np.concatenate([ends[0], u, ends[1]], axis)
+        flux = -g * np.diff(across, axis=axis) * dx
+        for wall in lattice.walls:
+            if wall.axis == axis:
+                face = (slice(None),) * axis + (slice(-1, None) if wall.high else slice(0, 1),)
+                flux[face] += (-1 if wall.high else 1) * wall.brings(time) * dx
+        fluxes.append(flux)
+    return tuple(fluxes)
+
+
+def budget(lattice: Lattice, u: Array, time: float) -> SaltBudget:
+    """Give the salt that comes and goes per time; `change` is summed over cells, the rest over walls and sources."""
+    cell = math.prod(lattice.spacing)
+    through = []
+    for axis, (flux, periodic) in enumerate(zip(face_flux(lattice, u, time), lattice.periodic, strict=True)):
+        if not periodic:
+            area = cell / lattice.spacing[axis]
+            low, high = np.take(flux, 0, axis), np.take(flux, -1, axis)
+            through += [area * low.ravel(), -area * high.ravel()]
+    walls = np.concatenate(through) if through else np.zeros(0)
+    source = 0.0 if lattice.source is None else total(lattice.source, cell)
+    if lattice.reaction is not None:
+        source += total(np.broadcast_to(lattice.reaction(time, u), u.shape), cell)
+    change = total(lattice.rhs(time, u), cell)
+    return SaltBudget(change, math.fsum(walls[walls > 0]), math.fsum(-walls[walls < 0]), source)
+
+
+def entropy(u: Array, mask: Array | None = None) -> float:
+    r"""Give :math:`-\sum p \ln p` of the salt's distribution ``p = u / sum(u)`` over cells."""
+    amounts = np.asarray(u if mask is None else u[mask], dtype=np.float64).ravel()
+    amounts = amounts[amounts != 0]
+    p = amounts / math.fsum(amounts)
+    return -math.fsum(p * np.log(p))
+
+
+def energy(u: Array, cell: float, mask: Array | None = None) -> float:
+    """Give half the integral of the squared field."""
+    values = np.asarray(u if mask is None else u[mask], dtype=np.float64)
+    return 0.5 * math.fsum((values**2).ravel()) * cell

@@ -1,0 +1,117 @@
+r"""A constant tensor of diffusivities: exchanges with diagonal neighbours.
+
+With :math:`R_{ab} = D_{ab} / (\Delta x_a \Delta x_b)`, an exchange at rate :math:`|R_{ab}|` along the diagonal of the
+sign of :math:`R_{ab}` is :math:`|R_{ab}| (\pm\partial_a + \partial_b)^2` to second order. Where
+:math:`R_{aa} \ge \sum_{b \ne a} |R_{ab}|` (on square cells in the plane: :math:`|D_{12}| \le \min(D_{11}, D_{22})`) the
+rest of :math:`R_{aa}` is left for the axes, every rate is >= 0 and the maximum principle holds. Elsewhere the mixed
+derivative is central: half of :math:`R_{ab}` along one diagonal, minus half along the other.
+
+Exchanges that would cross a wall are dropped: nothing is lost and `L` stays symmetric, but the flow along the wall
+loses one side of its mixed part, which makes the scheme first order behind walls. It is second order on periodic boxes.
+
+References
+----------
+.. [1] J. Weickert, "Anisotropic Diffusion in Image Processing", Teubner (1998), section 3.4.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import combinations
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffuseconv import _checks
+from diffuseconv.propagator import Propagator
+
+__all__ = ["as_tensor", "check_tensor", "diagonal_exchanges", "heat_of_tensor", "split"]
+
+Array: TypeAlias = NDArray[Any]
+Exchange: TypeAlias = tuple[tuple[int, ...], float]  # (offset of the neighbour, rate)
+
+
+def as_tensor(diffusivity: Any, shape: tuple[int, ...]) -> Array | None:
+    """Give the tensor, checked, if that is what the diffusivity is on a field of this shape; None if not."""
+    ndim = len(shape)
+    if not isinstance(diffusivity, np.ndarray) or diffusivity.shape != (ndim, ndim) or diffusivity.shape == shape:
+        return None
+    check_tensor(diffusivity)
+    return diffusivity
+
+
+def check_tensor(tensor: Array) -> None:
+    """Refuse what is not symmetric and positive definite."""
+    if not np.array_equal(tensor, tensor.T):
+        raise ValueError(f"diffusivity must be a symmetric tensor, got {_checks.got(tensor.tolist())}")
+    if np.linalg.eigvalsh(tensor).min() <= 0:
+        raise ValueError(f"diffusivity must be positive definite, got {_checks.got(tensor.tolist())}")
+
+
+def split(tensor: Array, spacing: tuple[float, ...]) -> tuple[list[float], list[Exchange]]:
+    """Split a tensor into the part of each diagonal element left for its axis, and exchanges with diagonal cells."""
+    ndim = len(spacing)
+    rates = tensor / np.multiply.outer(spacing, spacing)
+    off = np.abs(rates).sum(axis=1) - np.diag(rates)
+    dominated = bool((off <= np.diag(rates)).all())
+    exchanges: list[Exchange] = []
+    for a, b in combinations(range(ndim), 2):
+        rate = float(rates[a, b])
+        if rate == 0:
+            continue
+        for sign in (1, -1):
+            offset = tuple(1 if axis == a else sign if axis == b else 0 for axis in range(ndim))
+            if not dominated:
+                exchanges.append((offset, sign * rate / 2))
+            elif sign * rate > 0:
+                exchanges.append((offset, abs(rate)))
+    left = 1 - off / np.diag(rates) if dominated else np.ones(ndim)
+    return left.tolist(), exchanges
+
+
+def diagonal_exchanges(
+    exchanges: list[Exchange], shape: tuple[int, ...], periodic: tuple[bool, ...], mask: Array | None
+) -> Any:
+    """Build the sparse matrix of exchanges with diagonal neighbours; None where there are none."""
+    import scipy.sparse
+
+    if not exchanges:
+        return None
+    cells = np.indices(shape).reshape(len(shape), -1)
+    size = math.prod(shape)
+    numbers = np.arange(size)
+    wet = np.ones(size, dtype=bool) if mask is None else mask.ravel()
+    matrix = scipy.sparse.csr_array((size, size))
+    for offset, rate in exchanges:
+        moved = cells + np.array(offset)[:, None]
+        inside = wet.copy()
+        for axis, (n, wraps) in enumerate(zip(shape, periodic, strict=True)):
+            if wraps:
+                moved[axis] %= n
+            else:
+                inside &= (moved[axis] >= 0) & (moved[axis] < n)
+        one = numbers[inside]
+        other = np.ravel_multi_index(tuple(moved[:, inside]), shape)
+        one, other = one[wet[other]], other[wet[other]]
+        pairs = np.full(one.size, rate)
+        half = scipy.sparse.coo_array((pairs, (one, other)), shape=(size, size)).tocsr()
+        matrix = matrix + half + half.T
+    return (matrix - scipy.sparse.diags_array(matrix.sum(axis=1))).tocsr()
+
+
+def heat_of_tensor(tensor: Array, duration: float, spacing: Any) -> Propagator:
+    """Compose the heat kernel of a tensor in the plane: along both axes and along one diagonal, which commute."""
+    check_tensor(tensor)
+    ndim = len(spacing)
+    left, exchanges = split(tensor, tuple(spacing))
+    p = Propagator.heat(np.diag(tensor) * np.maximum(left, 0), duration, spacing, ndim)
+    if not exchanges:
+        return p
+    if ndim == 3 or len(exchanges) > 1:
+        reason = "has three dimensions" if ndim == 3 else "is negative: an off-diagonal rate exceeds a diagonal one"
+        raise ValueError(f"propagator of the tensor {_checks.got(tensor.tolist())} cannot be given: it {reason}")
+    (_, sign), rate = exchanges[0]
+    along = Propagator.heat(rate, duration, 1.0, 1).density
+    diagonal = np.diag(along)
+    return p.compose(Propagator.normalized(diagonal if sign > 0 else diagonal[:, ::-1]))
