@@ -393,7 +393,10 @@ class Propagator:
                 ]
             )
         origin = [n // 2 + m // 2 for n, m in zip(self.shape, other.shape, strict=True)]
-        return Propagator(_finish(_add(self.density, other.density), origin))
+        parts = sorted(
+            (*self._parts(), *other._parts()), key=lambda part: -part.size
+        )  # lines meet the largest one by one
+        return Propagator(_finish(reduce(_add, parts), origin))
 
     def power(self, n: float) -> Propagator:
         """Apply the propagator `n` times over.
@@ -563,6 +566,13 @@ class Propagator:
         if self.factors is None:
             return float(self.density[tuple(n // 2 for n in self.shape)])
         return float(math.prod(factor[factor.size // 2] for factor in self.factors))
+
+    def _parts(self) -> list[Array]:
+        """Densities that compose to this one: the factors, each along its own axis, or the whole."""
+        if self.factors is None:
+            return [self.density]
+        axes = range(self.ndim)
+        return [f.reshape([-1 if a == axis else 1 for a in axes]) for axis, f in enumerate(self.factors)]
 
     def _part(self, axis: int) -> tuple[Array, int]:
         """The smallest array that tells about an axis, and its number there."""

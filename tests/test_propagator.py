@@ -473,6 +473,13 @@ def test_factors_survive_composition():
     assert len(both.factors) == 2
     plain = Propagator(p.density).compose(Propagator(q.density))
     np.testing.assert_allclose(both.density, plain.density, rtol=1e-12)
+    mixed = Propagator(p.density).compose(q)
+    assert mixed.factors is None
+    np.testing.assert_allclose(mixed.density, plain.density, rtol=1e-12)
+    wide = Propagator.softmax(EDGE).compose(Propagator.heat(1.0, 1000.0))
+    np.testing.assert_allclose(
+        wide.covariance, Propagator.softmax(EDGE).covariance + 2000 * np.eye(2), rtol=1e-11, atol=1e-9
+    )
 
 
 # --- mixing ----------------------------------------------------------------------------------------------------------
