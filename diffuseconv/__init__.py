@@ -5,7 +5,7 @@ from diffuseconv.convolution import convolution_method, convolve, correlate, fea
 from diffuseconv.diffusion import Barrier, DiffusionEquation, Flux, Held, Mixed
 from diffuseconv.images import load_image, save_image
 from diffuseconv.interpretation import interpret
-from diffuseconv.measurement import draws_needed, measure, measurement_variance, scatter, walk
+from diffuseconv.measurement import draws_needed, ensemble, measure, measure_until, measurement_variance, scatter, walk
 from diffuseconv.movie import write_movie
 from diffuseconv.propagator import Propagator
 
@@ -24,12 +24,14 @@ __all__ = [
     "convolve",
     "correlate",
     "draws_needed",
+    "ensemble",
     "feature_maps",
     "interpret",
     "kernels",
     "load_image",
     "matching",
     "measure",
+    "measure_until",
     "measurement_variance",
     "save_image",
     "scatter",

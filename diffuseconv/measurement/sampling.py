@@ -14,7 +14,7 @@ from diffuseconv.measurement import _streams
 from diffuseconv.measurement._taps import Scene, stage, table
 from diffuseconv.propagator import Propagator
 
-__all__ = ["measure", "sums"]
+__all__ = ["average", "measure", "sums"]
 
 MOST_DRAWS = 10**18
 FEW = 24  # single draws cost as much as a binomial for every tap at about this many draws per tap
@@ -91,7 +91,12 @@ def measure(
     """
     draws = _checks.count("draws", draws, least=1, most=MOST_DRAWS)
     scene = stage(field, kernel, boundary, axes)
-    total = sums(scene, draws, _streams.key(rng))
+    return average(scene, draws, _streams.key(rng))
+
+
+def average(scene: Scene, draws: int, key: NDArray[np.uint64]) -> NDArray[Any]:
+    """Average `draws` drawn values for every pixel, in the shape of the field."""
+    total = sums(scene, draws, key)
     total *= scene.taps.norm
     total /= draws
     return scene.finish(total)
