@@ -22,6 +22,7 @@ __all__ = [
     "assert_converges",
     "assert_frequencies",
     "assert_independent",
+    "assert_mean_square",
     "assert_sum",
     "assert_variance",
     "bernstein",
@@ -204,7 +205,9 @@ def assert_converges(
 
 
 def assert_frequencies(counts: ArrayLike, chances: ArrayLike, *, draws: int, false_alarm: float = 1e-12) -> Verdict:
-    """Assert that outcomes were drawn with the given chances, from the exact tails of the binomial distribution.
+    """Assert that outcomes were drawn with the given chances, from exact tails of the binomial distribution.
+
+    Beyond a thousand million draws, where SciPy's tails lose their digits, Chernoff's bound takes their place.
 
     Parameters
     ----------
@@ -233,11 +236,9 @@ def assert_frequencies(counts: ArrayLike, chances: ArrayLike, *, draws: int, fal
     >>> assert_frequencies(rolls, np.full(6, 1 / 6), draws=10**6).smallest_fault < 0.006
     True
     """
-    from scipy.stats import binom
-
     counts, chances = np.broadcast_arrays(counts, np.asarray(chances, dtype=np.float64))
     share = _checks.probability("false_alarm", false_alarm) / (2 * counts.size)
-    tail = np.minimum(binom.cdf(counts, draws, chances), binom.sf(counts - 1, draws, chances))
+    tail = _binomial_tail(counts, draws, chances)
     if not (tail >= share).all():
         worst = np.unravel_index(np.argmin(np.where(tail >= share, 1.0, tail)), tail.shape)
         raise AssertionError(
@@ -294,6 +295,69 @@ def assert_variance(
     return Verdict(verdict.deviation, verdict.smallest_fault / whole if whole > 0 else 0.0, false_alarm)
 
 
+def assert_mean_square(
+    deviations: ArrayLike, variance: float, *, proxy: float, fourth: float, false_alarm: float = 1e-12
+) -> Verdict:
+    r"""Assert how large deviations are on average, for sub-Gaussian ones: how a spread falls with the number of draws.
+
+    A mean of n draws is bounded by the range b of one draw, and so by far more than its own spread; but it is
+    sub-Gaussian with the proxy :math:`b^2/4n`. For N independent deviations the sum of squares then stays below
+    :math:`N p (1 + \epsilon)` but for :math:`\exp(-N (\epsilon - \ln(1 + \epsilon)) / 2)` (Chernoff), and above
+    :math:`N \sigma^2 - t` but for :math:`\exp(-t^2 / 2 N m_4)`.
+
+    Parameters
+    ----------
+    deviations : array_like
+        Independent distances from the mean.
+    variance : float
+        Their variance.
+    proxy : float
+        A p with :math:`E e^{sZ} \le e^{s^2 p / 2}` for all s; never below the variance. Where the two are the same, as
+        for fair coins, the check is sharp on both sides.
+    fourth : float
+        A bound on their fourth moment.
+    false_alarm : float
+        Half for each side.
+
+    Returns
+    -------
+    Verdict
+        `smallest_fault` is relative to `variance`.
+
+    Raises
+    ------
+    AssertionError
+        If the mean square is too large or too small.
+
+    References
+    ----------
+    .. [1] S. Boucheron, G. Lugosi, P. Massart, "Concentration Inequalities" (Oxford, 2013), sections 2.3 and 2.7.
+
+    Examples
+    --------
+    >>> heads = np.random.default_rng(1).binomial(10**6, 0.5, size=10**5)
+    >>> verdict = assert_mean_square((heads - 5e5) / 500, 1.0, proxy=1.0, fourth=3.0)
+    >>> verdict.smallest_fault < 0.1
+    True
+    """
+    from scipy.optimize import brentq
+
+    squares = np.asarray(deviations, dtype=np.float64) ** 2
+    size = squares.size
+    level = math.log(2 / _checks.probability("false_alarm", false_alarm))
+    excess = float(brentq(lambda e: size * (e - math.log1p(e)) / 2 - level, 0.0, 2 * level / size + 4 * level + 4))
+    most = proxy * (1 + excess)
+    least = variance - math.sqrt(2 * fourth * level / size)
+    seen = float(squares.mean())
+    if not least <= seen <= most:
+        raise AssertionError(
+            f"the mean square of {size} deviations is {seen:.6g}, not between {least:.6g} and {most:.6g} as for a "
+            f"variance of {variance:.6g} (false alarm below {false_alarm:g})"
+        )
+    allowed = max(most - variance, variance - least)
+    return Verdict(abs(seen - variance) / allowed, 2 * allowed / variance, false_alarm)
+
+
 def assert_independent(
     first: ArrayLike, second: ArrayLike, *, variance: ArrayLike, span: ArrayLike, false_alarm: float = 1e-12
 ) -> Verdict:
@@ -333,3 +397,17 @@ def assert_independent(
         products.sum(), 0.0, variance=variance.sum(), span=np.max(np.asarray(span)), false_alarm=false_alarm
     )
     return Verdict(verdict.deviation, verdict.smallest_fault / whole if whole > 0 else 0.0, false_alarm)
+
+
+def _binomial_tail(counts: Array, draws: int, chances: Array) -> Array:
+    """Chance of a binomial count as far out as this one on its side of the mean."""
+    if draws <= 10**9:
+        from scipy.stats import binom
+
+        return np.asarray(np.minimum(binom.cdf(counts, draws, chances), binom.sf(counts - 1, draws, chances)))
+    mean, rest = draws * chances, draws * (1 - chances)
+    excess = counts - mean
+    with np.errstate(divide="ignore", invalid="ignore"):
+        divergence = np.where(counts > 0, counts * np.log1p(excess / mean), 0.0)
+        divergence += np.where(counts < draws, (draws - counts) * np.log1p(-excess / rest), 0.0)
+    return np.asarray(np.where((mean == 0) & (counts == 0), 1.0, np.exp(-np.maximum(divergence, 0.0))))

@@ -185,16 +185,16 @@ def _fill(moves, count, table, cut, own, other, state):
     for i in range(np.uintp(0), np.uintp(count), np.uintp(WORD_DRAWS)):
         bits, state = word(state)
         for j in range(np.uintp(WORD_DRAWS)):
-            moves[i + j] = table[bits & _INDEX]
+            move = table[bits & _INDEX]
             bits >>= np.uint64(12)
-    for i in range(count):
-        if moves[i] == RESIDUAL:
-            moves[i], state = _rest(cut, own, other, state)
+            if move == RESIDUAL:
+                move, state = _rest(cut, own, other, state)
+            moves[i + j] = move
     return state
 
 
 @njit(cache=True, nogil=True)
-def extend(values, index, sign, shape, wide, source):
+def extend(values, index, sign, shape, wide, lead, source):
     """Continue every channel beyond its walls: `index` and `sign` tell, axis after axis, what each cell reads."""
     first, second, third = index[: wide[0]], index[wide[0] : wide[0] + wide[1]], index[wide[0] + wide[1] :]
     one, two, three = sign[: wide[0]], sign[wide[0] : wide[0] + wide[1]], sign[wide[0] + wide[1] :]
@@ -204,8 +204,12 @@ def extend(values, index, sign, shape, wide, source):
                 row = values[channel, (first[a] * shape[1] + second[b]) * shape[2] :]
                 out = source[channel, (a * wide[1] + b) * wide[2] :]
                 factor = np.float64(one[a] * two[b])
-                for c in range(np.uintp(wide[2])):
-                    out[c] = row[np.uintp(third[c])] * (factor * three[c])
+                for c in range(lead):
+                    out[c] = row[third[c]] * (factor * three[c])
+                for c in range(np.uintp(shape[2])):  # inside, along the last axis
+                    out[np.uintp(lead) + c] = row[c] * factor
+                for c in range(lead + shape[2], wide[2]):
+                    out[c] = row[third[c]] * (factor * three[c])
 
 
 @njit(cache=True, nogil=True)

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from diffuseconv import _checks, _threads
 from diffuseconv._jit import measurement as _loops
 
+_WORTH = 300_000  # nanoseconds of work for which a second thread is worth waking
+
 
 def key(rng: object) -> NDArray[np.uint64]:
     """Draw the 256 bits that fix a whole run; a passed `Generator` advances by four words."""
@@ -22,6 +24,7 @@ def blocks(pixels: int) -> int:
     return -(-pixels // _loops.BLOCK)
 
 
-def run(work: Callable[[int, int], Any], pixels: int) -> None:
-    """Call ``work(first, last)`` on ranges of blocks, side by side."""
-    _threads.run(work, _threads.slices(blocks(pixels), _threads.count()))
+def run(work: Callable[[int, int], Any], pixels: int, cost: int) -> None:
+    """Call ``work(first, last)`` on ranges of blocks, side by side if each pixel costs about so many nanoseconds."""
+    threads = min(_threads.count(), -(-pixels * cost // _WORTH))
+    _threads.run(work, _threads.slices(blocks(pixels), threads))

@@ -133,9 +133,10 @@ def stage(field: ArrayLike, kernel: ArrayLike | Propagator, walls: str | Sequenc
     # tap j reads pixel i - (j - o), which is i + (n - 1 - j) once n - 1 - o cells are added in front
     shape = planes.shape[-ndim:]
     wide = tuple(size + n - 1 for size, n in zip(shape, taps.shape, strict=True))
+    leads = [n - 1 - n // 2 for n in taps.shape]
     folds = [
-        boundary.fold(np.arange(long) - (n - 1 - n // 2), size, name)
-        for long, n, size, name in zip(wide, taps.shape, shape, names, strict=True)
+        boundary.fold(np.arange(long) - lead, size, name)
+        for long, lead, size, name in zip(wide, leads, shape, names, strict=True)
     ]
     missing = (np.zeros(3 - ndim, np.int64), np.ones(3 - ndim, np.int8))  # axes in front, of one cell each
     index, sign = (np.concatenate(parts) for parts in zip(missing, *folds, strict=True))
@@ -143,7 +144,7 @@ def stage(field: ArrayLike, kernel: ArrayLike | Propagator, walls: str | Sequenc
     signed = bool(taps.negative.any())
     source = np.empty((channels, cells * (1 + signed)))
     flat = np.ascontiguousarray(planes).reshape(channels, -1)
-    _loops.extend(flat, index, sign, three(shape), three(wide), source)
+    _loops.extend(flat, index, sign, three(shape), three(wide), leads[-1], source)
     if signed:
         np.negative(source[:, :cells], out=source[:, cells:])
     flipped = [n - 1 - i for n, i in zip(taps.shape, taps.index, strict=True)]

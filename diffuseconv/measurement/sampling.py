@@ -109,9 +109,11 @@ def sums(scene: Scene, draws: int, key: NDArray[np.uint64]) -> NDArray[np.float6
     if draws <= FEW * scene.offset.size:
         few = table(scene.taps.chance, scene.offset)
         tables = few.entry, few.cut, few.own, few.other
-        _streams.run(lambda *part: _loops.sum_few(*fixed, *tables, draws, key, totals, *part), scene.pixels)
+        _streams.run(lambda *part: _loops.sum_few(*fixed, *tables, draws, key, totals, *part), scene.pixels, 2 * draws)
     else:
         chance, against = scene.taps.chain()
         chain = chance, against, scene.offset
-        _streams.run(lambda *part: _loops.sum_many(*fixed, *chain, draws, key, totals, *part), scene.pixels)
+        _streams.run(
+            lambda *part: _loops.sum_many(*fixed, *chain, draws, key, totals, *part), scene.pixels, 50 * chance.size
+        )
     return totals

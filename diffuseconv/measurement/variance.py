@@ -123,7 +123,7 @@ def single(scene: Scene) -> NDArray[np.float64]:
     """Variance of one draw, for each channel and pixel."""
     variances = np.zeros((len(scene.source), scene.pixels))
     law = scene.source, scene.shape, scene.wide, scene.taps.chance, scene.offset, variances
-    _streams.run(lambda first, last: _loops.spread(*law, first, last), scene.pixels)
+    _streams.run(lambda first, last: _loops.spread(*law, first, last), scene.pixels, scene.offset.size)
     variances *= scene.taps.norm**2
     return variances
 
