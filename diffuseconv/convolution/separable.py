@@ -72,7 +72,8 @@ def _multiply(matrix: Array, stack: Array, axis: int) -> Array:
     if axis == stack.ndim - 1:
         return stack @ matrix.T
     before, after = stack.shape[:axis], stack.shape[axis + 1 :]
-    return (matrix @ stack.reshape(int(np.prod(before)), stack.shape[axis], -1)).reshape(*before, len(matrix), *after)
+    planes = stack.reshape(int(np.prod(before)), stack.shape[axis], int(np.prod(after)))  # no mode may be left
+    return (matrix @ planes).reshape(*before, len(matrix), *after)
 
 
 def _surviving_modes(
