@@ -163,3 +163,44 @@ def score(u, t, boundary=None):
             left, right = t - t.mean(), window - window.mean()
             out[i] = (left * right).sum() / math.sqrt((left**2).sum() * (right**2).sum())
     return out
+
+
+def diffusion(shape, diffusivity, spacing, walls, barriers=None, permeability=0.0, mask=None, source=None):
+    """Write the diffusion equation as du/dt = L u + b, cell by cell and face by face.
+
+    `walls` holds for each axis "periodic" or a pair of (a, b, c) with a u + b D du/dn = c on the face.
+    """
+    size = math.prod(shape)
+    number = np.arange(size).reshape(shape)
+    left, right = np.zeros((size, size)), np.zeros(size)
+    for i in np.ndindex(shape):
+        if mask is not None and not mask[i]:
+            continue
+        right[number[i]] += 0.0 if source is None else source[i]
+        for axis, up in itertools.product(range(len(shape)), (False, True)):
+            dx, d = spacing[axis], diffusivity[i]
+            j = list(i)
+            j[axis] += 1 if up else -1
+            if not 0 <= j[axis] < shape[axis]:
+                if walls[axis] == "periodic":
+                    j[axis] %= shape[axis]
+                else:
+                    a, b, c = walls[axis][up]
+                    if a == 0 or d > 0:
+                        resistance = b if a == 0 else a * dx / (2 * d) + b
+                        left[number[i], number[i]] -= a / resistance / dx
+                        right[number[i]] += c / resistance / dx
+                    continue
+            inner = abs(j[axis] - i[axis]) == 1 and j[axis] == i[axis] + (1 if up else -1)
+            j = tuple(j)
+            other = diffusivity[j]
+            if d == 0 or other == 0 or (mask is not None and not mask[j]):
+                continue
+            resistance = dx / 2 / d + dx / 2 / other
+            if inner and barriers is not None and barriers[axis][min(i, j)]:
+                if permeability == 0:
+                    continue
+                resistance += 1 / permeability
+            left[number[i], number[j]] += 1 / resistance / dx
+            left[number[i], number[i]] -= 1 / resistance / dx
+    return left, right

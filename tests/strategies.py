@@ -111,3 +111,28 @@ def searches(draw: st.DrawFn, most: int = 7) -> tuple[np.ndarray, np.ndarray]:
     widths = [draw(st.integers(1, n)) for n in image.shape]
     widths[int(np.argmax(image.shape))] = draw(st.integers(2, max(image.shape)))
     return image, draw(levels(tuple(widths)).filter(np.ptp))
+
+
+@st.composite
+def problems(draw: st.DrawFn, ndim: int | tuple[int, int] = (1, 3), most: int = 5, closed: bool = False) -> dict:
+    """Draw a diffusion problem that does not depend on time, as `naive.diffusion` takes it.
+
+    `closed` leaves out walls and sources through which salt comes or goes.
+    """
+    shape = draw(shapes(ndim, most))
+    loss = draw(st.floats(0.1, 10))
+    wall = st.just((0.0, 1.0, 0.0))  # glass
+    if not closed:
+        wall |= st.tuples(st.sampled_from([1.0, 0.0, loss]), st.sampled_from([1.0, loss]), numbers(10.0))  # leaky, flux
+        wall |= st.tuples(st.just(1.0), st.just(0.0), numbers(10.0))  # held
+    faces = [tuple(n - (a == axis) for a, n in enumerate(shape)) for axis in range(len(shape))]
+    return {
+        "shape": shape,
+        "diffusivity": draw(hnp.arrays(np.float64, shape, elements=st.just(0.0) | st.floats(0.1, 10))),
+        "spacing": draw(st.tuples(*[st.floats(0.3, 3)] * len(shape))),
+        "walls": draw(st.tuples(*[st.just("periodic") | st.tuples(wall, wall)] * len(shape))),
+        "barriers": draw(st.none() | st.tuples(*[hnp.arrays(np.bool_, face) for face in faces])),
+        "permeability": draw(st.just(0.0) | st.floats(0.1, 10)),
+        "mask": draw(st.none() | masks(shape)),
+        "source": None if closed else draw(st.none() | fields(shape, size=10.0)),
+    }

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diffuseconv import _checks
-from diffuseconv.diffusion import diagnostics, explicit, spectral, walls
+from diffuseconv.diffusion import chebyshev, diagnostics, explicit, spectral, walls
 from diffuseconv.diffusion.barriers import Barrier
 from diffuseconv.diffusion.discretise import arguments_of, discretise
 from diffuseconv.diffusion.lattice import Lattice
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["DiffusionEquation"]
 
 Array: TypeAlias = NDArray[Any]
-SCHEMES = {"spectral": spectral, "explicit": explicit}  # in the order in which "auto" asks them
-TIMED = ("explicit",)  # the schemes that take a time_step
+SCHEMES = {"spectral": spectral, "chebyshev": chebyshev, "explicit": explicit}  # in the order in which "auto" asks
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +138,7 @@ class DiffusionEquation:
         time_step: float | None = None,
         *,
         start: float = 0.0,
+        tolerance: float | None = None,
     ) -> Array:
         """Give the field after a duration.
 
@@ -148,15 +148,18 @@ class DiffusionEquation:
             Concentration in each cell: 1, 2 or 3 dimensions, float32 or float64 (others become float64).
         duration : number
             Physical time, >= 0; met exactly.
-        method : {"auto", "spectral", "explicit"}, default "auto"
-            ``"spectral"`` is exact in time (constant `D` per axis on a box); ``"explicit"`` is forward Euler, first
-            order in time, for any problem. ``"auto"`` takes the first of these that can solve the problem, and
-            ``"explicit"`` when a `time_step` is given.
+        method : {"auto", "spectral", "chebyshev", "explicit"}, default "auto"
+            ``"spectral"`` is exact in time (constant `D` per axis on a box); ``"chebyshev"`` is exact in time to a
+            tolerance, for any `D`, walls, barriers and sources that do not depend on time or on the field;
+            ``"explicit"`` is forward Euler, first order in time, for any problem. ``"auto"`` takes the first of these
+            that can solve the problem, and ``"explicit"`` when a `time_step` is given.
         time_step : number, optional
             Longest step of ``"explicit"``, shortened so that a whole number of steps meets the duration. By default
             half of `stable_time_step`: then no mode flips sign and no new extrema appear.
         start : number, default 0
             The time at which the field is `u`; matters where barriers, walls or the source depend on time.
+        tolerance : number, optional
+            Largest error in time of ``"chebyshev"``, relative to the range of `u` (by default 1e-10).
 
         Returns
         -------
@@ -175,7 +178,7 @@ class DiffusionEquation:
         """
         start = _checks.number("start", start)
         time = start + _checks.number("duration", duration, least=0)
-        *_, (_, evolved) = self.frames(u, [time], method, time_step, start=start)
+        *_, (_, evolved) = self.frames(u, [time], method, time_step, start=start, tolerance=tolerance)
         return evolved
 
     def frames(
@@ -187,6 +190,7 @@ class DiffusionEquation:
         progress: bool = False,
         *,
         start: float = 0.0,
+        tolerance: float | None = None,
     ) -> Iterator[tuple[float, Array]]:
         """Yield the field at each of the given times.
 
@@ -198,8 +202,8 @@ class DiffusionEquation:
             The field at time `start`.
         times : iterable of number
             Physical times, not decreasing and not before `start`; met exactly. `start` itself is yielded if asked for.
-        method, time_step, start
-            As for `evolve`.
+        method, time_step, start, tolerance
+            As for `evolve`; the tolerance holds for every frame.
         progress : bool, default False
             Show a progress bar.
 
@@ -230,8 +234,10 @@ class DiffusionEquation:
                 raise ValueError(f"times must not decrease, got {later:g} after {earlier:g}")
         if time_step is not None:
             time_step = _checks.number("time_step", time_step, above=0)
-        plan = self._plan(field.shape, start, taken, method, time_step)
-        return _play(plan, field, time_step, _bar(taken, progress))
+        if tolerance is not None:
+            tolerance = _checks.number("tolerance", tolerance, above=0)
+        plan = self._plan(field.shape, start, taken, method, time_step, tolerance)
+        return _play(plan, field, _bar(taken, progress))
 
     def leap(self, u: ArrayLike, steps: int, time_step: float | None = None) -> Array:
         r"""Take `steps` explicit steps at once: every mode of the lattice is multiplied by :math:`\lambda^n`.
@@ -449,11 +455,17 @@ class DiffusionEquation:
         return field, self.lattice(field.shape, time), time
 
     def _plan(
-        self, shape: tuple[int, ...], start: float, times: list[float], method: str, time_step: float | None
-    ) -> list[tuple[Any, Lattice, float, list[float], int]]:
-        """Cut a run where barriers lift; for each part give (scheme, lattice, start, times, how many to yield)."""
+        self,
+        shape: tuple[int, ...],
+        start: float,
+        times: list[float],
+        method: str,
+        time_step: float | None,
+        tolerance: float | None,
+    ) -> list[_Part]:
+        """Cut a run where barriers lift."""
         _checks.choice("method", method, ("auto", *SCHEMES))
-        if time_step is not None and method not in ("auto", *TIMED):
+        if time_step is not None and method not in ("auto", "explicit"):
             raise ValueError(f'time_step belongs to method "explicit", got {time_step:g} with method "{method}"')
         lifts = [lift for lift in self.lift_times if start < lift < times[-1]] if times else []
         plan = []
@@ -461,7 +473,12 @@ class DiffusionEquation:
             lattice = self.lattice(shape, begin)
             wanted = [time for time in times if begin < time <= end or time == begin == start]
             stops = wanted if end == math.inf or end in wanted else [*wanted, end]
-            plan.append((_scheme(lattice, method, time_step), lattice, begin, stops, len(wanted)))
+            scheme = _scheme(lattice, "explicit" if time_step is not None else method)
+            if scheme is explicit:
+                explicit.checked_step(lattice, time_step)
+            error = getattr(scheme, "TOLERANCE", 0.0) if tolerance is None else tolerance
+            setting = time_step if scheme is explicit else error / (1 + len(lifts))
+            plan.append(_Part(scheme, lattice, begin, stops, len(wanted), setting))
         return plan
 
 
@@ -472,14 +489,22 @@ def _shape(shape: Any) -> tuple[int, ...]:
     return tuple(_checks.count("shape", n, least=1) for n in shape)
 
 
-def _scheme(lattice: Lattice, method: str, time_step: float | None) -> Any:
+class _Part(NamedTuple):
+    """A part of a run between two events."""
+
+    scheme: Any
+    lattice: Lattice
+    start: float
+    stops: list[float]
+    wanted: int  # how many of the stops to yield
+    setting: float | None  # what the scheme is told: a time step or a tolerance
+
+
+def _scheme(lattice: Lattice, method: str) -> Any:
     """Find the scheme that solves a problem, or say why the one asked for cannot."""
     if method == "auto":
-        names = TIMED if time_step is not None else tuple(SCHEMES)
-        method = next(name for name in names if SCHEMES[name].obstacle(lattice) is None)
+        return next(scheme for scheme in SCHEMES.values() if scheme.obstacle(lattice) is None)
     _refuse(f'method "{method}"', SCHEMES[method].obstacle(lattice))
-    if method in TIMED:
-        explicit.checked_step(lattice, time_step)
     return SCHEMES[method]
 
 
@@ -489,13 +514,11 @@ def _refuse(what: str, obstacle: str | None) -> None:
         raise ValueError(f"{what} {obstacle}")
 
 
-def _play(
-    plan: list[tuple[Any, Lattice, float, list[float], int]], u: Array, time_step: float | None, bar: Any
-) -> Iterator[tuple[float, Array]]:
+def _play(plan: list[_Part], u: Array, bar: Any) -> Iterator[tuple[float, Array]]:
     """Run the parts of a plan one after the other."""
     with bar:
-        for scheme, lattice, start, stops, wanted in plan:
-            solved = zip(stops, scheme.solve(lattice, u, start, stops, time_step), strict=True)
+        for scheme, lattice, start, stops, wanted, setting in plan:
+            solved = zip(stops, scheme.solve(lattice, u, start, stops, setting), strict=True)
             for number, (time, evolved) in enumerate(solved):
                 if number == len(stops) - 1:
                     u = evolved.copy()  # where the next part begins, whatever becomes of the yielded one

@@ -1,0 +1,292 @@
+r"""Exact in time to a tolerance for any diffusivity, walls and barriers: Chebyshev polynomials of the lattice.
+
+With :math:`\rho` a bound on the decay rates of `L`, :math:`A = 1 + 2L/\rho` has its eigenvalues in -1..1 and
+
+.. math:: e^{tL} = \sum_k (2 - \delta_{k0})\, e^{-z} I_k(z)\, T_k(A), \qquad z = t\rho/2,
+
+in which :math:`T_{k+1}(A) u = 2 A T_k(A) u - T_{k-1}(A) u` costs as much as an explicit step. The weights fall like
+:math:`e^{-k^2/2z}`, so that about :math:`\sqrt{2 z \ln(1/\text{tolerance})}` terms do what takes `z` explicit steps.
+Constant sources and walls `b` bring in :math:`t \varphi_1(tL)(Lu + b)`, the same integrated over time: its weights are
+:math:`(2/\rho)(2 - \delta_{k0}) \int_0^z e^{-y} I_k(y) dy`, with the integral :math:`2 \sum_{m>k} (m-k) e^{-z} I_m(z)`.
+
+References
+----------
+.. [1] H. Tal-Ezer, "Polynomial approximation of functions of matrices and applications", J. Sci. Comput. 4 (1989) 25.
+.. [2] L. Bergamaschi, M. Vianello, "Efficient computation of the exponential operator for large, sparse, symmetric
+   matrices", Numer. Linear Algebra Appl. 7 (2000) 27.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffuseconv import _threads
+from diffuseconv._jit import chebyshev as _loops
+from diffuseconv.diffusion.lattice import SMALLEST_SHARE, Lattice
+
+__all__ = ["TOLERANCE", "obstacle", "solve"]
+
+Array: TypeAlias = NDArray[Any]
+TOLERANCE = 1e-10  # of the field's range
+LONGEST = 1e8  # in units of 2 / rate: beyond, a run is cut (Bessel functions of such arguments lose digits)
+MOST_SHARED = 8  # fields that share one recurrence: what bounds the memory
+SUM_COST = 0.2  # cost of a weighted sum, where a term of the recurrence costs 1
+DEPTH = 8  # terms per pass over memory
+BATCH = 1 << 28  # cell updates between two chances for Ctrl-C
+EXCHANGE = 1 << 17  # cell updates in the time that threads take to wait for each other and swap edges
+MARGIN = int(_loops.MARGIN)
+
+
+def obstacle(lattice: Lattice) -> str | None:
+    """Say why this scheme cannot solve a problem, None if it can."""
+    if not lattice.steady:
+        return "needs walls and sources that do not depend on time or on the field"
+    return None
+
+
+class _Problem(NamedTuple):
+    """What is left to do at some moment: ``u(t) = base + sum of weights * T_k(A) vector``."""
+
+    vector: Array
+    base: Array | None  # None where the weights are those of exp itself
+    largest: float  # bounds on the vector, less its mean level where that does no harm
+    norm: float
+
+
+class _Strip(NamedTuple):
+    """Some planes of the lattice and a halo of their neighbours, laid out for the compiled loop."""
+
+    here: Array  # (planes + 2, rows, stride): T_k, and T_(k-1) below
+    past: Array
+    faces: tuple[Array, Array, Array]
+    inside: NDArray[np.intp]  # which planes of the lattice these are, halo included
+    halo: tuple[int, int]
+    first: int  # the planes that it owns
+    stop: int
+
+
+def solve(
+    lattice: Lattice, u: Array, start: float, times: Sequence[float], tolerance: float = TOLERANCE
+) -> Iterator[Array]:
+    """Yield the field, known at `start`, at each of the `times` (increasing), within `tolerance` times its range.
+
+    The range is that of `u`, with 0 where walls lose salt, or the change in one explicit step if that is larger. The
+    arithmetic is in float64 for float32 fields too.
+    """
+    field, rate = u.astype(np.float64), _rate_bound(lattice, times[-1] - start if times else 0.0)
+    if rate == 0:
+        for time in times:
+            yield (field if lattice.forcing is None else field + (time - start) * lattice.forcing).astype(u.dtype)
+        return
+    problem = _problem(lattice, field, rate)
+    scale = max(problem.largest, 0.0 if problem.base is None else float(np.ptp(field)))
+    allowed = tolerance * scale / max(1, len(times))
+    strips, still = _strips(lattice, rate), ~_moving(lattice)
+    done, begin = 0, start
+    while done < len(times):
+        if times[done] == begin:
+            yield field.astype(u.dtype)
+            done += 1
+            continue
+        if begin > start:
+            problem = _problem(lattice, field, rate)
+        stops = [min(time, begin + 2 * LONGEST / rate) for time in times[done : done + MOST_SHARED]]
+        weights = _shared(problem, [(stop - begin) * rate / 2 for stop in stops], allowed)
+        fields = _sums(lattice, rate, strips, problem, weights)
+        if problem.base is None:
+            np.copyto(fields, field, where=still)  # to the last bit
+        for stop, evolved in zip(stops, fields, strict=False):
+            if stop == times[done]:
+                yield evolved.astype(u.dtype)
+                done += 1
+        field, begin = fields[-1], stops[len(weights) - 1]
+
+
+def _rate_bound(lattice: Lattice, duration: float) -> float:
+    r"""Bound the decay rates, closer than `largest_rate` where the diffusivity is rough and the run is long.
+
+    The spectral radius of `L` is at most that of :math:`|L|`, which has no negative entry, and so at most the largest
+    entry of :math:`|L|x / x` for any positive `x` (Collatz and Wielandt); `x` is improved by power iteration.
+    """
+    rate = lattice.largest_rate
+    rounds = min(8, int(math.sqrt(duration * rate) / 12))
+    if rounds == 0 or lattice.uniform is not None or lattice.diagonal is not None:
+        return rate
+    outflow = 2 * lattice.outflow()
+    x = np.ones(lattice.shape)
+    for _ in range(rounds + 1):
+        grown = lattice.apply(x) + outflow * x
+        rate = min(rate, float((grown / x).max()) * (1 + 1e-12))
+        x = grown / rate + 1e-3 * x  # stays positive
+    return rate
+
+
+def _problem(lattice: Lattice, u: Array, rate: float) -> _Problem:
+    """Say which vector the polynomials act on, and how large it is."""
+    if lattice.forcing is not None:
+        change = (lattice.apply(u) + lattice.forcing) * (2 / rate)
+        return _Problem(change, u, float(np.abs(change).max()), float(np.linalg.norm(change)))
+    moving = u[_moving(lattice)]
+    loses = (lattice.outflow() != lattice.outflow(wall_share=0)).any()
+    level = 0.0 if loses else (moving.max() + moving.min()) / 2  # a constant stays as it is where nothing is lost
+    return _Problem(u, None, float(np.abs(moving - level).max()), float(np.linalg.norm(moving - level)))
+
+
+def _moving(lattice: Lattice) -> NDArray[np.bool_]:
+    """Tell which cells exchange anything."""
+    moving: NDArray[np.bool_] = np.broadcast_to(lattice.outflow() > 0, lattice.shape)
+    return moving if lattice.diagonal is None else moving | (lattice.diagonal.diagonal() != 0).reshape(lattice.shape)
+
+
+def _weights(problem: _Problem, z: float, allowed: float) -> Array:
+    """Give the weights for `z` (half the rate times the time): an even number of them, which keeps the error allowed.
+
+    What is left out is bounded cell by cell: a row of T_k has a Euclidean norm of at most 1 and reaches k cells far, so
+    that ``|T_k v|`` is at most ``sqrt(cells in reach) * max |v|``, and at most the Euclidean norm of `v`. Their sum
+    goes to the first weight, which conserves salt and at most doubles the error.
+    """
+    from scipy.special import ive
+
+    weights: Array = ive(np.arange(2 * math.ceil(5 * math.sqrt(z)) + 40), z)  # exp(-50) is left out
+    whole = 1.0
+    if problem.base is not None:
+        beyond = weights[::-1].cumsum()[::-1] - weights
+        weights, whole = 2 * beyond[::-1].cumsum()[::-1], z
+    weights[1:] *= 2
+    reach = np.minimum(problem.vector.size, (2.0 * np.arange(len(weights)) + 1) ** problem.vector.ndim)
+    left_out = 2 * (weights * np.minimum(np.sqrt(reach) * problem.largest, problem.norm))[::-1].cumsum()[::-1]
+    count = max(4, int(np.searchsorted(-left_out, -allowed)))
+    kept = weights[: count + count % 2]
+    kept[0] += whole - kept.sum()
+    return kept
+
+
+def _shared(problem: _Problem, ahead: Sequence[float], allowed: float) -> list[Array]:
+    """Give the weights of as many of the growing `ahead` as had better share a recurrence than start anew."""
+    taken = [_weights(problem, ahead[0], allowed)]
+    for before, z in itertools.pairwise(ahead):
+        weights = _weights(problem, z, allowed)
+        anew = len(_weights(problem, z - before, allowed)) if z > before else 0
+        if len(weights) - len(taken[-1]) + SUM_COST * len(weights) > (1 + SUM_COST) * anew:
+            break
+        taken.append(weights)
+    return taken
+
+
+def _sums(lattice: Lattice, rate: float, strips: list[_Strip], problem: _Problem, weights: list[Array]) -> Array:
+    """Run the recurrence once and give all weighted sums, one after the other along a new first axis."""
+    vector = problem.vector
+    first = vector + 2 / rate * lattice.apply(np.ascontiguousarray(vector))
+    base = 0.0 if problem.base is None else problem.base
+    totals = np.stack([base + w[0] * vector + w[1] * first for w in weights])
+    ends = np.array([len(w) - 1 for w in weights])
+    table = np.zeros((len(weights), ends.max() + 1))
+    for row, w in zip(table, weights, strict=True):
+        row[: len(w)] = w
+    if lattice.diagonal is not None:
+        past, here = vector, first
+        for k in range(2, table.shape[1]):
+            past, here = here, 2 * here + 4 / rate * lattice.apply(here) - past
+            totals += np.multiply.outer(table[:, k], here)
+        return totals
+    (planes, rows, size), (_, wrap1, wrap2) = _block(lattice)
+    for strip in strips:
+        for room, field in ((strip.here, first), (strip.past, vector)):
+            cells = room[1:-1, :, MARGIN : MARGIN + size]
+            cells[...] = field.reshape(planes, rows, size)[strip.inside]
+            if wrap2:
+                room[1:-1, :, MARGIN - 1], room[1:-1, :, MARGIN + size] = cells[..., -1], cells[..., 0]
+    parts = totals.reshape(len(weights), planes, rows, size)
+    halo = max(max(strip.halo) for strip in strips)
+    batch = halo or max(2, BATCH // vector.size // 2 * 2)
+    for k in range(1, int(ends.max()), batch):
+        steps = min(batch, int(ends.max()) - k)
+        if halo and k > 1:
+            _exchange(strips)
+        shape = (rows, size, strips[0].here.shape[-1], wrap1, wrap2)
+        blocks = []
+        for strip in strips:
+            flat = [room.reshape(-1) for room in (strip.here, strip.past, *strip.faces)]
+            mine = parts[:, strip.first : strip.stop]
+            blocks.append((*flat, *shape, table, ends, k, steps, DEPTH, strip.halo[0], mine))
+        _threads.run(_loops.recur, blocks)
+    return totals
+
+
+def _exchange(strips: list[_Strip]) -> None:
+    """Fetch the halos from the strips that own them."""
+    for number, strip in enumerate(strips):
+        before, after = strips[number - 1], strips[(number + 1) % len(strips)]
+        low, high = strip.halo
+        own = strip.stop - strip.first
+        for name in ("here", "past"):
+            room, left, right = (getattr(each, name) for each in (strip, before, after))
+            end = 1 + before.halo[0] + before.stop - before.first
+            room[1 : 1 + low] = left[end - low : end]
+            room[1 + low + own : 1 + low + own + high] = right[1 + after.halo[0] : 1 + after.halo[0] + high]
+
+
+def _block(lattice: Lattice) -> tuple[tuple[int, int, int], tuple[bool, bool, bool]]:
+    """Take a line or plane as (planes, rows, cells) and say which of these axes close on themselves."""
+    shape, wraps = lattice.shape, lattice.periodic
+    planes, wrap0 = (shape[0], wraps[0]) if len(shape) > 1 else (1, False)
+    rows, wrap1 = (shape[1], wraps[1]) if len(shape) > 2 else (1, False)
+    return (planes, rows, shape[-1]), (wrap0, wrap1, wraps[-1])
+
+
+def _strips(lattice: Lattice, rate: float) -> list[_Strip]:
+    """Cut the lattice into strips of planes, one for each thread that pays, and lay out their faces."""
+    (planes, rows, size), (wrap, _, _) = _block(lattice)
+    faces = lattice.faces(scale=4 / rate)
+    wrap = wrap and planes > 1
+    parts = _threads.slices(planes, min(_threads.count(), planes // 2, planes * rows * size // SMALLEST_SHARE))
+    # a halo spares an exchange per term: the best number of planes weighs the work in it against waiting
+    smallest = min(stop - first for first, stop in parts)
+    halo = min(2 * math.isqrt(EXCHANGE // (4 * rows * size) + 1), smallest // 2 * 2)
+    strips = []
+    for first, stop in parts:
+        low, high = (halo if wrap or first > 0 else 0), (halo if wrap or stop < planes else 0)
+        inside = np.arange(first - low, stop + high) % planes
+        room = (len(inside) + 2, rows, -(-(size + 1) // MARGIN) * MARGIN + MARGIN)
+
+        def laid_out(rates: Array, room: tuple[int, int, int]) -> Array:
+            """Put rates or values into zeros, one spare plane before them and MARGIN cells before each row."""
+            full = _aligned(room)
+            full[1 : 1 + len(rates), : rates.shape[1], MARGIN : MARGIN + rates.shape[2]] = rates
+            return full
+
+        across = (np.zeros((2, 1, size)) if len(faces) == 1 else faces[0].reshape(planes + 1, rows, size))[
+            np.append(inside, inside[-1] + 1)
+        ]
+        middle = faces[1][inside] if len(faces) == 3 else np.empty((0, 0, 0))
+        along = faces[-1].reshape(planes, rows, size + 1)[inside]
+        wide = (room[0], rows + 1, room[2])
+        strips.append(
+            _Strip(
+                _aligned(room),
+                _aligned(room),
+                (
+                    laid_out(across, room),
+                    laid_out(middle, wide) if middle.size else middle,
+                    laid_out(along, room),
+                ),
+                inside,
+                (low, high),
+                first,
+                stop,
+            )
+        )
+    return strips
+
+
+def _aligned(shape: tuple[int, ...]) -> Array:
+    """Make zeros that begin on a cache line: vectors that straddle two lines cost twice."""
+    room = np.zeros(math.prod(shape) + 8)
+    skip = -room.ctypes.data % 64 // 8
+    return room[skip : skip + math.prod(shape)].reshape(shape)

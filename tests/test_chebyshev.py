@@ -1,0 +1,155 @@
+"""The Chebyshev expansion against matrix exponentials of an operator written down cell by cell, and its tolerance."""
+
+import numba
+import numpy as np
+import pytest
+import scipy.integrate
+import scipy.linalg
+import scipy.special
+import strategies
+from hypothesis import given
+from hypothesis import strategies as st
+from problems import equation, exact, matrices
+
+import diffuseconv as dc
+from diffuseconv._jit import chebyshev as loops
+from diffuseconv.diffusion import chebyshev
+
+ROUNDING = 1e-13  # a few hundred terms, each with a few roundings
+
+
+def scale_of(problem, u):
+    """What a tolerance is relative to: the field's range, the sea's 0 included, or what comes in during one step."""
+    left, right = matrices(problem)
+    rate = equation(problem).lattice(u.shape).largest_rate
+    change = np.abs(left @ u.ravel() + right).max() * 2 / rate if rate > 0 else 0.0
+    return max(np.ptp(u), np.abs(u).max(), change)
+
+
+@given(st.data(), strategies.problems(), st.floats(0, 300))
+def test_it_agrees_with_the_matrix(data, problem, z):
+    u = data.draw(strategies.fields(problem["shape"]))
+    lattice = equation(problem).lattice(u.shape)
+    left, right = matrices(problem)
+    got = lattice.apply(u).ravel() + (0.0 if lattice.forcing is None else lattice.forcing.ravel())
+    scale = np.abs(u).max() * max(1.0, lattice.largest_rate) + np.abs(right).max()
+    np.testing.assert_allclose(got, left @ u.ravel() + right, rtol=0, atol=1e-14 * scale)
+    times = np.array([0.0, 0.0, 0.1, 0.5, 0.5, 0.9, 1.0]) * z / max(lattice.largest_rate / 2, 0.01)
+    frames = list(equation(problem).frames(u, times, "chebyshev", tolerance=1e-14))
+    for time, (given_time, field) in zip(times, frames, strict=True):
+        assert given_time == time
+        expected = exact(problem, u, time)
+        np.testing.assert_allclose(field, expected, rtol=0, atol=ROUNDING * max(1.0, np.abs(expected).max(), scale))
+
+
+@given(st.data(), strategies.problems(), st.floats(1, 1000), st.sampled_from([1e-2, 1e-6, 1e-10]))
+def test_the_error_is_below_the_tolerance(data, problem, z, tolerance):
+    u = data.draw(strategies.fields(problem["shape"]))
+    duration = z / max(equation(problem).lattice(u.shape).largest_rate / 2, 0.01)
+    got = equation(problem).evolve(u, duration, "chebyshev", tolerance=tolerance)
+    expected = exact(problem, u, duration)
+    error = np.abs(got - expected).max()
+    assert error <= tolerance * scale_of(problem, u) + ROUNDING * max(1.0, np.abs(expected).max(), scale_of(problem, u))
+
+
+@given(st.floats(0.01, 3e3))
+def test_the_weights_integrate_those_of_the_exponential(z):
+    flat = np.ones(3)
+    bare = chebyshev._weights(chebyshev._Problem(flat, None, 1.0, 1.0), z, 0.0)
+    summed = chebyshev._weights(chebyshev._Problem(flat, flat, 1.0, 1.0), z, 0.0)
+    assert abs(bare.sum() - 1) <= 1e-14
+    assert abs(summed.sum() - z) <= 1e-13 * z
+    whole = z * (scipy.special.ive(0, z) + scipy.special.ive(1, z))  # Abramowitz & Stegun 11.3.12
+    assert abs(summed[0] - whole) <= 1e-13 * whole + 1e-14 * z  # the weights add up to z exactly
+    for k in (1, 5):
+        part = scipy.integrate.quad(lambda y: 2 * scipy.special.ive(k, y), 0, z, epsabs=0, epsrel=1e-9, limit=400)[0]  # noqa: B023
+        assert abs(summed[k] - part) <= 1e-8 * part
+
+
+def test_terms_grow_as_the_square_root_of_time():
+    """412 terms reach 2e-6 and 708 reach 1e-13 where explicit steps of the default length number 16,000."""
+    field = np.zeros((256, 256))
+    field[0, 0] = 1.0
+    problem = chebyshev._Problem(field, None, 1.0, 1.0)
+    assert len(chebyshev._weights(problem, 8000.0, 4e-6)) <= 460
+    assert len(chebyshev._weights(problem, 8000.0, 2e-13)) <= 720
+    counts = [len(chebyshev._weights(problem, z, 1e-10)) for z in (1e3, 4e3, 1.6e4, 6.4e4)]
+    np.testing.assert_allclose(np.divide(counts[1:], counts[:-1]), 2, rtol=0.02)
+
+
+def test_tensors_barriers_that_lift_and_far_times(monkeypatch):
+    rng = np.random.default_rng(0)
+    u = rng.random((6, 7))
+    tensor = dc.DiffusionEquation(np.array([[1.0, 0.6], [0.6, 0.8]]), boundary="periodic")
+    matrix = tensor.operator(u.shape).matrix.toarray()
+    expected = (scipy.linalg.expm(5 * matrix) @ u.ravel()).reshape(u.shape)
+    np.testing.assert_allclose(tensor.evolve(u, 5.0, tolerance=1e-14), expected, rtol=0, atol=ROUNDING)
+
+    shut = np.zeros((5, 7), dtype=bool)
+    shut[2] = True
+    wall = dc.DiffusionEquation(rng.random((6, 7)), barriers=[shut, None])
+    door = dc.DiffusionEquation(wall.diffusivity, barriers=[dc.Barrier(shut, lifted_at=2.0), None])
+    opened = dc.DiffusionEquation(wall.diffusivity)
+    expected = opened.evolve(wall.evolve(u, 2.0), 1.5)
+    np.testing.assert_allclose(door.evolve(u, 3.5), expected, rtol=0, atol=1e-10)
+
+    whole = list(door.frames(u, [3.0, 50.0, 51.0]))
+    monkeypatch.setattr(chebyshev, "LONGEST", 1.0)
+    for (_, one), (_, other) in zip(door.frames(u, [3.0, 50.0, 51.0]), whole, strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=2e-9)
+
+
+@pytest.mark.parametrize("boundary", ["periodic", "absorbing"])
+@pytest.mark.parametrize("shape", [(23, 5), (12, 4, 5), (64,)])
+def test_threads_change_no_bit(boundary, shape, monkeypatch):
+    rng = np.random.default_rng(3)
+    u, diffusivity = rng.random(shape), rng.random(shape)
+    eq = dc.DiffusionEquation(diffusivity, boundary=boundary)
+    [alone] = [field for _, field in eq.frames(u, [40.0])]
+    monkeypatch.setattr(chebyshev, "SMALLEST_SHARE", 1)
+    monkeypatch.setattr(chebyshev, "EXCHANGE", 100)
+    monkeypatch.setattr(numba, "get_num_threads", lambda: 5)
+    assert len(chebyshev._strips(eq.lattice(shape), 1.0)) == max(1, min(5, shape[0] // 2 if len(shape) > 1 else 1))
+    assert np.array_equal(eq.evolve(u, 40.0), alone)
+
+
+def test_it_keeps_what_does_not_move_and_the_dtype():
+    diffusivity = np.ones((6, 6))
+    diffusivity[2:4, 2:4] = 0
+    u = np.random.default_rng(1).random((6, 6)).astype(np.float32)
+    eq = dc.DiffusionEquation(diffusivity)
+    evolved = eq.evolve(u, 100.0, "chebyshev")
+    assert evolved.dtype == np.float32
+    assert np.array_equal(evolved[2:4, 2:4], u[2:4, 2:4])
+    assert abs(float(evolved.sum(dtype=np.float64) - u.sum(dtype=np.float64))) <= 36 * 2**-24
+    first, second = (field for _, field in eq.frames(u, [1.0, 1.0]))
+    first[:] = 0
+    assert second.any()
+    still = dc.DiffusionEquation(0.0, source=2.0).evolve(u, 3.0, "chebyshev")
+    np.testing.assert_allclose(still, u + np.float32(6), rtol=1e-7)
+
+
+def test_compiled_loops_are_plain_python_too():
+    """The recurrence without the compiler gives the same sums."""
+    lattice = dc.DiffusionEquation(np.arange(1.0, 13).reshape(3, 2, 2), boundary="absorbing").lattice((3, 2, 2))
+    u = np.arange(12.0).reshape(3, 2, 2)
+    strips = chebyshev._strips(lattice, lattice.largest_rate)
+    problem = chebyshev._problem(lattice, u, lattice.largest_rate)
+    weights = [chebyshev._weights(problem, 2.0, 1e-3)]
+    compiled = chebyshev._sums(lattice, lattice.largest_rate, strips, problem, weights)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("recur", "recur_row", "add_middle", "add_pair"):
+            patch.setattr(loops, name, getattr(loops, name).py_func)
+        plain = chebyshev._sums(lattice, lattice.largest_rate, strips, problem, weights)
+    np.testing.assert_allclose(plain, compiled, rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    "eq",
+    [dc.DiffusionEquation(source=lambda t: t), dc.DiffusionEquation(boundary=dc.Held(lambda t: t))],
+)
+def test_what_depends_on_time_is_refused(eq):
+    with pytest.raises(ValueError, match=r'^method "chebyshev" needs walls and sources that do not depend on time'):
+        eq.evolve(np.ones((3, 3)), 1.0, "chebyshev")
+    with pytest.raises(ValueError, match=r"^tolerance must be greater than 0, got 0$"):
+        eq.evolve(np.ones((3, 3)), 1.0, tolerance=0.0)
