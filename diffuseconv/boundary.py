@@ -126,17 +126,25 @@ def extend(
     >>> extend(np.array([1.0, 2.0, 3.0]), [(2, 1)], ["reflecting"])
     array([2., 1., 1., 2., 3., 3.])
     """
-    extended = field
-    for axis, (before, after), name in zip(axes or range(field.ndim), widths, boundary, strict=True):
-        if before == 0 and after == 0:
-            continue
+    which = list(zip(axes or range(field.ndim), widths, boundary, strict=True))
+    shape, inside = list(field.shape), [slice(None)] * field.ndim
+    for axis, (before, after), _ in which:
+        shape[axis] += before + after
+        inside[axis] = slice(before, before + field.shape[axis])
+    extended = np.empty(shape, field.dtype)
+    extended[tuple(inside)] = field
+    for axis, (before, after), name in which:  # the edges alone, from all that is already there
         size = field.shape[axis]
-        source, sign = fold(np.arange(-before, size + after), size, name)
-        extended = np.take(extended, source, axis=axis)
-        if name in ("absorbing", "zero"):
-            column = sign.reshape([-1 if a == axis else 1 for a in range(field.ndim)])
-            extended *= column.astype(field.dtype)
-    return extended.copy() if extended is field else extended
+        there = extended[tuple(inside)]
+        for start, stop in ((-before, 0), (size, size + after)):
+            source, sign = fold(np.arange(start, stop), size, name)
+            edge = there[(slice(None),) * axis + (source,)]  # (take would first copy all that is there)
+            if name in ("absorbing", "zero"):
+                edge *= sign.astype(field.dtype).reshape([-1 if a == axis else 1 for a in range(field.ndim)])
+            inside[axis] = slice(before + start, before + stop)
+            extended[tuple(inside)] = edge
+        inside[axis] = slice(None)
+    return extended
 
 
 def eigenvalues(size: int, boundary: str) -> NDArray[np.float64]:

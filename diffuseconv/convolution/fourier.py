@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 from diffuseconv import _threads
 from diffuseconv.boundary import extend
+from diffuseconv.convolution.methods import pieces
 
 __all__ = ["correlate_in_fourier_space"]
 
 Array = NDArray[Any]
-PIECE = {1: 32768, 2: 256, 3: 64}  # cells a side of the smallest pieces: they stay in a fast cache
-KERNELS_A_PIECE = 5  # pieces as long as five kernels: longer ones overlap less, shorter ones transform quicker
 SAFE_POWER = {4: 40, 8: 300}  # products of values up to 2**this, of so many bytes, cannot overflow in the transforms
 
 
@@ -44,15 +43,15 @@ def correlate_in_fourier_space(
     import scipy.fft
 
     ndim = stack.ndim - 1
-    plans = [_plan(*axis, PIECE[ndim]) for axis in zip(stack.shape[1:], bank.shape[1:], widths, names, strict=True)]
+    plans = [_plan(*axis, ndim) for axis in zip(stack.shape[1:], bank.shape[1:], widths, names, strict=True)]
     stack, field_power = _tamed(stack)
     bank, kernel_power = _tamed(bank)
     axes, sizes = tuple(range(1, ndim + 1)), [plan.size for plan in plans]
     extended = extend(stack, [plan.reach for plan in plans], names, axes)
     out = np.empty((len(bank), len(stack), *(plan.length for plan in plans)), stack.dtype)
     starts = [range(0, plan.length, plan.step) for plan in plans]
-    pieces = list(itertools.product(range(len(stack)), *starts))
-    workers = _threads.count() if len(pieces) == 1 else 1
+    jobs = list(itertools.product(range(len(stack)), *starts))
+    workers = _threads.count() if len(jobs) == 1 else 1
 
     taps = np.zeros((len(bank), *sizes), stack.dtype)
     np.add.at(taps, np.ix_(np.arange(len(bank)), *(plan.taps for plan in plans)), bank)
@@ -68,22 +67,21 @@ def correlate_in_fourier_space(
             target = out[number, field][into]
             target[...] = sums[tuple(map(slice, target.shape))]
 
-    _threads.run(sum_piece, pieces)
+    _threads.run(sum_piece, jobs)
     if field_power or kernel_power:
         with np.errstate(over="ignore", under="ignore"):
             np.ldexp(out, field_power + kernel_power, out=out)
     return out
 
 
-def _plan(size: int, taps: int, width: tuple[int, int], name: str, least: int) -> _Axis:
+def _plan(size: int, taps: int, width: tuple[int, int], name: str, ndim: int) -> _Axis:
     """Decide on the pieces of one axis, or on one transform of the continued field or of one of its periods."""
     import scipy.fft
 
     before, after = width
     length = size + before + after - taps + 1
-    piece = max(least, KERNELS_A_PIECE * taps)
-    if 4 * piece < 3 * (length + taps):
-        step = -(-length // -(-length // (piece - taps + 1)))
+    count, step = pieces(length, taps, ndim)
+    if count > 1:
         return _Axis(width, scipy.fft.next_fast_len(step + taps - 1, real=True), step, length, np.arange(taps))
     needed = size + (max(before, after) if name == "zero" else before + after)  # wrapped zeros do no harm
     reach = (0, 0) if name == "zero" else width

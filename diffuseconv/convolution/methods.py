@@ -5,7 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-__all__ = ["convolution_method"]
+__all__ = ["convolution_method", "pieces"]
+
+PIECE = {1: 32768, 2: 320, 3: 64}  # cells a side of the smallest pieces to transform: they nearly stay in a fast cache
+KERNELS_A_PIECE = 3  # pieces as long as three kernels: longer ones overlap less, shorter ones transform quicker
+# Nanoseconds in float64 on two threads (see benchmarks/convolution.py); only their ratios matter.
+PIXEL, TAP, TAP_ON_A_LINE = 0.4, 0.0215, 0.15  # a line fills but one of the four rows of a tile
+PASS, TAP_OF_A_PASS = 1.2, 0.04
+WAVE, FAR_WAVE, NEAR = 0.22, 0.44, 500_000  # for each cell and power of two of a transform; of more cells than NEAR
+SINGLE = {"direct": 0.5, "separable": 0.5, "fft": 0.6}  # the cost of float32, as a share
 
 
 def convolution_method(
@@ -32,9 +40,29 @@ def convolution_method(
     >>> convolution_method((256, 256), (3, 3)), convolution_method((1024, 1024), (201, 201))
     ('direct', 'fft')
     """
-    pixels = math.prod(field_shape)
-    padded = math.prod(n + k for n, k in zip(field_shape, kernel_shape, strict=True))
-    cost = {"direct": math.prod(kernel_shape) * pixels, "fft": 15 * padded * math.log2(padded)}
-    if rank_one and len(kernel_shape) > 1:
-        cost["separable"] = (sum(kernel_shape) + 10) * pixels
+    pixels, taps, ndim = math.prod(field_shape), math.prod(kernel_shape), len(kernel_shape)
+    lengths = [pieces(n, k, ndim) for n, k in zip(field_shape, kernel_shape, strict=True)]
+    transformed = math.prod(step + k - 1 for (_, step), k in zip(lengths, kernel_shape, strict=True))
+    transforms = 1 + 2 * math.prod(count for count, _ in lengths)
+    cost = {
+        "direct": pixels * (PIXEL + taps * (TAP if ndim > 1 else TAP_ON_A_LINE)),
+        "fft": transforms * transformed * math.log2(transformed + 1) * (WAVE if transformed < NEAR else FAR_WAVE),
+    }
+    if rank_one and ndim > 1:
+        cost["separable"] = pixels * sum(PASS + k * TAP_OF_A_PASS for k in kernel_shape)
+    if dtype == "float32":
+        cost = {name: SINGLE[name] * value for name, value in cost.items()}
     return min(cost, key=lambda name: cost[name])
+
+
+def pieces(length: int, taps: int, ndim: int) -> tuple[int, int]:
+    """Say in how many pieces to transform an axis with so many results, and how many results each piece gives.
+
+    Examples
+    --------
+    >>> pieces(1024, 63, 2)
+    (4, 256)
+    """
+    piece = max(PIECE[ndim], KERNELS_A_PIECE * taps)
+    count = round(length / (piece - taps + 1)) if 4 * piece < 3 * (length + taps) else 1
+    return count, -(-length // count)
