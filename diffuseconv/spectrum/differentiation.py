@@ -91,7 +91,6 @@ def _factor(size: int, order: int, spacing: float, dtype: np.dtype[Any]) -> NDAr
     """The multiplier (ik)**order of every mode of a real transform."""
     with np.errstate(over="ignore", invalid="ignore"):
         wave_number = 2 * np.pi * np.arange(size // 2 + 1) / (size * spacing)
+        # odd orders make the sawtooth imaginary, which the real inverse transform drops
         factor = _POWERS_OF_I[order % 4] * wave_number**order
-        if order % 2 and size % 2 == 0:
-            factor[-1] = 0
         return factor.astype(np.result_type(dtype, np.complex64))
