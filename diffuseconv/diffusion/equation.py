@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diffuseconv import _checks
-from diffuseconv.diffusion import chebyshev, diagnostics, explicit, spectral, walls
+from diffuseconv.diffusion import chebyshev, diagnostics, explicit, spectral, steady, walls
 from diffuseconv.diffusion.barriers import Barrier
 from diffuseconv.diffusion.discretise import arguments_of, discretise
 from diffuseconv.diffusion.lattice import Lattice
@@ -277,6 +277,66 @@ class DiffusionEquation:
         _refuse("leap", spectral.obstacle(lattice))
         step = explicit.checked_step(lattice, time_step)
         return spectral.leap(lattice, field, steps, step if math.isfinite(step) else 1.0)
+
+    def steady_state(self, u: ArrayLike | None = None) -> Array:
+        r"""Give the limit of long times: the field at which :math:`\nabla \cdot (D \nabla u) + \text{source} = 0`.
+
+        It is found by one sparse linear solve (conjugate gradients for large tanks), not by waiting. Each part of the
+        tank that walls, barriers, the mask or `D` = 0 cut off has its own limit: where some wall lets salt leave, it
+        does not depend on the start; elsewhere the salt of that part stays, and source and fluxes must balance.
+
+        Parameters
+        ----------
+        u : array_like, optional
+            The field at time 0. May be left out if no part of the tank is closed and an array among the arguments of
+            the equation (`diffusivity`, `barriers`, `source`, `mask`) tells the shape; what the mask leaves out is then
+            0.
+
+        Returns
+        -------
+        ndarray
+            A new array of `u`'s shape and dtype (float64 without `u`).
+
+        Raises
+        ------
+        TypeError, ValueError
+            If walls or the source depend on time or on the field, if more salt flows into a closed part of the tank
+            than out of it, or if `u` is needed.
+
+        Examples
+        --------
+        >>> layers = np.repeat([1.0, 0.1, 1.0], 2)
+        >>> rod = dc.DiffusionEquation((layers,), boundary=((dc.Held(0.0), dc.Held(12.0)),))
+        >>> rod.steady_state().round(9)
+        array([ 0.25,  0.75,  3.5 ,  8.5 , 11.25, 11.75])
+        >>> dc.DiffusionEquation(boundary="periodic").steady_state([4.0, 0.0, 2.0])
+        array([2., 2., 2.])
+        """
+        field = None if u is None else _checks.field("u", u)
+        shape = self._told_shape() if field is None else field.shape
+        last = max(self.lift_times, default=0.0)
+        lattice = self.lattice(shape, last)
+        _refuse("steady_state", steady.obstacle(lattice))
+        if field is not None and last > 0:  # which salt each part holds is settled when the last barrier lifts
+            field = self.evolve(field, last)
+        dry = None if self.mask is None else ~np.asarray(self.mask)
+        found = steady.limit(lattice, None if field is None else field.astype(np.float64), dry)
+        return found if field is None else found.astype(field.dtype)
+
+    def _told_shape(self) -> tuple[int, ...]:
+        """Give the shape of the field, as far as the arguments tell it."""
+        items = self.diffusivity if isinstance(self.diffusivity, tuple) else (self.diffusivity,)
+        arrays = [item for item in (self.mask, self.source, *items) if isinstance(item, np.ndarray) and item.ndim]
+        if len(arrays) == 1 and arrays[0] is self.diffusivity and max(arrays[0].shape) <= 3:
+            arrays = []  # rather a tensor, or one number per axis
+        for axis, barrier in enumerate(self.barriers or ()):
+            if barrier is not None:
+                return tuple(n + (a == axis) for a, n in enumerate(barrier.shut.shape))
+        if not arrays:
+            raise ValueError(
+                "u must be given for a steady state: no array among the equation's arguments has its shape"
+            )
+        return arrays[0].shape
 
     def propagator(self, duration: float, ndim: int | None = None) -> Propagator:
         r"""Give the propagator that takes `duration` at once: the heat kernel :math:`e^{tL}` of the lattice.
