@@ -204,3 +204,46 @@ def diffusion(shape, diffusivity, spacing, walls, barriers=None, permeability=0.
             left[number[i], number[j]] += 1 / resistance / dx
             left[number[i], number[i]] -= 1 / resistance / dx
     return left, right
+
+
+def through_wall(u, wall, diffusivity, dx):
+    """Rate of change of an edge cell by the ghost cell beyond its wall: ("held", v), ("flux", q) or ("mixed", a, b, c).
+
+    The wall's value is the mean of cell and ghost, the gradient on it their difference over the spacing.
+    """
+    kind, *values = wall
+    if kind == "held":
+        ghost = 2 * values[0] - u
+    elif kind == "flux":
+        return values[0] / dx
+    else:
+        a, b, c = values
+        # a (g + u) / 2 + b D (g - u) / dx = c
+        ghost = (c - u * (a / 2 - b * diffusivity / dx)) / (a / 2 + b * diffusivity / dx)
+    return diffusivity * (ghost - u) / dx**2
+
+
+def diffuse(u, diffusivity, spacing, walls, shut=(), permeability=0.0, source=0.0):
+    """Rate of change with a diffusivity of the field's shape; `walls[axis]` is "periodic" or a (low, high) pair.
+
+    `shut` holds (axis, index of the lower cell) of faces with a barrier.
+    """
+    out = np.zeros(u.shape)
+    for i in np.ndindex(u.shape):
+        out[i] = source
+        for axis, side in itertools.product(range(u.ndim), (-1, 1)):
+            n, dx = u.shape[axis], spacing[axis]
+            j = list(i)
+            j[axis] += side
+            if not 0 <= j[axis] < n:
+                if walls[axis] != "periodic":
+                    out[i] += through_wall(u[i], walls[axis][side > 0], diffusivity[i], dx)
+                    continue
+                j[axis] %= n
+            j = tuple(j)
+            resistance = dx / 2 / diffusivity[i] + dx / 2 / diffusivity[j] if diffusivity[i] * diffusivity[j] else None
+            if (axis, min(i, j)) in shut and abs(i[axis] - j[axis]) == 1:
+                resistance = resistance + 1 / permeability if permeability and resistance else None
+            if resistance:
+                out[i] += (u[j] - u[i]) / (resistance * dx)
+    return out

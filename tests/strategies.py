@@ -135,4 +135,22 @@ def problems(draw: st.DrawFn, ndim: int | tuple[int, int] = (1, 3), most: int = 
         "permeability": draw(st.just(0.0) | st.floats(0.1, 10)),
         "mask": draw(st.none() | masks(shape)),
         "source": None if closed else draw(st.none() | fields(shape, size=10.0)),
+
+
+def tanks(
+    draw: st.DrawFn, ndim: int | tuple[int, int] = (1, 3), most: int = 6, leaky: bool = True
+) -> tuple[tuple[int, ...], dict]:
+    """Draw a field's shape and the arguments of a diffusion equation without sources; `leaky` allows losing walls."""
+    shape = draw(shapes(ndim, most))
+    rate = st.floats(0.1, 10)
+    per_cell = hnp.arrays(np.float64, shape, elements=st.just(0.0) | rate)
+    diffusivity = draw(rate | st.tuples(*[rate] * len(shape)) | per_cell)
+    names = BOUNDARIES if leaky else st.sampled_from(["reflecting", "periodic"])
+    closed = [hnp.arrays(np.bool_, tuple(n - (a == axis) for a, n in enumerate(shape))) for axis in range(len(shape))]
+    return shape, {
+        "diffusivity": diffusivity,
+        "spacing": draw(st.tuples(*[st.floats(0.3, 3)] * len(shape))),
+        "boundary": draw(st.tuples(*[names] * len(shape))),
+        "barriers": draw(st.none() | st.tuples(*closed)),
+        "mask": draw(st.none() | hnp.arrays(np.bool_, shape)),
     }

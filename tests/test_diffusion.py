@@ -1,5 +1,6 @@
 """The diffusion equation against its definition: the matrix of the lattice, built by plain loops."""
 
+import dataclasses
 import math
 
 import naive
@@ -9,8 +10,11 @@ import scipy.linalg
 import strategies
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 import diffuseconv as dc
+from diffuseconv._jit import diffusion as loops
+from diffuseconv.diffusion import strips
 
 
 def matrix(shape, diffusivity, spacing, boundary):
@@ -55,3 +59,395 @@ def test_a_step_above_the_limit_is_refused():
     assert eq.stable_time_step(2) == eq.stable_time_step((9, 9)) == 0.03125
     with pytest.raises(ValueError, match=r"at most the stability limit 0\.03125, got 0\.0313"):
         eq.evolve(np.ones((9, 9)), 1.0, "explicit", 0.0313)
+
+
+WALLS = {"held": dc.Held, "flux": dc.Flux, "mixed": dc.Mixed}
+
+
+@st.composite
+def wall(draw):
+    kind = draw(st.sampled_from(list(WALLS)))
+    value = draw(strategies.numbers(5.0))
+    return (kind, draw(st.floats(0, 3)), draw(st.floats(0.1, 3)), value) if kind == "mixed" else (kind, value)
+
+
+@given(st.data(), strategies.shapes((1, 3), most=4))
+def test_everything_at_once_agrees_with_plain_loops(data, shape):
+    """Varied D with islands, walls per side, leaky barriers and a source: right-hand side, matrix, flux and budget."""
+    u = data.draw(strategies.fields(shape, size=10.0))
+    diffusivity = data.draw(hnp.arrays(np.float64, shape, elements=st.just(0.0) | st.floats(0.1, 10)))
+    spacing = data.draw(st.tuples(*[st.floats(0.3, 3)] * u.ndim))
+    walls = data.draw(st.tuples(*[st.just("periodic") | st.tuples(wall(), wall())] * u.ndim))
+    between = [tuple(n - (a == axis) for a, n in enumerate(shape)) for axis in range(u.ndim)]
+    shut = data.draw(st.tuples(*[hnp.arrays(np.bool_, faces) for faces in between]))
+    permeability, source = data.draw(st.just(0.0) | st.floats(0.1, 3)), data.draw(strategies.numbers(5.0))
+    eq = dc.DiffusionEquation(
+        diffusivity,
+        spacing,
+        [side if side == "periodic" else tuple(WALLS[kind](*values) for kind, *values in side) for side in walls],
+        [dc.Barrier(faces, permeability) for faces in shut],
+        source,
+    )
+    # a face between the last and first cell of a periodic axis carries no barrier; with two cells they share a pair
+    faces = {(axis, i) for axis, closed in enumerate(shut) for i in zip(*np.nonzero(closed), strict=True)}
+    if any(side == "periodic" and n == 2 for side, n in zip(walls, shape, strict=True)):
+        faces = set()
+        eq = dataclasses.replace(eq, barriers=None)
+    expected = naive.diffuse(u, diffusivity, spacing, walls, faces, permeability, source)
+    lattice = eq.lattice(shape)
+    scale = 1e-13 * (1 + peak(u)) * max(1.0, lattice.largest_rate, *(1 / s for s in spacing))
+    atol = 100 * scale
+    np.testing.assert_allclose(lattice.rhs(0.0, u), expected, rtol=0, atol=atol)
+    op = eq.operator(shape)
+    np.testing.assert_allclose(op.matrix @ u.ravel() + op.b(), expected.ravel(), rtol=0, atol=atol)
+    np.testing.assert_allclose(op.rhs(0.0, u.ravel()), expected.ravel(), rtol=0, atol=atol)
+    assert op.matvec(u.ravel()).shape == (u.size,)
+    divergence = sum(np.diff(f, axis=axis) / spacing[axis] for axis, f in enumerate(eq.flux(u)))
+    np.testing.assert_allclose(source - divergence, expected, rtol=0, atol=atol)
+    budget = eq.budget(u)
+    moved = abs(budget.inflow) + abs(budget.outflow) + abs(budget.source)
+    inner = sum(np.abs(f).sum() for f in eq.flux(u)) * max(1.0, math.prod(spacing)) * max(1 / s for s in spacing)
+    assert abs(budget.change - (budget.inflow - budget.outflow + budget.source)) <= 1e-12 * (moved + inner)
+
+    limit = eq.stable_time_step(shape)
+    step = limit / 2 if math.isfinite(limit) else 0.1
+    stepped = eq.evolve(u, step, "explicit", step)
+    np.testing.assert_allclose(stepped, u + step * expected, rtol=0, atol=1e-12 * (1 + peak(u) + step * peak(expected)))
+
+
+@given(st.data(), strategies.shapes((1, 3), most=5))
+def test_spectral_solves_constant_walls_and_sources(data, shape):
+    """Against the exponential of the dense matrix bordered by b (Van Loan 1978)."""
+    u = data.draw(strategies.fields(shape, size=10.0))
+    walls = data.draw(st.tuples(*[st.just("periodic") | st.tuples(wall(), wall())] * u.ndim))
+    eq = dc.DiffusionEquation(
+        data.draw(st.tuples(*[st.floats(0.1, 3)] * u.ndim)),
+        data.draw(st.tuples(*[st.floats(0.5, 2)] * u.ndim)),
+        [side if side == "periodic" else tuple(WALLS[kind](*values) for kind, *values in side) for side in walls],
+        source=data.draw(strategies.fields(shape, size=3.0)),
+    )
+    op = eq.operator(shape)
+    bordered = np.zeros((u.size + 1, u.size + 1))
+    bordered[:-1, :-1], bordered[:-1, -1] = op.matrix.toarray(), op.b()
+    duration = data.draw(st.sampled_from([0.01, 1.0, 30.0]))
+    exact = (scipy.linalg.expm(duration * bordered) @ np.append(u.ravel(), 1.0))[:-1].reshape(shape)
+    tolerance = 1e-12 * (1 + peak(u) + duration * peak(op.b()) + peak(exact))
+    np.testing.assert_allclose(eq.evolve(u, duration, "spectral"), exact, rtol=0, atol=tolerance)
+    step = eq.stable_time_step(shape) / 3
+    if math.isfinite(step):
+        stepped = u
+        for _ in range(5):
+            stepped = eq.evolve(stepped, step, "explicit", step)
+        tolerance = 1e-12 * (1 + peak(u) + step * peak(op.b()))
+        np.testing.assert_allclose(eq.leap(u, 5, step), stepped, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("boundary", ["reflecting", "periodic", "absorbing", "zero"])
+def test_few_modes_left_are_all_that_is_needed(boundary):
+    """Long times go through thin matrices: against the transforms of scipy, for odd and even sizes."""
+    rng = np.random.default_rng(2)
+    for shape in ((64, 81), (200,), (31, 40, 24)):
+        u = rng.random(shape)
+        for duration in (30.0, 300.0):
+            eq = dc.DiffusionEquation(boundary=boundary)
+            names = (boundary,) * u.ndim
+            rates = dc.boundary.eigenvalues(shape[-1], boundary)
+            for n in shape[-2::-1]:
+                rates = np.add.outer(dc.boundary.eigenvalues(n, boundary), rates)
+            modes = dc.boundary.transform(u, names)
+            exact = dc.boundary.inverse_transform(
+                modes * np.exp(-duration * rates[..., : modes.shape[-1]]), shape, names
+            )
+            np.testing.assert_allclose(eq.evolve(u, duration), exact, rtol=0, atol=1e-14)
+
+
+def test_walls_that_depend_on_time_and_place():
+    """A wall that rises as t, along one half of a face: explicit Euler by hand."""
+    u = np.zeros((3, 4))
+    half = np.array([1.0, 1.0, 0.0, 0.0])
+    eq = dc.DiffusionEquation(boundary=((dc.Held(lambda t: t * half), "reflecting"), "periodic"))
+    expected = u
+    for n in range(4):
+        t = 0.1 * n
+        change = np.zeros(u.shape)
+        for column in range(4):
+            walls = (("held", t * half[column]), ("flux", 0.0))
+            change[:, column] += naive.diffuse(expected[:, column], np.ones(3), (1.0,), (walls,))
+        for row in range(3):
+            change[row] += naive.diffuse(expected[row], np.ones(4), (1.0,), ("periodic",))
+        expected = expected + 0.1 * change
+    np.testing.assert_allclose(eq.evolve(u, 0.4, "auto", 0.1), expected, rtol=0, atol=1e-15)
+    later = dc.DiffusionEquation(boundary=((dc.Flux(lambda t: t), "reflecting"),))
+    np.testing.assert_allclose(later.evolve(np.zeros(2), 0.1, "explicit", 0.1, start=5.0), [0.5, 0.0], atol=1e-15)
+
+
+def test_sources_of_time_and_field():
+    u = np.array([1.0, 2.0])
+    for source, change in (
+        (lambda t: t, 3.0),
+        (lambda t, u: -u * t, -3.0 * u),
+        (2.0, 2.0),
+        (np.array([1.0, -1.0]), [1, -1]),
+    ):
+        eq = dc.DiffusionEquation(0.0, source=source)
+        np.testing.assert_allclose(eq.evolve(u, 0.5, "explicit", 0.5, start=3.0), u + 0.5 * np.array(change))
+
+
+def test_barriers_are_lifted_exactly_when_asked():
+    """In the middle of a step, at a frame, and never; the two halves are solved one after the other."""
+    u = np.array([1.0, 1.0, 0.0, 0.0])
+    shut = np.array([False, True, False])
+    free, closed = dc.DiffusionEquation(), dc.DiffusionEquation(barriers=[shut])
+    eq = dc.DiffusionEquation(barriers=[dc.Barrier(shut, lifted_at=1.3)])
+    frames = dict(eq.frames(u, [0.0, 1.3, 1.3, 2.0, 4.0]))
+    np.testing.assert_array_equal(frames[0.0], u)
+    np.testing.assert_array_equal(frames[1.3], u)
+    np.testing.assert_allclose(frames[4.0], free.evolve(u, 2.7), rtol=0, atol=1e-14)
+    np.testing.assert_allclose(eq.evolve(u, 3.0, start=1.0), free.evolve(u, 2.7), rtol=0, atol=1e-14)
+    np.testing.assert_array_equal(eq.evolve(u, 0.3, start=1.0), closed.evolve(u, 5.0))
+    np.testing.assert_array_equal(eq.operator((4,)).rhs(2.0, u), free.operator((4,)).rhs(0.0, u))
+    one_each = dc.Barrier(np.ones(3, dtype=bool), lifted_at=[1.0, 9.0, 2.0])
+    seen = dc.DiffusionEquation(barriers=[one_each]).evolve(np.array([1.0, 0.0, 4.0, 0.0]), 8.0)
+    np.testing.assert_allclose(seen, [0.5, 0.5, 2.0, 2.0], atol=1e-5)
+
+
+def test_frames_are_fresh_exact_and_checked_at_the_call():
+    u = np.random.default_rng(0).random((12, 9))
+    kept = u.copy()
+    eq = dc.DiffusionEquation(barriers=[np.zeros((11, 9), dtype=bool), None])
+    for method in ("spectral", "explicit", "auto"):
+        plain = dc.DiffusionEquation() if method == "spectral" else eq
+        frames = plain.frames(u, (t for t in (0.0, 0.1, 1.7, 1.7)), method)
+        seen = []
+        for time, field in frames:
+            seen.append((time, field.copy()))
+            field[:] = np.nan  # what a caller does with a frame is its own business
+        assert [time for time, _ in seen] == [0.0, 0.1, 1.7, 1.7]
+        np.testing.assert_array_equal(seen[0][1], u)
+        np.testing.assert_allclose(seen[2][1], dc.DiffusionEquation().evolve(u, 1.7), rtol=0, atol=0.01)
+        np.testing.assert_array_equal(seen[2][1], seen[3][1])
+    np.testing.assert_array_equal(u, kept)
+    assert list(eq.frames(u, [])) == []
+    with pytest.raises(ValueError, match="times must not decrease"):
+        eq.frames(u, [1.0, 0.5])
+
+
+def test_progress_counts_frames(capsys):
+    frames = list(dc.DiffusionEquation().frames(np.ones(4), [1.0, 2.0], progress=True))
+    assert len(frames) == 2
+    assert capsys.readouterr().err == ""  # not a terminal
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("options", [{}, {"diffusivity": (1.0, 2.0)}, {"boundary": dc.Held(1.0)}, {"source": 1.0}])
+def test_precision_is_kept_and_input_untouched(dtype, options):
+    u = np.random.default_rng(0).random((16, 24)).astype(dtype)[::2, ::-1]
+    kept = u.copy()
+    eq = dc.DiffusionEquation(**options)
+    for method in ("spectral", "explicit"):
+        after = eq.evolve(u, 0.5, method)
+        assert after.dtype == dtype
+        exact = eq.evolve(u.astype(np.float64), 0.5, method)
+        np.testing.assert_allclose(after, exact, rtol=0, atol=100 * np.finfo(dtype).eps)
+        assert eq.evolve(u, 0.0, method) is not u
+    np.testing.assert_array_equal(u, kept)
+    assert eq.evolve(np.ones((3, 3), dtype=int), 0.5).dtype == np.float64
+
+
+@pytest.mark.parametrize("boundary", ["periodic", "reflecting"])
+@pytest.mark.parametrize(
+    "tensor", [[[2.0, 0.7], [0.7, 1.0]], [[2.0, -0.7], [-0.7, 1.0]], [[3.0, 1.6], [1.6, 1.0]]], ids=["+", "-", "steep"]
+)
+def test_tensor_is_conservative_symmetric_and_has_the_right_moments(tensor, boundary):
+    tensor = np.array(tensor)
+    eq = dc.DiffusionEquation(tensor, 0.5, boundary)
+    a = eq.operator((9, 9)).matrix.toarray()
+    np.testing.assert_allclose(a, a.T, rtol=0, atol=0)
+    np.testing.assert_allclose(a.sum(axis=0), 0, atol=1e-13)
+    assert np.linalg.eigvalsh(a).max() <= 1e-13 * np.abs(a).max()
+    assert -np.linalg.eigvalsh(a).min() <= eq.operator((9, 9)).lattice.largest_rate
+    u = np.zeros((9, 9))
+    u[4, 4] = 1
+    change, x = (a @ u.ravel()).reshape(9, 9), 0.5 * (np.arange(9) - 4)
+    second = [[(change * np.multiply.outer(x**2, x**0)).sum(), (change * np.multiply.outer(x, x)).sum()]]
+    np.testing.assert_allclose(second, 2 * tensor[:1], rtol=1e-13)
+    non_negative = abs(tensor[0, 1]) <= min(tensor[0, 0], tensor[1, 1])
+    assert ((a - np.diag(np.diag(a))).min() >= 0) == non_negative
+    after = eq.evolve(u, 0.5, "explicit")
+    np.testing.assert_allclose(after, scipy.linalg.expm(0.5 * a).reshape(9, 9, 9, 9)[4, 4], atol=0.02)
+    assert after.sum() == pytest.approx(1, abs=1e-13)
+    if non_negative:
+        assert after.min() >= 0
+        if boundary == "periodic":
+            moved = dc.convolve(u, eq.propagator(0.5), boundary="periodic")
+            np.testing.assert_allclose(
+                moved, (scipy.linalg.expm(0.5 * a) @ u.ravel()).reshape(9, 9), rtol=0, atol=1e-13
+            )
+    else:
+        with pytest.raises(ValueError, match="is negative"):
+            eq.propagator(0.5)
+
+
+def test_tensor_in_three_dimensions_and_behind_a_mask():
+    tensor = np.array([[2, 0.5, 0.3], [0.5, 1, -0.2], [0.3, -0.2, 1.5]])
+    mask = np.random.default_rng(0).random((4, 3, 5)) < 0.8
+    eq = dc.DiffusionEquation(tensor, (1, 1.2, 0.9), ("reflecting", "periodic", "reflecting"), mask=mask)
+    a = eq.operator(mask.shape).matrix.toarray()
+    np.testing.assert_allclose(a, a.T, rtol=0, atol=1e-15)
+    np.testing.assert_allclose(a.sum(axis=0), 0, atol=1e-14)
+    assert not a[~mask.ravel()].any()
+    u = np.random.default_rng(1).random(mask.shape)
+    np.testing.assert_allclose(eq.operator(mask.shape) @ u.ravel(), a @ u.ravel(), rtol=0, atol=1e-13)
+
+
+def test_diagnostics():
+    u = np.full((10, 10), 0.1)
+    mask = np.ones((10, 10), dtype=bool)
+    mask[:5] = False
+    assert dc.DiffusionEquation(spacing=0.5).total(u) == 2.5  # numpy's own sum gives 2.5000000000000004
+    assert dc.DiffusionEquation(spacing=0.5, mask=mask).total(u) == 1.25
+    eq = dc.DiffusionEquation(spacing=0.5)
+    fields = [field for _, field in eq.frames(np.random.default_rng(0).random((10, 10)), np.linspace(0, 1, 9))]
+    entropies, energies = [eq.entropy(f) for f in fields], [eq.energy(f) for f in fields]
+    assert (np.diff(entropies) > 0).all()
+    assert (np.diff(energies) < 0).all()
+    assert entropies[-1] <= math.log(100)
+
+
+def test_loops_give_the_same_as_plain_python():
+    """Compiled and interpreted: fused rows of odd and even number, all kinds of rates, walls and halos."""
+    rng = np.random.default_rng(4)
+    u = rng.random((5, 6))
+    g0, g1 = rng.random((6, 6)), rng.random((5, 7))
+    zeros, outs = np.zeros(6), [np.empty_like(u), np.empty_like(u)]
+    for wraps in ((False, True), (True, False)):
+        for loop, out in zip((loops.inflow_2d, loops.inflow_2d.py_func), outs, strict=True):
+            loop(u, g0, g1, *wraps, 1.0, zeros, 0, 5, out)
+        np.testing.assert_allclose(*outs, rtol=1e-14)
+    v, outs = rng.random((2, 5, 6)), [np.empty((2, 5, 6)), np.empty((2, 5, 6))]
+    faces = (rng.random((3, 5, 6)), rng.random((2, 6, 6)), rng.random((2, 5, 7)))
+    for loop, out in zip((loops.inflow_3d, loops.inflow_3d.py_func), outs, strict=True):
+        loop(v, *faces, True, False, True, 0.0, zeros, 0, 2, out)
+    np.testing.assert_allclose(*outs, rtol=1e-13)
+    for eq in (
+        dc.DiffusionEquation(boundary=("reflecting", "periodic")),
+        dc.DiffusionEquation(rng.random((5, 6)), boundary=("periodic", dc.Held(1.0))),
+        dc.DiffusionEquation(boundary=(dc.Held(1.0), "zero"), source=0.1),
+    ):
+        for steps in (1, 2, 5):
+            there = [np.empty_like(u), np.empty_like(u)]
+            for loop, out in zip((loops.advance_strip, loops.advance_strip.py_func), there, strict=True):
+                strip = strips._strip(eq.lattice(u.shape), u, 0.01, 0, 5, 5 if eq.lattice(u.shape).periodic[0] else 0)
+                loop(u, out, steps, *strip)
+            np.testing.assert_allclose(*there, rtol=1e-13)
+            np.testing.assert_allclose(there[0], eq.evolve(u, 0.01 * steps, "explicit", 0.01), rtol=1e-13)
+
+
+STILL = np.ones((4, 4))
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"diffusivity": -1.0}, ValueError, "diffusivity must be at least 0"),
+        ({"diffusivity": "fast"}, TypeError, "diffusivity must"),
+        ({"diffusivity": [[1.0, 2.0], [2.0, 1.0]]}, ValueError, "positive definite"),
+        ({"diffusivity": [[1.0, 0.2], [0.3, 1.0]]}, ValueError, "symmetric tensor"),
+        ({"diffusivity": [[1.0, -2.0], [-2.0, 1.0]]}, ValueError, "positive definite"),
+        ({"diffusivity": np.ones((3, 4))}, ValueError, "diffusivity must be a number, one for each of the 2 axes"),
+        ({"diffusivity": (np.ones((4, 4)), np.ones(4))}, ValueError, "field's shape"),
+        ({"diffusivity": (1.0, 2.0, 3.0)}, ValueError, "diffusivity must be a number, one for each of the 2 axes"),
+        ({"diffusivity": (np.ones((4, 4)), -1.0)}, ValueError, "at least 0"),
+        ({"diffusivity": np.full((4, 4), np.nan)}, ValueError, "diffusivity must be finite"),
+        ({"spacing": 0.0}, ValueError, "spacing must be greater than 0"),
+        ({"spacing": (1.0, 1.0, 1.0)}, ValueError, "spacing must be one value or one for each of the 2 axes"),
+        ({"boundary": "mirror"}, ValueError, "boundary must be one of"),
+        ({"boundary": ("reflecting",)}, ValueError, "boundary must be one value or one for each of the 2 axes"),
+        ({"boundary": ("reflecting", ("periodic", dc.Held(1)))}, ValueError, "periodic on both sides or on neither"),
+        ({"boundary": ("reflecting", ("zero",) * 3)}, ValueError, "one entry or a pair"),
+        ({"boundary": dc.Held(np.ones(3))}, ValueError, "face's shape"),
+        ({"boundary": dc.Held(lambda t: np.nan)}, ValueError, "must be finite"),
+        ({"boundary": dc.Mixed(np.ones(3), 1.0)}, ValueError, "face's shape"),
+        ({"barriers": np.zeros((3, 4), dtype=bool)}, TypeError, "barriers must be a sequence"),
+        ({"barriers": [np.zeros((3, 4))]}, TypeError, "barriers must be boolean"),
+        ({"barriers": [np.zeros((3, 4), dtype=bool)]}, ValueError, "barriers must hold one array for each of the 2"),
+        ({"barriers": [np.zeros((4, 4), dtype=bool), None]}, ValueError, "must have shape"),
+        (
+            {"diffusivity": [[2.0, 1.0], [1.0, 2.0]], "barriers": [np.ones((3, 4), dtype=bool), None]},
+            ValueError,
+            "tensor",
+        ),
+        ({"source": np.ones(3)}, ValueError, "source must be a number or have the field's shape"),
+        ({"source": np.inf}, ValueError, "source must be finite"),
+        ({"source": lambda t: np.ones(3)}, ValueError, "source must return"),
+        ({"mask": np.ones((4, 4))}, TypeError, "mask must be boolean"),
+        ({"mask": np.ones((3, 4), dtype=bool)}, ValueError, "mask must have the field's shape"),
+    ],
+)
+def test_bad_problems_are_refused_in_one_line(options, error, words):
+    with pytest.raises(error, match=words) as refusal:
+        dc.DiffusionEquation(**options).evolve(STILL, 1.0, "explicit")
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "arguments", "words"),
+    [
+        ({}, {"u": STILL * np.nan}, "u must be finite"),
+        ({}, {"u": np.ones((2, 2, 2, 2))}, "u must have 1, 2 or 3 dimensions"),
+        ({}, {"duration": -1.0}, "duration must be at least 0"),
+        ({}, {"method": "magic"}, "method must be one of"),
+        ({}, {"method": "explicit", "time_step": 0.26}, "time_step must be at most the stability limit"),
+        ({}, {"time_step": 0.0}, "time_step must be greater than 0"),
+        ({}, {"method": "spectral", "time_step": 0.1}, "time_step belongs to"),
+        ({"diffusivity": STILL}, {"method": "spectral"}, "needs constant diffusivity"),
+        ({"barriers": [np.ones((3, 4), dtype=bool), None]}, {"method": "spectral"}, "no barriers"),
+        ({"source": lambda t: t}, {"method": "spectral"}, "do not depend on time"),
+        ({"boundary": dc.Held(lambda t: t)}, {"method": "spectral"}, "do not depend on time"),
+    ],
+)
+def test_bad_runs_are_refused_before_any_work(options, arguments, words):
+    eq = dc.DiffusionEquation(**options)
+    with pytest.raises(ValueError, match=words) as refusal:
+        eq.evolve(**{"u": STILL, "duration": 1.0, **arguments})
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "words"),
+    [
+        (lambda: dc.Mixed(1.0, -1.0), ValueError, r"a \* b >= 0"),
+        (lambda: dc.Mixed(0.0, 0.0), ValueError, "a or b to differ from 0"),
+        (lambda: dc.Mixed(lambda t: t, 1.0), TypeError, "Mixed a must be a number or array"),
+        (lambda: dc.Held("warm"), TypeError, "Held value must"),
+        (lambda: dc.Flux(np.inf), ValueError, "Flux value must be finite"),
+        (lambda: dc.Barrier(np.zeros(3)), TypeError, "boolean"),
+        (lambda: dc.Barrier(np.zeros(3, bool), permeability=-1), ValueError, "permeability must be at least 0"),
+        (lambda: dc.Barrier(np.zeros(3, bool), permeability=np.ones(2)), ValueError, "permeability must be a number"),
+        (lambda: dc.Barrier(np.zeros(3, bool), lifted_at=-np.ones(3)), ValueError, "lifted_at must be at least 0"),
+        (lambda: dc.DiffusionEquation().stable_time_step(4), ValueError, "ndim_or_shape must be at most 3"),
+        (lambda: dc.DiffusionEquation().stable_time_step(()), ValueError, "shape must have 1, 2 or 3 axes"),
+        (lambda: dc.DiffusionEquation(STILL).leap(STILL, 3), ValueError, "leap needs constant diffusivity"),
+        (lambda: dc.DiffusionEquation().leap(STILL, -3), ValueError, "steps must be at least 0"),
+        (lambda: dc.DiffusionEquation().entropy(-STILL), ValueError, "entropy needs a field that is >= 0"),
+        (lambda: dc.DiffusionEquation([[2.0, 1.0], [1.0, 2.0]]).flux(STILL), ValueError, "flux needs"),
+    ],
+)
+def test_bad_parts_are_refused(make, error, words):
+    with pytest.raises(error, match=words):
+        make()
+
+
+def test_nothing_moves_where_nothing_can():
+    eq = dc.DiffusionEquation(0.0)
+    assert eq.stable_time_step((3, 3)) == math.inf
+    np.testing.assert_array_equal(eq.evolve(STILL, 5.0, "explicit"), STILL)
+    for after in (eq.evolve(STILL, 5.0, "spectral"), eq.leap(STILL, 5)):
+        np.testing.assert_allclose(after, STILL, rtol=0, atol=1e-15)
+
+
+def test_arguments_are_copied():
+    diffusivity = np.ones((4, 4))
+    eq = dc.DiffusionEquation(diffusivity)
+    diffusivity[:] = -1
+    assert eq.evolve(STILL, 1.0).max() == 1
