@@ -218,6 +218,8 @@ def through_wall(u, wall, diffusivity, dx):
         return values[0] / dx
     else:
         a, b, c = values
+        if a == 0:
+            return c / b / dx
         # a (g + u) / 2 + b D (g - u) / dx = c
         ghost = (c - u * (a / 2 - b * diffusivity / dx)) / (a / 2 + b * diffusivity / dx)
     return diffusivity * (ghost - u) / dx**2
