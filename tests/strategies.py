@@ -135,8 +135,10 @@ def problems(draw: st.DrawFn, ndim: int | tuple[int, int] = (1, 3), most: int = 
         "permeability": draw(st.just(0.0) | st.floats(0.1, 10)),
         "mask": draw(st.none() | masks(shape)),
         "source": None if closed else draw(st.none() | fields(shape, size=10.0)),
+    }
 
 
+@st.composite
 def tanks(
     draw: st.DrawFn, ndim: int | tuple[int, int] = (1, 3), most: int = 6, leaky: bool = True
 ) -> tuple[tuple[int, ...], dict]:

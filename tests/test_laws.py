@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import diffuseconv as dc
+from diffuseconv.diffusion import spectral
 
 EPS = np.finfo(np.float64).eps
 
@@ -103,6 +104,12 @@ def test_at_the_limit_a_checkerboard_stands():
 METHODS = st.sampled_from(["explicit", "auto"])
 
 
+def error_of(eq, shape, method, dtype=np.float64):
+    """Relative error to allow for: rounding, unless "auto" picks the scheme that is exact to 1e-10 of the range."""
+    exact = method == "explicit" or spectral.obstacle(eq.lattice(shape)) is None
+    return 200 * np.finfo(dtype).eps + (0.0 if exact else 2e-10)
+
+
 @given(st.data(), strategies.tanks(leaky=False), METHODS, st.floats(0, 20))
 def test_salt_is_conserved(data, tank, method, duration):
     shape, options = tank
@@ -123,7 +130,7 @@ def test_no_new_extrema_and_contraction(data, tank, method, duration, dtype):
     duration /= max(1.0, eq.lattice(shape).largest_rate)
     after, other = eq.evolve(u, duration, method), eq.evolve(v, duration, method)
     assert after.dtype == dtype
-    rounding = 200 * np.finfo(dtype).eps * max(1, peak(u), peak(v))
+    rounding = error_of(eq, shape, method, dtype) * max(1, peak(u), peak(v))
     assert after.max() <= max(0, u.max()) + rounding
     assert after.min() >= min(0, u.min()) - rounding
     for p in (1, 2, np.inf):
@@ -139,7 +146,8 @@ def test_linearity(data, tank, method, factor):
     duration = 3 / max(1.0, eq.lattice(shape).largest_rate)
     together = eq.evolve(u + factor * v, duration, method)
     apart = eq.evolve(u, duration, method) + factor * eq.evolve(v, duration, method)
-    np.testing.assert_allclose(together, apart, rtol=0, atol=200 * EPS * (1 + peak(u) + 4 * peak(v)))
+    tolerance = 2 * error_of(eq, shape, method) * (1 + peak(u) + 4 * peak(v))
+    np.testing.assert_allclose(together, apart, rtol=0, atol=tolerance)
 
 
 @given(st.data(), strategies.shapes((1, 3), most=7), METHODS)
