@@ -8,6 +8,7 @@ sources bring in. After `n` steps of explicit Euler the factor is :math:`(1 - \D
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, reduce
 from typing import Any, NamedTuple
@@ -193,7 +194,10 @@ def _advance(
 
 
 def _project(field: Array, bases: tuple[Array, ...]) -> Array:
-    """Multiply every axis by its matrix, the last axis first."""
-    for axis in reversed(range(field.ndim)):
-        field = np.moveaxis(np.tensordot(field, bases[axis], axes=(axis, 1)), -1, axis)
-    return np.ascontiguousarray(field)
+    """Multiply every axis by its matrix, the last axis first; each product lies in memory as the next one wants it."""
+    field = field @ bases[-1].T
+    for axis in reversed(range(len(bases) - 1)):
+        after = field.shape[axis + 1 :]
+        stacked = field.reshape(-1, field.shape[axis], math.prod(after))
+        field = (bases[axis] @ stacked).reshape(*field.shape[:axis], -1, *after)
+    return field
