@@ -1,6 +1,10 @@
 """Convolution against plain loops and SciPy: every method, mode, wall, dtype and layout."""
 
+import functools
+import itertools
+
 import naive
+import numba
 import numpy as np
 import pytest
 import scipy.ndimage
@@ -10,30 +14,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import diffuseconv as dc
+from diffuseconv._jit import convolution as jit
+from diffuseconv.boundary import NAMES
+from diffuseconv.convolution import methods, separable
 from diffuseconv.convolution.verbs import METHODS
 
 NDIMAGE_MODES = {"reflecting": "reflect", "periodic": "wrap", "zero": "constant"}
-AGREEMENT = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-5}
-
-
-def scale(u, k):
-    """Bound of the result: Young's inequality."""
-    return np.abs(k).sum() * np.abs(u).max()
 
 
 def assert_agrees(ours, reference, u, k):
+    """Compare to the documented agreement, relative to Young's bound of the result."""
+    agreement = 1e-12 if ours.dtype == np.float64 else 2**-24 * (np.size(k) + 100)
+    bound = np.abs(k).sum() * np.abs(u).max()
     assert ours.shape == reference.shape
-    np.testing.assert_allclose(ours, reference, rtol=0, atol=AGREEMENT[ours.dtype] * scale(u, k))
+    np.testing.assert_allclose(ours, reference, rtol=0, atol=agreement * bound)
 
 
-def methods_for(k):
-    return [name for name in METHODS if name != "separable"] if rank(k) > 1 else METHODS
-
-
-def rank(k):
-    """1 for products of one factor per axis, by the singular values of every flattening."""
-    flat = [np.linalg.matrix_rank(np.moveaxis(k, axis, 0).reshape(k.shape[axis], -1)) for axis in range(k.ndim)]
-    return max(flat)
+def outer(factors):
+    return functools.reduce(np.multiply.outer, factors)
 
 
 @given(st.data(), strategies.shapes((1, 3), most=6), st.booleans())
@@ -47,16 +45,40 @@ def test_every_method_is_the_double_loop(data, shape, flip):
         assert_agrees(verb(u, k, boundary=names, method=method), reference, u, k)
 
 
-@given(st.data(), strategies.shapes((1, 3), most=6))
-def test_separable_is_the_double_loop(data, shape):
+@given(st.data(), strategies.shapes((1, 3), most=6), st.booleans())
+def test_separable_is_the_double_loop(data, shape, flip):
     u = data.draw(strategies.fields(shape))
-    factors = [data.draw(strategies.kernels(strategies.shapes(1, most=7))) for _ in shape]
-    k = factors[0]
-    for factor in factors[1:]:
-        k = np.multiply.outer(k, factor)
+    k = outer([data.draw(strategies.kernels(strategies.shapes(1, most=7))) for _ in shape])
     names = data.draw(strategies.boundaries(u.ndim))
-    ours = dc.convolve(u, k, boundary=names, method="separable")
-    assert_agrees(ours, naive.convolve(u, k, names), u, k)
+    verb = dc.convolve if flip else dc.correlate
+    ours = verb(u, k, boundary=names, method="separable")
+    assert_agrees(ours, naive.convolve(u, k, names, flip), u, k)
+
+
+@given(st.data(), st.integers(1, 3), st.floats(0.01, 40.0), strategies.DTYPES)
+def test_wide_heat_kernels_in_few_modes_are_the_double_loop(data, ndim, spread, dtype):
+    u = data.draw(strategies.fields(strategies.shapes(1, most=16 if ndim == 1 else 6), dtype))
+    p = dc.Propagator.heat(spread, 1.0, ndim=1)
+    reference = naive.convolve(u, p.density, names := data.draw(strategies.boundaries(1)))
+    line = dc.convolve(u, p, boundary=names, method="separable")
+    assert_agrees(line, reference, u, p.density)
+    many = np.ones((u.size, *range(2, ndim + 1))) * u.reshape(-1, *[1] * (ndim - 1))  # the same along all other axes
+    rest = ("reflecting", "periodic")[: ndim - 1]
+    cube = dc.convolve(many.astype(dtype), dc.Propagator.heat(spread, 1.0, ndim=ndim), boundary=names + rest)
+    assert_agrees(cube, np.broadcast_to(reference.reshape(-1, *[1] * (ndim - 1)), many.shape), u, p.density)
+
+
+@pytest.mark.parametrize("name", ["reflecting", "periodic", "absorbing"])
+@pytest.mark.parametrize("size", [200, 201])
+def test_few_modes_are_used_and_exact(name, size):
+    factor = dc.Propagator.heat(200.0, 1.0, ndim=1).density
+    width = (factor.size // 2,) * 2
+    into, back = separable._surviving_modes(factor, size, width, name, 1000)
+    assert into.shape[0] < size // 2
+    u = np.random.default_rng(0).normal(size=size)
+    assert_agrees(back @ (into @ u), naive.convolve(u, factor, (name,)), u, factor)
+    uneven = factor * np.linspace(0.5, 1.5, factor.size)
+    assert separable._surviving_modes(uneven, size, width, name, 1000) is None
 
 
 @given(st.data(), strategies.shapes((1, 3), most=7))
@@ -72,6 +94,13 @@ def test_full_and_valid_are_those_of_scipy_signal(data, shape):
                 assert_agrees(ours, reference, u, k)
 
 
+def test_valid_ignores_the_boundary():
+    rng = np.random.default_rng(2)
+    u, k = rng.normal(size=(9, 8)), rng.normal(size=(3, 4))
+    for name in NAMES:
+        np.testing.assert_array_equal(dc.convolve(u, k, mode="valid", boundary=name), dc.convolve(u, k, mode="valid"))
+
+
 @pytest.mark.parametrize("name", NDIMAGE_MODES)
 @pytest.mark.parametrize("size", [(3, 3), (4, 4), (2, 7), (8, 5)])
 def test_same_is_that_of_scipy_ndimage(name, size):
@@ -81,6 +110,80 @@ def test_same_is_that_of_scipy_ndimage(name, size):
         reference = getattr(scipy.ndimage, verb)(u, k, mode=NDIMAGE_MODES[name])
         for method in ("direct", "fft"):
             assert_agrees(getattr(dc, verb)(u, k, boundary=name, method=method), reference, u, k)
+
+
+@given(st.data(), strategies.shapes((1, 3), most=14))
+def test_transform_in_pieces_is_the_double_loop(data, shape):
+    """Pieces so small that every axis is cut."""
+    u = data.draw(strategies.fields(shape))
+    k = data.draw(strategies.kernels(strategies.shapes(u.ndim, most=3)))
+    names = data.draw(strategies.boundaries(u.ndim))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(methods, "PIECE", {1: 4, 2: 4, 3: 4})
+        patch.setattr(methods, "KERNELS_A_PIECE", 1.5)
+        ours = dc.convolve(u, k, boundary=names, method="fft")
+    assert_agrees(ours, naive.convolve(u, k, names), u, k)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("shape", [(1, 1, 2100), (3, 45, 530), (40, 3, 5)])
+def test_blocks_and_tiles_of_every_fill(dtype, shape):
+    """More than one block each way, heights beyond one call of the tile, columns that do not fill a tile."""
+    rng = np.random.default_rng(3)
+    u = rng.normal(size=shape).astype(dtype)
+    for taps in ((1, 1, 9), (1, 9, 2), (2, 17, 1), (3, 1, 3)):
+        k = rng.normal(size=taps)
+        reference = scipy.ndimage.convolve(u.astype(float), k, mode="constant")
+        assert_agrees(dc.convolve(u, k, boundary="zero", method="direct"), reference, u, k)
+
+
+@given(st.data(), strategies.DTYPES)
+def test_axes_layouts_and_types(data, dtype):
+    """Any axes in any order, colours and batches, reversed and transposed views, small and big integers."""
+    u = data.draw(strategies.fields(strategies.shapes(4, most=4), dtype))
+    u = u[::-1, :, ::-1].transpose(data.draw(st.permutations(range(4))))
+    axes = data.draw(st.permutations(range(4)))[: data.draw(st.integers(1, 3))]
+    k = data.draw(strategies.kernels(strategies.shapes(len(axes), most=4))).astype(data.draw(strategies.DTYPES))
+    names = data.draw(strategies.boundaries(len(axes)))
+    before = u.copy()
+    reference = np.zeros(u.shape)
+    others = [a for a in range(4) if a not in axes]
+    for place in itertools.product(*[range(u.shape[a]) for a in others]):
+        index = [slice(None)] * 4
+        for a, i in zip(others, place, strict=True):
+            index[a] = i
+        kept = sorted(axes)
+        part = np.moveaxis(u[tuple(index)], [kept.index(a) for a in axes], range(len(axes)))
+        convolved = naive.convolve(part, k, names)
+        reference[tuple(index)] = np.moveaxis(convolved, range(len(axes)), [kept.index(a) for a in axes])
+    for method in ("auto", "direct", "fft"):
+        ours = dc.convolve(u, k, axes=[a - 4 for a in axes], boundary=names, method=method)
+        assert ours.dtype == dtype
+        assert ours.flags.c_contiguous
+        assert_agrees(ours, reference, u, k)
+    np.testing.assert_array_equal(u, before)
+
+
+@pytest.mark.parametrize("kind", [bool, np.uint8, np.int16, np.int64, np.uint64])
+def test_whole_numbers_become_float64(kind):
+    u = np.array([0, 1, 1, 0, 1]).astype(kind)
+    ours = dc.convolve(u, [1, 2, 4])
+    assert ours.dtype == np.float64
+    np.testing.assert_array_equal(ours, naive.convolve(u.astype(float), np.array([1.0, 2, 4]), ("reflecting",)))
+
+
+@pytest.mark.parametrize("size", [1e300, 1e-300, 1e-160, 1e160])
+@pytest.mark.parametrize("method", ["direct", "fft", "separable"])
+def test_huge_and_tiny_values_keep_the_agreement(size, method):
+    rng = np.random.default_rng(4)
+    u, k = size * rng.normal(size=(12, 9)), np.outer(rng.normal(size=3), rng.normal(size=5))
+    assert_agrees(dc.convolve(u, k, method=method), naive.convolve(u, k, ("reflecting",) * 2), u, k)
+
+
+@pytest.mark.parametrize("method", ["direct", "fft", "separable"])
+def test_huge_float32_values_do_not_overflow(method):
+    u, k = np.full((300, 200), 1e38, np.float32), np.full((3, 3), 1 / 9)
+    assert_agrees(dc.convolve(u, k, method=method), u, u.astype(float), k)
 
 
 def naive_masked(u, known, k, names):
@@ -96,13 +199,201 @@ def naive_masked(u, known, k, names):
 def test_mask_renormalises_over_what_is_known(data, shape, method):
     u = data.draw(strategies.fields(shape))
     known = data.draw(strategies.masks(shape))
-    k = (
-        np.ones((1,) * u.ndim)
-        if method == "separable"
-        else data.draw(strategies.densities(strategies.shapes(u.ndim, most=4)))
-    )
+    if method == "separable":
+        k = outer([data.draw(strategies.densities(strategies.shapes(1, most=3))) for _ in shape])
+    else:
+        k = data.draw(strategies.densities(strategies.shapes(u.ndim, most=4)))
+    k = k * data.draw(st.sampled_from([1.0, 9.0]))
     names = data.draw(strategies.boundaries(u.ndim))
     holed = np.where(known, u, np.nan)
     ours = dc.convolve(holed, k, boundary=names, mask=known, method=method)
-    # the oracle subtracts shares near 1, which costs it the digits of the smallest weight (1e-3 of at most 64)
-    np.testing.assert_allclose(ours, naive_masked(u, known, k, names), rtol=0, atol=1e-10 * np.abs(u).max())
+    # the oracle subtracts shares near 1, which costs it the digits of the smallest share, at least (1e-3 / 5)^3
+    np.testing.assert_allclose(ours, naive_masked(u, known, k, names), rtol=0, atol=1e-5 * k.sum() * np.abs(u).max())
+    everywhere = dc.convolve(u, k, boundary=names, mask=np.ones(shape, bool), method=method)
+    np.testing.assert_allclose(everywhere, naive.convolve(u, k, names), rtol=0, atol=2e-12 * k.sum() * np.abs(u).max())
+
+
+def test_mask_of_a_colour_photograph_and_its_modes():
+    rng = np.random.default_rng(5)
+    photo, known = rng.random((7, 8, 3)), rng.random((7, 8)) > 0.3
+    k = rng.random((3, 3))
+    ours = dc.convolve(np.where(known[..., None], photo, np.inf), k, axes=(0, 1), mask=known)
+    for colour in range(3):
+        np.testing.assert_array_equal(ours[..., colour], dc.convolve(photo[..., colour], k, mask=known))
+    whole = np.ones((7, 8), bool)
+    for mode in ("full", "valid"):
+        ours = dc.convolve(photo[..., 0], k, mode=mode, boundary="zero", mask=whole)
+        np.testing.assert_allclose(ours, scipy.signal.convolve(photo[..., 0], k, mode), rtol=1e-13)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_known_cells_in_the_far_tail_alone_are_still_weighted_right(method):
+    k = np.exp(-0.5 * np.arange(-8, 9) ** 2)
+    u, known = np.zeros(40), np.zeros(40, bool)
+    u[20], known[20] = 3.0, True
+    ours = dc.convolve(u, k / k.sum(), mask=known, method=method)
+    np.testing.assert_allclose(ours[12:29], 3.0, rtol=1e-12)
+    assert np.isnan(ours[:12]).all()
+    assert np.isnan(ours[29:]).all()
+
+
+def test_out_may_be_the_field_itself():
+    rng = np.random.default_rng(6)
+    for method in ("direct", "separable", "fft"):
+        u = rng.normal(size=(30, 31))
+        k = np.outer([1.0, 2, 3], [3.0, 1])
+        expected = dc.convolve(u, k, method=method)
+        shifted = np.zeros((31, 31))
+        shifted[:-1] = u
+        assert dc.convolve(shifted[:-1], k, method=method, out=shifted[1:]) is not None
+        np.testing.assert_array_equal(shifted[1:], expected)
+        assert dc.convolve(u, k, method=method, out=u) is u
+        np.testing.assert_array_equal(u, expected)
+
+
+def test_propagators_are_kernels():
+    u = np.random.default_rng(7).normal(size=(40, 30))
+    heat = dc.Propagator.heat((1.0, 2.0), 1.0, ndim=2)
+    for method in METHODS:
+        assert_agrees(dc.convolve(u, heat, method=method), dc.convolve(u, heat.density), u, heat.density)
+    soft = dc.Propagator.softmax(np.arange(9.0).reshape(3, 3))
+    np.testing.assert_array_equal(dc.correlate(u, soft), dc.correlate(u, soft.density))
+
+
+@given(st.data(), st.booleans(), st.sampled_from(["same", "valid", "full"]))
+def test_feature_maps_are_one_convolution_each(data, flip, mode):
+    u = data.draw(strategies.fields(strategies.shapes(3, most=8)))
+    size = [data.draw(st.integers(1, min(u.shape[a], 4))) for a in (2, 0)]
+    bank = data.draw(strategies.kernels((data.draw(st.integers(1, 3)), *size)))
+    names = "zero" if mode == "full" else data.draw(strategies.boundaries(2))
+    maps = dc.feature_maps(u, bank, axes=(2, 0), mode=mode, boundary=names, flip=flip)
+    verb = dc.convolve if flip else dc.correlate
+    for ours, k in zip(maps, bank, strict=True):
+        assert_agrees(ours, verb(u, k, axes=(2, 0), mode=mode, boundary=names), u, k)
+
+
+def test_feature_maps_of_wide_kernels_and_photographs():
+    rng = np.random.default_rng(8)
+    photo, bank = rng.random((64, 70, 3)).astype(np.float32), rng.random((2, 40, 41)).astype(np.float32)
+    assert dc.convolution_method((64, 70), (40, 41), "float32") == "fft"
+    maps = dc.feature_maps(photo, bank, axes=(0, 1), flip=False)
+    assert maps.shape == (2, 25, 30, 3)
+    assert maps.dtype == np.float32
+    for number, colour in itertools.product(range(2), range(3)):
+        reference = scipy.signal.correlate(photo[..., colour].astype(float), bank[number], "valid")
+        assert_agrees(maps[number, ..., colour], reference, photo, bank[number])
+
+
+@pytest.mark.peer
+def test_feature_maps_are_those_of_torch():
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(9)
+    u, bank = rng.random((50, 41)), rng.random((5, 6, 7))
+    theirs = torch.nn.functional.conv2d(torch.from_numpy(u)[None, None], torch.from_numpy(bank)[:, None])[0].numpy()
+    np.testing.assert_allclose(dc.feature_maps(u, bank, flip=False), theirs, rtol=1e-12)
+
+
+def test_any_number_of_threads_gives_the_same_bits():
+    rng = np.random.default_rng(10)
+    u, k = rng.normal(size=(700, 650)), rng.normal(size=(9, 9))
+    f = rng.normal(size=9)
+    cases = [(k, "direct"), (k, "fft"), (np.outer(f, f), "separable")]
+    threads = numba.get_num_threads()
+    results = []
+    try:
+        for count in {1, threads}:
+            numba.set_num_threads(count)
+            results.append([dc.convolve(u, k, method=method) for k, method in cases])
+    finally:
+        numba.set_num_threads(threads)
+    for one, many in zip(results[0], results[-1], strict=True):
+        np.testing.assert_array_equal(one, many)
+
+
+def test_kernels_as_plain_python(monkeypatch):
+    for name in ("continue_row", "sum_band", "sum_block"):
+        monkeypatch.setattr(jit, name, getattr(jit, name).py_func)
+    rng = np.random.default_rng(11)
+    u, k = rng.normal(size=(1, 1, 6, 19)), rng.normal(size=(2, 1, 9, 2))
+    lines = [(np.array([0]), np.array([1.0]))]
+    for size, taps in zip(u.shape[2:], k.shape[2:], strict=True):
+        source, sign = dc.boundary.fold(np.arange(-(taps // 2), size + taps - 1 - taps // 2), size, "absorbing")
+        lines.append((source, sign.astype(float)))
+    out = np.empty((2, 1, 1, 6, 19))
+    jit.correlate_blocks.py_func(u, k, *lines, 1, out, 0, 1)
+    for ours, each in zip(out, k, strict=True):
+        reference = naive.convolve(u[0, 0], each[0], ("absorbing",) * 2, flip=False)
+        assert_agrees(ours[0, 0], reference, u, each)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        lambda u, k: dc.correlate(u, k),  # the flip forgotten
+        lambda u, k: np.roll(dc.convolve(u, k), 1, axis=0),  # the origin one off
+        lambda u, k: dc.convolve(u, k, boundary="zero"),  # another wall
+        lambda u, k: dc.convolve(u, k, boundary=("reflecting", "absorbing")),
+        lambda u, k: dc.convolve(u, k + 1e-11 * np.eye(3, 4)),  # weights slightly wrong
+    ],
+)
+def test_planted_faults_are_caught(fault):
+    rng = np.random.default_rng(12)
+    u, k = rng.normal(size=(8, 9)), rng.normal(size=(3, 4))
+    reference = naive.convolve(u, k, ("reflecting",) * 2)
+    assert_agrees(dc.convolve(u, k), reference, u, k)
+    with pytest.raises(AssertionError):
+        assert_agrees(fault(u, k), reference, u, k)
+
+
+def test_method_is_a_function_of_shapes_and_type():
+    assert dc.convolution_method((256, 256), (3, 3)) == "direct"
+    assert dc.convolution_method((1024, 1024), (101, 101)) == "fft"
+    assert dc.convolution_method((1024, 1024), (101, 101), rank_one=True) == "separable"
+    assert dc.convolution_method((1024, 1024), (101, 101), "float32") == "fft"
+    assert dc.convolution_method((1000,), (5,), rank_one=True) == "direct"
+
+
+U, K = np.ones((4, 5)), np.ones((3, 3))
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: dc.convolve([[1.0, np.nan]], K), ValueError, r"field must be finite, got nan at index \(0, 1\)"),
+        (lambda: dc.convolve(U, [[np.inf]]), ValueError, "kernel must be finite"),
+        (lambda: dc.convolve(U, K * 1j), TypeError, "kernel must hold"),
+        (lambda: dc.convolve(U * 1j, K), TypeError, "field must hold"),
+        (lambda: dc.convolve([["a"]], K), TypeError, "field must hold"),
+        (lambda: dc.convolve([[1.0], [2.0, 3.0]], K), ValueError, "field must be a rectangular array"),
+        (lambda: dc.convolve(U[:0], K), ValueError, "field must not be empty"),
+        (lambda: dc.convolve(U, K[:0]), ValueError, "kernel must not be empty"),
+        (lambda: dc.convolve(np.ma.masked_array(U), K), TypeError, "field must be a plain array"),
+        (lambda: dc.convolve(3.0, K), ValueError, "axes must name 1, 2 or 3"),
+        (lambda: dc.convolve(np.ones((2, 2, 2, 2)), K), ValueError, "axes must name 1, 2 or 3"),
+        (lambda: dc.convolve(np.ones((4, 5, 3)), K), ValueError, "kernel must have one dimension for each of the 3"),
+        (lambda: dc.convolve(U, K, axes=(0, 2)), ValueError, "axes must be at most 1, got 2"),
+        (lambda: dc.convolve(U, K, axes=(0, 0)), ValueError, "axes must not repeat"),
+        (lambda: dc.convolve(U, K, boundary="mirror"), ValueError, "boundary must be one of"),
+        (lambda: dc.convolve(U, K, boundary=("zero",)), ValueError, "boundary must be one value or one for each"),
+        (lambda: dc.convolve(U, K, mode="half"), ValueError, "mode must be one of 'same', 'valid', 'full', got 'half'"),
+        (lambda: dc.convolve(U, K, method="fast"), ValueError, "method must be one of 'auto'"),
+        (lambda: dc.convolve(U, K, mode="full"), ValueError, "boundary must be 'zero' with mode='full', got 'refl"),
+        (lambda: dc.convolve(U, np.ones((5, 3)), mode="valid"), ValueError, "kernel must fit inside the field"),
+        (lambda: dc.convolve(U, np.eye(3), method="separable"), ValueError, "kernel must be of rank one"),
+        (lambda: dc.convolve(U, K, mask=U), TypeError, "mask must hold booleans"),
+        (lambda: dc.convolve(U, K, mask=U[1:] > 0), ValueError, r"mask must have the field's shape \(4, 5\)"),
+        (lambda: dc.convolve(U, -K, mask=U > 0), ValueError, "kernel must be >= 0"),
+        (lambda: dc.convolve(U, 0 * K, mask=U > 0), ValueError, "kernel must be >= 0, and not 0 everywhere"),
+        (lambda: dc.convolve(U * np.nan, K, mask=U > 0), ValueError, "field must be finite"),
+        (lambda: dc.convolve(U, K, out=np.ones((4, 4))), ValueError, r"out must be an array of shape \(4, 5\)"),
+        (lambda: dc.convolve(U, K, out=np.ones((4, 5), np.float32)), ValueError, "and dtype float64"),
+        (lambda: dc.convolve(U, K, out=[[0.0] * 5] * 4), ValueError, "out must be an array"),
+        (lambda: dc.feature_maps(U, K), ValueError, r"bank must have shape \(n, \*kernel\)"),
+        (lambda: dc.feature_maps(U, K[None], mode="full"), ValueError, "boundary must be 'zero'"),
+        (lambda: dc.feature_maps(U, np.ones((1, 5, 5))), ValueError, "kernel must fit inside the field"),
+    ],
+)
+def test_bad_input_is_refused_in_one_line(call, error, message):
+    with pytest.raises(error, match=message) as refusal:
+        call()
+    assert "\n" not in str(refusal.value)

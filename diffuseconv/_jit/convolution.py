@@ -19,9 +19,9 @@ def continue_row(line, sign, source, signs, before, first, block, start, count):
     outside = np.uintp(min(max(before + line.size - first, 0), count))
     for x in range(inside):
         block[start + x] = sign * signs[first + x] * line[source[first + x]]
-    shift = np.uintp(first - before)
-    for x in range(inside, outside):
-        block[start + x] = sign * line[shift + x]
+    begin, skip = start + inside, np.uintp(max(first - before, 0))
+    for x in range(outside - inside):
+        block[begin + x] = sign * line[skip + x]
     for x in range(outside, np.uintp(count)):
         block[start + x] = sign * signs[first + x] * line[source[first + x]]
 

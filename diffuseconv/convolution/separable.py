@@ -96,7 +96,8 @@ def _surviving_modes(
     folded = np.bincount(np.arange(-(taps // 2), taps // 2 + 1) % period, factor, period)
     transfer = scipy.fft.rfft(folded).real  # of the waves 0 .. period // 2
     lost = 2 * np.cumsum(np.abs(transfer[::-1]))[::-1]
-    waves = np.arange(max(1, int(np.count_nonzero(lost > LOST[factor.itemsize] * total))))
+    alive = int(np.count_nonzero(lost > LOST[factor.itemsize] * total))
+    waves = np.arange(min(max(alive, 2), transfer.size))  # at least one mode, which is wave 1 behind absorbing walls
     if name == "absorbing":
         waves = waves[1:]
     elif name == "reflecting":
@@ -110,5 +111,5 @@ def _surviving_modes(
     wave = {"reflecting": np.cos, "absorbing": np.sin}
     basis = np.hstack([f(circle)[angles] for f in ([wave[name]] if name in wave else [np.cos, np.sin])])
     share = np.where((waves == 0) | (2 * waves == period), 1.0, 2.0) / size * transfer[waves]
-    analysis = basis.T * np.tile(share, modes // len(waves) if len(waves) else 1)[:, None]
+    analysis = basis.T * np.tile(share, modes // len(waves))[:, None]
     return np.ascontiguousarray(analysis, factor.dtype), np.ascontiguousarray(basis, factor.dtype)
