@@ -1,4 +1,4 @@
-"""Diffusion on a square: explicit steps and the spectral leap beside py-pde, devito-like NumPy slices and ndimage.
+"""Diffusion on a square: explicit steps and the spectral leap beside py-pde, NumPy slices and scipy.ndimage.
 
 All contenders reach the same time. Those that would take too long run fewer steps, and their time is scaled up.
 """
