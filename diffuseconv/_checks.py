@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cmath
 import math
 import operator
 from collections.abc import Callable, Sequence
@@ -47,7 +48,7 @@ def all_finite(name: str, value: Array) -> None:
     """Refuse NaN and infinity, and say where the first one is."""
     with np.errstate(over="ignore", invalid="ignore"):
         total = value.sum()  # (a dot product would be quicker, but leaves BLAS threads spinning beside ours)
-    if math.isfinite(total):  # a finite sum proves it in one pass; huge values may overflow, so look closer
+    if cmath.isfinite(total):  # a finite sum proves it in one pass; huge values may overflow, so look closer
         return
     finite = np.isfinite(value)
     if not finite.all():
@@ -61,6 +62,21 @@ def field(name: str, value: ArrayLike, *, finite: bool = True) -> Array:
     if not 1 <= taken.ndim <= 3:
         raise ValueError(f"{name} must have 1, 2 or 3 dimensions, got {taken.ndim}")
     return taken
+
+
+def wave(name: str, value: ArrayLike) -> Array:
+    """Take complex numbers as complex64 or complex128; real ones become complex of the same precision."""
+    if not isinstance(value, np.ma.MaskedArray) and np.iscomplexobj(value):
+        taken = np.asarray(value)
+        if taken.dtype.itemsize not in (8, 16):
+            raise TypeError(f"{name} must hold complex64, complex128 or real numbers, got dtype {taken.dtype}")
+        taken = taken.astype(taken.dtype.newbyteorder("="), copy=False)
+        if taken.size == 0:
+            raise ValueError(f"{name} must not be empty, got shape {taken.shape}")
+        all_finite(name, taken)
+        return taken
+    real = array(name, value)
+    return real.astype(np.result_type(real.dtype, np.complex64))
 
 
 def number(name: str, value: object, *, above: float = -math.inf, least: float = -math.inf) -> float:

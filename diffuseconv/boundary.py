@@ -191,12 +191,12 @@ def eigenvalues(size: int, boundary: str) -> NDArray[np.float64]:
 def transform(field: NDArray[Any], boundary: Sequence[str], workers: int | None = None) -> NDArray[Any]:
     """Expand a field in the eigenmodes of the Laplacian with these walls.
 
-    Cosine or sine transforms along walled axes, then a real-input DFT over all periodic axes, whose last one is
-    therefore only ``n // 2 + 1`` long.
+    Cosine or sine transforms along walled axes, then a DFT over all periodic axes. For a real field the last of them
+    is only ``n // 2 + 1`` long.
 
     Parameters
     ----------
-    field : ndarray of float
+    field : ndarray of float or complex
         1 to 3 dimensions.
     boundary : sequence of str
         One name for each axis.
@@ -206,7 +206,7 @@ def transform(field: NDArray[Any], boundary: Sequence[str], workers: int | None 
     Returns
     -------
     ndarray
-        Mode amplitudes; complex if an axis is periodic. The dtype keeps the precision of `field`.
+        Mode amplitudes; complex if an axis is periodic or the field is. The dtype keeps the precision of `field`.
     """
     import scipy.fft
 
@@ -216,18 +216,29 @@ def transform(field: NDArray[Any], boundary: Sequence[str], workers: int | None 
             kind, number = _COSINE_OR_SINE[name]
             modes = getattr(scipy.fft, kind)(modes, type=number, axis=axis, workers=workers)
     periodic = [axis for axis, name in enumerate(boundary) if name == "periodic"]
-    return scipy.fft.rfftn(modes, axes=periodic, workers=workers) if periodic else modes
+    if not periodic:
+        return modes
+    if np.iscomplexobj(modes):
+        return scipy.fft.fftn(modes, axes=periodic, workers=workers)
+    return scipy.fft.rfftn(modes, axes=periodic, workers=workers)
 
 
 def inverse_transform(
-    modes: NDArray[Any], shape: Sequence[int], boundary: Sequence[str], workers: int | None = None
+    modes: NDArray[Any],
+    shape: Sequence[int],
+    boundary: Sequence[str],
+    workers: int | None = None,
+    *,
+    real: bool = True,
 ) -> NDArray[Any]:
-    """Sum the eigenmodes up again: the inverse of `transform` for a field of this shape."""
+    """Sum the eigenmodes up again: the inverse of `transform` for a field of this shape, `real` or complex."""
     import scipy.fft
 
     field = modes
     periodic = [axis for axis, name in enumerate(boundary) if name == "periodic"]
-    if periodic:
+    if periodic and not real:
+        field = scipy.fft.ifftn(field, axes=periodic, workers=workers)
+    elif periodic:
         sizes = [shape[axis] for axis in periodic]
         field = scipy.fft.irfftn(field, s=sizes, axes=periodic, workers=workers)
     for axis, name in enumerate(boundary):

@@ -204,3 +204,24 @@ def diffusion(shape, diffusivity, spacing, walls, barriers=None, permeability=0.
             left[number[i], number[j]] += 1 / resistance / dx
             left[number[i], number[i]] -= 1 / resistance / dx
     return left, right
+
+
+def matrix(apply, shape):
+    """Write a linear map of real fields as a matrix, one unit field after the other."""
+    columns = []
+    for index in np.ndindex(shape):
+        unit = np.zeros(shape)
+        unit[index] = 1.0
+        columns.append(apply(unit).ravel())
+    return np.array(columns).T
+
+
+def coined_walk(state, coin, steps):
+    """Toss and move every amplitude of a walker on a ring by itself."""
+    for _ in range(steps):
+        moved = np.zeros(state.shape, complex)
+        for side, cell in np.ndindex(state.shape):
+            for face, move in ((0, -1), (1, 1)):
+                moved[face, (cell + move) % state.shape[1]] += coin[face][side] * state[side, cell]
+        state = moved
+    return state

@@ -156,3 +156,22 @@ def tanks(
         "barriers": draw(st.none() | st.tuples(*closed)),
         "mask": draw(st.none() | hnp.arrays(np.bool_, shape)),
     }
+
+
+@st.composite
+def waves(
+    draw: st.DrawFn, shape: tuple[int, ...] | st.SearchStrategy[tuple[int, ...]], dtype: type = np.complex128
+) -> np.ndarray:
+    """Draw waves whose largest amplitude is about 1, and which are not zero everywhere."""
+    sides = shape if isinstance(shape, tuple) else draw(shape)
+    real = np.float32 if dtype == np.complex64 else np.float64
+    parts = draw(fields((2, *sides), real, size=1.0))
+    psi = (parts[0] + 1j * parts[1]).astype(dtype)
+    psi[tuple(draw(st.integers(0, n - 1)) for n in sides)] = 1.0
+    return psi
+
+
+def registers(most_bits: int = 4) -> st.SearchStrategy[tuple[int, ...]]:
+    """Draw shapes whose sides are powers of two, with up to `most_bits` qubits in all."""
+    bits = st.lists(st.integers(0, most_bits), min_size=1, max_size=3).filter(lambda drawn: sum(drawn) <= most_bits)
+    return bits.map(lambda drawn: tuple(1 << bit for bit in drawn))

@@ -69,3 +69,19 @@ def test_bad_names_are_refused_in_one_line(value, message):
     with pytest.raises(ValueError, match=message) as refusal:
         boundary.per_axis(value, 2)
     assert "\n" not in str(refusal.value)
+
+
+@given(st.data(), strategies.shapes((1, 3), most=6), st.sampled_from([np.complex64, np.complex128]))
+def test_a_complex_field_is_transformed_in_both_parts(data, shape, dtype):
+    u = data.draw(strategies.waves(shape, dtype))
+    names = data.draw(strategies.boundaries(u.ndim))
+    modes = boundary.transform(u, names)
+    assert modes.shape == u.shape
+    assert modes.dtype == dtype
+    back = boundary.inverse_transform(modes, u.shape, names, real=False)
+    assert back.dtype == dtype
+    np.testing.assert_allclose(back, u, rtol=0, atol=50 * np.finfo(dtype).eps * np.abs(u).max())
+    halves = [boundary.transform(np.ascontiguousarray(part), names) for part in (u.real, u.imag)]
+    kept = tuple(slice(n) for n in halves[0].shape)
+    scale = np.abs(u).sum() * 2**u.ndim
+    np.testing.assert_allclose(modes[kept], halves[0] + 1j * halves[1], rtol=0, atol=50 * np.finfo(dtype).eps * scale)

@@ -1,0 +1,28 @@
+"""Checks that every function of waves shares."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from diffuseconv import _checks
+
+Array = NDArray[Any]
+
+
+def wave(psi: ArrayLike) -> Array:
+    """Take a wave of one, two or three dimensions, real or complex, as complex numbers."""
+    taken = _checks.wave("psi", psi)
+    if not 1 <= taken.ndim <= 3:
+        raise ValueError(f"psi must have 1, 2 or 3 dimensions, got {taken.ndim}")
+    return taken
+
+
+def largest(wave: Array) -> float:
+    """Give the largest size of an amplitude; refuse a wave that is nowhere."""
+    most = float(max(np.abs(wave.real).max(), np.abs(wave.imag).max()))
+    if most == 0:
+        raise ValueError("psi must not be zero everywhere, got a wave without length")
+    return most
