@@ -74,7 +74,7 @@ def correlate_blocks(stack, bank, planes, rows, columns, before, out, first, las
     _, fields, out_planes, out_rows, out_columns = out.shape
     pitch = np.uintp(BLOCK_COLUMNS + APART - 1) + width
     floor = pitch * (np.uintp(BLOCK_ROWS - 1) + height)
-    block = np.zeros(depth * floor, stack.dtype)
+    block = np.empty(depth * floor, stack.dtype)  # tiles read beyond what is filled, for sums that are thrown away
     spare = np.empty(ROWS * GROUP * TILE_BYTES // stack.itemsize, stack.dtype)
     sums, weights = out.reshape(-1), bank.reshape(-1)
     down, across = -(-out_rows // BLOCK_ROWS), -(-out_columns // BLOCK_COLUMNS)

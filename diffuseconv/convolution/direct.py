@@ -53,11 +53,13 @@ def correlate_directly(
         shape.append(size + before + after - taps + 1)
     if out is None:
         out = np.empty(shape, stack.dtype)
-    blocks = shape[1] * shape[2] * -(-shape[3] // BLOCK_ROWS) * -(-shape[4] // BLOCK_COLUMNS)
-    parts = 1 if math.prod(shape[1:]) * bank.size < WORTH_THREADS else 4 * _threads.count()
-    pieces = _threads.slices(blocks, parts)
     sums = out.reshape(shape)
-    _threads.run(correlate_blocks, [(fields, kernels, *lines, widths[-1][0], sums, *piece) for piece in pieces])
+    given = (fields, kernels, *lines, widths[-1][0], sums)
+    blocks = shape[1] * shape[2] * -(-shape[3] // BLOCK_ROWS) * -(-shape[4] // BLOCK_COLUMNS)
+    if math.prod(shape[1:]) * bank.size < WORTH_THREADS:
+        correlate_blocks(*given, 0, blocks)
+    else:
+        _threads.run(correlate_blocks, [(*given, *part) for part in _threads.slices(blocks, 4 * _threads.count())])
     return sums.reshape(shape[:2] + shape[2 + len(flat) :])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -40,6 +41,12 @@ def convolution_method(
     >>> convolution_method((256, 256), (3, 3)), convolution_method((1024, 1024), (201, 201))
     ('direct', 'fft')
     """
+    return _quickest(tuple(field_shape), tuple(kernel_shape), str(dtype), bool(rank_one))
+
+
+@functools.lru_cache(maxsize=256)
+def _quickest(field_shape: tuple[int, ...], kernel_shape: tuple[int, ...], dtype: str, rank_one: bool) -> str:
+    """Compare the modelled costs."""
     pixels, taps, ndim = math.prod(field_shape), math.prod(kernel_shape), len(kernel_shape)
     lengths = [pieces(n, k, ndim) for n, k in zip(field_shape, kernel_shape, strict=True)]
     transformed = math.prod(step + k - 1 for (_, step), k in zip(lengths, kernel_shape, strict=True))
