@@ -1,0 +1,179 @@
+"""Superposition and collapse: a pixel's nine possible positions, measured one pixel after another.
+
+A 3×3 kernel with weights nowhere negative that sum to 1 says where the value of a pixel may come from: until it is
+looked at, the pixel is in nine positions at once, each with its own chance. Measuring it destroys the superposition:
+one position is drawn, with its chance, and the pixel takes the value found there. The next pixel draws by itself, and
+so the picture that comes out differs each time; only its mean over many measurements, the convolution, does not.
+
+The film shows the nine chances around one pixel of a small picture, the collapse to one of them, and the measured
+picture filling up: slowly at first, then faster. The bars count which of the nine was drawn, beside what their chances
+let expect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from _common import (
+    BLUE,
+    FAINT,
+    INK,
+    ORANGE,
+    add_film,
+    add_image,
+    add_rng,
+    animate,
+    at_least,
+    figure,
+    one_line_errors,
+    outputs,
+    parser,
+    photograph,
+    write_record,
+)
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import ConnectionPatch, Rectangle
+from numpy.typing import NDArray
+
+import diffuseconv as dc
+
+SMALL = ["--frames", "24", "--size", "6"]
+SLOW = 20  # frames that the first pixel takes; later ones ever fewer
+CHANCES = np.array([[1.0, 2.0, 1.0], [2.0, 4.0, 2.0], [1.0, 2.0, 1.0]]) / 16
+
+
+def schedule(pixels: int, frames: int) -> list[tuple[float, int]]:
+    """Say for each frame how far the next pixel is and how many are done: ever faster, then a pause."""
+    moving = max(1, round(0.93 * frames))
+    power = max(1.0, np.log(pixels) / np.log(max(2.0, moving / SLOW)))
+    ends = pixels * np.minimum((np.arange(frames) + 1) / moving, 1) ** power
+    return [(float(end % 1), int(end + 1e-9)) for end in ends]
+
+
+def outward(rows: int, columns: int) -> NDArray[np.int64]:
+    """Give the order of the pixels: from the middle of the picture outwards."""
+    row, column = np.indices((rows, columns))
+    away = (row - rows // 2) ** 2 + (column - columns // 2) ** 2
+    return np.lexsort([np.arctan2(row - rows // 2, column - columns // 2).ravel(), away.ravel()])
+
+
+def bare(axes: Axes, title: str) -> None:
+    """Leave out the ticks."""
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+    axes.set_title(title, color=INK, fontsize=15, pad=10)
+
+
+class Stage:
+    """The pictures, the nine squares with their chances, and the bars."""
+
+    def __init__(self, drawing: Figure, photo: NDArray[np.float64], propagator: dc.Propagator, rng: int) -> None:
+        rows, columns = photo.shape[:2]
+        places = np.arange(rows * columns).reshape(rows, columns)
+        self.values = dc.measure(photo, propagator, rng=rng, axes=(0, 1))
+        self.sources = dc.measure(places, propagator, rng=rng).astype(np.int64).ravel()  # the same draws, of places
+        self.order = outward(rows, columns)
+        self.shape = rows, columns
+        given, found = (drawing.add_axes((x, 0.3, 0.3375, 0.6)) for x in (0.03, 0.4))
+        bare(given, "the picture: nine places at once")
+        bare(found, "measured: one place each")
+        given.imshow(photo, alpha=0.9)
+        self.result: Any = found.imshow(np.zeros_like(photo))
+        self.moves = [np.array([row, column]) for row in (-1, 0, 1) for column in (-1, 0, 1)]
+        self.squares = [Rectangle((0, 0), 1, 1, edgecolor="white", linewidth=1) for _ in self.moves]
+        for square in self.squares:
+            given.add_patch(square)
+        self.numbers = [given.text(0, 0, "", ha="center", va="center", size=8, color="white") for _ in self.moves]
+        self.mark = Rectangle((0, 0), 1, 1, fill=False, edgecolor=ORANGE, linewidth=2.5)
+        found.add_patch(self.mark)
+        self.beam = ConnectionPatch((0, 0), (0, 0), "data", "data", axesA=given, axesB=found, color=ORANGE, linewidth=2)
+        drawing.add_artist(self.beam)
+        bars = drawing.add_axes((0.79, 0.3, 0.19, 0.6))
+        bars.set(xlim=(0, 0.42), ylim=(8.6, -0.6), yticks=range(9))
+        bars.set_yticklabels(["↖", "↑", "↗", "←", "·", "→", "↙", "↓", "↘"], fontsize=15)
+        bars.tick_params(length=0)
+        bars.set_xlabel("share of the pixels", color=FAINT)
+        bars.set_title("which place was drawn", color=INK, fontsize=15, pad=10)
+        self.bars = bars.barh(range(9), np.zeros(9), height=0.62, color=BLUE)
+        self.marks = bars.plot(CHANCES.ravel(), range(9), "|", color=ORANGE, markersize=20, markeredgewidth=2.5)
+        self.title = drawing.text(0.03, 0.17, "", size=20, color=ORANGE, va="center")
+        self.words = drawing.text(0.03, 0.09, "", size=14, color=INK, va="center")
+
+    def artists(self) -> list[Any]:
+        """All that changes from frame to frame."""
+        things = [*self.squares, *self.numbers, self.mark, self.beam, *self.bars, *self.marks]
+        return [self.result, *things, self.title, self.words]
+
+    def show(self, done: int, part: float) -> None:
+        """Show so many measured pixels, and the next one `part` of the way; early ones are shown in two halves."""
+        pixels = self.order.size
+        finished = done >= pixels
+        collapsed = part > 0.5 or done > 30
+        here = int(self.order[min(done, pixels - 1)])
+        place, chosen = (np.array(divmod(int(at), self.shape[1])) for at in (here, self.sources[here]))
+        seen = np.full((pixels, 3), 0.14)
+        shown = self.order[: done + int(collapsed)]
+        seen[shown] = self.values.reshape(pixels, 3)[shown]
+        self.result.set_data(np.clip(seen, 0, 1).reshape(*self.shape, 3))
+        for square, number, move, chance in zip(self.squares, self.numbers, self.moves, CHANCES.ravel(), strict=True):
+            at = place + move
+            inside = bool((at >= 0).all() and (at < self.shape).all()) and not finished
+            drawn = collapsed and bool((at == chosen).all())
+            square.set_xy((at[1] - 0.5, at[0] - 0.5))
+            square.set_visible(inside)
+            square.set(
+                facecolor=ORANGE if drawn else BLUE, alpha=0.9 if drawn else 0.1 if collapsed else 0.2 + 2.5 * chance
+            )
+            number.set_position((at[1], at[0]))
+            number.set_text("" if collapsed or not inside else f"1/{round(1 / chance)}")
+        self.mark.set_xy((place[1] - 0.5, place[0] - 0.5))
+        self.mark.set_visible(not finished)
+        self.beam.xy1, self.beam.xy2 = tuple(chosen[::-1].astype(float)), tuple(place[::-1].astype(float))
+        self.beam.set_visible(collapsed and not finished)
+        self.count(shown)
+        stages = ("Superposition: nine places, each with its chance", "Collapse: one place is drawn")
+        self.title.set_text("Every pixel has collapsed" if finished else stages[collapsed])
+        self.words.set_text(f"{done} of {pixels} pixels measured")
+
+    def count(self, shown: NDArray[np.int64]) -> None:
+        """Set the bars to the shares of the moves drawn so far, at pixels that touch no wall."""
+        here, there = (np.array(np.unravel_index(at, self.shape)) for at in (shown, self.sources[shown]))
+        inner = ((here > 0) & (here < np.array(self.shape)[:, None] - 1)).all(axis=0)
+        moves = (there - here)[:, inner]
+        shares = np.bincount(3 * moves[0] + moves[1] + 4, minlength=9) / max(1, inner.sum())
+        for bar, share in zip(self.bars, shares, strict=True):
+            bar.set_width(min(float(share), 0.42))
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Make the film, the still and the record."""
+    cli = parser(__doc__)
+    add_image(cli)
+    cli.add_argument("--size", type=at_least(4), default=18, help="rows and columns of the picture")
+    add_rng(cli)
+    add_film(cli, frames=600)
+    args = cli.parse_args(argv)
+    with one_line_errors(cli):
+        files = outputs(args.output, "collapse")
+        photo = photograph(args.image, (args.size, args.size), gray=False)
+        drawing = figure(1280, 720)
+        stage = Stage(drawing, photo, dc.Propagator(CHANCES), args.rng)
+        pixels = args.size**2
+
+        def updates() -> Iterator[None]:
+            for part, done in schedule(pixels, args.frames):
+                stage.show(done, part)
+                yield
+
+        dc.write_movie(files.film, animate(drawing, stage.artists(), updates()), fps=args.fps, progress=True)
+        stage.show(min(30, pixels - 1), 0.9)
+        drawing.savefig(files.still)
+        write_record(files.record, {**vars(args), "chances": CHANCES})
+    print(f"{pixels} pixels collapsed, each to one of nine places: {files.film}")
+
+
+if __name__ == "__main__":
+    main()
