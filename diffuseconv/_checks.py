@@ -157,14 +157,17 @@ def axes(value: object, ndim: int) -> tuple[int, ...]:
     return taken
 
 
+def seeds(rng: object) -> np.random.SeedSequence:
+    """Take an int, `SeedSequence` or None as a fresh `SeedSequence`: spawning from it leaves the caller's unchanged."""
+    if isinstance(rng, np.random.SeedSequence):
+        return np.random.SeedSequence(rng.entropy, spawn_key=rng.spawn_key, pool_size=rng.pool_size)
+    if isinstance(rng, (bool, np.bool_)) or not (rng is None or isinstance(rng, (int, np.integer))):
+        raise TypeError(f"rng must be an int, numpy Generator, SeedSequence or None, got {got(rng)}")
+    if rng is not None and rng < 0:
+        raise ValueError(f"rng must not be negative, got {rng}")
+    return np.random.SeedSequence(None if rng is None else int(rng))
+
+
 def generator(rng: object) -> np.random.Generator:
     """Take an int, `Generator`, `SeedSequence` or None as a `Generator`; a passed `Generator` is the one returned."""
-    if isinstance(rng, (bool, np.bool_)) or not (
-        rng is None or isinstance(rng, (int, np.integer, np.random.Generator, np.random.SeedSequence))
-    ):
-        raise TypeError(f"rng must be an int, numpy Generator, SeedSequence or None, got {got(rng)}")
-    if isinstance(rng, (int, np.integer)) and rng < 0:
-        raise ValueError(f"rng must not be negative, got {rng}")
-    if isinstance(rng, np.random.SeedSequence):  # a fresh copy: spawning from the result leaves the caller's unchanged
-        rng = np.random.SeedSequence(rng.entropy, spawn_key=rng.spawn_key, pool_size=rng.pool_size)
-    return np.random.default_rng(rng)
+    return rng if isinstance(rng, np.random.Generator) else np.random.default_rng(seeds(rng))

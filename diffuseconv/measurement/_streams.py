@@ -16,7 +16,9 @@ _WORTH = 300_000  # nanoseconds of work for which a second thread is worth wakin
 
 def key(rng: object) -> NDArray[np.uint64]:
     """Draw the 256 bits that fix a whole run; a passed `Generator` advances by four words."""
-    return _checks.generator(rng).integers(0, 2**64, size=4, dtype=np.uint64)
+    if isinstance(rng, np.random.Generator):
+        return rng.integers(0, 2**64, size=4, dtype=np.uint64)
+    return np.asarray(_checks.seeds(rng).generate_state(4, np.uint64), np.uint64)
 
 
 def blocks(pixels: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -35,10 +36,19 @@ class Taps:
 
 def take(kernel: ArrayLike | Propagator, ndim: int, name: str = "kernel") -> Taps:
     """Take a propagator or any signed array of weights as taps."""
+    return _taps(_weights(kernel, ndim, name), isinstance(kernel, Propagator))
+
+
+def _weights(kernel: ArrayLike | Propagator, ndim: int, name: str) -> NDArray[np.float64]:
+    """Check a kernel, and give its weights."""
     given = kernel.density if isinstance(kernel, Propagator) else _checks.array(name, kernel)
     if given.ndim != ndim:
         raise ValueError(f"{name} must have {ndim} dimensions, one for each spatial axis, got {given.ndim}")
-    weights = given.astype(np.float64, copy=False)
+    return given.astype(np.float64, copy=False)
+
+
+def _taps(weights: NDArray[np.float64], is_density: bool) -> Taps:
+    """Sort out the weights that are not zero."""
     index = np.nonzero(weights)
     if index[0].size == 0:  # every draw weighs nothing
         return Taps(weights.shape, tuple(np.zeros(1, np.int64) for _ in index), np.ones(1), np.zeros(1, bool), 0.0)
@@ -47,7 +57,7 @@ def take(kernel: ArrayLike | Propagator, ndim: int, name: str = "kernel") -> Tap
     largest = size[order[0]]
     chance = size[order] / largest
     total = chance[::-1].sum()
-    norm = 1.0 if isinstance(kernel, Propagator) else float(largest) * float(total)
+    norm = 1.0 if is_density else float(largest) * float(total)
     if not math.isfinite(norm):
         raise ValueError(f"kernel must have a finite sum of magnitudes, got {norm}")
     chance /= total
@@ -84,14 +94,25 @@ def table(chance: NDArray[np.float64], offset: Array) -> Table:
 
 
 @dataclass(frozen=True)
-class Scene:
-    """A field made ready for drawing: its values continued beyond the walls, and what each tap reads from them."""
+class Plan:
+    """All about a measurement that the field's values do not matter for."""
 
     taps: Taps
-    source: NDArray[np.float64]  # (channels, cells): the extended field, then its negative if any tap is negative
+    table: Table
     offset: Array  # what to add to a pixel's place to read each tap
     shape: tuple[int, int, int]  # of the spatial axes, filled up with ones in front
     wide: tuple[int, int, int]  # the same, extended
+    lead: int  # cells that are added before the last axis
+    index: NDArray[np.int64]  # what each extended cell reads, axis after axis
+    sign: NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A field made ready for drawing: its values continued beyond the walls, and the plan of what to read."""
+
+    plan: Plan
+    source: NDArray[np.float64]  # (channels, cells): the extended field, then its negative if any tap is negative
     result: tuple[int, ...]  # shape of the results, channels first
     axes: tuple[int, ...]
     dtype: Any
@@ -99,7 +120,7 @@ class Scene:
     @property
     def pixels(self) -> int:
         """How many pixels draw."""
-        return math.prod(self.shape)
+        return math.prod(self.plan.shape)
 
     def finish(self, values: NDArray[np.float64]) -> Array:
         """Bring (channels, pixels) back to the shape and dtype of the field."""
@@ -121,32 +142,46 @@ def offsets(index: Sequence[Array], wide: Sequence[int], copies: Array | int = 0
 
 def stage(field: ArrayLike, kernel: ArrayLike | Propagator, walls: str | Sequence[str], axes: object) -> Scene:
     """Check the arguments that every measurement shares, and make the field ready for drawing."""
-    values = _checks.array("field", field)
+    values = _checks.array("field", field, finite=False)
     spatial = _checks.axes(axes, values.ndim)
-    names = boundary.per_axis(walls, len(spatial))
-    taps = take(kernel, len(spatial))
     ndim = len(spatial)
-    if spatial != tuple(range(values.ndim - ndim, values.ndim)):
-        planes = np.moveaxis(values, spatial, range(-ndim, 0))
-    else:
+    names = boundary.per_axis(walls, ndim)
+    weights = _weights(kernel, ndim, "kernel")
+    if spatial == tuple(range(values.ndim - ndim, values.ndim)):
         planes, spatial = values, ()
-    # tap j reads pixel i - (j - o), which is i + (n - 1 - j) once n - 1 - o cells are added in front
-    shape = planes.shape[-ndim:]
-    wide = tuple(size + n - 1 for size, n in zip(shape, taps.shape, strict=True))
-    leads = [n - 1 - n // 2 for n in taps.shape]
-    folds = [
-        boundary.fold(np.arange(long) - lead, size, name)
-        for long, lead, size, name in zip(wide, leads, shape, names, strict=True)
-    ]
-    missing = (np.zeros(3 - ndim, np.int64), np.ones(3 - ndim, np.int8))  # axes in front, of one cell each
-    index, sign = (np.concatenate(parts) for parts in zip(missing, *folds, strict=True))
-    channels, cells = math.prod(planes.shape[:-ndim]), math.prod(wide)
-    signed = bool(taps.negative.any())
+    else:
+        planes = np.moveaxis(values, spatial, range(-ndim, 0))
+    known = weights.tobytes(), weights.shape, isinstance(kernel, Propagator), planes.shape[-ndim:], names
+    plan = _cached_plan(*known) if weights.size <= _LARGEST_KEPT else _plan(*known)
+    channels, cells = math.prod(planes.shape[:-ndim]), math.prod(plan.wide)
+    signed = bool(plan.taps.negative.any())
     source = np.empty((channels, cells * (1 + signed)))
     flat = np.ascontiguousarray(planes).reshape(channels, -1)
-    _loops.extend(flat, index, sign, three(shape), three(wide), leads[-1], source)
+    _loops.extend(flat, plan.index, plan.sign, plan.shape, plan.wide, plan.lead, source)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if not math.isfinite(source[:, :cells].sum()):  # looked at here, while it lies in the cache
+            _checks.all_finite("field", values)
     if signed:
         np.negative(source[:, :cells], out=source[:, cells:])
-    flipped = [n - 1 - i for n, i in zip(taps.shape, taps.index, strict=True)]
+    return Scene(plan, source, planes.shape, spatial, values.dtype)
+
+
+def _plan(data: bytes, size: tuple[int, ...], is_density: bool, shape: tuple[int, ...], names: tuple[str, ...]) -> Plan:
+    """Plan a measurement of a field of this shape with the kernel of these bytes."""
+    taps = _taps(np.frombuffer(data).reshape(size), is_density)
+    wide = tuple(cells + n - 1 for cells, n in zip(shape, size, strict=True))
+    # tap j reads pixel i - (j - o), which is i + (n - 1 - j) once n - 1 - o cells are added in front
+    flipped = [n - 1 - i for n, i in zip(size, taps.index, strict=True)]
     offset = offsets(flipped, wide, taps.negative.astype(np.int64))
-    return Scene(taps, source, offset, three(shape), three(wide), planes.shape, spatial, values.dtype)
+    leads = [n - 1 - n // 2 for n in size]
+    folds = [
+        boundary.fold(np.arange(long) - lead, cells, name)
+        for long, lead, cells, name in zip(wide, leads, shape, names, strict=True)
+    ]
+    missing = (np.zeros(3 - len(size), np.int64), np.ones(3 - len(size), np.int8))  # axes in front, of one cell each
+    index, sign = (np.concatenate(parts) for parts in zip(missing, *folds, strict=True))
+    return Plan(taps, table(taps.chance, offset), offset, three(shape), three(wide), leads[-1], index, sign)
+
+
+_LARGEST_KEPT = 4096  # weights of a kernel whose plan is kept
+_cached_plan = lru_cache(maxsize=16)(_plan)  # planning takes as long as one draw for each of 256 x 256 pixels

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from diffuseconv import _checks
 from diffuseconv._jit import measurement as _loops
 from diffuseconv.measurement import _streams
-from diffuseconv.measurement._taps import Scene, stage, table
+from diffuseconv.measurement._taps import Scene, stage
 from diffuseconv.propagator import Propagator
 
 __all__ = ["average", "measure", "sums"]
@@ -65,7 +65,8 @@ def measure(
     -----
     Draws are independent between pixels and between draws. Each block of 2048 pixels (C order of the spatial axes,
     in the order of `axes`) has its own xoshiro256++ stream [1]_. Word j of the state of block b is output 4b + j of
-    SplitMix64 begun at word j of four 64-bit words from `rng`.
+    SplitMix64 begun at word j of a key of four 64-bit words: what a `Generator` gives next, or for all else the state
+    that its `SeedSequence` generates.
 
     Few draws: 12 random bits index a table of 4096 entries and what these cannot express goes to an alias table [2]_,
     so that the mixture has the chances of the kernel: in total variation each draw is exact to ``taps * 2**-51``.
@@ -97,23 +98,23 @@ def measure(
 def average(scene: Scene, draws: int, key: NDArray[np.uint64]) -> NDArray[Any]:
     """Average `draws` drawn values for every pixel, in the shape of the field."""
     total = sums(scene, draws, key)
-    total *= scene.taps.norm
-    total /= draws
+    if scene.plan.taps.norm != 1:
+        total *= scene.plan.taps.norm
+    if draws > 1:
+        total /= draws
     return scene.finish(total)
 
 
 def sums(scene: Scene, draws: int, key: NDArray[np.uint64]) -> NDArray[np.float64]:
     """Sum `draws` drawn values for every channel and pixel, by whichever way is quicker; the choice is fixed."""
+    plan = scene.plan
     totals = np.zeros((scene.source.shape[0], scene.pixels))
-    fixed = scene.source, scene.shape, scene.wide
-    if draws <= FEW * scene.offset.size:
-        few = table(scene.taps.chance, scene.offset)
-        tables = few.entry, few.cut, few.own, few.other
+    fixed = scene.source, plan.shape, plan.wide
+    if draws <= FEW * plan.offset.size:
+        tables = plan.table.entry, plan.table.cut, plan.table.own, plan.table.other
         _streams.run(lambda *part: _loops.sum_few(*fixed, *tables, draws, key, totals, *part), scene.pixels, 2 * draws)
     else:
-        chance, against = scene.taps.chain()
-        chain = chance, against, scene.offset
-        _streams.run(
-            lambda *part: _loops.sum_many(*fixed, *chain, draws, key, totals, *part), scene.pixels, 50 * chance.size
-        )
+        chain = *plan.taps.chain(), plan.offset
+        cost = 50 * plan.offset.size
+        _streams.run(lambda *part: _loops.sum_many(*fixed, *chain, draws, key, totals, *part), scene.pixels, cost)
     return totals

@@ -42,7 +42,8 @@ def scatter(
     propagator : Propagator or array_like
         Chances of the moves: not negative; an array must sum to 1 within 1e-12.
     rng : int, numpy.random.Generator, numpy.random.SeedSequence or None
-        Source of chance; see `measure` for the streams, which here belong to blocks of 2048 source cells.
+        Source of chance; see `measure` for the streams, which here belong to blocks of 2048 source cells, and whose key
+        is what ``numpy.random.default_rng(rng)`` gives next.
     boundary : str or sequence of str
         ``"reflecting"`` and ``"periodic"`` keep every grain. Through a ``"zero"`` wall grains leave for good:
         ``counts.sum() - result.sum()`` of them. ``"absorbing"`` is refused, for grains have no sign.

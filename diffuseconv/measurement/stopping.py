@@ -96,7 +96,7 @@ def measure_until(
     scene = stage(field, kernel, boundary, axes)
     chance = _checks.generator(rng)
 
-    values = scene.source * scene.taps.norm
+    values = scene.source * scene.plan.taps.norm
     low, high = float(values.min()), float(values.max())
     span, middle = high - low, low / 2 + high / 2
     values -= middle
@@ -107,7 +107,7 @@ def measure_until(
 
     looks = list(_looks(max_draws))
     level = math.log(4 * channels * scene.pixels * len(looks) / (1 - confidence))
-    rounding = 2.0**-53 * (FEW * scene.offset.size + len(looks) + 8)  # of sums of terms between -1/2 and 1/2
+    rounding = 2.0**-53 * (FEW * scene.plan.offset.size + len(looks) + 8)  # of sums of terms between -1/2 and 1/2
     drawn = 0
     for look in looks:
         totals += sums(both, look - drawn, _streams.key(chance))

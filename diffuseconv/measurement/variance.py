@@ -122,12 +122,13 @@ def draws_needed(
 def single(scene: Scene) -> NDArray[np.float64]:
     """Variance of one draw, for each channel and pixel."""
     variances = np.zeros((len(scene.source), scene.pixels))
-    law = scene.source, scene.shape, scene.wide, scene.taps.chance, scene.offset, variances
-    _streams.run(lambda first, last: _loops.spread(*law, first, last), scene.pixels, scene.offset.size)
-    variances *= scene.taps.norm**2
+    plan = scene.plan
+    law = scene.source, plan.shape, plan.wide, plan.taps.chance, plan.offset, variances
+    _streams.run(lambda first, last: _loops.spread(*law, first, last), scene.pixels, plan.offset.size)
+    variances *= plan.taps.norm**2
     return variances
 
 
 def reach(scene: Scene) -> float:
     """The range of all values that can be drawn."""
-    return scene.taps.norm * float(np.ptp(scene.source))
+    return scene.plan.taps.norm * float(np.ptp(scene.source))
