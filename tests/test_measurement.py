@@ -68,28 +68,28 @@ def test_split_mix_known_answers():
 
 
 KNOWN_FEW = [
-    2.0,
     0.0,
-    1.0,
     3.0,
-    6.0,
+    3.0,
+    3.0,
+    4.0,
     5.0,
-    8.0,
+    7.0,
+    5.0,
     6.0,
-    9.0,
     9.0,
 ]
 KNOWN_MANY = [
-    0.799993517,
-    1.200059154,
-    2.000035249,
-    2.999968933,
-    4.000033584,
-    5.000017836,
-    5.999895499,
-    6.999971734,
-    7.800062827,
-    8.200027421,
+    0.80000602,
+    1.200036816,
+    2.000017238,
+    2.999955424,
+    3.999962204,
+    4.999948011,
+    5.999922883,
+    7.000085334,
+    7.800026919,
+    8.200005415,
 ]
 KNOWN_SCATTER = [
     26,
@@ -194,6 +194,7 @@ def test_rng():
     seed = np.random.SeedSequence(5)
     assert np.array_equal(draw(seed), draw(seed))
     assert np.array_equal(draw(seed), draw(5))
+    assert np.array_equal(_streams.key(5), seed.generate_state(4, np.uint64))
     assert seed.n_children_spawned == 0
     generator = np.random.default_rng(5)
     first, second = draw(generator), draw(generator)
