@@ -1,6 +1,6 @@
 """Convolution as diffusion: propagators, exact solvers of the diffusion equation, convolution by measurement."""
 
-from diffuseconv import boundary, kernels, matching, quantum, spectrum, testing, timeseries
+from diffuseconv import boundary, kernels, learning, matching, quantum, spectrum, testing, timeseries
 from diffuseconv.convolution import convolution_method, convolve, correlate, feature_maps
 from diffuseconv.diffusion import Barrier, DiffusionEquation, Flux, Held, Mixed
 from diffuseconv.images import load_image, save_image
@@ -28,6 +28,7 @@ __all__ = [
     "feature_maps",
     "interpret",
     "kernels",
+    "learning",
     "load_image",
     "matching",
     "measure",

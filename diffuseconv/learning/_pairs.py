@@ -1,0 +1,76 @@
+"""Pairs of pictures, checked, and the shape of what is to be learned from them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffuseconv import _checks
+from diffuseconv import boundary as walls
+
+Array = NDArray[np.float64]
+LARGEST = 1e100  # of values: their products, summed over a picture, stay finite
+
+
+class Pair(NamedTuple):
+    """Pictures that a process met, and what it made of them: spatial axes last, all others in one."""
+
+    before: Array
+    after: Array
+
+
+def pictures(name: str, value: Any) -> list[Array]:
+    """Take one picture, or a list or tuple of arrays as several, as float64."""
+    several = isinstance(value, (list, tuple)) and len(value) > 0 and all(isinstance(v, np.ndarray) for v in value)
+    items = [(f"{name}[{i}]", item) for i, item in enumerate(value)] if several else [(name, value)]
+    taken = []
+    for label, item in items:
+        picture = _checks.array(label, item).astype(np.float64, copy=False)
+        largest = max(picture.max(), -picture.min())
+        if largest > LARGEST:
+            raise ValueError(f"{label} must not exceed {LARGEST:g} in magnitude, got {largest:g}")
+        taken.append(picture)
+    return taken
+
+
+def pairs(names: tuple[str, str], before: Any, after: Any, ndim: int | None, axes: Any) -> list[Pair]:
+    """Take as many pictures before as after, alike in shape, all with `ndim` spatial axes (None: all they have)."""
+    first, second = pictures(names[0], before), pictures(names[1], after)
+    if len(first) != len(second):
+        raise ValueError(f"{names[1]} must be as many pictures as {names[0]}, got {len(second)} for {len(first)}")
+    taken = []
+    for u, v in zip(first, second, strict=True):
+        if u.shape != v.shape:
+            raise ValueError(f"{names[1]} must have the shape of {names[0]}, got {v.shape} for {u.shape}")
+        spatial = _checks.axes(axes, u.ndim)
+        if len(spatial) != (ndim or len(spatial)):
+            raise ValueError(
+                f"{names[0]} must have one spatial axis for each of the {ndim} axes of the kernel (see axes=), "
+                f"got {len(spatial)} of shape {u.shape}"
+            )
+        ndim = len(spatial)
+        taken.append(Pair(stack(u, spatial), stack(v, spatial)))
+    return taken
+
+
+def stack(u: Array, spatial: Sequence[int]) -> Array:
+    """Bring the spatial axes last and all others into one."""
+    order = [axis for axis in range(u.ndim) if axis not in spatial] + list(spatial)
+    return u.transpose(order).reshape(-1, *(u.shape[axis] for axis in spatial))
+
+
+def problem(
+    names: tuple[str, str], before: Any, after: Any, shape: Any, boundary: str | Sequence[str], axes: Any
+) -> tuple[list[Pair], tuple[int, ...], tuple[str, ...]]:
+    """Check what every fit of a kernel shares: the pairs, the kernel's shape, the boundary of each axis."""
+    taps = _checks.shape("shape", shape)
+    walled = walls.per_axis(boundary, len(taps))
+    given = pairs(names, before, after, len(taps), axes)
+    pixels = sum(pair.after.size for pair in given)
+    if pixels <= math.prod(taps):
+        raise ValueError(f"{names[1]} must have more pixels than shape has weights, got {pixels} for {math.prod(taps)}")
+    return given, taps, walled

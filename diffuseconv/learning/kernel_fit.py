@@ -1,0 +1,140 @@
+"""The kernel that turns some pictures into others, by least squares."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from diffuseconv import _checks
+from diffuseconv.learning import _equations
+from diffuseconv.learning._pairs import Array, problem
+from diffuseconv.learning.estimate import Estimate
+
+__all__ = ["KernelFit", "fit_kernel"]
+
+_REFINEMENTS = 2  # each multiplies the error of the normal equations by about eps * condition
+
+
+@dataclass(frozen=True)
+class KernelFit:
+    """A fitted kernel.
+
+    Attributes
+    ----------
+    kernel : ndarray
+        The weights; `convolve` with them comes as near to the outputs as any of this shape.
+    standard_errors : ndarray, of the kernel's shape
+        Standard deviation of each weight over repeated noise in the outputs.
+    covariance : ndarray, shape (taps, taps)
+        Of all weights, in the order of ``kernel.ravel()``.
+    noise_variance : float
+        Estimated variance of the noise in the outputs: what the kernel leaves unexplained.
+    degrees_of_freedom : float
+        Pixels less the weights that were fitted.
+    """
+
+    kernel: Array
+    standard_errors: Array
+    covariance: Array
+    noise_variance: float
+    degrees_of_freedom: float
+
+    def interval(self, confidence: float = 0.95) -> Estimate:
+        """Give the weights with intervals that hold each with this confidence (Student's t; exact without ridge)."""
+        level = _checks.probability("confidence", confidence)
+        return Estimate.student(self.kernel, self.standard_errors, level, self.degrees_of_freedom)
+
+
+def fit_kernel(
+    inputs: Any,
+    outputs: Any,
+    shape: int | Sequence[int],
+    *,
+    ridge: float = 0.0,
+    boundary: str | Sequence[str] = "reflecting",
+    axes: int | Sequence[int] | None = None,
+) -> KernelFit:
+    r"""Find the kernel that convolves the inputs into the outputs, by least squares.
+
+    .. math:: \min_k \sum_i \big(v_i - (k * u)_i\big)^2 + \lambda \sum_j k_j^2, \qquad
+              (A^\top A + \lambda)\, k = A^\top v
+
+    where the columns of `A` are the inputs, continued beyond their walls, shifted by each tap. `A` is never formed:
+    the sums of products are added up picture by picture, and the solution is refined with residuals that come from
+    the convolution itself. Without noise the relative error is a few times ``eps * cond(A)``, not its square.
+
+    Parameters
+    ----------
+    inputs, outputs : array_like, or list of ndarray
+        A picture and what became of it; or lists of arrays, any number of such pairs (of any sizes) that share one
+        kernel. Used in float64.
+    shape : int or sequence of int
+        Of the kernel, 1 to 3 axes, odd or even; tap `j` is the displacement ``j - shape // 2`` as everywhere.
+    ridge : float
+        :math:`\lambda \ge 0`, in units of the inputs squared, summed over pixels. It draws the weights towards 0
+        (a bias that the standard errors do not contain) and makes them unique where the inputs do not.
+    boundary : str or sequence of str
+        What lay beyond the walls when the outputs were made: ``"reflecting"``, ``"periodic"``, ``"absorbing"`` or
+        ``"zero"``, for all axes or one for each.
+    axes : int or sequence of int, optional
+        The spatial axes; any others (colours, batches) are more pictures with the same kernel. All by default.
+
+    Returns
+    -------
+    KernelFit
+        With :math:`\operatorname{Cov} k = s^2 H A^\top A H`, :math:`H = (A^\top A + \lambda)^{-1}`, and the residual
+        sum of squares divided by the pixels less :math:`\operatorname{tr}(2 A H A^\top - (A H A^\top)^2)` as
+        :math:`s^2`. Right for independent noise of one variance in the outputs and none in the inputs (noise there
+        shrinks the weights; `fit_propagator` corrects for it).
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, values are not finite or exceed 1e100, there are no more pixels than weights, or the
+        inputs vary in so few ways that other kernels do as well.
+    TypeError
+        For complex numbers, text, or masked arrays.
+
+    References
+    ----------
+    .. [1] Å. Björck, "Stability analysis of the method of seminormal equations for linear least squares problems",
+       Linear Algebra Appl. 88/89 (1987) 31-48.
+    .. [2] T. Hastie, R. Tibshirani, "Generalized Additive Models" (1990), section 3.5: degrees of freedom.
+
+    Examples
+    --------
+    >>> photo = np.random.default_rng(0).normal(size=(40, 60))
+    >>> fit = dc.learning.fit_kernel(photo, dc.convolve(photo, dc.kernels.sobel(1)), (3, 3))
+    >>> fit.kernel.round(10) + 0.0
+    array([[ 1.,  0., -1.],
+           [ 2.,  0., -2.],
+           [ 1.,  0., -1.]])
+    """
+    amount = _checks.number("ridge", ridge, least=0.0)
+    pairs, taps, names = problem(("inputs", "outputs"), inputs, outputs, shape, boundary, axes)
+    size, pixels = math.prod(taps), sum(pair.after.size for pair in pairs)
+    values, vectors = np.linalg.eigh(_equations.gram(pairs, taps, names))
+    values = np.maximum(values, 0.0)
+    rounding = size * float(np.finfo(float).eps) * float(values[-1])
+    if values[0] + amount <= rounding:
+        rank = int(np.sum(values > rounding))
+        raise ValueError(
+            f"inputs must determine all {size} weights: pass richer pictures, a smaller shape or ridge > 0, "
+            f"got pictures that vary in {rank} ways"
+        )
+    weights = np.zeros(size)
+    for _ in range(1 + _REFINEMENTS):
+        left = _equations.residuals(pairs, weights, taps, names)
+        slope = _equations.onto_shifts(pairs, left, taps, names) - amount * weights
+        weights = weights + vectors @ ((vectors.T @ slope) / (values + amount))
+    left = _equations.residuals(pairs, weights, taps, names)
+    share = values / (values + amount)  # how much of each eigenvector is fitted, the rest held back by the ridge
+    freedom = pixels - float(np.sum(2 * share - share**2))
+    variance = sum(float(np.vdot(stack, stack)) for stack in left) / freedom
+    covariance = variance * (vectors * (values / (values + amount) ** 2)) @ vectors.T
+    errors = np.sqrt(np.diag(covariance)).reshape(taps)
+    return KernelFit(weights.reshape(taps), errors, covariance, variance, freedom)
