@@ -225,3 +225,22 @@ def coined_walk(state, coin, steps):
                 moved[face, (cell + move) % state.shape[1]] += coin[face][side] * state[side, cell]
         state = moved
     return state
+
+
+def design(u, taps, boundary):
+    """Write the matrix that takes the weights of a kernel to its convolution with u: u[i - (j - o)] at (i, j)."""
+    out = np.zeros((u.size, math.prod(taps)))
+    for row, i in enumerate(np.ndindex(u.shape)):
+        for column, j in enumerate(np.ndindex(tuple(taps))):
+            out[row, column] = value(u, [a - b + n // 2 for a, b, n in zip(i, j, taps, strict=True)], boundary)
+    return out
+
+
+def correlation(maps):
+    """Pearson's correlation of every two maps, one pair at a time."""
+    out = np.eye(len(maps))
+    for a, b in itertools.permutations(range(len(maps)), 2):
+        x, y = maps[a] - np.mean(maps[a]), maps[b] - np.mean(maps[b])
+        size = math.sqrt(np.sum(x * x) * np.sum(y * y))
+        out[a, b] = np.sum(x * y) / size if size > 0 else 0.0
+    return out

@@ -75,16 +75,17 @@ def _products(extended: Array, taps: Sequence[int]) -> Array:
     first, rest = taps[0], tuple(taps[1:])
     windows = np.lib.stride_tricks.sliding_window_view(extended, rest, axis=tuple(range(1, extended.ndim)))
     width, rows = math.prod(rest), len(extended) - first + 1
+    places = windows[0].size // width
 
     def lines(start: int, stop: int) -> Array:
         """Copy the windows of some rows: (rows, places in a row, width)."""
-        return np.ascontiguousarray(windows[start:stop]).reshape(stop - start, -1, width)
+        return np.ascontiguousarray(windows[start:stop]).reshape(stop - start, places, width)
 
     def product(left: Array, right: Array) -> Array:
         return left.reshape(-1, width).T @ right.reshape(-1, width)
 
     sums = np.zeros((first, width, first, width))
-    step = max(first, BLOCK // (windows[0].size))
+    step = max(first, BLOCK // windows[0].size)
     for start in range(0, rows, step):
         stop = min(start + step, rows)
         block = lines(start, stop + first - 1)

@@ -136,5 +136,5 @@ def fit_kernel(
     freedom = pixels - float(np.sum(2 * share - share**2))
     variance = sum(float(np.vdot(stack, stack)) for stack in left) / freedom
     covariance = variance * (vectors * (values / (values + amount) ** 2)) @ vectors.T
-    errors = np.sqrt(np.diag(covariance)).reshape(taps)
+    errors = np.sqrt(np.maximum(np.diag(covariance), 0)).reshape(taps)
     return KernelFit(weights.reshape(taps), errors, covariance, variance, freedom)

@@ -83,7 +83,9 @@ class PropagatorFit:
         level = _checks.probability("confidence", confidence)
         mean, spread, _ = self._moments()
         scale = widths / time
-        return Estimate.student(mean * scale, np.sqrt(np.diag(spread)) * scale, level, self.degrees_of_freedom)
+        return Estimate.student(
+            mean * scale, np.sqrt(np.maximum(np.diag(spread), 0)) * scale, level, self.degrees_of_freedom
+        )
 
     def diffusivity(self, duration: float, spacing: Any = 1.0, confidence: float = 0.95) -> Estimate:
         r"""Estimate the diffusivity tensor of the process.
@@ -119,7 +121,7 @@ class PropagatorFit:
         variance = np.einsum("abj,jk,abk->ab", products, self.covariance, products)
         variance += np.multiply.outer(np.diag(spread), np.diag(spread)) + spread**2
         scale = np.multiply.outer(widths, widths) / (2 * time)
-        return Estimate.student(value * scale, np.sqrt(variance) * scale, level, self.degrees_of_freedom)
+        return Estimate.student(value * scale, np.sqrt(np.maximum(variance, 0)) * scale, level, self.degrees_of_freedom)
 
     def _moments(self) -> tuple[Array, Array, Array]:
         """The mean displacement, its covariance, and the displacement of each tap: shape (ndim, taps)."""
