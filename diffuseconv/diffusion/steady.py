@@ -7,6 +7,8 @@ left open: the salt that was there at the start.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -57,7 +59,7 @@ def limit(lattice: Lattice, u: Array | None, dry: NDArray[np.bool_] | None = Non
     return steady.reshape(lattice.shape)
 
 
-def _check_balance(shape: tuple[int, ...], part: NDArray[np.intp], b: Array, open_parts: NDArray[np.bool_]) -> None:
+def _check_balance(shape: tuple[int, ...], part: NDArray[Any], b: Array, open_parts: NDArray[np.bool_]) -> None:
     """Refuse a closed part into which more flows than out of it."""
     net = np.bincount(part, b)
     off = ~open_parts & (np.abs(net) > BALANCED * np.bincount(part, np.abs(b)))
@@ -70,19 +72,18 @@ def _check_balance(shape: tuple[int, ...], part: NDArray[np.intp], b: Array, ope
         )
 
 
-def _cell(shape: tuple[int, ...], part: NDArray[np.intp], wanted: int) -> tuple[int, ...]:
+def _cell(shape: tuple[int, ...], part: NDArray[Any], wanted: int) -> tuple[int, ...]:
     """Give a cell that belongs to a part."""
     return tuple(int(i) for i in np.unravel_index(int(np.argmax(part == wanted)), shape))
 
 
-def _solve(matrix: object, b: Array, ndim: int) -> Array:
+def _solve(matrix: Any, b: Array, ndim: int) -> Array:
     """Solve a symmetric positive definite problem: by factors of the matrix, or in large by conjugate gradients."""
     import scipy.sparse
     import scipy.sparse.linalg as solvers
 
-    a = scipy.sparse.csc_array(matrix)
-    scale = 1 / np.sqrt(a.diagonal())  # a diagonal of ones: rates may differ by many orders of magnitude
-    a = scipy.sparse.diags_array(scale) @ a @ scipy.sparse.diags_array(scale)
+    scale = 1 / np.sqrt(matrix.diagonal())  # a diagonal of ones: rates may differ by many orders of magnitude
+    a = scipy.sparse.diags_array(scale) @ matrix @ scipy.sparse.diags_array(scale)
     if b.size <= DIRECT[ndim - 1]:
         factors = solvers.splu(a.tocsc(), "MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
         solution = factors.solve(scale * b)

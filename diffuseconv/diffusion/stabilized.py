@@ -1,0 +1,138 @@
+r"""Runge-Kutta-Legendre steps (RKL2): second order in time, for what depends on time or on the field.
+
+`s` stages, each as cheap as an explicit step, reach :math:`(s^2 + s - 2)/4` times as far as one: with
+:math:`b_j = (j^2+j-2)/(2j(j+1))`, :math:`b_0 = b_1 = b_2 = 1/3`, :math:`w = 4/(s^2+s-2)` and F the right-hand side,
+
+.. math::
+    Y_1 &= Y_0 + b_1 w \tau F_0, \\
+    Y_j &= \mu_j Y_{j-1} + \nu_j Y_{j-2} + (1-\mu_j-\nu_j) Y_0 + \tilde\mu_j \tau F_{j-1} + \tilde\gamma_j \tau F_0, \\
+    \mu_j &= \tfrac{2j-1}{j} \tfrac{b_j}{b_{j-1}}, \quad \nu_j = -\tfrac{j-1}{j} \tfrac{b_j}{b_{j-2}}, \quad
+    \tilde\mu_j = w \mu_j, \quad \tilde\gamma_j = -(1 - b_{j-1}) \tilde\mu_j.
+
+The error of a step is :math:`(1/6 - c)\tau^3 u'''` with `c` the third coefficient of the stability polynomial
+:math:`1 - b_s + b_s P_s(1 + wz)`, and :math:`u_{n+1} - u_n - \tau(F_n + F_{n+1})/2 = (c - 1/4)\tau^3 u'''` estimates it
+for free, since the next step needs :math:`F_{n+1}` anyway.
+
+References
+----------
+.. [1] C. D. Meyer, D. S. Balsara, T. D. Aslam, "A stabilized Runge-Kutta-Legendre method for explicit
+   super-time-stepping of parabolic and mixed equations", J. Comput. Phys. 257 (2014) 594, equations 15 to 18.
+.. [2] B. P. Sommeijer, L. F. Shampine, J. G. Verwer, "RKC: an explicit solver for parabolic PDEs", J. Comput. Appl.
+   Math. 88 (1998) 315, section 2.4 (the estimate, for another polynomial).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffuseconv.diffusion.lattice import Lattice
+
+__all__ = ["TOLERANCE", "obstacle", "solve", "step"]
+
+Array: TypeAlias = NDArray[Any]
+TOLERANCE = 1e-4  # of the field's range, for a whole run
+MOST_STAGES = 299
+SAFETY, SHRINK, GROW = 0.8, 0.1, 5.0  # how boldly the step follows the estimated error
+FIRST = 4.0  # the first step, in stable explicit ones
+
+
+def obstacle(lattice: Lattice) -> str | None:
+    """Say why this scheme cannot solve a problem, None if it can."""
+    if lattice.steady:
+        return 'is for walls and sources that depend on time or on the field ("chebyshev" is exact for this problem)'
+    return None
+
+
+def solve(
+    lattice: Lattice, u: Array, start: float, times: Sequence[float], tolerance: float = TOLERANCE
+) -> Iterator[Array]:
+    """Yield the field, known at `start`, at each of the `times` (increasing).
+
+    Steps are as long as keeps the sum of their estimated errors below `tolerance` times the largest range of the field
+    so far, or its largest change. The arithmetic is in float64 for float32 fields too.
+    """
+    first = here = u.astype(np.float64)
+    now, end = start, times[-1] if times else start
+    stable = lattice.stable_time_step
+    longest = stable * _reach(MOST_STAGES) if math.isfinite(stable) else math.inf
+    proposed = min(FIRST * stable, longest, end - start)
+    slope = lattice.rhs(now, here)
+    scale = 0.0
+    for stop in times:
+        while now < stop:
+            taken = min(proposed, stop - now)
+            ahead, error_share = step(lattice, here, slope, now, taken)
+            new_slope = lattice.rhs(now + taken, ahead)
+            error = error_share * float(np.abs(ahead - here - taken / 2 * (slope + new_slope)).max())
+            scale = max(scale, float(np.ptp(ahead)), float(np.abs(ahead - first).max()), float(np.ptp(here)))
+            rounding = 4 * np.finfo(np.float64).eps * float(np.abs(ahead).max())
+            allowed = max(tolerance * scale * taken / (end - start), rounding)
+            growth = GROW if error == 0 else SAFETY * math.sqrt(allowed / error)
+            if error <= allowed:
+                here, slope = ahead, new_slope
+                now = stop if taken == stop - now else now + taken
+                if taken == proposed or growth < 1:
+                    proposed = min(taken * min(GROW, max(SHRINK, growth)), longest)
+            else:
+                proposed = taken * min(SAFETY, max(SHRINK, growth))
+        yield here.astype(u.dtype)
+
+
+def step(lattice: Lattice, u: Array, slope: Array, now: float, duration: float) -> tuple[Array, float]:
+    """Take one step; give the field after it, and what share of the trapezium's defect its own error is."""
+    stages = _stages(duration / lattice.stable_time_step)
+    table = _coefficients(stages)
+    past, here = u, u + table.first * duration * slope
+    for mu, nu, tilde_mu, tilde_gamma, at in table.rows:
+        change = lattice.rhs(now + at * duration, here)
+        change *= tilde_mu * duration
+        change += mu * here
+        change += nu * past
+        change += (1 - mu - nu) * u
+        change += tilde_gamma * duration * slope
+        past, here = here, change
+    return here, table.error_share
+
+
+def _reach(stages: int) -> float:
+    """How far `stages` stages go, in stable explicit steps."""
+    return (stages**2 + stages - 2) / 4
+
+
+def _stages(ratio: float) -> int:
+    """Give the least odd number of stages, 3 at least, that goes `ratio` stable explicit steps far."""
+    stages = max(3, math.ceil((math.sqrt(9 + 16 * ratio) - 1) / 2 * (1 - 1e-12)))
+    return stages + (stages % 2 == 0)  # an odd number damps the fastest modes
+
+
+class _Table(NamedTuple):
+    """Coefficients of a step."""
+
+    first: float
+    rows: list[tuple[float, float, float, float, float]]  # mu, nu, tilde mu, tilde gamma, time of the stage before
+    error_share: float
+
+
+@lru_cache(maxsize=256)
+def _coefficients(stages: int) -> _Table:
+    """Work out the coefficients of a step with this number of stages."""
+    s, w = stages, 1 / _reach(stages)
+    b = [1 / 3, 1 / 3, *((j * j + j - 2) / (2 * j * (j + 1)) for j in range(2, s + 1))]
+    b[2] = 1 / 3
+    times = [0.0, b[1] * w]
+    rows = []
+    for j in range(2, s + 1):
+        mu = (2 * j - 1) / j * b[j] / b[j - 1]
+        nu = -(j - 1) / j * b[j] / b[j - 2]
+        tilde_mu = w * mu
+        tilde_gamma = -(1 - b[j - 1]) * tilde_mu
+        rows.append((mu, nu, tilde_mu, tilde_gamma, times[-1]))
+        times.append(mu * times[-1] + nu * times[-2] + tilde_mu + tilde_gamma)
+    third = b[s] * w**3 * math.prod(range(s - 2, s + 4)) / 48 / 6  # P_s'''(1) = (s+3)! / (48 (s-3)!)
+    return _Table(b[1] * w, rows, abs((1 / 6 - third) / (third - 1 / 4)))

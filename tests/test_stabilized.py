@@ -1,0 +1,109 @@
+"""Runge-Kutta-Legendre steps: order 2, stable, an honest error, for walls and sources that depend on time or field."""
+
+import math
+
+import numpy as np
+import pytest
+import scipy.integrate
+
+import diffuseconv as dc
+from diffuseconv.diffusion import stabilized
+
+
+def tank(n=12):
+    rng = np.random.default_rng(0)
+    return dc.DiffusionEquation(
+        0.5 + rng.random((n, n)),
+        boundary=(dc.Held(lambda t: math.sin(t)), (dc.Mixed(1.0, 2.0, lambda t: math.cos(2 * t)), dc.Flux(0.3))),
+        source=lambda t, u: math.cos(t) - u**3,
+    )
+
+
+def smooth(n=12):
+    x = (np.arange(n) + 0.5) / n
+    return np.outer(np.sin(np.pi * x), np.cos(np.pi * x))
+
+
+def reference(eq, u, duration):
+    run = scipy.integrate.solve_ivp(
+        eq.operator(u.shape).rhs, (0, duration), u.ravel(), method="DOP853", rtol=1e-12, atol=1e-13
+    )
+    return run.y[:, -1].reshape(u.shape)
+
+
+def test_order_two_for_any_number_of_stages():
+    """Halving a fixed step quarters the error, once steps resolve what happens."""
+    eq, u = tank(), smooth()
+    lattice, exact = eq.lattice(u.shape), reference(eq, u, 4.0)
+    errors = []
+    for steps in (64, 128, 256):
+        here = u
+        for n in range(steps):
+            now, length = 4.0 * n / steps, 4.0 / steps
+            here, _ = stabilized.step(lattice, here, lattice.rhs(now, here), now, length)
+        errors.append(np.abs(here - exact).max())
+    orders = np.log2(np.divide(errors[:-1], errors[1:]))
+    assert abs(orders[-1] - 2) <= 0.05
+
+
+@pytest.mark.parametrize("stages", [3, 5, 9, 31, 99])
+def test_the_stability_polynomial_is_legendre(stages):
+    """One step of u' = -lambda u multiplies by 1 - b + b P_s(1 + w z), at most 1 up to the end of the reach."""
+    lattice = dc.DiffusionEquation(1.0, boundary=dc.Held(lambda t: 0.0)).lattice((1,))  # u' = -4 u
+    rate, reach = 4.0, stabilized._reach(stages)
+    b = (stages**2 + stages - 2) / (2 * stages * (stages + 1))
+    legendre = np.polynomial.Legendre.basis(stages)
+    assert lattice.stable_time_step == 2 / rate
+    for share in (0.3, 0.7, 1.0):
+        step = share * reach * 2 / rate
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(stabilized, "_stages", lambda ratio: stages)
+            got, error_share = stabilized.step(lattice, np.ones(1), np.array([-rate]), 0.0, step)
+        assert abs(got[0] - (1 - b + b * legendre(1 - rate * step / reach))) <= 1e-12 * stages**2
+        assert abs(got[0]) <= 1
+    third = b * reach**-3 * legendre.deriv(3)(1.0) / 6
+    assert abs(error_share - abs((1 / 6 - third) / (third - 1 / 4))) <= 1e-9
+
+
+@pytest.mark.parametrize("tolerance", [1e-2, 1e-4, 1e-6])
+def test_the_error_is_below_the_tolerance(tolerance):
+    eq, u = tank(), smooth()
+    for time, field in eq.frames(u, [0.5, 3.0], "stabilized", tolerance=tolerance):
+        exact = reference(eq, u, time)
+        scale = max(np.ptp(u), np.ptp(exact), np.abs(exact - u).max())
+        error = np.abs(field - exact).max()
+        assert error <= tolerance * scale
+    assert error >= 1e-4 * tolerance  # no work beyond what was asked for
+
+
+def test_long_steps_are_stable_and_conserve():
+    """Walls that move slowly: hundreds of stable steps at once; a source that takes from one half what it gives."""
+    u = np.random.default_rng(1).random((16, 16)).astype(np.float32)
+    split = np.where(np.arange(16) < 8, 1.0, -1.0)[:, None] * np.ones(16)
+    eq = dc.DiffusionEquation(source=lambda t: split * math.sin(t / 1000))
+    evolved = eq.evolve(u, 4000.0, "stabilized", tolerance=1e-3)
+    assert evolved.dtype == np.float32
+    assert abs(evolved.mean(dtype=float) - u.mean(dtype=float)) <= 2**-23 * np.abs(evolved).max()
+    settled = dc.DiffusionEquation(source=split * math.sin(4.0)).steady_state(u)
+    assert np.abs(evolved - settled).max() <= 0.05 * np.ptp(settled)
+
+
+def test_auto_takes_the_cheaper_one(monkeypatch):
+    eq, u = tank(), smooth()
+    asked = []
+    for name in ("explicit", "stabilized"):
+        scheme = dc.diffusion.equation.SCHEMES[name]
+        real = scheme.solve
+        monkeypatch.setattr(scheme, "solve", lambda *a, name=name, real=real: asked.append(name) or real(*a))
+    limit = eq.stable_time_step(u.shape)
+    eq.evolve(u, 10 * limit)
+    eq.evolve(u, 10 * limit, tolerance=1e-3)
+    eq.evolve(u, 10 * limit, time_step=limit)
+    monkeypatch.setattr(dc.diffusion.equation, "LONG", 5)
+    eq.evolve(u, 10 * limit)
+    assert asked == ["explicit", "stabilized", "explicit", "stabilized"]
+
+
+def test_steady_problems_are_sent_to_chebyshev():
+    with pytest.raises(ValueError, match=r'^method "stabilized" is for walls and sources that depend on time'):
+        dc.DiffusionEquation().evolve(np.ones((3, 3)), 1.0, "stabilized")
