@@ -52,6 +52,18 @@ def test_the_error_is_below_the_tolerance(data, problem, z, tolerance):
     assert error <= tolerance * scale_of(problem, u) + ROUNDING * max(1.0, np.abs(expected).max(), scale_of(problem, u))
 
 
+@pytest.mark.parametrize("tolerance", [1e-8, 1e-12])
+def test_rounding_stays_below_the_tolerance_in_runs_of_millions_of_steps(tolerance):
+    """What flows in per step is lost in rounding if a long run is taken at once."""
+    resistance = np.interp((np.arange(60) + 0.5) / 20, [0, 1, 2, 3], [0, 1, 11, 12])
+    rod = dc.DiffusionEquation((np.repeat([1.0, 0.1, 1.0], 20),), 0.05, ((dc.Held(1.0), dc.Held(4.0)),))
+    for _, field in rod.frames(np.zeros(60), [1e3, 1e4], tolerance=tolerance):
+        assert np.abs(field - (1 + resistance / 4)).max() <= 4 * tolerance
+    well = dc.DiffusionEquation(np.linspace(1, 2, 48).reshape(6, 8), source=3.0)
+    [(_, filled)] = well.frames(np.zeros((6, 8)), [1e6], tolerance=tolerance)
+    np.testing.assert_allclose(filled, 3e6, rtol=tolerance)
+
+
 @given(st.floats(0.01, 3e3))
 def test_the_weights_integrate_those_of_the_exponential(z):
     flat = np.ones(3)

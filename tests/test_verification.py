@@ -237,7 +237,7 @@ def test_py_pde_takes_the_same_steps():
     grid = pde.CartesianGrid([[0, 8], [0, 6]], u.shape)
     sides = [[{"value": 1.0}, {"derivative": 0.3}], [{"derivative": 0}, {"value": 0.5}]]
     theirs = pde.DiffusionPDE(0.7, bc=sides).solve(
-        pde.ScalarField(grid, u), t_range=2.0, dt=0.01, solver="explicit", backend="numpy", tracker=None
+        pde.ScalarField(grid, u), t_range=2.0, dt=0.01, solver="euler", backend="numpy", tracker=None
     )
     walls = ((dc.Held(1.0), dc.Flux(0.21)), ("reflecting", dc.Held(0.5)))
     ours = dc.DiffusionEquation(0.7, 0.5, walls).evolve(u, 2.0, time_step=0.01)
