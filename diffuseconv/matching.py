@@ -7,6 +7,7 @@ the mean off both and divides by their contrasts, which makes it the correlation
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -279,24 +280,36 @@ def _peaks(
 
 def _climb(scores: Array, peak: Sequence[int], cyclic: Sequence[bool]) -> tuple[Array, float]:
     """Climb parabolas to the top near a peak: first through the cells, then through points of a spline between them."""
-    import scipy.ndimage
-
-    lines = []
+    lines, middle = [], []
     for p, n, goes_round in zip(peak, scores.shape, cyclic, strict=True):
         line = np.arange(p - _REACH, p + _REACH + 1)
         lines.append(line % n if goes_round else line[(line >= 0) & (line < n)])
-    middle = [min(p, _REACH) if not goes_round else _REACH for p, goes_round in zip(peak, cyclic, strict=True)]
-    spline = scipy.ndimage.spline_filter(scores[np.ix_(*lines)], order=5, mode="mirror")
-    column = (-1,) + (1,) * scores.ndim
-    steps = np.indices((3,) * scores.ndim) - 1
-    shift, height = np.zeros(scores.ndim), 0.0
+        middle.append(_REACH if goes_round else min(p, _REACH))
+    window = scores[np.ix_(*lines)]
+    most = np.array(window.shape) - 1.0
+    place, height = np.array(middle, dtype=np.float64), 0.0
     for size in (1.0, 0.25, 0.05, 0.05):
-        points = np.reshape(middle + shift, column) + size * steps
-        move, height = _top(scipy.ndimage.map_coordinates(spline, points, order=5, mode="mirror", prefilter=False))
-        shift = np.clip(shift + size * move, -1, 1)
+        step = np.minimum(size, most / 2)
+        centre = np.clip(place, step, most - step)  # beyond the edge of the scores nothing is known
+        block = window
+        for axis, n in enumerate(window.shape):
+            points = _spline(n)(centre[axis] + step[axis] * np.arange(-1.0, 2.0))
+            block = np.moveaxis(np.tensordot(points, block, (1, axis)), 0, axis)
+        move, height = _top(block)
+        place = np.clip(centre + step * move, np.subtract(middle, 1), np.add(middle, 1))
     if height < scores[tuple(peak)]:  # too rough for parabolas
         return np.zeros(scores.ndim), float(scores[tuple(peak)])
-    return shift, min(1.0, height)
+    return place - middle, min(1.0, height)
+
+
+@functools.lru_cache(maxsize=64)
+def _spline(n: int) -> Any:
+    """Give the quintic spline through `n` values, as a function from places to each value's weight there."""
+    from scipy.interpolate import make_interp_spline
+
+    if n == 1:
+        return lambda places: np.ones((len(places), 1))
+    return make_interp_spline(np.arange(n), np.eye(n), k=min(5, n - 1))
 
 
 def _top(block: Array) -> tuple[Array, float]:

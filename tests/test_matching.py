@@ -213,6 +213,18 @@ def test_places_between_cells(width, accuracy):
         assert match.score <= 1
 
 
+@pytest.mark.parametrize("corner", [0.0, 0.4, 1.0, 1.6, 2.0, 3.5, 5.0, 8.25])
+def test_places_near_the_edge(corner):
+    """Where half of a peak's surroundings are missing; the place 0.02 cells away is where the scores alone tell it."""
+    down, right = np.mgrid[:40, :50]
+    template = np.exp(-((down[:21, :21] - 10) ** 2 + (right[:21, :21] - 10) ** 2) / 18)
+    for row, column in ((corner, 12.0), (12.0, corner), (corner, corner), (19 - corner, 29 - corner)):
+        image = np.exp(-((down - 10 - row) ** 2 + (right - 10 - column) ** 2) / 18)
+        match = matching.find(image, template)[0]
+        assert np.abs(np.subtract(match.corner, (row, column))).max() < 0.02
+        assert match.score > 0.9999
+
+
 def test_a_ridge_is_not_climbed_along():
     """Stripes are alike wherever they are shifted along themselves; the place across them is still found."""
     x = np.arange(40)
