@@ -56,6 +56,15 @@ def all_finite(name: str, value: Array) -> None:
         raise ValueError(f"{name} must be finite, got {value[where]} at index {where}")
 
 
+def summable(name: str, value: Array) -> Array:
+    """Refuse values so large that a sum of them, as a transform is, would leave the range of numbers."""
+    most = float(np.finfo(value.dtype).max) / 4 / value.size
+    largest = float(np.abs(value).max())
+    if largest > most:
+        raise ValueError(f"{name} must not exceed {most:.3g} in magnitude, or sums overflow, got {largest:.3g}")
+    return value
+
+
 def field(name: str, value: ArrayLike, *, finite: bool = True) -> Array:
     """Take a field of one, two or three dimensions."""
     taken = array(name, value, finite=finite)
@@ -119,9 +128,16 @@ def count(name: str, value: object, *, least: int = 0, most: int | None = None) 
     return taken
 
 
+def _items(value: object) -> Sequence[object]:
+    """Take several values, or one by itself, as a sequence."""
+    if isinstance(value, np.ndarray) and value.ndim == 1:
+        return list(value)
+    return value if isinstance(value, (list, tuple)) else (value,)
+
+
 def shape(name: str, value: object) -> tuple[int, ...]:
     """Take the shape of a field of one, two or three dimensions; a whole number is the length of a line."""
-    items = value if isinstance(value, (list, tuple)) else (value,)
+    items = _items(value)
     if not 1 <= len(items) <= 3:
         raise ValueError(f"{name} must have 1, 2 or 3 axes, got {got(value)}")
     return tuple(count(f"{name}[{axis}]", item, least=1) for axis, item in enumerate(items))
@@ -148,7 +164,7 @@ def axes(value: object, ndim: int) -> tuple[int, ...]:
     if value is None:
         taken = tuple(range(ndim))
     else:
-        items = value if isinstance(value, (list, tuple)) else (value,)
+        items = _items(value)
         taken = tuple(count("axes", item, least=-ndim, most=ndim - 1) % ndim for item in items)
     if len(set(taken)) != len(taken):
         raise ValueError(f"axes must not repeat, got {got(value)}")

@@ -170,6 +170,8 @@ def interpret(kernel: ArrayLike | Propagator) -> Interpretation:
     taken = np.array(given, dtype=np.float64)
     taken.setflags(write=False)
     largest = float(np.abs(taken).max())
+    if largest > np.finfo(np.float64).max / taken.size:
+        raise ValueError(f"kernel must have weights whose sum is a finite number, got {largest:g} among them")
     scale = math.frexp(largest)[1] if largest else 0
     weights = np.ldexp(taken, -scale)  # so that sums of huge weights stay finite; powers of two do not round
     found = _Moments(weights, eps)

@@ -271,6 +271,8 @@ def disc(radius: float = 2.0) -> Kernel:
     """
     radius = _checks.number("radius", radius, above=0.0)
     reach = max(0, math.ceil(radius - 0.5))
+    if reach == 0:  # all within the middle cell
+        return np.ones((1, 1))
     far = np.minimum(np.arange(reach + 1) + 0.5, radius)  # far sides of the cells of one quarter
     y, x = far[:, None], far[None, :]
     flat = np.minimum(np.sqrt(radius**2 - y**2), x)  # up to here the cell's side is the roof, beyond it the circle

@@ -522,6 +522,10 @@ class Propagator:
             return math.inf
         return max(1, math.ceil(math.log(tolerance) / math.log1p(-gap) * (1 - 1e-13)))
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """Give `density`, so that a propagator goes wherever a kernel does."""
+        return np.array(self.density, dtype) if copy else np.asarray(self.density, dtype)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Propagator):
             return NotImplemented

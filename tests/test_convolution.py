@@ -351,6 +351,18 @@ def test_method_is_a_function_of_shapes_and_type():
     assert dc.convolution_method((1024, 1024), (101, 101), rank_one=True) == "separable"
     assert dc.convolution_method((1024, 1024), (101, 101), "float32") == "fft"
     assert dc.convolution_method((1000,), (5,), rank_one=True) == "direct"
+    assert dc.convolution_method(1000, 5, np.float32) == "direct"
+
+
+def test_arguments_in_other_dress():
+    """Arrays, lists and propagators where others would do."""
+    rng = np.random.default_rng(13)
+    u, p = rng.random((5, 6, 3)), dc.Propagator.heat(0.3, 1.0)
+    plain = dc.convolve(u, p, axes=(0, 1))
+    np.testing.assert_array_equal(dc.convolve(u, p, axes=np.array([0, 1])), plain)
+    maps = dc.feature_maps(u, [p, p], axes=[-3, -2], mode="same")
+    np.testing.assert_allclose(maps, [plain, plain], rtol=0, atol=1e-12)  # as all methods agree
+    np.testing.assert_array_equal(dc.convolve(u.tolist(), p, axes=(0, 1)), plain)
 
 
 U, K = np.ones((4, 5)), np.ones((3, 3))
@@ -388,6 +400,13 @@ U, K = np.ones((4, 5)), np.ones((3, 3))
         (lambda: dc.convolve(U, K, out=np.ones((4, 4))), ValueError, r"out must be an array of shape \(4, 5\)"),
         (lambda: dc.convolve(U, K, out=np.ones((4, 5), np.float32)), ValueError, "and dtype float64"),
         (lambda: dc.convolve(U, K, out=[[0.0] * 5] * 4), ValueError, "out must be an array"),
+        (lambda: dc.convolve(U, K, out=np.broadcast_to(0.0, (4, 5))), ValueError, "out must be writable"),
+        (lambda: dc.convolve(np.float32(U), 1e39 * K), ValueError, "kernel must not exceed 3.4e.38 .* float32 field"),
+        (lambda: dc.feature_maps(np.float32(U), -1e39 * K[None]), ValueError, "bank must not exceed 3.4e.38"),
+        (lambda: dc.convolution_method((4, 4), (3,)), ValueError, "kernel_shape must have as many axes"),
+        (lambda: dc.convolution_method((4,) * 4, (3,) * 4), ValueError, "field_shape must have 1, 2 or 3 axes"),
+        (lambda: dc.convolution_method((4, 0), (3, 3)), ValueError, r"field_shape\[1\] must be at least 1"),
+        (lambda: dc.convolution_method((4, 4), (3, 3), int), ValueError, "dtype must be one of 'float64', 'float32'"),
         (lambda: dc.feature_maps(U, K), ValueError, r"bank must have shape \(n, \*kernel\)"),
         (lambda: dc.feature_maps(U, K[None], mode="full"), ValueError, "boundary must be 'zero'"),
         (lambda: dc.feature_maps(U, np.ones((1, 5, 5))), ValueError, "kernel must fit inside the field"),

@@ -344,6 +344,7 @@ def test_large_kernels_have_small_symmetric_pictures():
         (np.ones((2, 2, 2, 2)), ValueError, "kernel must have 1, 2 or 3 dimensions, got 4"),
         ([], ValueError, "kernel must not be empty"),
         ([1j], TypeError, "kernel must hold"),
+        (np.full((3, 3), 1e308), ValueError, "kernel must have weights whose sum is a finite number, got 1e.308"),
         ("sobel", TypeError, "kernel must hold"),
     ],
 )

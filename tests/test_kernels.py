@@ -219,6 +219,11 @@ def test_disc_covers_the_area_of_a_disc(radius):
     assert kernel.max() <= 1 / area + 64 * EPS
 
 
+def test_a_disc_within_one_cell():
+    for radius in (0.5, 1e-200, 5e-324):
+        np.testing.assert_array_equal(kernels.disc(radius), [[1.0]])
+
+
 @pytest.mark.parametrize("radius", [0.3, 0.6, 1.0, 1.7, 2.5, math.sqrt(2.5)])
 def test_disc_is_the_exact_coverage(radius):
     """The area of each cell inside the circle, by quadrature of the roof's height over pieces without a kink."""

@@ -109,6 +109,16 @@ def test_copies_are_equal_and_as_frozen(p, again):
     assert q.power(2) == p.power(2)
 
 
+def test_a_propagator_goes_where_an_array_does():
+    p = Propagator.heat(0.5, 1.0, ndim=1)
+    assert np.asarray(p) is p.density
+    assert np.array(p).flags.writeable
+    assert np.asarray(p, np.float32).dtype == np.float32
+    np.testing.assert_array_equal(dc.spectrum.transfer_function(p, 9), dc.spectrum.transfer_function(p.density, 9))
+    assert dc.interpret(p).kind == "diffusion"
+    assert dc.timeseries.sum_density(p, p)[1].sum() == pytest.approx(1, abs=1e-14)
+
+
 def test_a_small_pickle_for_a_wide_kernel():
     p = Propagator.heat(1.0, 1e4, ndim=3)
     assert len(pickle.dumps(p)) < 10 * sum(p.shape) + 1000

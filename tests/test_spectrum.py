@@ -546,6 +546,10 @@ X = [0.0, 1.0, 2.0]
     [
         (lambda: spectrum.log_spectrum(U, axes=2), "axes must be at most 1, got 2"),
         (lambda: spectrum.log_spectrum([np.nan]), "image must be finite"),
+        (lambda: spectrum.log_spectrum(np.full(9, 1e308)), "image must not exceed .* or sums overflow, got 1e.308"),
+        (lambda: spectrum.low_pass(np.full((9, 9), 1e308), 1), "image must not exceed .* or sums overflow"),
+        (lambda: spectrum.paint_spectrum(np.full(9, 1e38, np.float32), []), "image must not exceed"),
+        (lambda: spectrum.derivative(np.full(9, -1e308)), "field must not exceed"),
         (lambda: spectrum.low_pass(U, -1), "radius must be at least 0, got -1"),
         (lambda: spectrum.low_pass(U, 1, edge=3), "edge must be at most twice radius"),
         (lambda: spectrum.low_pass(U, 1, boundary="wrap"), "boundary must be one of"),
@@ -586,6 +590,7 @@ def test_bad_values_are_refused_in_one_line(call, message):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (lambda: spectrum.paint_spectrum(U, 3), "edits must be a Dot, Line or Mask, or a list of them, got 3"),
         (lambda: spectrum.paint_spectrum(U, [(1, 2)]), "must be a Dot, Line or Mask, got"),
         (lambda: spectrum.paint_spectrum(U, spectrum.Dot((0, 1.5))), "must be a whole number, got 1.5"),
         (lambda: spectrum.log_spectrum([1j]), "image must hold"),

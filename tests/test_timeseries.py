@@ -428,6 +428,17 @@ def test_whitening_of_well_conditioned_data(seed, m):
     assert np.all(np.diff(spread) <= 1e-12)
 
 
+@pytest.mark.parametrize("size", [2.0**-1000, 2.0**1000])
+def test_whitening_does_not_depend_on_the_unit(size):
+    table = np.random.default_rng(3).normal(size=(50, 3)) + 2
+    for method in ("pca", "zca"):
+        plain, white = ts.whiten(table, method), ts.whiten(size * table, method)
+        np.testing.assert_array_equal(white.data, plain.data)
+        np.testing.assert_array_equal(white.mean, size * plain.mean)
+        np.testing.assert_allclose(white.restore() / size, table, rtol=0, atol=1e-13)
+        np.testing.assert_allclose(white.apply(size * table), plain.data, rtol=0, atol=1e-12)
+
+
 def test_whitening_of_dependent_and_constant_variables():
     rng = np.random.default_rng(4)
     a, b = rng.normal(size=(2, 100))
@@ -618,6 +629,13 @@ def test_irregular_convolution_in_threads_and_as_python(monkeypatch):
         (lambda: ts.fit_ar([2.0] * 9, 2), "series must vary"),
         (lambda: ts.fit_ar([1.0, 2.0], 2), "series must have at least 3 values"),
         (lambda: ts.fit_ar([1.0, 2.0, 3.0], 1, method="burg"), "method must be one of 'yule-walker', 'least-squares'"),
+        (lambda: ts.fit_ar([-1e200, 1e200, 0.0], 1), "series must vary by 1e-150 to 1e150"),
+        (lambda: ts.fit_ar([0.0, 1e-200, 0.0], 1), "series must vary by 1e-150 to 1e150"),
+        (lambda: ts.forecast(ts.fit_ar([1.0, 2.0, 1.0, 3.0], 1), [1.0], 1), "model must be an ARIMA .*fit.model"),
+        (lambda: ts.simulate([0.5], 9), "model must be an ARIMA"),
+        (lambda: ts.respond(None, [1.0]), "model must be an ARIMA"),
+        (lambda: ts.innovations(0.5, [1.0]), "model must be an ARIMA"),
+        (lambda: ts.impulse_response((0.5,), 9), "model must be an ARIMA"),
         (lambda: ts.forecast(ts.ARIMA(), [1.0], 0), "steps must be at least 1"),
         (lambda: ts.forecast(ts.ARIMA(), [1.0], 1, confidence=1.0), "confidence must be less than 1"),
         (lambda: ts.forecast(ts.ARIMA(ma=[2.0]), [1.0], 1), "model must be invertible"),

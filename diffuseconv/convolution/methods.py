@@ -6,7 +6,12 @@ import functools
 import math
 from collections.abc import Sequence
 
-__all__ = ["convolution_method", "pieces"]
+import numpy as np
+from numpy.typing import DTypeLike
+
+from diffuseconv import _checks
+
+__all__ = ["convolution_method", "pieces", "quickest"]
 
 PIECE = {1: 32768, 2: 320, 3: 64}  # cells a side of the smallest pieces to transform: they nearly stay in a fast cache
 KERNELS_A_PIECE = 3  # pieces as long as three kernels: longer ones overlap less, shorter ones transform quicker
@@ -18,7 +23,7 @@ SINGLE = {"direct": 0.5, "separable": 0.5, "fft": 0.6}  # the cost of float32, a
 
 
 def convolution_method(
-    field_shape: Sequence[int], kernel_shape: Sequence[int], dtype: str = "float64", *, rank_one: bool = False
+    field_shape: Sequence[int], kernel_shape: Sequence[int], dtype: DTypeLike = "float64", *, rank_one: bool = False
 ) -> str:
     """Name the method that ``method="auto"`` takes: the quickest by a fixed cost model.
 
@@ -36,17 +41,26 @@ def convolution_method(
     str
         ``"direct"``, ``"separable"`` or ``"fft"``.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If a shape is not one of 1 to 3 axes, their numbers differ, or the dtype is neither.
+
     Examples
     --------
     >>> convolution_method((256, 256), (3, 3)), convolution_method((1024, 1024), (201, 201))
     ('direct', 'fft')
     """
-    return _quickest(tuple(field_shape), tuple(kernel_shape), str(dtype), bool(rank_one))
+    field_shape, kernel_shape = _checks.shape("field_shape", field_shape), _checks.shape("kernel_shape", kernel_shape)
+    if len(field_shape) != len(kernel_shape):
+        raise ValueError(f"kernel_shape must have as many axes as field_shape, got {kernel_shape} for {field_shape}")
+    name = _checks.choice("dtype", np.dtype(dtype).name, ("float64", "float32"))
+    return quickest(field_shape, kernel_shape, name, bool(rank_one))
 
 
 @functools.lru_cache(maxsize=256)
-def _quickest(field_shape: tuple[int, ...], kernel_shape: tuple[int, ...], dtype: str, rank_one: bool) -> str:
-    """Compare the modelled costs."""
+def quickest(field_shape: tuple[int, ...], kernel_shape: tuple[int, ...], dtype: str, rank_one: bool = False) -> str:
+    """Compare the modelled costs: `convolution_method` without checks."""
     pixels, taps, ndim = math.prod(field_shape), math.prod(kernel_shape), len(kernel_shape)
     lengths = [pieces(n, k, ndim) for n, k in zip(field_shape, kernel_shape, strict=True)]
     transformed = math.prod(step + k - 1 for (_, step), k in zip(lengths, kernel_shape, strict=True))

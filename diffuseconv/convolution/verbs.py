@@ -13,7 +13,7 @@ from diffuseconv import _checks
 from diffuseconv.boundary import extend, per_axis
 from diffuseconv.convolution.direct import correlate_directly
 from diffuseconv.convolution.fourier import correlate_in_fourier_space
-from diffuseconv.convolution.methods import convolution_method
+from diffuseconv.convolution.methods import quickest
 from diffuseconv.convolution.separable import correlate_by_factors, split
 from diffuseconv.propagator import Propagator
 
@@ -177,7 +177,7 @@ def feature_maps(
     u = _checks.array("field", field)
     spatial = _checks.axes(axes, u.ndim)
     names = per_axis(boundary, len(spatial))
-    kernels = _checks.array("bank", bank)
+    kernels = _in_range("bank", _checks.array("bank", bank), u.dtype)
     if kernels.ndim != len(spatial) + 1:
         raise ValueError(
             f"bank must have shape (n, *kernel), with one dimension for each of the {len(spatial)} spatial axes "
@@ -189,7 +189,7 @@ def feature_maps(
     kernels = np.flip(kernels, tuple(range(1, kernels.ndim))) if flip else kernels
     kernels = np.ascontiguousarray(kernels, u.dtype)
     stack = _stack(u, spatial)
-    if convolution_method(inner, kernels.shape[1:], u.dtype.name) == "direct":
+    if quickest(inner, kernels.shape[1:], u.dtype.name) == "direct":
         maps = correlate_directly(stack, kernels, widths, names)
     else:
         maps = correlate_in_fourier_space(stack, kernels, widths, names)
@@ -216,7 +216,8 @@ def _apply(
     names = per_axis(walls, len(spatial))
     _checks.choice("mode", mode, MODES)
     _checks.choice("method", method, METHODS)
-    kernel = kernel if isinstance(kernel, Propagator) else _checks.array("kernel", kernel)
+    if not isinstance(kernel, Propagator):
+        kernel = _in_range("kernel", _checks.array("kernel", kernel), u.dtype)
     if kernel.ndim != len(spatial):
         raise ValueError(
             f"kernel must have one dimension for each of the {len(spatial)} spatial axes (see axes=), "
@@ -229,6 +230,8 @@ def _apply(
         shape[axis] += before + after - taps + 1
     if out is not None and (not isinstance(out, np.ndarray) or out.shape != tuple(shape) or out.dtype != u.dtype):
         raise ValueError(f"out must be an array of shape {tuple(shape)} and dtype {u.dtype}, got {_checks.got(out)}")
+    if out is not None and not out.flags.writeable:
+        raise ValueError("out must be writable, got a read-only array")
     known = None
     if mask is not None:
         known = _known(mask, u.shape, spatial)
@@ -256,7 +259,7 @@ def _parts(
     """Give the kernel (flipped for convolution, in the field's precision) or its factors, and the method to use."""
     automatic = method == "auto"
     if automatic:
-        method = convolution_method(inner, kernel.shape, dtype.name, rank_one=True)
+        method = quickest(inner, kernel.shape, dtype.name, rank_one=True)
     if isinstance(kernel, Propagator) and kernel.factors is not None and method == "separable":
         return [np.ascontiguousarray(factor[::-1] if flip else factor, dtype) for factor in kernel.factors], method
     weights = kernel.density if isinstance(kernel, Propagator) else kernel
@@ -268,7 +271,15 @@ def _parts(
         return factors, method
     if not automatic:
         raise ValueError(f"kernel must be of rank one with method='separable', got {_checks.got(kernel)}")
-    return [weights], convolution_method(inner, kernel.shape, dtype.name)
+    return [weights], quickest(inner, kernel.shape, dtype.name)
+
+
+def _in_range(name: str, weights: Array, dtype: np.dtype[Any]) -> Array:
+    """Refuse weights that the field's precision cannot hold."""
+    most, largest = float(np.finfo(dtype).max), max(float(weights.max()), -float(weights.min()))
+    if largest > most:
+        raise ValueError(f"{name} must not exceed {most:.3g} in magnitude for a {dtype} field, got {largest:.3g}")
+    return weights
 
 
 def _known(mask: ArrayLike, shape: Sequence[int], spatial: Sequence[int]) -> Array:

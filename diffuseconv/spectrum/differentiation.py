@@ -68,7 +68,7 @@ def derivative(
     """
     import scipy.fft
 
-    field = _checks.field("field", field)
+    field = _checks.summable("field", _checks.field("field", field))
     order = _checks.count("order", order)
     axis = _checks.count("axis", axis, least=-field.ndim, most=field.ndim - 1) % field.ndim
     spacing = _checks.number("spacing", spacing, above=0)

@@ -102,8 +102,10 @@ def paint_spectrum(image: ArrayLike, edits: Edit | Sequence[Edit]) -> NDArray[An
     """
     import scipy.fft
 
-    taken = _checks.field("image", image)
-    strokes = [edits] if isinstance(edits, Edit) else list(edits)
+    taken = _checks.summable("image", _checks.field("image", image))
+    strokes = [edits] if isinstance(edits, Edit) else edits
+    if not isinstance(strokes, (list, tuple)):
+        raise TypeError(f"edits must be a Dot, Line or Mask, or a list of them, got {_checks.got(edits)}")
     plane = scipy.fft.fftn(taken)
     for number, edit in enumerate(strokes):
         name = f"edits[{number}]"

@@ -244,7 +244,7 @@ def _root_mean_square(values: NDArray[Any]) -> float:
 
 def _arguments(image: ArrayLike, boundary: Boundary, axes: Axes) -> tuple[NDArray[Any], tuple[int, ...], Sequence[str]]:
     """Check what all passes share."""
-    taken = _checks.array("image", image)
+    taken = _checks.summable("image", _checks.array("image", image))
     over = _checks.axes(axes, taken.ndim)
     return taken, over, _boundary.per_axis(boundary, len(over))
 

@@ -46,6 +46,6 @@ def log_spectrum(image: ArrayLike, *, axes: int | Sequence[int] | None = None) -
     """
     import scipy.fft
 
-    image = _checks.array("image", image)
+    image = _checks.summable("image", _checks.array("image", image))
     over = _checks.axes(axes, image.ndim)
     return np.log1p(np.abs(scipy.fft.fftshift(scipy.fft.fftn(image, axes=over), axes=over)))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from diffuseconv import _checks
 from diffuseconv.timeseries._series import Array
 
 if TYPE_CHECKING:
@@ -64,6 +65,14 @@ def state_root(model: ARIMA) -> Array:
         advance = advance @ advance
     values, vectors = np.linalg.eigh(covariance)
     return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
+
+
+def require_model(model: object) -> None:
+    """Refuse what is not a model."""
+    from diffuseconv.timeseries.model import ARIMA
+
+    if not isinstance(model, ARIMA):
+        raise TypeError(f"model must be an ARIMA (a fit holds one: fit.model), got {_checks.got(model)}")
 
 
 def require_stationary(model: ARIMA) -> None:

@@ -164,6 +164,9 @@ def fit_ar(series: ArrayLike, order: int, *, method: str = "yule-walker") -> ARF
     values = _series.series("series", series, least=p + 1 if way == "yule-walker" else 2 * p + 1)
     if values.min() == values.max():
         raise ValueError(f"series must vary, got {len(values)} times the value {values[0]:g}")
+    half = float(values.max() / 2 - values.min() / 2)
+    if not 1e-150 < half < 1e150:
+        raise ValueError(f"series must vary by 1e-150 to 1e150 (its variance must be a number), got ±{half:g}")
     return _yule_walker(values, p) if way == "yule-walker" else _least_squares(values, p)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from diffuseconv import _checks
 from diffuseconv.timeseries import _series
 from diffuseconv.timeseries._series import Array
-from diffuseconv.timeseries._state import polynomials, require_invertible, require_stationary, state_root
+from diffuseconv.timeseries._state import polynomials, require_invertible, require_model, require_stationary, state_root
 from diffuseconv.timeseries.model import ARIMA
 from diffuseconv.timeseries.series_kernels import difference, impulse_response
 
@@ -87,6 +87,7 @@ def forecast(model: ARIMA, series: ArrayLike, steps: int, *, confidence: float =
     """
     from scipy.special import ndtri
 
+    require_model(model)
     horizon = _checks.count("steps", steps, least=1)
     level = _checks.number("confidence", confidence, above=0.0)
     if level >= 1.0:

@@ -13,7 +13,14 @@ from numpy.typing import ArrayLike
 from diffuseconv import _checks
 from diffuseconv.timeseries import _series
 from diffuseconv.timeseries._series import Array
-from diffuseconv.timeseries._state import decays, polynomials, require_invertible, require_stationary, state_root
+from diffuseconv.timeseries._state import (
+    decays,
+    polynomials,
+    require_invertible,
+    require_model,
+    require_stationary,
+    state_root,
+)
 from diffuseconv.timeseries.series_kernels import difference_kernel, whitening_kernel
 
 __all__ = ["ARIMA", "innovations", "respond", "simulate"]
@@ -115,6 +122,7 @@ def respond(model: ARIMA, noise: ArrayLike) -> Array:
     """
     from scipy.signal import lfilter
 
+    require_model(model)
     shocks = _series.series("noise", noise)
     driven: Array = lfilter([1.0], whitening_kernel(model.ar), lfilter([1.0, *model.ma], [1.0], shocks) + model.bias)
     return _integrate(driven, model.differences)
@@ -150,6 +158,7 @@ def innovations(model: ARIMA, series: ArrayLike) -> Array:
     """
     from scipy.signal import lfilter
 
+    require_model(model)
     values = _series.series("series", series)
     require_invertible(model)
     differenced = lfilter(difference_kernel(model.differences), [1.0], values)
@@ -188,6 +197,7 @@ def simulate(model: ARIMA, count: int, *, rng: object = None) -> Array:
     """
     from scipy.signal import lfilter
 
+    require_model(model)
     n = _checks.count("count", count, least=1)
     generator = _checks.generator(rng)
     mean = model.mean

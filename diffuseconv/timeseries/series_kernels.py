@@ -16,6 +16,7 @@ from diffuseconv import _checks
 from diffuseconv.convolution import convolve
 from diffuseconv.timeseries import _series
 from diffuseconv.timeseries._series import Array
+from diffuseconv.timeseries._state import require_model
 
 if TYPE_CHECKING:
     from diffuseconv.timeseries.model import ARIMA
@@ -226,6 +227,7 @@ def impulse_response(model: ARIMA, count: int) -> Array:
     """
     from scipy.signal import lfilter
 
+    require_model(model)
     n = _checks.count("count", count, least=1)
     impulse = np.zeros(n)
     impulse[0] = 1.0

@@ -102,6 +102,8 @@ def whiten(data: ArrayLike, method: str = "pca", *, tolerance: float | None = No
             raise ValueError(f"tolerance must be less than 1, got {wanted:g}")
         least = max(least, wanted)
 
+    power = int(np.frexp(np.abs(table).max())[1])
+    table = np.ldexp(table, -power)  # so that no square leaves the range of numbers; a power of two does not round
     mean = table.mean(axis=0)
     centred = table - mean
     rest = centred.mean(axis=0)  # what rounding left of a large mean
@@ -123,6 +125,7 @@ def whiten(data: ArrayLike, method: str = "pca", *, tolerance: float | None = No
     white, matrix, inverse = left * (n - 1) ** 0.5, right.T / sizes, sizes[:, None] * right
     if way == "zca":
         white, matrix, inverse = white @ right, matrix @ right, right.T @ inverse
+    mean, matrix, inverse = np.ldexp(mean, power), np.ldexp(matrix, -power), np.ldexp(inverse, power)
     return Whitened(white, mean, matrix, inverse, rank)
 
 
