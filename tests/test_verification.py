@@ -230,6 +230,7 @@ def test_tensors_behind_walls_are_at_least_first_order():
 
 
 @pytest.mark.peer
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")  # theirs, of their own names
 def test_py_pde_takes_the_same_steps():
     """The same explicit steps on the same cells differ by rounding alone: D constant; held, flux and closed walls."""
     pde = pytest.importorskip("pde")

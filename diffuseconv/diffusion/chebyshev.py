@@ -147,7 +147,7 @@ def _reach(problem: _Problem, allowed: float) -> float:
     """
     if problem.base is None or problem.largest == 0:
         return LONGEST
-    return min(LONGEST, max(100.0, (allowed / (EPS * problem.largest)) ** (2 / 3)))
+    return min(LONGEST, max(100.0, math.pow(allowed / (EPS * problem.largest), 2 / 3)))
 
 
 def _moving(lattice: Lattice) -> NDArray[np.bool_]:
