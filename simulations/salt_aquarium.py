@@ -284,9 +284,9 @@ def film(args: argparse.Namespace, start: Field, files: Outputs) -> list[Moment]
 
 
 def moments_to_keep(args: argparse.Namespace) -> list[int]:
-    """Frames for the still picture: the first, the last, and four between in which most happens."""
+    """Frames for the still picture: the first, one where mixing has just begun, the last, and evenly between."""
     after = mixing_times(args)
-    wanted = np.geomspace(args.duration / 20_000, args.duration, MOMENTS - 1)
+    wanted = np.geomspace(2 * first_time(args), args.duration, MOMENTS - 1)
     nearest = np.abs(np.log(after[:, None] / wanted)).argmin(axis=0)
     return [0, *(len(waiting_times(args)) + nearest).tolist()]
 
