@@ -9,6 +9,7 @@ from fractions import Fraction
 
 import av
 import films
+import imageio.v3 as imageio
 import matplotlib
 import numpy as np
 import pytest
@@ -400,3 +401,11 @@ def test_enlarge_is_a_kronecker_product(rows, columns, scale):
 def test_progress_shows_nothing_off_a_terminal(tmp_path, capsys):
     dc.write_movie(tmp_path / "film.png", smooth((8, 8), 3), progress=True)
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_other_peoples_reader_counts_every_frame(suffix, tmp_path):
+    film = tmp_path / f"film{suffix}"
+    dc.write_movie(film, (np.full((32, 48), level) for level in (0.0, 0.5, 1.0)), limits=(0, 1))
+    plugin = "pyav" if suffix == ".mp4" else "pillow"
+    assert imageio.imread(film, index=None if suffix == ".mp4" else ..., plugin=plugin).shape[:3] == (3, 32, 48)
