@@ -53,7 +53,7 @@ def registers(image: ArrayLike, kernel: ArrayLike) -> tuple[Array, Plan]:
 def angles(plan: Plan) -> list[Array]:
     """Give the rotations that prepare the weights: for each ancilla, highest first, an angle for each value above it.
 
-    An angle splits the weight under a node of the binary tree between its two halves (Möttönen et al. 2005, eq. 8).
+    An angle splits the weight under a node of the binary tree between its two halves (Möttönen et al. 2005).
     """
     leaves = np.zeros(1 << plan.ancillas)
     leaves[: len(plan.weights)] = plan.weights / plan.weights.max()

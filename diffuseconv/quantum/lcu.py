@@ -89,7 +89,7 @@ def lcu_convolve(image: ArrayLike, kernel: ArrayLike) -> LCU:
     References
     ----------
     .. [1] A. M. Childs and N. Wiebe, "Hamiltonian simulation using linear combinations of unitary operations",
-       Quantum Inf. Comput. 12 (2012) 901, lemma 6.
+       Quantum Inf. Comput. 12 (2012) 901.
     .. [2] M. Möttönen et al., "Transformation of quantum states using uniformly controlled rotations", Quantum Inf.
        Comput. 5 (2005) 467.
 

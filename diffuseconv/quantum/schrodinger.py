@@ -287,7 +287,7 @@ def _turn(modes: Array, phases: list[Array]) -> Array:
 
 
 def _chebyshev(box: Hamiltonian, wave: Array, duration: float) -> Array:
-    """Sum (2 - d_k0) (-i)^k J_k(z) T_k of the Hamiltonian scaled to [-1, 1]: Tal-Ezer and Kosloff, eq. 3.7."""
+    """Sum (2 - d_k0) (-i)^k J_k(z) T_k of the Hamiltonian scaled to [-1, 1]."""
     from scipy.special import jv
 
     low, high = box.range

@@ -1,0 +1,245 @@
+"""A convolution as a quantum computer does it, and what it takes to see the result.
+
+Above is the circuit. The picture is loaded into a few qubits as amplitudes, one for each pixel. The kernel is prepared
+in even fewer: one amplitude, the root of its weight, for each tap. Then every tap shifts the whole picture by its
+displacement, each in its own branch of the superposition, with a minus where the weight is negative; the preparation is
+undone, and the kernel's qubits are measured. If they are all 0, what is left in the picture's qubits is the convolved
+picture. All pixels and all taps were worked on at once; 4096 pixels and 9 taps need 16 qubits.
+
+Below is what that leaves out. The measurement succeeds only now and then: an edge detector throws most of the picture
+away, and as seldom are the qubits 0. Each success shows one single pixel, drawn with the square of its amplitude. The
+picture has to be put together from very many runs, its error falls as one over the root of their number, and a minus is
+never seen at all.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from _common import (
+    BLUE,
+    FAINT,
+    FLUX,
+    GREEN,
+    GROUND,
+    INK,
+    ORANGE,
+    RED,
+    add_film,
+    add_image,
+    add_rng,
+    animate,
+    at_least,
+    figure,
+    one_line_errors,
+    outputs,
+    panel,
+    parser,
+    photograph,
+    repaint,
+    write_record,
+)
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
+from numpy.typing import NDArray
+
+import diffuseconv as dc
+
+SMALL = ["--size", "8", "--frames", "8", "--shots", "3000"]
+KERNELS: dict[str, Callable[[], NDArray[Any]]] = {
+    "edges": dc.kernels.edge_detector,
+    "blur": lambda: dc.kernels.gaussian(1.0, truncate=1.0),
+    "sobel": lambda: dc.kernels.sobel(1),
+}
+LEARNING = 0.3  # share of the film that walks through the circuit
+FIRST = 100  # shots before the first picture
+
+Array = NDArray[Any]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the simulation and write its film, still picture and record."""
+    cli = parser(__doc__)
+    add_image(cli)
+    cli.add_argument("--size", type=at_least(2), default=64, help="pixels along each side, a power of two")
+    cli.add_argument("--kernel", choices=KERNELS, default="edges", help="what to convolve with")
+    cli.add_argument("--shots", type=at_least(FIRST), default=10**8, help="how often the circuit is run in all")
+    add_film(cli, frames=300)
+    add_rng(cli)
+    args = cli.parse_args(argv)
+    with one_line_errors(cli):
+        files = outputs(args.output, "quantum_convolution")
+        image = photograph(args.image, (args.size, args.size))
+        done = dc.quantum.lcu_convolve(image, KERNELS[args.kernel]())
+        exact = dc.convolve(image, KERNELS[args.kernel](), boundary="periodic")
+        drawn, artists, updates = stage(args, image, done, exact)
+        dc.write_movie(files.film, animate(drawn, artists, updates), fps=args.fps, progress=True)
+        drawn.savefig(files.still)
+        gap = float(abs(done.image - exact).max())
+        results = {
+            "success_probability": done.success_probability,
+            "qubits": done.qubits,
+            "cx": done.gates.cx,
+            "largest_difference_from_convolve": gap,
+        }
+        write_record(files.record, {**vars(args), **results})
+    chance = f"succeeds once in {1 / done.success_probability:.1f} runs"
+    print(f"{done.qubits} qubits and {done.gates.cx} two-qubit gates; {chance}; differs from convolve by {gap:.1g}")
+    print(f"wrote {files.film}")
+
+
+def stage(
+    args: argparse.Namespace, image: Array, done: dc.quantum.LCU, exact: Array
+) -> tuple[Figure, list[Any], Iterator[None]]:
+    """Draw the circuit and the pictures, and say what moves and how."""
+    drawn = figure(1280, 800)
+    drawn.text(0.03, 0.948, "Convolution by qubits", fontsize=17, weight="bold")
+    facts = f"{image.size} pixels in {done.image_qubits} qubits, {len(taps(args))} taps in {done.ancilla_qubits}"
+    drawn.text(0.27, 0.951, f"{facts}; {done.gates.cx} two-qubit gates, besides loading", color=FAINT, fontsize=11)
+    circuit = drawn.add_axes((0.03, 0.56, 0.94, 0.36))
+    lamp = draw_circuit(circuit, args, done)
+    caption = drawn.text(0.5, 0.525, "", fontsize=13, ha="center", color=ORANGE)
+
+    size = abs(exact)
+    norm = Normalize(0.0, float(size.max()))
+    spots = [drawn.add_axes((x, 0.075, 0.215, 0.344)) for x in (0.03, 0.27, 0.51)]
+    panel(spots[0], image, "the picture, loaded", None, "gray", Normalize(0, 1))
+    seen = panel(spots[1], np.zeros_like(size), "seen in measured shots", None, FLUX, norm)
+    panel(spots[2], size, "|convolve(..., periodic)|", None, FLUX, norm)
+    count = spots[1].text(0.5, -0.05, "", transform=spots[1].transAxes, ha="center", va="top", fontsize=10)
+    axes = drawn.add_axes((0.795, 0.115, 0.18, 0.304))
+    totals = np.unique(np.round(np.geomspace(FIRST, args.shots, 200)).astype(int))
+    axes.set(title="error of a pixel (r.m.s.)", xlabel="shots", xscale="log", yscale="log")
+    floor = done.scale / (2 * np.sqrt(totals))
+    axes.set(xlim=(FIRST, args.shots), ylim=(floor[-1] / 3, floor[0] * 2))
+    axes.plot(totals, floor, "--", color=FAINT, linewidth=1.2, label="scale / (2 √shots)")
+    (curve,) = axes.plot([], [], color=GREEN, label="of this run")
+    axes.legend(fontsize=9, loc="lower left")
+    axes.grid(axis="y")
+
+    steps = story(done)
+    learning = max(len(steps), round(args.frames * LEARNING)) if args.frames > 2 * len(steps) else 1
+    shooting = args.frames - learning
+    runs = np.round(np.geomspace(FIRST, args.shots, shooting)).astype(np.int64)
+    chance = np.random.default_rng(args.rng)
+
+    def light(step: int) -> None:
+        name, text = steps[step]
+        caption.set_text(text)
+        for part, boxes in lamp.items():
+            for box in boxes:
+                box.set_edgecolor(ORANGE if part == name else FAINT)
+                box.set_linewidth(2.4 if part == name else 1.0)
+
+    def updates() -> Iterator[None]:
+        for frame in range(learning):
+            light(frame * len(steps) // learning)
+            yield
+        light(len(steps) - 1)
+        counts, errors = np.zeros(done.state.shape, np.int64), np.empty(shooting)
+        for turn, total in enumerate(runs):
+            counts += dc.quantum.collapse(done.state, int(total - counts.sum()), rng=chance)
+            found = dc.quantum.read_out(counts[0], int(total), done.scale)
+            errors[turn] = np.sqrt(np.mean((found.magnitude - size) ** 2))
+            repaint(seen, found.magnitude)
+            share = f"{found.successes / total:.2%}" if found.successes else "none"
+            shots, successes = (f"{number:,}".replace(",", " ") for number in (int(total), found.successes))
+            count.set_text(f"{shots} shots, {successes} successes ({share})")
+            curve.set_data(runs[: turn + 1], errors[: turn + 1])
+            yield
+
+    artists = [seen, caption, count, curve, *[box for boxes in lamp.values() for box in boxes]]
+    return drawn, artists, updates()
+
+
+def taps(args: argparse.Namespace) -> list[tuple[tuple[int, ...], float]]:
+    """The displacement and the weight of each tap."""
+    kernel = KERNELS[args.kernel]()
+    return [
+        (tuple(int(j - n // 2) for j, n in zip(at, kernel.shape, strict=True)), kernel[tuple(at)])
+        for at in np.argwhere(kernel)
+    ]
+
+
+def story(done: dc.quantum.LCU) -> list[tuple[str, str]]:
+    """What happens in each part of the circuit."""
+    chance = f"{done.success_probability:.2%}"
+    return [
+        ("load", "load: every grey value becomes the amplitude of one pattern of bits"),
+        ("prepare", "prepare: the kernel's weights become chances, their roots amplitudes"),
+        ("shift", "shift: in the branch of each tap the whole picture moves; red taps turn its sign"),
+        ("undo", "undo the preparation: the branches meet and interfere"),
+        ("check", f"measure the tap qubits: all 0 in {chance} of the runs, and then the picture is convolved"),
+        ("look", f"measure the pixel qubits: one pixel for each success. Again, and again ... ({chance} succeed)"),
+    ]
+
+
+def draw_circuit(axes: Axes, args: argparse.Namespace, done: dc.quantum.LCU) -> dict[str, list[Any]]:
+    """Draw wires and gates; give the gates of each part of the story."""
+    axes.set(xlim=(0, 100), ylim=(0, 30), xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+    high, low = 22.5, 7.5
+    for y, name, qubits in ((high, "tap", done.ancilla_qubits), (low, "pixel", done.image_qubits)):
+        for wire in np.linspace(-0.35, 0.35, min(qubits, 3)) if qubits > 1 else [0.0]:
+            axes.plot([9, 97], [y + wire] * 2, color=FAINT, linewidth=0.8, zorder=1)
+        axes.text(8, y, f"{name}\n{qubits} qubits\nall 0", ha="right", va="center", fontsize=10, color=BLUE)
+    lamp = {
+        "load": [gate(axes, 12.5, low, 7, 6, "load\nimage")],
+        "prepare": [gate(axes, 21.5, high, 8, 6, "prepare\n√(|k|/‖k‖)")],
+        "shift": [],
+        "undo": [gate(axes, 82.5, high, 8, 6, "undo\nprepare")],
+        "check": [gate(axes, 92.5, high, 7, 6, "measure:\nall 0?")],
+        "look": [gate(axes, 92.5, low, 7, 6, "measure:\nwhich?")],
+    }
+    moves = taps(args)
+    shown = moves if len(moves) <= 9 else [*moves[:4], *moves[-4:]]
+    places = np.linspace(30.5, 74.5, len(shown)) if len(shown) > 1 else [52.5]
+    for number, (x, (move, weight)) in enumerate(zip(places, shown, strict=True)):
+        colour = RED if weight < 0 else INK
+        axes.plot([x, x], [low, high], color=FAINT, linewidth=1.0, zorder=1)
+        axes.plot([x], [high], "o", color=colour, markersize=9, zorder=3)
+        axes.text(x, high + 2.0, f"{weight:.3g}".replace("-", "−"), color=colour, ha="center", fontsize=9)
+        lamp["shift"].append(gate(axes, x, low, 4.2, 6, ""))
+        arrow(axes, x, low, move, colour)
+        if number == 0:
+            axes.text(x - 2.2, high + 4.4, "if the tap qubits hold this tap's number:", color=FAINT, fontsize=9)
+            axes.text(
+                x - 2.2, low - 5.0, "shift every pixel by this displacement, round the edges", color=FAINT, fontsize=9
+            )
+    return lamp
+
+
+def gate(axes: Axes, x: float, y: float, wide: float, tall: float, text: str) -> Any:
+    """Draw a box on a wire; give its outline, which may light up."""
+    style, corner = "round,pad=0.0,rounding_size=0.5", (x - wide / 2, y - tall / 2)
+    axes.add_patch(FancyBboxPatch(corner, wide, tall, boxstyle=style, color=GROUND, zorder=2))
+    axes.text(x, y, text, ha="center", va="center", fontsize=9, zorder=4)
+    outline = FancyBboxPatch(corner, wide, tall, boxstyle=style, facecolor="none", edgecolor=FAINT, zorder=3)
+    axes.add_patch(outline)
+    return outline
+
+
+def arrow(axes: Axes, x: float, y: float, move: tuple[int, ...], colour: str) -> None:
+    """Draw a displacement (down, right), or a dot where nothing moves."""
+    down, right = move
+    if not (down or right):
+        axes.plot([x], [y], "o", color=colour, markersize=4, zorder=4)
+        return
+    reach = max(abs(down), abs(right))
+    step = (1.3 * right / reach, -1.9 * down / reach)  # the axes are wider than they are high
+    axes.annotate(
+        "",
+        (x + step[0], y + step[1]),
+        (x - step[0], y - step[1]),
+        arrowprops={"arrowstyle": "->", "color": colour, "linewidth": 1.6},
+        zorder=4,
+    )
+
+
+if __name__ == "__main__":
+    main()
