@@ -1,0 +1,40 @@
+"""Kernels as products: one factor for each axis, or differences of a smoother."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from diffuseconv.interpretation.moments import ROUNDINGS, Array, Moments
+
+__all__ = ["is_separable", "smoother_of"]
+
+
+def is_separable(kernel: Array, eps: float) -> bool:
+    """Tell whether the kernel has rank 1 however it is unfolded into a matrix."""
+    for axis in range(kernel.ndim - 1):
+        matrix = np.moveaxis(kernel, axis, 0).reshape(kernel.shape[axis], -1)
+        strengths = np.linalg.svd(matrix, compute_uv=False)
+        if strengths.size > 1 and strengths[1] > ROUNDINGS * max(matrix.shape) * eps * strengths[0]:
+            return False
+    return True
+
+
+def smoother_of(kernel: Array, found: Moments, order: int | None) -> Array | None:
+    """Take out a difference for every derivative; give what is left if it is a density."""
+    if not order:
+        return None
+    left = kernel
+    for _ in range(order):
+        for axis in range(kernel.ndim):
+            sums, sizes = left.sum(axis), np.abs(left).sum(axis)
+            if np.all(np.abs(sums) <= found.slack * sizes.max()):
+                left = np.cumsum(left, axis).take(range(left.shape[axis] - 1), axis)
+                break
+        else:
+            return None
+    total = left.sum()
+    density = left / total
+    if density.min() < -found.slack * np.abs(density).sum():
+        return None
+    density = np.maximum(density, 0.0)
+    return np.asarray(density / density.sum())
