@@ -17,8 +17,7 @@ from diffuseconv.learning.estimate import Estimate
 
 __all__ = ["DiffusivityFit", "fit_diffusivity"]
 
-_TRIALS = 80  # of D t on a logarithmic scale, to find the right valley
-_NEWTON_STEPS = 4  # from the eight digits of a minimum to all
+_TRIALS = 80  # of D t on a logarithmic scale, to find every valley of the loss
 _GONE = 40.0  # exp(-40) of a mode is below the rounding of a picture
 
 
@@ -177,7 +176,7 @@ def _expand(u: Array, names: Sequence[str]) -> NDArray[Any]:
 
 def _solve(modes: _Modes, noise: float) -> tuple[float, float, float]:
     """Give the best D t (perhaps below 0, by the tangent at 0), its standard error, and the variance of the noise."""
-    from scipy.optimize import minimize_scalar
+    from scipy.optimize import brentq
 
     signal, rates = modes.power - noise, modes.rates
 
@@ -188,8 +187,8 @@ def _solve(modes: _Modes, noise: float) -> tuple[float, float, float]:
 
     def slope(spread: float) -> float:
         """Half of how fast the loss falls."""
-        kept = rates * np.exp(-rates * spread)
-        return float(kept @ (np.exp(-rates * spread) * signal - modes.product))
+        kept = np.exp(-rates * spread)
+        return float((rates * kept) @ (kept * signal - modes.product))
 
     def curvature(spread: float) -> float:
         """Half of the loss's second derivative, but for terms that average to 0 (Gauss-Newton)."""
@@ -199,22 +198,23 @@ def _solve(modes: _Modes, noise: float) -> tuple[float, float, float]:
     blur = np.finfo(float).eps ** 2 * rates.size * modes.power.sum()
     if not modes.power[moving].sum() > blur:
         raise ValueError("before must vary, got pictures without any pattern")
-    trials = np.append(0.0, np.geomspace(1e-6 / rates.max(), _GONE / rates[moving].min(), _TRIALS))
-    best = int(np.argmin([loss(trial) for trial in trials]))
-    if best == _TRIALS:
+    trials = [0.0, *np.geomspace(1e-6 / rates.max(), _GONE / rates[moving].min(), _TRIALS).tolist()]
+    falls = [slope(trial) > 0 for trial in trials]
+    valleys = [] if falls[0] else [0.0]  # the loss rises from 0 on
+    for i in range(_TRIALS):
+        if falls[i] and not falls[i + 1]:
+            valleys.append(float(brentq(slope, trials[i], trials[i + 1], xtol=1e-14 * trials[i + 1])))
+    if not valleys:
         raise ValueError("after must keep some pattern of before, got pictures mixed completely or unlike each other")
-    spread = 0.0
-    if best > 0 or slope(0.0) > 0:
-        low, high = trials[max(0, best - 1)], trials[best + 1]
-        spread = float(minimize_scalar(loss, bounds=(low, high), method="bounded").x)
-    if curvature(spread) <= 0:
+    spread = min(valleys, key=loss)
+    kept, bend = np.exp(-rates * spread), curvature(spread)
+    if bend <= 0:
         raise ValueError(f"before_noise must leave some of the variation of the pictures, got {noise**0.5:g}")
-    kept = np.exp(-rates * spread)
-    for _ in range(_NEWTON_STEPS if spread > 0 else 1):
-        spread += slope(spread) / curvature(spread)
+    if spread == 0:
+        spread = slope(0.0) / bend
 
     squares = float(np.sum(modes.after - 2 * kept * modes.product + kept**2 * modes.power))
     variance = max(0.0, squares - noise * float(kept @ kept)) / (rates.size - 1)
     doubt = modes.power * (variance + noise * kept**2) + (noise * kept) ** 2
-    error = math.sqrt(float((rates * kept) ** 2 @ doubt)) / curvature(max(spread, 0.0))
+    error = math.sqrt(float((rates * kept) ** 2 @ doubt)) / bend
     return spread, error, variance
