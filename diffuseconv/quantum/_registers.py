@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diffuseconv import _checks
+from diffuseconv.propagator import Propagator
 
 Array = NDArray[Any]
 MOST_AMPLITUDES = 1 << 26  # 1 GiB of complex numbers
@@ -24,8 +25,9 @@ class Plan:
     ancillas: int
 
 
-def registers(image: ArrayLike, kernel: ArrayLike) -> tuple[Array, Plan]:
+def registers(image: ArrayLike, kernel: ArrayLike | Propagator) -> tuple[Array, Plan]:
     """Check image and kernel, and lay out the taps."""
+    kernel = kernel.density if isinstance(kernel, Propagator) else kernel
     x, k = (
         _checks.wave(name, value) if np.iscomplexobj(value) else _checks.array(name, value)
         for name, value in (("image", image), ("kernel", kernel))

@@ -7,18 +7,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from diffuseconv.propagator import Propagator
 from diffuseconv.quantum._registers import Plan, angles, increments, registers
 
 __all__ = ["lcu_circuit"]
 
 
-def lcu_circuit(image: ArrayLike, kernel: ArrayLike, *, load: bool = True, measure: bool = False) -> Any:
+def lcu_circuit(image: ArrayLike, kernel: ArrayLike | Propagator, *, load: bool = True, measure: bool = False) -> Any:
     r"""Build the circuit that `lcu_convolve` simulates, as a `qiskit.QuantumCircuit`.
 
     Registers: one for each axis of the image (``axis0`` is the first; its lowest qubit is the lowest binary digit of
     the index) and ``tap``, the ancilla. Axes are added last first and ``tap`` at the end, so the circuit's state
     vector, reshaped to ``(2**tap, *image.shape)``, is ``LCU.state``. The circuit can be exported by
-    ``qiskit.qasm3.dumps`` (OpenQASM 3; to spell out Qiskit's own gates, transpile it first).
+    ``qiskit.qasm3.dumps`` (OpenQASM 3, which does not tell the global phase; to spell out Qiskit's own gates, transpile
+    first).
 
     Loading an image takes about as many gates as the image has pixels.
 

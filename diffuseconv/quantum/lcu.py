@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from diffuseconv.propagator import Propagator
 from diffuseconv.quantum._registers import angles, registers
 from diffuseconv.quantum.gates import GateCounts, count_gates
 
@@ -63,7 +64,7 @@ class LCU:
         return self.ancilla_qubits + self.image_qubits
 
 
-def lcu_convolve(image: ArrayLike, kernel: ArrayLike) -> LCU:
+def lcu_convolve(image: ArrayLike, kernel: ArrayLike | Propagator) -> LCU:
     r"""Convolve an image with a kernel as a quantum computer would, by simulating its state vector.
 
     The outcome is ``convolve(image, kernel, boundary="periodic")`` to rounding, found without it: every amplitude of
@@ -73,7 +74,7 @@ def lcu_convolve(image: ArrayLike, kernel: ArrayLike) -> LCU:
     ----------
     image : array_like of 1 to 3 dimensions
         Real or complex; every side a power of two.
-    kernel : array_like of as many dimensions
+    kernel : array_like of as many dimensions, or Propagator
         Real or complex, with any number of taps; origin at ``shape // 2``. Taps that are zero cost nothing.
 
     Returns

@@ -131,10 +131,12 @@ def frames(
     boundary: str | Sequence[str] = "reflecting",
     method: str = "auto",
     time_step: float | None = None,
+    progress: bool = False,
 ) -> Iterator[tuple[float, Array]]:
     """Yield the time and the wave at each of the times, in any order; `psi` is the wave at time 0.
 
-    Arguments, as for `evolve`, are checked at the call; every array is fresh.
+    Arguments, as for `evolve`, are checked at the call; every array is fresh. With ``progress=True`` a bar counts the
+    frames on a terminal.
 
     Examples
     --------
@@ -146,7 +148,7 @@ def frames(
     wave = _waves.wave(psi)
     taken = [_checks.number(f"times[{i}]", time) for i, time in enumerate(times)]
     box = _hamiltonian.hamiltonian(wave.shape, mass, hbar, potential, spacing, boundary)
-    return zip(taken, _play(box, wave, taken, _method(box, method, time_step), time_step), strict=True)
+    return _counted(taken, _play(box, wave, taken, _method(box, method, time_step), time_step), progress)
 
 
 def energy(
@@ -250,6 +252,13 @@ def _method(box: Hamiltonian, method: str, time_step: float | None) -> str:
     if chosen == "spectral" and box.potential is not None:
         raise ValueError("method must be 'chebyshev' or 'split-step' where there is a potential, got 'spectral'")
     return chosen
+
+
+def _counted(times: list[float], waves: Iterator[Array], progress: bool) -> Iterator[tuple[float, Array]]:
+    """Pair times and waves under a progress bar, silent unless asked for and on a terminal."""
+    from tqdm import tqdm
+
+    yield from tqdm(zip(times, waves, strict=True), total=len(times), unit="frame", disable=None if progress else True)
 
 
 def _play(box: Hamiltonian, wave: Array, times: list[float], method: str, step: float | None) -> Iterator[Array]:
