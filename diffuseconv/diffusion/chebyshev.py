@@ -117,7 +117,7 @@ def _rate_bound(lattice: Lattice, duration: float) -> float:
     entry of :math:`|L|x / x` for any positive `x` (Collatz and Wielandt); `x` is improved by power iteration.
     """
     rate = lattice.largest_rate
-    rounds = min(8, int(math.sqrt(duration * rate) / 12))
+    rounds = min(5, int(math.sqrt(duration * rate) / 20))
     if rounds == 0 or lattice.uniform is not None or lattice.diagonal is not None:
         return rate
     outflow = 2 * lattice.outflow()
@@ -267,9 +267,9 @@ def _strips(lattice: Lattice, rate: float) -> list[_Strip]:
         inside = np.arange(first - low, stop + high) % planes
         room = (len(inside) + 2, rows, -(-(size + 1) // MARGIN) * MARGIN + MARGIN)
 
-        def laid_out(rates: Array, room: tuple[int, int, int]) -> Array:
-            """Put rates or values into zeros, one spare plane before them and MARGIN cells before each row."""
-            full = _aligned(room)
+        def laid_out(rates: Array, room: tuple[int, int, int], number: int) -> Array:
+            """Put rates into zeros, one spare plane before them and MARGIN cells before each row."""
+            full = _aligned(room, number)
             full[1 : 1 + len(rates), : rates.shape[1], MARGIN : MARGIN + rates.shape[2]] = rates
             return full
 
@@ -281,12 +281,12 @@ def _strips(lattice: Lattice, rate: float) -> list[_Strip]:
         wide = (room[0], rows + 1, room[2])
         strips.append(
             _Strip(
-                _aligned(room),
-                _aligned(room),
+                _aligned(room, 0),
+                _aligned(room, 1),
                 (
-                    laid_out(across, room),
-                    laid_out(middle, wide) if middle.size else middle,
-                    laid_out(along, room),
+                    laid_out(across, room, 2),
+                    laid_out(middle, wide, 3) if middle.size else middle,
+                    laid_out(along, room, 4),
                 ),
                 inside,
                 (low, high),
@@ -297,8 +297,11 @@ def _strips(lattice: Lattice, rate: float) -> list[_Strip]:
     return strips
 
 
-def _aligned(shape: tuple[int, ...]) -> Array:
-    """Make zeros that begin on a cache line: vectors that straddle two lines cost twice."""
-    room = np.zeros(math.prod(shape) + 8)
-    skip = -room.ctypes.data % 64 // 8
+def _aligned(shape: tuple[int, ...], number: int) -> Array:
+    """Make zeros that begin on a cache line: vectors that straddle two lines cost twice.
+
+    Each number begins elsewhere in its page, so that the fields do not compete for the same places in the cache.
+    """
+    room = np.zeros(math.prod(shape) + 512)
+    skip = (704 * number - room.ctypes.data) % 4096 // 8
     return room[skip : skip + math.prod(shape)].reshape(shape)
