@@ -88,20 +88,12 @@ def test_long_steps_are_stable_and_conserve():
     assert np.abs(evolved - settled).max() <= 0.05 * np.ptp(settled)
 
 
-def test_auto_takes_the_cheaper_one(monkeypatch):
-    eq, u = tank(), smooth()
-    asked = []
-    for name in ("explicit", "stabilized"):
-        scheme = dc.diffusion.equation.SCHEMES[name]
-        real = scheme.solve
-        monkeypatch.setattr(scheme, "solve", lambda *a, name=name, real=real: asked.append(name) or real(*a))
-    limit = eq.stable_time_step(u.shape)
-    eq.evolve(u, 10 * limit)
-    eq.evolve(u, 10 * limit, tolerance=1e-3)
-    eq.evolve(u, 10 * limit, time_step=limit)
-    monkeypatch.setattr(dc.diffusion.equation, "LONG", 5)
-    eq.evolve(u, 10 * limit)
-    assert asked == ["explicit", "stabilized", "explicit", "stabilized"]
+def test_auto_controls_the_error_even_of_a_short_run():
+    u = np.full((4, 4), 3.0)
+    decaying = dc.DiffusionEquation(source=lambda t, u: -u)
+    assert np.abs(decaying.evolve(u, 1.0) - 3 * math.exp(-1)).max() <= 1e-4 * 3
+    step = decaying.stable_time_step(u.shape)
+    np.testing.assert_allclose(decaying.evolve(u, 1.0, time_step=step), 3 * (1 - step) ** round(1 / step), rtol=1e-14)
 
 
 def test_steady_problems_are_sent_to_chebyshev():

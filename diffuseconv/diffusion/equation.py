@@ -30,7 +30,6 @@ SCHEMES = {
     "stabilized": stabilized,
     "explicit": explicit,
 }  # asked in order
-LONG = 10_000  # stable steps from which "stabilized" is cheaper than "explicit" at its default step
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,8 +158,8 @@ class DiffusionEquation:
             tolerance, for any `D`, walls, barriers and sources that do not depend on time or on the field;
             ``"stabilized"`` takes Runge-Kutta-Legendre steps, second order in time with control of the error, where
             walls or sources do depend on them; ``"explicit"`` is forward Euler, first order in time, for any problem.
-            ``"auto"`` takes the first of these that can solve the problem; but ``"explicit"`` when a `time_step` is
-            given, and in place of ``"stabilized"`` for a run of up to 10,000 stable steps if no `tolerance` is given.
+            ``"auto"`` takes the first of these that can solve the problem, and ``"explicit"``, whose error nothing
+            controls, only when a `time_step` is given.
         time_step : number, optional
             Longest step of ``"explicit"``, shortened so that a whole number of steps meets the duration. By default
             half of `stable_time_step`: then no mode flips sign and no new extrema appear.
@@ -544,9 +543,7 @@ class DiffusionEquation:
             lattice = self.lattice(shape, begin)
             wanted = [time for time in times if begin < time <= end or time == begin == start]
             stops = wanted if end == math.inf or end in wanted else [*wanted, end]
-            short = stops[-1] - begin <= LONG * lattice.stable_time_step if stops else True
-            rough = method == "auto" and not lattice.steady and short and tolerance is None
-            scheme = _scheme(lattice, "explicit" if rough or time_step is not None else method)
+            scheme = _scheme(lattice, method if time_step is None else "explicit")
             if scheme is explicit:
                 explicit.checked_step(lattice, time_step)
             error = getattr(scheme, "TOLERANCE", 0.0) if tolerance is None else tolerance
