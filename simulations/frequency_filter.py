@@ -35,6 +35,7 @@ from _common import (
     write_record,
 )
 from matplotlib.patches import Circle
+from matplotlib.patheffects import withStroke
 
 import diffuseconv as dc
 
@@ -69,6 +70,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         spectrum = dc.spectrum.log_spectrum(picture)
         plane.imshow(spectrum, cmap=FLUX, vmin=np.percentile(spectrum, 5), vmax=np.percentile(spectrum, 99.9))
         circle = Circle((cells // 2, cells // 2), 1, fill=False, edgecolor=INK, linewidth=2)
+        circle.set_path_effects([withStroke(linewidth=5, foreground="black")])  # seen on the brightest spectrum too
         plane.add_patch(circle)
         plane.set(title="spectrum and circle")
         low_axes, high_axes = drawn.add_subplot(grid[0, 1]), drawn.add_subplot(grid[0, 2])
@@ -99,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             now.set_data([kept[frame]], [errors[frame]])
             words.set_text(
                 f"radius {radius:.1f} cycles per image\n{kept[frame]:.2g} % of the numbers kept\n"
-                f"compressed {result.ratio:,.3g} : 1\nerror {errors[frame]:.1f} %"
+                f"compressed {result.ratio:,.{0 if result.ratio > 100 else 1}f} : 1\nerror {errors[frame]:.1f} %"
             )
 
         def story() -> Iterator[None]:

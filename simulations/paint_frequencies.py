@@ -101,7 +101,10 @@ def main(argv: Sequence[str] | None = None) -> None:
                 (round(-far * np.sin(angle)), round(far * np.cos(angle))) for angle in np.linspace(0, np.pi, 3 * far)
             ]
             return [
-                [(Dot((0, c)), f"one dot: a wave with {c} crests across the image", True) for c, _ in out],
+                [
+                    (Dot((0, c)), f"one dot: a wave with {c} crest{'s' * (c > 1)} across the image", True)
+                    for c, _ in out
+                ],
                 [(Dot(f), "around the centre: the wave runs where the dot lies", True) for f in around],
                 [
                     ([Dot((0, far // 2)), Dot((c, 0))], "two dots: two waves added up", True)

@@ -171,7 +171,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             products.show(patch * turned if stage >= 1 else np.full((3, 3), np.nan))
             added = float((patch * turned).sum())
             said = f"the sum of the nine products is {added:.0f}"
-            said += f";   {added:.0f} / 9 = {whole[row, column]:.1f}" if stage == 3 else ""
+            said += f";   {added:.0f} / 9 = {whole[row, column]:z.1f}" if stage == 3 else ""
             sentence.set_text(("nine pixels lie under the patch", "nine products", said, said)[stage])
 
         def story() -> Iterator[None]:
