@@ -331,6 +331,21 @@ def test_the_tolerance_is_for_all_axes_together():
     assert line.compose(line) == Propagator.heat(4.0, 1.0, ndim=1, tolerance=1e-8)
 
 
+@pytest.mark.parametrize("z", [999.0, 1000.0, 1001.0, 3000.0, 30_000.0])
+def test_heat_keeps_its_digits_out_to_the_far_tail(z):
+    """Against ratios I_(d+1) / I_d, summed up as a continued fraction from far out: every term is positive."""
+    density = Propagator.heat(z / 2, 1.0, ndim=1).density
+    half = density[density.size // 2 :]
+    ratios, ratio = [], 0.0
+    for move in range(half.size + 400, 0, -1):
+        ratio = 1 / (2 * move / z + ratio)
+        ratios.append(ratio)
+    line = np.cumprod([1.0, *ratios[::-1]])[: half.size]
+    line /= line[0] + 2 * line[1:].sum()
+    # three roundings for each ratio in a product, and the 1e-13 of the docstring
+    np.testing.assert_allclose(half, line, rtol=1e-13 + 3 * 2**-53 * half.size, atol=0)
+
+
 def test_heat_has_units():
     per_axis = Propagator.heat([1e-9, 4e-9], 100.0, spacing=[1e-3, 2e-3])
     np.testing.assert_allclose(per_axis.fourier_numbers, [0.1, 0.1], rtol=4 * EPS)

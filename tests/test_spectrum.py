@@ -7,6 +7,7 @@ import matplotlib
 import naive
 import numpy as np
 import pytest
+import scipy.fft
 import scipy.ndimage
 import strategies
 from hypothesis import assume, given, settings
@@ -189,6 +190,16 @@ def test_low_and_high_pass_add_up(data, u, circle):
     band = spectrum.band_pass(u, (radius, wider), edge=edge, boundary=names)
     beyond = spectrum.high_pass(u, wider, edge=edge, boundary=names)
     np.testing.assert_allclose(low + band + beyond, u, rtol=0, atol=rounding(u))
+
+
+@pytest.mark.parametrize("radius", [0.0, 0.5, 2.49, 2.5, 7.25])
+def test_behind_mirrors_the_circle_counts_half_waves(radius):
+    u = np.random.default_rng(4).normal(size=(20, 17))
+    down, right = np.ogrid[:20, :17]
+    kept = scipy.fft.idctn(scipy.fft.dctn(u) * (down**2 + right**2 <= (2 * radius) ** 2))
+    np.testing.assert_allclose(spectrum.low_pass(u, radius, boundary="reflecting"), kept, rtol=0, atol=1e-13)
+    share = np.count_nonzero(down**2 + right**2 <= (2 * radius) ** 2) / u.size
+    assert spectrum.compression(u, radius, boundary="reflecting").kept_fraction == share
 
 
 @given(strategies.fields(strategies.shapes((1, 2), most=7)), st.floats(0, 8))
