@@ -402,6 +402,13 @@ def test_bad_runs_are_refused_before_any_work(options, arguments, words):
         (lambda: dc.DiffusionEquation().stable_time_step(4), ValueError, "ndim_or_shape must be at most 3"),
         (lambda: dc.DiffusionEquation().stable_time_step(()), ValueError, "shape must have 1, 2 or 3 axes"),
         (lambda: dc.DiffusionEquation(STILL).leap(STILL, 3), ValueError, "leap needs constant diffusivity"),
+        (lambda: dc.DiffusionEquation().frames(STILL, 3.0), TypeError, "times must be an iterable of numbers, got 3.0"),
+        (lambda: dc.DiffusionEquation(source=lambda: 1.0), TypeError, r"source must be a function of \(time\)"),
+        (lambda: dc.DiffusionEquation(source=lambda a, b, c: 1.0), TypeError, "source must be a function of"),
+        (lambda: dc.DiffusionEquation(source=lambda t: np.nan).frames(STILL, [1.0]), ValueError, "must be finite"),
+        (lambda: dc.DiffusionEquation(source=lambda t, u: u[0]).frames(STILL, []), ValueError, "source must return"),
+        (lambda: dc.DiffusionEquation().operator("ab"), TypeError, "must be a whole number"),
+        (lambda: dc.DiffusionEquation().operator(3).rhs(0.0, np.ones(4)), ValueError, "u must have shape"),
         (lambda: dc.DiffusionEquation().leap(STILL, -3), ValueError, "steps must be at least 0"),
         (lambda: dc.DiffusionEquation().entropy(-STILL), ValueError, "entropy needs a field that is >= 0"),
         (lambda: dc.DiffusionEquation([[2.0, 1.0], [1.0, 2.0]]).flux(STILL), ValueError, "flux needs"),
@@ -415,9 +422,32 @@ def test_bad_parts_are_refused(make, error, words):
 def test_nothing_moves_where_nothing_can():
     eq = dc.DiffusionEquation(0.0)
     assert eq.stable_time_step((3, 3)) == math.inf
-    np.testing.assert_array_equal(eq.evolve(STILL, 5.0, "explicit"), STILL)
-    for after in (eq.evolve(STILL, 5.0, "spectral"), eq.leap(STILL, 5)):
-        np.testing.assert_allclose(after, STILL, rtol=0, atol=1e-15)
+    u = np.random.default_rng(0).random((5, 6))
+    for method in ("explicit", "spectral", "chebyshev", "auto"):
+        np.testing.assert_array_equal(eq.evolve(u, 5.0, method), u)
+    np.testing.assert_allclose(eq.leap(u, 5), u, rtol=0, atol=1e-15)
+
+
+def test_a_number_of_dimensions_stands_for_the_shape_that_arrays_tell():
+    shut = np.zeros((3, 4), dtype=bool)
+    for options in ({"diffusivity": 2 * STILL}, {"barriers": [shut, None]}, {"mask": STILL > 0}):
+        eq = dc.DiffusionEquation(**options)
+        assert eq.stable_time_step(2) == eq.stable_time_step(STILL.shape)
+    assert dc.DiffusionEquation(diffusivity=[1.0, 3.0]).stable_time_step(2) == 1 / 8
+
+
+def test_single_precision_stays_and_huge_values_do_not_overflow():
+    u = np.random.default_rng(0).random((4, 4))
+    assert [flux.dtype for flux in dc.DiffusionEquation().flux(u.astype(np.float32))] == [np.float32] * 2
+    for method, diffusivity in (("explicit", 1.0), ("spectral", 1.0), ("chebyshev", 1 + u)):
+        eq = dc.DiffusionEquation(diffusivity)
+        np.testing.assert_allclose(eq.evolve(2.0**1000 * u, 1.0, method) / 2.0**1000, eq.evolve(u, 1.0, method), 1e-12)
+
+
+def test_the_operator_takes_lines_by_length_and_complex_fields():
+    operator = dc.DiffusionEquation().operator(3)
+    assert operator.shape == (3, 3)
+    np.testing.assert_array_equal(operator @ np.array([1 + 2j, 0, 0]), [-1 - 2j, 1 + 2j, 0])
 
 
 def test_arguments_are_copied():

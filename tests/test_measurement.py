@@ -392,7 +392,7 @@ def test_draws_needed_keeps_its_promise():
 def pushed(counts, density, names):
     """Where grains are expected: each cell's grains spread over all taps, reflected at glass walls."""
     out = np.zeros(counts.shape)
-    for i in np.ndindex(counts.shape):
+    for i in zip(*np.nonzero(counts), strict=True):
         for j in np.ndindex(density.shape):
             target, inside = [], True
             for a, b, n, size, name in zip(i, j, density.shape, counts.shape, names, strict=True):
@@ -512,6 +512,26 @@ def test_walk():
 def test_scatter_refuses(arguments, words):
     with pytest.raises(ValueError, match=words):
         dc.scatter(**{"counts": [[1, 2], [3, 4]], "propagator": [[1.0]], **arguments})
+
+
+@pytest.mark.parametrize("dtype", ["?", "b", "B", "h", "H", "i", "I", "q", "Q", ">i4"])
+def test_scatter_takes_whole_numbers_of_any_size(dtype):
+    counts = np.array([[1, 0, 1], [0, 1, 1]], dtype)
+    after = dc.scatter(counts, np.full((3, 3), 1 / 9), rng=1)
+    assert after.dtype == np.int64
+    assert np.array_equal(after, dc.scatter(counts.astype(np.int64), np.full((3, 3), 1 / 9), rng=1))
+
+
+def test_scatter_refuses_holes_and_ragged_rows():
+    with pytest.raises(TypeError, match="counts must be a plain array"):
+        dc.scatter(np.ma.array([1, 2], mask=[True, False]), [1.0])
+    with pytest.raises(ValueError, match="counts must be a rectangular array"):
+        dc.scatter([[1, 2], [3]], [[1.0]])
+
+
+def test_draws_needed_refuses_what_no_number_of_draws_reaches():
+    with pytest.raises(ValueError, match="tolerance must be at least"):
+        dc.draws_needed([0.0, 1.0], [0.5, 0.5], 1e-200)
 
 
 def test_random_blocks_differ():

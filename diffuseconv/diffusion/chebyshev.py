@@ -133,11 +133,17 @@ def _problem(lattice: Lattice, u: Array, rate: float) -> _Problem:
     """Say which vector the polynomials act on, and how large it is."""
     if lattice.forcing is not None:
         change = (lattice.apply(u) + lattice.forcing) * (2 / rate)
-        return _Problem(change, u, float(np.abs(change).max()), float(np.linalg.norm(change)))
+        return _Problem(change, u, *_sizes(change))
     moving = u[_moving(lattice)]
     loses = (lattice.outflow() != lattice.outflow(wall_share=0)).any()
     level = 0.0 if loses else (moving.max() + moving.min()) / 2  # a constant stays as it is where nothing is lost
-    return _Problem(u, None, float(np.abs(moving - level).max()), float(np.linalg.norm(moving - level)))
+    return _Problem(u, None, *_sizes(moving - level))
+
+
+def _sizes(vector: Array) -> tuple[float, float]:
+    """Give the largest magnitude and the Euclidean norm, scaled so that no square overflows."""
+    largest = float(np.abs(vector).max())
+    return largest, largest * float(np.linalg.norm(vector / (largest or 1.0)))
 
 
 def _reach(problem: _Problem, allowed: float) -> float:

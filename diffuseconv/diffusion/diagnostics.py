@@ -49,7 +49,7 @@ def face_flux(lattice: Lattice, u: Array, time: float) -> tuple[Array, ...]:
         beyond = np.zeros_like(np.take(u, [0], axis), dtype=np.float64)
         ends = (np.take(u, [n - 1], axis), np.take(u, [0], axis)) if periodic else (beyond, beyond)
         across = np.concatenate([ends[0], u, ends[1]], axis)
-        flux = -g * np.diff(across, axis=axis) * dx
+        flux = 0.0 - g * np.diff(across, axis=axis) * dx  # (0 - 0 has no sign)
         for wall in lattice.walls:
             if wall.axis == axis:
                 face = (slice(None),) * axis + (slice(-1, None) if wall.high else slice(0, 1),)

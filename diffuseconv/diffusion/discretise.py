@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -171,9 +172,11 @@ def _source(
 def arguments_of(source: Callable[..., Any]) -> int:
     """Count the arguments of a source: 1 for ``source(t)``, 2 for ``source(t, u)``."""
     try:
-        inspect.signature(source).bind(0.0)
-    except TypeError:
-        return 2
+        signature = inspect.signature(source)
     except ValueError:  # built in C, without a signature
         return 1
-    return 1
+    for arguments in (1, 2):
+        with suppress(TypeError):
+            signature.bind(*[0.0] * arguments)
+            return arguments
+    raise TypeError(f"source must be a function of (time) or of (time, field), got one of {signature}")

@@ -118,7 +118,8 @@ class DiffusionEquation:
         Parameters
         ----------
         ndim_or_shape : int or sequence of int
-            Number of dimensions (for constant `D` and no barriers, in a large tank) or the field's shape.
+            The field's shape; or the number of dimensions, which stands for the shape that an array among the
+            arguments (`diffusivity`, `barriers`, `source`, `mask`) tells, else for a large tank.
 
         Returns
         -------
@@ -133,7 +134,8 @@ class DiffusionEquation:
         if isinstance(ndim_or_shape, (list, tuple)):
             return self.lattice(ndim_or_shape).stable_time_step
         ndim = _checks.count("ndim_or_shape", ndim_or_shape, least=1, most=3)
-        return self.lattice((4,) * ndim).stable_time_step
+        told = self._told_shape() or ()
+        return self.lattice(told if len(told) == ndim else (4,) * ndim).stable_time_step
 
     def evolve(
         self,
@@ -236,6 +238,8 @@ class DiffusionEquation:
         """
         field = np.ascontiguousarray(_checks.field("u", u))
         start = _checks.number("start", start)
+        if not isinstance(times, Iterable):
+            raise TypeError(f"times must be an iterable of numbers, got {_checks.got(times)}")
         taken = [_checks.number(f"times[{i}]", time) for i, time in enumerate(times)]
         for earlier, later in zip([start, *taken], taken, strict=False):
             if later < earlier:
@@ -245,6 +249,8 @@ class DiffusionEquation:
         if tolerance is not None:
             tolerance = _checks.number("tolerance", tolerance, above=0)
         plan = self._plan(field.shape, start, taken, method, time_step, tolerance)
+        if plan[0].lattice.reaction is not None:
+            plan[0].lattice.reaction(start, field)  # a bad source is refused before any work
         return _play(plan, field, _bar(taken, progress))
 
     def leap(self, u: ArrayLike, steps: int, time_step: float | None = None) -> Array:
@@ -322,6 +328,10 @@ class DiffusionEquation:
         """
         field = None if u is None else _checks.field("u", u)
         shape = self._told_shape() if field is None else field.shape
+        if shape is None:
+            raise ValueError(
+                "u must be given for a steady state: no array among the equation's arguments has its shape"
+            )
         last = max(self.lift_times, default=0.0)
         lattice = self.lattice(shape, last)
         _refuse("steady_state", steady.obstacle(lattice))
@@ -331,8 +341,8 @@ class DiffusionEquation:
         found = steady.limit(lattice, None if field is None else field.astype(np.float64), dry)
         return found if field is None else found.astype(field.dtype)
 
-    def _told_shape(self) -> tuple[int, ...]:
-        """Give the shape of the field, as far as the arguments tell it."""
+    def _told_shape(self) -> tuple[int, ...] | None:
+        """Give the shape of the field if the arguments tell it."""
         items = self.diffusivity if isinstance(self.diffusivity, tuple) else (self.diffusivity,)
         arrays: list[Array] = [
             item for item in (self.mask, self.source, *items) if isinstance(item, np.ndarray) and item.ndim
@@ -342,11 +352,7 @@ class DiffusionEquation:
         for axis, barrier in enumerate(self.barriers or ()):
             if barrier is not None:
                 return tuple(n + (a == axis) for a, n in enumerate(barrier.shut.shape))
-        if not arrays:
-            raise ValueError(
-                "u must be given for a steady state: no array among the equation's arguments has its shape"
-            )
-        return tuple(arrays[0].shape)
+        return tuple(arrays[0].shape) if arrays else None
 
     def propagator(self, duration: float, ndim: int | None = None) -> Propagator:
         r"""Give the propagator that takes `duration` at once: the heat kernel :math:`e^{tL}` of the lattice.
@@ -401,12 +407,12 @@ class DiffusionEquation:
             return heat_of_tensor(self.diffusivity, duration, np.broadcast_to(self.spacing, size))
         return Propagator.heat(self.diffusivity, duration, self.spacing, ndim)
 
-    def operator(self, shape: Sequence[int], time: float = 0.0) -> Operator:
+    def operator(self, shape: int | Sequence[int], time: float = 0.0) -> Operator:
         """Give the right-hand side on fields of this shape, for your own integrator.
 
         Parameters
         ----------
-        shape : sequence of int
+        shape : int or sequence of int
             The field's shape.
         time : number, default 0
             The time at which barriers stand as they do.
@@ -425,7 +431,7 @@ class DiffusionEquation:
         """
         from diffuseconv.diffusion.operator import Operator
 
-        return Operator(self, _shape(shape), _checks.number("time", time))
+        return Operator(self, _checks.shape("shape", shape), _checks.number("time", time))
 
     def flux(self, u: ArrayLike, time: float = 0.0) -> tuple[Array, ...]:
         r"""Give the flux :math:`-D \nabla u` through every face.
@@ -451,12 +457,12 @@ class DiffusionEquation:
         Examples
         --------
         >>> dc.DiffusionEquation().flux(np.array([3.0, 1.0, 0.0]))
-        (array([-0.,  2.,  1., -0.]),)
+        (array([0., 2., 1., 0.]),)
         """
         field, lattice, time = self._looked_at(u, time)
         if lattice.diagonal is not None:
             raise ValueError("flux needs a diffusivity without off-diagonal part, got a tensor")
-        return diagnostics.face_flux(lattice, field, time)
+        return tuple(flux.astype(field.dtype, copy=False) for flux in diagnostics.face_flux(lattice, field, time))
 
     def total(self, u: ArrayLike) -> float:
         """Give the salt in the tank: the sum of the field times the volume of a cell, rounded once.
@@ -504,9 +510,9 @@ class DiffusionEquation:
         field, lattice, _ = self._looked_at(u, 0.0)
         return diagnostics.energy(field, math.prod(lattice.spacing), self._mask)
 
-    def lattice(self, shape: Sequence[int], time: float = 0.0) -> Lattice:
+    def lattice(self, shape: int | Sequence[int], time: float = 0.0) -> Lattice:
         """Give the discretised problem on a field of this shape, as it is from `time` until the next barrier lifts."""
-        return discretise(self, _shape(shape), time)
+        return discretise(self, _checks.shape("shape", shape), time)
 
     @property
     def lift_times(self) -> list[float]:
@@ -550,13 +556,6 @@ class DiffusionEquation:
             setting = time_step if scheme is explicit else error / (1 + len(lifts))
             plan.append(_Part(scheme, lattice, begin, stops, len(wanted), setting))
         return plan
-
-
-def _shape(shape: Any) -> tuple[int, ...]:
-    """Take the shape of a field."""
-    if not isinstance(shape, (list, tuple)) or not 1 <= len(shape) <= 3:
-        raise ValueError(f"shape must have 1, 2 or 3 axes, got {_checks.got(shape)}")
-    return tuple(_checks.count("shape", n, least=1) for n in shape)
 
 
 class _Part(NamedTuple):

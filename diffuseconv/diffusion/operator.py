@@ -53,6 +53,9 @@ class Operator(scipy.sparse.linalg.LinearOperator):  # type: ignore[misc,unused-
         super().__init__(np.dtype(np.float64), self.matrix.shape)  # type: ignore[call-arg,unused-ignore]
 
     def _matvec(self, u: Array) -> Array:
+        if np.iscomplexobj(u):
+            whole: Array = self._matvec(u.real) + 1j * self._matvec(u.imag)
+            return whole
         field = np.ascontiguousarray(u, dtype=np.float64).reshape(self.lattice.shape)
         return self.lattice.apply(field).reshape(-1)
 
@@ -68,6 +71,8 @@ class Operator(scipy.sparse.linalg.LinearOperator):  # type: ignore[misc,unused-
         """Give the whole right-hand side for `scipy.integrate.solve_ivp`: of `u`'s shape, raveled or not."""
         given = _checks.array("u", u, finite=False)
         lattice = self._at(time)
+        if given.shape not in (lattice.shape, self.shape[:1]):
+            raise ValueError(f"u must have shape {lattice.shape} or be raveled, got shape {given.shape}")
         field = np.ascontiguousarray(given, dtype=np.float64).reshape(lattice.shape)
         return lattice.rhs(time, field).reshape(given.shape)
 

@@ -125,16 +125,23 @@ def walk(
 
 def _grains(counts: ArrayLike) -> NDArray[np.int64]:
     """Take whole, not negative numbers whose sum leaves room in 64 bits."""
-    taken = np.asarray(counts)
+    if isinstance(counts, np.ma.MaskedArray):
+        raise TypeError("counts must be a plain array, got a masked array")
+    try:
+        taken = np.asarray(counts)
+    except ValueError:
+        raise ValueError(f"counts must be a rectangular array of numbers, got {_checks.got(counts)}") from None
     if taken.dtype.kind not in "iub":
         raise TypeError(f"counts must hold whole numbers, got dtype {taken.dtype}")
     if not 1 <= taken.ndim <= 3 or taken.size == 0:
         raise ValueError(f"counts must have 1, 2 or 3 dimensions and not be empty, got shape {taken.shape}")
     if taken.dtype.kind == "i" and taken.min() < 0:
         raise ValueError(f"counts must not be negative, got {taken.min()}")
-    if taken.max() > MOST_GRAINS or int((taken >> 32).sum()) * 2**32 + int((taken & 0xFFFFFFFF).sum()) > MOST_GRAINS:
+    grains = np.ascontiguousarray(taken, dtype=np.int64)
+    halves = grains >> 32, grains & 0xFFFFFFFF  # neither of their sums can overflow
+    if taken.max() > MOST_GRAINS or int(halves[0].sum()) * 2**32 + int(halves[1].sum()) > MOST_GRAINS:
         raise ValueError(f"counts must sum to at most 2**62, got a sum of {taken.sum(dtype=np.float64):.3g}")
-    return np.ascontiguousarray(taken, dtype=np.int64)
+    return grains
 
 
 def _names(boundary: str | Sequence[str], ndim: int) -> tuple[str, ...]:

@@ -17,6 +17,8 @@ from diffuseconv.propagator import Propagator
 
 __all__ = ["draws_needed", "measurement_variance", "reach", "single"]
 
+MOST_PRECISE = 2.0**53  # a finer share of the values' range lies below their rounding
+
 
 def measurement_variance(
     field: ArrayLike,
@@ -114,9 +116,12 @@ def draws_needed(
     span = reach(scene)
     if span <= tolerance:
         return 1
+    if span / tolerance > MOST_PRECISE:
+        raise ValueError(f"tolerance must be at least {span / MOST_PRECISE:.3g} for this field, got {tolerance:g}")
     level = math.log(2 * scene.pixels * len(scene.source) / (1 - confidence))
-    bernstein = 2 * float(single(scene).max()) / tolerance**2 + 2 * span / (3 * tolerance)
-    return max(1, math.ceil(level * min(bernstein, span**2 / (2 * tolerance**2))))
+    relative = span / tolerance
+    bernstein = 2 * float(single(scene).max()) / tolerance / tolerance + 2 * relative / 3
+    return max(1, math.ceil(level * min(bernstein, relative**2 / 2)))
 
 
 def single(scene: Scene) -> NDArray[np.float64]:
