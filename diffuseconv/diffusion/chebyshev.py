@@ -9,6 +9,11 @@ in which :math:`T_{k+1}(A) u = 2 A T_k(A) u - T_{k-1}(A) u` costs as much as an 
 Constant sources and walls `b` bring in :math:`t \varphi_1(tL)(Lu + b)`, the same integrated over time: its weights are
 :math:`(2/\rho)(2 - \delta_{k0}) \int_0^z e^{-y} I_k(y) dy`, with the integral :math:`2 \sum_{m>k} (m-k) e^{-z} I_m(z)`.
 
+Rounding: a step of the recurrence commits at most 34 EPS of the largest value; :math:`|U_m| \le m + 1` carries it to
+`k^2/2` times that in T_k, and :math:`\sum_k (2-\delta_{k0}) e^{-z} I_k(z) k^2 = z`, so that the sum is off by at most
+``17 z sqrt(cells) EPS`` of the largest value (of `t` times the slope, with sources), and the sum of its terms by their
+number times EPS. Random signs make it far less: about `sqrt(z)` EPS was seen without sources.
+
 References
 ----------
 .. [1] H. Tal-Ezer, "Polynomial approximation of functions of matrices and applications", J. Sci. Comput. 4 (1989) 25.
