@@ -300,7 +300,7 @@ def test_barriers_keep_their_salt():
 
 @pytest.mark.parametrize("method", ["chebyshev", "explicit", "spectral"])
 def test_threads_change_no_bit(method, monkeypatch):
-    u = np.random.default_rng(0).random((300, 260))
+    u = np.random.default_rng(0).random((600, 500))
     eq = dc.DiffusionEquation(1.0 if method == "spectral" else 0.5 + u)
     ends = []
     for threads in (1, 2):

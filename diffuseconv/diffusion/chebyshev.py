@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 
 from diffuseconv import _threads
 from diffuseconv._jit import chebyshev as _loops
-from diffuseconv.diffusion.lattice import SMALLEST_SHARE, Lattice
+from diffuseconv.diffusion.lattice import Lattice
 
 __all__ = ["TOLERANCE", "obstacle", "solve"]
 
@@ -46,6 +46,7 @@ SUM_COST = 0.2  # cost of a weighted sum, where a term of the recurrence costs 1
 DEPTH = 8  # terms per pass over memory
 BATCH = 1 << 28  # cell updates between two chances for Ctrl-C
 EXCHANGE = 1 << 17  # cell updates in the time that threads take to wait for each other and swap edges
+SMALLEST_SHARE = 1 << 17  # cells per thread: at 256 x 256 waking a second thread costs what it saves
 MARGIN = int(_loops.MARGIN)
 
 
@@ -158,7 +159,7 @@ def _reach(problem: _Problem, allowed: float) -> float:
     """
     if problem.base is None or problem.largest == 0:
         return LONGEST
-    return min(LONGEST, max(100.0, math.pow(allowed / (EPS * problem.largest), 2 / 3)))
+    return min(LONGEST, max(16.0, math.pow(allowed / (EPS * problem.largest), 2 / 3)))
 
 
 def _moving(lattice: Lattice) -> NDArray[np.bool_]:
