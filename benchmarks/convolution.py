@@ -4,7 +4,10 @@ Ratios are taken in one interleaved run. Peers that are not installed are left o
 """
 
 import argparse
+import os
 from collections.abc import Callable
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # or PyTorch's idle threads spin while the others are timed
 
 import numpy as np
 import scipy.ndimage

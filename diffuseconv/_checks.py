@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cmath
 import math
 import operator
 from collections.abc import Callable, Sequence
@@ -11,8 +10,11 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from diffuseconv._jit.finite import sum_of_zeros
+
 Array = NDArray[Any]
 T = TypeVar("T")
+LARGE = 4096  # values: fewer are not worth a compiled loop
 
 
 def got(value: object) -> str:
@@ -46,9 +48,8 @@ def array(name: str, value: ArrayLike, *, finite: bool = True) -> Array:
 
 def all_finite(name: str, value: Array) -> None:
     """Refuse NaN and infinity, and say where the first one is."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        total = value.sum()  # (a dot product would be quicker, but leaves BLAS threads spinning beside ours)
-    if cmath.isfinite(total):  # a finite sum proves it in one pass; huge values may overflow, so look closer
+    large = value.size > LARGE and value.dtype.kind == "f" and value.flags.c_contiguous
+    if large and sum_of_zeros(value.reshape(-1)) == 0:  # takes half the time of the next line
         return
     finite = np.isfinite(value)
     if not finite.all():

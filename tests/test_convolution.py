@@ -375,6 +375,17 @@ def test_arguments_in_other_dress():
     np.testing.assert_array_equal(dc.convolve(u.tolist(), p, axes=(0, 1)), plain)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", [(0, 0), (37, 75), (99, 98)])
+def test_one_bad_value_in_a_large_field_is_found_even_under_weights_of_zero(dtype, bad, place):
+    u = np.full((100, 99), np.finfo(dtype).max, dtype)  # whose sum overflows, yet all are finite
+    np.testing.assert_array_equal(dc.convolve(u, np.zeros((3, 3))), np.zeros((100, 99)))
+    u[place] = bad
+    with pytest.raises(ValueError, match=f"field must be finite, got {bad} at index \\({place[0]}, {place[1]}\\)"):
+        dc.convolve(u, np.zeros((3, 3)))
+
+
 U, K = np.ones((4, 5)), np.ones((3, 3))
 
 

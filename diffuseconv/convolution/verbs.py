@@ -189,14 +189,14 @@ def feature_maps(
     kernels = np.flip(kernels, tuple(range(1, kernels.ndim))) if flip else kernels
     kernels = np.ascontiguousarray(kernels, u.dtype)
     stack = _stack(u, spatial)
-    if quickest(inner, kernels.shape[1:], u.dtype.name) == "direct":
+    if quickest(inner, kernels.shape[1:], u.dtype.type.__name__) == "direct":
         maps = correlate_directly(stack, kernels, widths, names)
     else:
         maps = correlate_in_fourier_space(stack, kernels, widths, names)
     shape = [len(maps), *u.shape]
     for axis, size in zip(spatial, maps.shape[2:], strict=True):
         shape[axis + 1] = size
-    return _unstack(maps, shape, [axis + 1 for axis in spatial])
+    return _unstack(maps, shape, tuple(axis + 1 for axis in spatial))
 
 
 def _apply(
@@ -259,7 +259,7 @@ def _parts(
     """Give the kernel (flipped for convolution, in the field's precision) or its factors, and the method to use."""
     automatic = method == "auto"
     if automatic:
-        method = quickest(inner, kernel.shape, dtype.name, rank_one=True)
+        method = quickest(inner, kernel.shape, dtype.type.__name__, rank_one=True)
     if isinstance(kernel, Propagator) and kernel.factors is not None and method == "separable":
         return [np.ascontiguousarray(factor[::-1] if flip else factor, dtype) for factor in kernel.factors], method
     weights = kernel.density if isinstance(kernel, Propagator) else kernel
@@ -271,7 +271,7 @@ def _parts(
         return factors, method
     if not automatic:
         raise ValueError(f"kernel must be of rank one with method='separable', got {_checks.got(kernel)}")
-    return [weights], quickest(inner, kernel.shape, dtype.name)
+    return [weights], quickest(inner, kernel.shape, dtype.type.__name__)
 
 
 def _in_range(name: str, weights: Array, dtype: np.dtype[Any]) -> Array:
@@ -307,14 +307,18 @@ def _widths(inner: Sequence[int], taps: Sequence[int], names: Sequence[str], mod
     return tuple((k - 1 - k // 2, k // 2) if flip else (k // 2, k - 1 - k // 2) for k in taps)
 
 
-def _stack(u: Array, spatial: Sequence[int]) -> Array:
+def _stack(u: Array, spatial: tuple[int, ...]) -> Array:
     """Bring the spatial axes last and all others into one."""
+    if spatial == tuple(range(u.ndim)):  # nothing to move
+        return u[None]
     order = [axis for axis in range(u.ndim) if axis not in spatial] + list(spatial)
     return u.transpose(order).reshape(-1, *(u.shape[axis] for axis in spatial))
 
 
-def _unstack(stack: Array, shape: Sequence[int], spatial: Sequence[int]) -> Array:
+def _unstack(stack: Array, shape: Sequence[int], spatial: tuple[int, ...]) -> Array:
     """Put the axes back where they were, in a contiguous array of this shape."""
+    if spatial == tuple(range(len(shape))):
+        return np.ascontiguousarray(stack.reshape(shape))
     order = [axis for axis in range(len(shape)) if axis not in spatial] + list(spatial)
     back = [order.index(axis) for axis in range(len(shape))]
     return np.ascontiguousarray(stack.reshape([shape[axis] for axis in order]).transpose(back))
