@@ -276,6 +276,8 @@ def _parts(
 
 def _in_range(name: str, weights: Array, dtype: np.dtype[Any]) -> Array:
     """Refuse weights that the field's precision cannot hold."""
+    if weights.dtype == dtype:
+        return weights
     most, largest = float(np.finfo(dtype).max), max(float(weights.max()), -float(weights.min()))
     if largest > most:
         raise ValueError(f"{name} must not exceed {most:.3g} in magnitude for a {dtype} field, got {largest:.3g}")
