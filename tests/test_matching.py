@@ -252,6 +252,17 @@ def test_two_copies_and_no_shoulders():
     assert len(matching.find(image, patch, 10**6, separation=1000)) == 1
 
 
+def test_places_keep_apart_around_the_seam():
+    rng = np.random.default_rng(11)
+    image, template = rng.normal(size=(24, 30)), rng.normal(size=(8, 8))
+    found = [m.position for m in matching.find(image, template, 99, mode="same", boundary="periodic", separation=7)]
+    distance = np.abs(np.subtract.outer(found, found)[:, [0, 1], :, [0, 1]])
+    distance = np.minimum(distance, np.reshape(image.shape, (2, 1, 1)) - distance).max(axis=0)
+    np.fill_diagonal(distance, np.inf)
+    assert len(found) > 5
+    assert distance.min() >= 7 - 2  # each moves a cell at most
+
+
 @pytest.mark.parametrize("noise", [0.1, 0.2])
 def test_the_face_is_found_in_noise(noise):
     portrait = dc.load_image(PORTRAIT, shape=(150, 128))

@@ -329,9 +329,10 @@ def portrait():
 
 @pytest.mark.parametrize("reshape", [False, True])
 @pytest.mark.parametrize("mode", ["constant", "reflect"])
-def test_a_portrait_turned_by_37_degrees(portrait, reshape, mode):
-    turned = scipy.ndimage.rotate(portrait, 37, reshape=reshape, mode=mode)
-    assert turn_between(spectrum.rotation_between(portrait, turned), 37) < 0.1
+@pytest.mark.parametrize("angle", [37, 37.125])  # the second between the angles that are compared
+def test_a_portrait_turned_by_37_degrees(portrait, reshape, mode, angle):
+    turned = scipy.ndimage.rotate(portrait, angle, reshape=reshape, mode=mode)
+    assert turn_between(spectrum.rotation_between(portrait, turned), angle) < 0.1
 
 
 @given(st.floats(0, 360), st.floats(0.1, 10), strategies.numbers(10), st.integers(-3, 3))

@@ -451,6 +451,12 @@ def test_whitening_of_dependent_and_constant_variables():
         ts.whiten(np.full((7, 3), 0.1))
 
 
+def test_whitening_does_not_take_the_rounding_of_a_large_mean_for_variation():
+    one = 1e9 + np.random.default_rng(5).normal(size=100)
+    assert ts.whiten(np.stack([one, 0.1 * one], axis=1)).rank == 1  # the product is rounded at 1e-8 of its spread
+    assert ts.whiten(np.stack([one, 0.1 * one + 1e-4 * np.arange(100)], axis=1)).rank == 2
+
+
 def test_whitening_of_nearly_dependent_variables():
     """Spreads 1 and 1e-11 around a mean of 1000 are still told apart, whitened to rounding and restored."""
     rng = np.random.default_rng(4)
