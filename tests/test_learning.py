@@ -116,14 +116,18 @@ def test_fit_is_least_squares(problem, rng, ridge):
     np.testing.assert_allclose(fit.standard_errors.ravel() ** 2, np.diag(covariance), rtol=1e-8)
 
 
-def test_smooth_pictures_lose_no_more_than_their_condition():
+def test_smooth_pictures_lose_no_more_than_their_condition(monkeypatch):
     """Refinement: the error is that of the matrix's condition number, not of its square."""
-    u = dc.convolve(np.random.default_rng(3).normal(size=(24, 24)), dc.kernels.gaussian(2.2))
-    kernel = np.random.default_rng(4).normal(size=(3, 3))
-    condition = np.linalg.cond(naive.design(u, (3, 3), ("reflecting",) * 2))
-    assert 300 < condition < 1e6
-    found = learning.fit_kernel(u, naive.convolve(u, kernel, ("reflecting",) * 2), (3, 3)).kernel
-    assert np.abs(found - kernel).max() < 100 * EPS * condition < EPS * condition**2
+    names = ("reflecting",) * 2
+    for sigma, taps in ((3.0, (3, 3)), (2.0, (5, 5)), (3.0, (5, 5))):
+        u = dc.convolve(np.random.default_rng(3).normal(size=(24, 24)), dc.kernels.gaussian(sigma))
+        kernel = np.random.default_rng(4).normal(size=taps)
+        later = naive.convolve(u, kernel, names)
+        bound = 4 * EPS * np.linalg.cond(naive.design(u, taps, names))
+        assert np.abs(learning.fit_kernel(u, later, taps).kernel - kernel).max() < bound < 1e-8
+        with monkeypatch.context() as planted:
+            planted.setattr("diffuseconv.learning.kernel_fit._REFINEMENTS", 0)
+            assert np.abs(learning.fit_kernel(u, later, taps).kernel - kernel).max() > 100 * bound
 
 
 @given(strategies.SEEDS, st.integers(-30, 30), st.integers(-30, 30))
@@ -258,6 +262,44 @@ def test_drift_and_diffusivity_are_moments_in_units():
     np.testing.assert_allclose(fit.diffusivity(2.0, (0.1, 0.3)).value, p.diffusivity(2.0, (0.1, 0.3)), atol=1e-12)
 
 
+@given(PROBLEMS, strategies.SEEDS, st.sampled_from([0.0, 0.3]))
+def test_propagator_is_least_squares_with_a_sum_of_one(problem, rng, noise):
+    """Against the equations with a multiplier for the sum, solved as a whole, with the mean of the noise taken off."""
+    taps, names = problem
+    rng, (u,) = scene(rng, taps, names)
+    v, size = rng.normal(size=u.shape), math.prod(taps)
+    matrix = naive.design(u, taps, names)
+    echo = noise**2 * _equations.noise_gram([Pair(u[None], u[None])], taps, names)
+    square = np.block([[matrix.T @ matrix - echo, np.ones((size, 1))], [np.ones((1, size)), np.zeros((1, 1))]])
+    assume(np.linalg.eigvalsh(matrix.T @ matrix - echo)[0] > 1e-3 * u.size and np.linalg.cond(square) < 1e5)
+    solve = np.linalg.inv(square)
+    expected = (solve @ np.append(matrix.T @ v.ravel(), 1.0))[:size]
+    fit = learning.fit_propagator(u, v, taps, boundary=names, before_noise=noise)
+    np.testing.assert_allclose(fit.weights.ravel(), expected, rtol=0, atol=1e-9)
+    left = np.sum((v.ravel() - matrix @ expected) ** 2) - expected @ echo @ expected
+    assert fit.noise_variance == pytest.approx(max(0.0, left) / (u.size - size + 1), rel=1e-8)
+    if not noise:
+        covariance = fit.noise_variance * solve[:size, :size]
+        np.testing.assert_allclose(
+            fit.covariance, covariance, rtol=0, atol=1e-9 * fit.noise_variance * np.abs(solve).max()
+        )
+    moves = np.array([[j - n // 2 for j, n in zip(tap, taps, strict=True)] for tap in np.ndindex(taps)], dtype=float)
+    mean, spread = expected @ moves, moves.T @ fit.covariance @ moves
+    found = fit.diffusivity(0.5).value  # D t = half of the second moment, less the squared mean, less what that adds
+    second = np.einsum("j,ja,jb->ab", expected, moves, moves)
+    np.testing.assert_allclose(found, second - np.multiply.outer(mean, mean) + spread, rtol=0, atol=1e-7)
+    np.testing.assert_allclose(fit.drift(0.5).standard_error, 2 * np.diag(spread) ** 0.5, rtol=1e-6, atol=1e-9)
+
+
+def test_intervals_are_students():
+    value, error = np.array([1.0, -2.0]), np.array([0.5, 2.0])
+    for confidence, freedom in ((0.95, 3.0), (0.5, 1e4)):
+        found = learning.Estimate.student(value, error, confidence, freedom)
+        lower, upper = stats.t.interval(confidence, freedom, value, error)
+        np.testing.assert_allclose(found.lower, lower, rtol=1e-10)
+        np.testing.assert_allclose(found.upper, upper, rtol=1e-10)
+
+
 def coverage(trial, trials, rng):
     """Repeat a trial that says whether an interval held the truth; whether it did as often as 95 % says."""
     hits = sum(trial(rng) for rng in np.random.default_rng(rng).spawn(trials))
@@ -371,6 +413,22 @@ def test_diffusion_lies_in_its_interval(names, truth, noise):
         assert not right, hits
 
 
+@pytest.mark.parametrize("told", [0.0, 0.1])
+def test_noise_of_the_later_picture_is_told_from_that_of_the_earlier(told):
+    """A mode's residual has the variance a + f² b; their squares sum to a form that strays as in the test on maps."""
+    truth, trials, x = 0.4, 200, math.log(2 / FALSE_ALARM)
+    u = photo((24, 20))
+    clean = dc.DiffusionEquation(truth).evolve(u, 1.0)
+    rates = np.add.outer(dc.boundary.eigenvalues(24, "reflecting"), dc.boundary.eigenvalues(20, "reflecting"))
+    variances = 0.1**2 + told**2 * np.exp(-2 * truth * rates)
+    pairs = [noisy_pair(rng, u, clean, told) for rng in np.random.default_rng(21).spawn(trials)]
+    fits = [learning.fit_diffusivity(*pair, 1.0, before_noise=told) for pair in pairs]
+    away = 2 * (trials * np.sum(variances**2) * x) ** 0.5 + 2 * variances.max() * x
+    away += variances.max() * trials * 4  # what fitting one number takes from each sum: about one variance
+    mean = np.mean([fit.noise_variance for fit in fits])
+    assert abs(mean - 0.1**2) < away / trials / u.size < 0.1 * 0.1**2
+
+
 def test_the_two_fits_agree_on_one_process():
     u = photo((64, 64))
     later = dc.DiffusionEquation(0.2).evolve(u, 1.0) + np.random.default_rng(14).normal(0, 0.02, u.shape)
@@ -468,6 +526,19 @@ def test_patches_come_from_every_place_of_every_picture():
     dc.testing.assert_frequencies(np.bincount(seen, minlength=11)[1:], np.full(10, 0.1), draws=4000)
 
 
+def test_a_step_is_the_gradient_over_the_energy_with_momentum():
+    rng = np.random.default_rng(22)
+    u, v, bank = rng.normal(size=(6, 5)), rng.normal(size=(2, 6, 5)), rng.normal(size=(2, 3, 2))
+    states = list(learning.train_bank(u, v, (3, 2), steps=3, rate=0.7, momentum=0.6, initial=bank, boundary="zero"))
+    step = np.zeros_like(bank)
+    for state in states:
+        loss, gradient = learning.bank_gradient(u, v, bank, boundary="zero")
+        np.testing.assert_allclose(state.bank, bank, rtol=0, atol=1e-13)
+        assert state.loss == pytest.approx(loss, rel=1e-12)
+        step = 0.6 * step - 0.7 * u.size / 2 * gradient / (bank[0].size * np.sum(u**2))
+        bank = bank + step
+
+
 def test_a_black_patch_teaches_nothing():
     *_, last = learning.train_bank(np.zeros((4, 4)), np.ones((1, 4, 4)), (2, 2), steps=3, initial=np.ones((1, 2, 2)))
     assert np.array_equal(last.bank, np.ones((1, 2, 2)))
@@ -487,11 +558,10 @@ def test_correlation_is_pearsons(maps):
 
 
 def test_convolution_induces_correlation():
-    """On white noise the covariance of two maps is the inner product of their kernels.
+    """On white noise two maps have the inner product of their kernels as expected covariance: over all signs, exactly.
 
-    For random signs s on a periodic field, <k_a * s, k_b * s> = n k_a.k_b + sum over pairs of cells, whose variance is
-    at most 2 n (sum |k_a| sum |k_b|)^2; Chebyshev would need 1e12 pixels, so the exact mean is taken over all signs of
-    a small field, and one large field is compared at eight deviations of the normal limit.
+    For normal noise the covariance is a quadratic form with a matrix M of so many shifts, which strays further than
+    2 |M|_F sqrt(x) + 2 |M| x to a side with at most the chance exp(-x) (Boucheron, Lugosi, Massart, example 2.12).
     """
     bank = np.random.default_rng(18).normal(size=(3, 2, 2))
     inner = np.einsum("aij,bij->ab", bank, bank)
@@ -500,10 +570,21 @@ def test_convolution_induces_correlation():
         maps = dc.feature_maps(np.reshape(signs, (3, 3)), bank, mode="same", boundary="periodic").reshape(3, -1)
         mean += maps @ maps.T / 9 / 2**9
     np.testing.assert_allclose(mean, inner, rtol=0, atol=1e-12)
-    noise = np.random.default_rng(19).normal(size=(512, 512))
+
+    side, x = 512, math.log(2 * 9 / FALSE_ALARM)
+    noise = np.random.default_rng(19).normal(size=(side, side))
     found = learning.feature_correlation(dc.feature_maps(noise, bank, mode="same", boundary="periodic"))
     sizes = np.sqrt(np.diag(inner))
-    np.testing.assert_allclose(found, inner / np.multiply.outer(sizes, sizes), rtol=0, atol=8 * 3 / 512)
+    away = np.zeros((3, 3))
+    for a, b in np.ndindex(3, 3):
+        shifts = naive.full(bank[a], np.flip(bank[b]))
+        away[a, b] = 2 * np.linalg.norm(shifts) * x**0.5 / side + 2 * np.abs(shifts).sum() * x / side**2
+        away[a, b] += abs(bank[a].sum() * bank[b].sum()) * 2 * x / side**2  # the squared mean, taken off
+    share = (away / np.multiply.outer(sizes, sizes)).max()
+    bound = 2 * share / (1 - share)
+    assert bound < 0.1
+    np.testing.assert_allclose(found, inner / np.multiply.outer(sizes, sizes), rtol=0, atol=bound)
+    assert np.abs(found[np.triu_indices(3, 1)]).max() > 2 * bound  # so unrelated maps would not pass
 
 
 def test_constant_maps_go_with_nothing():

@@ -36,7 +36,7 @@ class DiffusivityFit:
     confidence : float
         As asked for.
     noise_variance : float
-        Estimated variance of the noise in the later pictures.
+        Estimated variance of the noise in the later pictures; 0 where that in the earlier ones explains all of it.
     """
 
     diffusivity: float

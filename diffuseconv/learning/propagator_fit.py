@@ -35,7 +35,7 @@ class PropagatorFit:
     covariance : ndarray, shape (taps, taps)
         Of the weights, in the order of ``weights.ravel()``.
     noise_variance : float
-        Estimated variance of the noise in the later pictures.
+        Estimated variance of the noise in the later pictures; 0 where that in the earlier ones explains all of it.
     degrees_of_freedom : int
         Pixels less the weights that are free.
 
