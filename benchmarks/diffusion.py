@@ -1,4 +1,4 @@
-"""Diffusion on a square: explicit steps and the spectral leap beside py-pde, NumPy slices and scipy.ndimage.
+"""Diffusion on a square: explicit steps and the spectral leap beside py-pde, Devito, NumPy and scipy.ndimage.
 
 All contenders reach the same time. Those that would take too long run fewer steps, and their time is scaled up.
 """
@@ -58,6 +58,32 @@ def py_pde(u: np.ndarray, step: float, diffusivity: np.ndarray | None = None) ->
     return run
 
 
+def devito(u: np.ndarray, step: float, diffusivity: np.ndarray | None) -> Callable[[int], object] | None:
+    """Give Devito's generated code with OpenMP (held edges, arithmetic means), or None where it is not installed."""
+    try:
+        from devito import Eq, Function, Grid, Operator, TimeFunction, configuration
+    except ImportError:
+        print("devito is not installed: left out")
+        return None
+    configuration["log-level"], configuration["language"] = "ERROR", "openmp"
+    grid = Grid(shape=u.shape, extent=[n - 1 for n in u.shape], dtype=u.dtype.type)
+    c = TimeFunction(name="c", grid=grid, space_order=2)
+    d = Function(name="d", grid=grid, space_order=2)
+    d.data[:] = 1.0 if diffusivity is None else diffusivity
+    change = 0
+    for axis in grid.dimensions:
+        for move in (axis - axis.spacing, axis + axis.spacing):
+            rate = 1 if diffusivity is None else (d + d.subs(axis, move)) / 2
+            change += rate * (c.subs(axis, move) - c)
+    operator = Operator(Eq(c.forward, c + step * change, subdomain=grid.interior))
+
+    def run(steps: int) -> None:
+        c.data[:] = u
+        operator.apply(time_M=steps - 1)
+
+    return run
+
+
 def compare(size: int, steps: int, rounds: int, varied: bool) -> None:
     """Time every contender on one problem."""
     rng = np.random.default_rng(0)
@@ -81,6 +107,9 @@ def compare(size: int, steps: int, rounds: int, varied: bool) -> None:
         if diffusivity is None:
             apart = np.abs(stepper(few) - eq.evolve(u, few * step, "explicit", step)).max()
             print(f"explicit and py-pde differ by {apart:.1e} after {few} steps")
+    generated = devito(u, step, diffusivity)
+    if generated is not None:
+        contenders["devito (OpenMP)"] = lambda: generated(steps)
     seconds = interleaved(contenders, rounds)
     for name in ("NumPy slices", "scipy.ndimage.laplace", "py-pde (numba, warm)"):
         if name in seconds:
