@@ -251,7 +251,8 @@ class DiffusionEquation:
         plan = self._plan(field.shape, start, taken, method, time_step, tolerance)
         if plan[0].lattice.reaction is not None:
             plan[0].lattice.reaction(start, field)  # a bad source is refused before any work
-        return _play(plan, field, _bar(taken, progress))
+        played = _play(plan, field)
+        return _watched(played, len(taken)) if progress else played
 
     def leap(self, u: ArrayLike, steps: int, time_step: float | None = None) -> Array:
         r"""Take `steps` explicit steps at once: every mode of the lattice is multiplied by :math:`\lambda^n`.
@@ -583,24 +584,22 @@ def _refuse(what: str, obstacle: str | None) -> None:
         raise ValueError(f"{what} {obstacle}")
 
 
-def _play(plan: list[_Part], u: Array, bar: Any) -> Iterator[tuple[float, Array]]:
+def _play(plan: list[_Part], u: Array) -> Iterator[tuple[float, Array]]:
     """Run the parts of a plan one after the other."""
-    with bar:
-        for scheme, lattice, start, stops, wanted, setting in plan:
-            solved = zip(stops, scheme.solve(lattice, u, start, stops, setting), strict=True)
-            for number, (time, evolved) in enumerate(solved):
-                if number == len(stops) - 1:
-                    u = evolved.copy()  # where the next part begins, whatever becomes of the yielded one
-                if number < wanted:
-                    yield time, evolved
-                    bar.update()
+    for scheme, lattice, start, stops, wanted, setting in plan:
+        solved = zip(stops, scheme.solve(lattice, u, start, stops, setting), strict=True)
+        for number, (time, evolved) in enumerate(solved):
+            if number == len(stops) - 1:
+                u = evolved.copy()  # where the next part begins, whatever becomes of the yielded one
+            if number < wanted:
+                yield time, evolved
 
 
-def _bar(times: list[float], progress: bool) -> Any:
-    """Make a progress bar that counts frames, silent unless asked for and on a terminal."""
+def _watched(frames: Iterator[tuple[float, Array]], total: int) -> Iterator[tuple[float, Array]]:
+    """Show a bar while the frames are taken, on a terminal."""
     from tqdm import tqdm
 
-    return tqdm(total=len(times), unit="frame", disable=None if progress else True)
+    yield from tqdm(frames, total=total, unit="frame", disable=None)
 
 
 def _frozen(name: str, value: Any) -> Any:
