@@ -7,6 +7,9 @@ the face before cell ``j``. The outermost faces lead to the ghosts: 0 beyond wal
 import numpy as np
 from numba import njit
 
+from diffuseconv._jit.atomic import claim, publish, published
+from diffuseconv._jit.vector import BYTES, after_last, from_second, load, plus_product, product_minus, spread, store
+
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _row(before, here, after, g_before, g_after, g, left, right, keep, out):
@@ -56,36 +59,55 @@ def inflow_3d(u, g0, g1, g2, wrap0, wrap1, wrap2, keep, zeros, first, stop, out)
 # small ring, so that a row is fetched once for all of them (unsigned indices: a signed one brings a wraparound test).
 MARGIN = np.uintp(16)
 ONE = np.uintp(1)
-
-
-@njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
-def two_rows(u, v, before, first, second, after, to, size, stride, r0, r1, two):
-    """Step rows `first` and `second` of u into v; taken together they share loads (1.3 times faster than apart)."""
-    for j in range(size):
-        x, y = u[first + j], u[second + j]
-        v[to + j] = (x + r0 * ((u[before + j] + y) - two * x)) + r1 * (
-            (u[first + j - ONE] + u[first + j + ONE]) - two * x
-        )
-        v[to + stride + j] = (y + r0 * ((x + u[after + j]) - two * y)) + r1 * (
-            (u[second + j - ONE] + u[second + j + ONE]) - two * y
-        )
+PATIENCE = 1 << 14  # looks at what other threads do before giving way to them
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def two_varied_rows(u, v, before, first, second, after, to, size, stride, g0, g1, face):
-    """Step two rows of u into v with rates of their own on every face, which begin at `face`."""
+def two_rows(u, before, first, second, after, to, size, stride, r0, r1, two):
+    """Step rows `first` and `second`, to row `to` and the next; taken together they share loads."""
+    lanes = np.uintp(BYTES // u.itemsize)
+    minus, rate0, rate1 = spread(-two), spread(r0), spread(r1)
+    left, right = load(u, first - lanes), load(u, second - lanes)
+    x, y = load(u, first), load(u, second)
+    for j in range(np.uintp(0), size, lanes):
+        next_x, next_y = load(u, first + lanes + j), load(u, second + lanes + j)
+        across_x = plus_product(load(u, before + j) + y, minus, x)
+        across_y = plus_product(x + load(u, after + j), minus, y)
+        along_x = plus_product(after_last(left, x) + from_second(x, next_x), minus, x)
+        along_y = plus_product(after_last(right, y) + from_second(y, next_y), minus, y)
+        store(u, to + j, plus_product(plus_product(x, rate0, across_x), rate1, along_x))
+        store(u, to + stride + j, plus_product(plus_product(y, rate0, across_y), rate1, along_y))
+        left, right = x, y
+        x, y = next_x, next_y
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def two_varied_rows(u, before, first, second, after, to, size, stride, g0, g1, face):
+    """Step two rows with rates of their own on every face, which begin at `face`."""
+    lanes = np.uintp(BYTES // u.itemsize)
     next_face = face + stride
     last_face = next_face + stride
-    for j in range(size):
-        x, y = u[first + j], u[second + j]
-        v[to + j] = x + (
-            (g0[face + j] * (u[before + j] - x) + g0[next_face + j] * (y - x))
-            + (g1[face + j] * (u[first + j - ONE] - x) + g1[face + j + ONE] * (u[first + j + ONE] - x))
-        )
-        v[to + stride + j] = y + (
-            (g0[next_face + j] * (x - y) + g0[last_face + j] * (u[after + j] - y))
-            + (g1[next_face + j] * (u[second + j - ONE] - y) + g1[next_face + j + ONE] * (u[second + j + ONE] - y))
-        )
+    x, y = load(u, first), load(u, second)
+    slope_x = after_last(load(u, first - lanes), x) - x
+    slope_y = after_last(load(u, second - lanes), y) - y
+    rate_x, rate_y = load(g1, face), load(g1, next_face)
+    west_x, west_y = rate_x * slope_x, rate_y * slope_y
+    for j in range(np.uintp(0), size, lanes):
+        k = j + lanes
+        next_x, next_y = load(u, first + k), load(u, second + k)
+        next_slope_x, next_slope_y = after_last(x, next_x) - next_x, after_last(y, next_y) - next_y
+        next_rate_x, next_rate_y = load(g1, face + k), load(g1, next_face + k)
+        next_west_x, next_west_y = next_rate_x * next_slope_x, next_rate_y * next_slope_y
+        fall = x - y
+        rate = load(g0, next_face + j)
+        across_x = product_minus(load(g0, face + j), load(u, before + j) - x, rate * fall)
+        across_y = product_minus(rate, fall, load(g0, last_face + j) * (y - load(u, after + j)))
+        along_x = product_minus(rate_x, slope_x, from_second(west_x, next_west_x))
+        along_y = product_minus(rate_y, slope_y, from_second(west_y, next_west_y))
+        store(u, to + j, x + (across_x + along_x))
+        store(u, to + stride + j, y + (across_y + along_y))
+        x, y, slope_x, slope_y = next_x, next_y, next_slope_x, next_slope_y
+        rate_x, rate_y, west_x, west_y = next_rate_x, next_rate_y, next_west_x, next_west_y
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -104,79 +126,117 @@ def copy_row(u, source, target, stride, factor):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def steps_2d(u, ring, size, stride, g0, g1, r0, r1, two, added, wrap, ghosts, walls, low, high, steps, most):
+def steps_2d(u, ring, rows, size, stride, g0, g1, r0, r1, two, added, wrap, ghosts, top, bottom, low, high, steps, most):
     """Take explicit steps in place, `most` (at least 2) per pass; exact in rows `low` to `high` - 1.
 
-    `u` holds one ghost row before its rows and two after; `ring` holds `most` times six rows. Rates are `g0` and `g1`
-    on every face, or if those are empty `r0` and `r1` everywhere; `added` is empty or what comes in per step.
-    `ghosts` are the factors (top, bottom, left, right) that turn an edge cell into the ghost beyond it. Where `walls`
-    (top, bottom) is False, the rows beyond `low` and `high` are a halo of which every step spoils one.
+    `u` holds one ghost row before its rows and two after, and from row `ring` on `most` times six rows. Rates are `g0`
+    and `g1` on every face, or if those are empty `r0` and `r1` everywhere; `added` is empty or what comes in per step.
+    `ghosts` are the factors (top, bottom, left, right) that turn an edge cell into the ghost beyond it. Where there is
+    no wall at the `top` or `bottom`, the rows beyond `low` and `high` are a halo of which every step spoils one.
     """
-    rows = u.size // np.int64(stride) - 3
+    for i in range(1, rows + 1):
+        close_row(u, np.uintp(i) * stride + MARGIN, size, wrap, ghosts[2], ghosts[3])
+    lap = np.uintp(6) * stride
     todo = steps
     while todo > 0:
         levels = min(most, todo)
         if todo - levels == 1:
             levels += 1
-        begin = 1 if walls[0] else max(1, low - todo)
-        end = rows + 1 if walls[1] else min(rows + 1, high + todo)
+        begin = 1 if top else max(1, low - todo)
+        end = rows + 1 if bottom else min(rows + 1, high + todo)
         pairs = (end - begin + 1) // 2
         for block in range(pairs + levels - 1):
-            for level in range(levels):
+            for level in range(max(0, block - pairs + 1), min(levels, block + 1)):
                 pair = block - level
-                if pair < 0 or pair >= pairs:
-                    continue
                 row = np.uintp(begin + 2 * pair) * stride + MARGIN
-                slot = np.uintp(2 * (pair % 3)) * stride + MARGIN
+                level_ring = np.uintp(ring) * stride + np.uintp(level) * lap + MARGIN
+                slot = level_ring + np.uintp(2 * (pair % 3)) * stride
                 if level == 0:
-                    source, first = u, row
-                    before, after = row - stride, row + stride + stride
+                    first, before, after = row, row - stride, row + stride + stride
                 else:
-                    source, first = ring[level - 1], slot
-                    before = np.uintp(2 * ((pair + 2) % 3) + 1) * stride + MARGIN
-                    after = np.uintp(2 * ((pair + 1) % 3)) * stride + MARGIN
+                    first = slot - lap
+                    before = level_ring - lap + np.uintp(2 * ((pair + 2) % 3) + 1) * stride
+                    after = level_ring - lap + np.uintp(2 * ((pair + 1) % 3)) * stride
                 second = first + stride
-                if pair == 0 and walls[0]:
-                    copy_row(source, first - MARGIN, before - MARGIN, stride, ghosts[0])
-                if pair == pairs - 1 and walls[1]:
+                if pair == 0 and top:
+                    copy_row(u, first - MARGIN, before - MARGIN, stride, ghosts[0])
+                if pair == pairs - 1 and bottom:
                     odd = (end - begin) % 2 == 1
                     edge, beyond = (first, second) if odd else (second, after)
-                    copy_row(source, edge - MARGIN, beyond - MARGIN, stride, ghosts[1])
-                close_row(source, first, size, wrap, ghosts[2], ghosts[3])
-                close_row(source, second, size, wrap, ghosts[2], ghosts[3])
-                if level == levels - 1 and levels > 1:
-                    target, to = u, row
-                else:
-                    target, to = ring[level], slot
+                    copy_row(u, edge - MARGIN, beyond - MARGIN, stride, ghosts[1])
+                to = row if level == levels - 1 and levels > 1 else slot
                 if g0.size == 0:
-                    two_rows(source, target, before, first, second, after, to, size, stride, r0, r1, two)
+                    two_rows(u, before, first, second, after, to, size, stride, r0, r1, two)
                 else:
-                    two_varied_rows(source, target, before, first, second, after, to, size, stride, g0, g1, row)
+                    two_varied_rows(u, before, first, second, after, to, size, stride, g0, g1, row)
                 if added.size > 0:
                     for j in range(size):
-                        target[to + j] += added[row + j]
-                        target[to + stride + j] += added[row + stride + j]
+                        u[to + j] += added[row + j]
+                        u[to + stride + j] += added[row + stride + j]
+                close_row(u, to, size, wrap, ghosts[2], ghosts[3])
+                close_row(u, to + stride, size, wrap, ghosts[2], ghosts[3])
                 if levels == 1:  # a single step waits in the ring until nobody needs the old rows
                     for waiting in range(max(0, pair - 1), pair + 1 if pair == pairs - 1 else pair):
-                        place = np.uintp(begin + 2 * waiting) * stride
-                        slot = np.uintp(2 * (waiting % 3)) * stride
+                        place = np.uintp(begin + 2 * waiting) * stride + MARGIN
+                        kept = level_ring + np.uintp(2 * (waiting % 3)) * stride
                         for j in range(stride + stride):
-                            u[place + j] = ring[0, slot + j]
+                            u[place - MARGIN + j] = u[kept - MARGIN + j]
         todo -= levels
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def advance_strip(
-    here, there, steps, rows, low, high, u, ring, size, stride, g0, g1, r0, r1, two, added, wrap, ghosts, walls, most
-):
-    """Fetch a strip's halo from `here`, take its steps, and write its rows `low` to `high` - 1 to `there`."""
-    for i in range(rows.size):
-        if not low <= i + 1 < high:
-            start = np.uintp(i + 1) * stride + MARGIN
-            for j in range(size):
-                u[start + j] = here[rows[i], j]
-    steps_2d(u, ring, size, stride, g0, g1, r0, r1, two, added, wrap, ghosts, walls, low, high, steps, most)
-    for i in range(low, high):
-        start = np.uintp(i) * stride + MARGIN
-        for j in range(size):
-            there[rows[i - 1], j] = u[start + j]
+def copy_rows(source, begin, target, to, stride, count):
+    """Copy `count` rows from row `begin` of one flat array to row `to` of another."""
+    first, into = np.uintp(begin) * stride, np.uintp(to) * stride
+    for j in range(np.uintp(count) * stride):
+        target[into + j] = source[first + j]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def march_strips(
+    u, ring, size, stride, g0, g1, r0, r1, two, added, wrap, ghosts, most,
+    bounds, edges, steps, batch, progress, taken, prefer,
+):  # fmt: skip
+    """Take explicit steps on all strips, `batch` at a time, beside other threads that do the same.
+
+    Say whether all is done; if not, other threads hold what is left and there was nothing to do for some time. Strip
+    `s` has ``bounds[s]`` (its first and last but one row, how many rows there are with its halos, the strips above and
+    below or -1). It takes batch `k` when its neighbours have taken batch `k - 1` (`progress`), whose outermost rows
+    they left in ``edges[k % 2]``; ``taken[s]`` keeps others off meanwhile.
+    """
+    parts, halo = len(u), edges.shape[3] // np.int64(stride)
+    batches = -(-steps // batch)
+    patience = PATIENCE
+    while patience > 0:
+        patience -= 1
+        finished = True
+        for turn in range(parts):
+            s = (prefer + turn) % parts
+            k = published(progress, s)
+            if k == batches:
+                continue
+            finished = False
+            low, high, rows, above, below = bounds[s]
+            if (above >= 0 and published(progress, above) < k) or (below >= 0 and published(progress, below) < k):
+                continue
+            if not claim(taken, s):
+                continue
+            if published(progress, s) == k:  # nobody was quicker
+                if above >= 0:
+                    copy_rows(edges[k % 2, above, 1], 0, u[s], 1, stride, halo)
+                if below >= 0:
+                    copy_rows(edges[k % 2, below, 0], 0, u[s], high, stride, halo)
+                now = min(batch, steps - k * batch)
+                steps_2d(
+                    u[s], ring, rows, size, stride, g0[s], g1[s], r0, r1, two, added[s], wrap, ghosts,
+                    above < 0, below < 0, low, high, now, most,
+                )  # fmt: skip
+                copy_rows(u[s], low, edges[(k + 1) % 2, s, 0], 0, stride, halo)
+                copy_rows(u[s], high - halo, edges[(k + 1) % 2, s, 1], 0, stride, halo)
+                publish(progress, s, k + 1)
+            publish(taken, s, 0)
+            patience = PATIENCE
+            break
+        if finished:
+            return True
+    return False
