@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from problems import equation, exact, matrices
 
 import diffuseconv as dc
-from diffuseconv._jit import chebyshev as loops
 from diffuseconv.diffusion import chebyshev
 
 EPS = np.finfo(float).eps
@@ -135,7 +134,8 @@ def test_threads_change_no_bit(boundary, shape, monkeypatch):
     monkeypatch.setattr(chebyshev, "SMALLEST_SHARE", 1)
     monkeypatch.setattr(chebyshev, "EXCHANGE", 100)
     monkeypatch.setattr(numba, "get_num_threads", lambda: 5)
-    assert len(chebyshev._strips(eq.lattice(shape), 1.0)) == max(1, min(5, shape[0] // 2 if len(shape) > 1 else 1))
+    strips = chebyshev._layout(eq.lattice(shape), 1.0).strips
+    assert len(strips.parts) == max(1, min(5, shape[0] // 2 if len(shape) > 1 else 1))
     assert np.array_equal(eq.evolve(u, 40.0), alone)
 
 
@@ -153,21 +153,6 @@ def test_it_keeps_what_does_not_move_and_the_dtype():
     assert second.any()
     still = dc.DiffusionEquation(0.0, source=2.0).evolve(u, 3.0, "chebyshev")
     np.testing.assert_allclose(still, u + np.float32(6), rtol=1e-7)
-
-
-def test_compiled_loops_are_plain_python_too():
-    """The recurrence without the compiler gives the same sums."""
-    lattice = dc.DiffusionEquation(np.arange(1.0, 13).reshape(3, 2, 2), boundary="absorbing").lattice((3, 2, 2))
-    u = np.arange(12.0).reshape(3, 2, 2)
-    strips = chebyshev._strips(lattice, lattice.largest_rate)
-    problem = chebyshev._problem(lattice, u, lattice.largest_rate)
-    weights = [chebyshev._weights(problem, 2.0, 1e-3)]
-    compiled = chebyshev._sums(lattice, lattice.largest_rate, strips, problem, weights)
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("recur", "recur_row", "add_middle", "add_pair"):
-            patch.setattr(loops, name, getattr(loops, name).py_func)
-        plain = chebyshev._sums(lattice, lattice.largest_rate, strips, problem, weights)
-    np.testing.assert_allclose(plain, compiled, rtol=1e-13)
 
 
 @pytest.mark.parametrize(

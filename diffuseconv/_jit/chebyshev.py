@@ -1,7 +1,7 @@
 """Loops over cells for Chebyshev polynomials of a lattice: the recurrence and its weighted sums in one pass.
 
 Fields lie flat: planes of rows of `stride` cells, of which the first MARGIN and the last are ghosts, with one plane of
-zeros before the first and one after the last. ``g0`` holds the exchange rates of the face before each plane, ``g1`` of
+zeros before the first and two after the last. ``g0`` holds the exchange rates of the face before each plane, ``g1`` of
 the face before each row (one row more per plane), ``g2`` of the face before each cell. Unsigned indices spare a
 wraparound test in the inner loops.
 """
@@ -9,73 +9,142 @@ wraparound test in the inner loops.
 import numpy as np
 from numba import njit
 
+from diffuseconv._jit.atomic import FINISHED, NOTHING, PATIENCE, copy_cells, end_turn, take_turn
+from diffuseconv._jit.vector import BYTES, after_last, from_second, load, product_minus, store
+
 MARGIN = np.uintp(8)
 ONE = np.uintp(1)
 
 
+@njit(nogil=True, cache=True, error_model="numpy")
+def recur_rows(u, a, b, g0, g2, before, first, second, after, size):
+    """Write 2 a + (what flows in through four faces) - b over two rows of b, one in each of two planes.
+
+    Fields `a` and `b` begin at these places of `u`, and rows at the others in both fields and in the rates.
+    """
+    lanes = np.uintp(BYTES // u.itemsize)
+    x, y = load(u, a + first), load(u, a + second)
+    slope_x, slope_y = after_last(load(u, a + first - lanes), x) - x, after_last(load(u, a + second - lanes), y) - y
+    rate_x, rate_y = load(g2, first), load(g2, second)
+    west_x, west_y = rate_x * slope_x, rate_y * slope_y
+    for j in range(np.uintp(0), size, lanes):
+        k = j + lanes
+        next_x, next_y = load(u, a + first + k), load(u, a + second + k)
+        next_slope_x, next_slope_y = after_last(x, next_x) - next_x, after_last(y, next_y) - next_y
+        next_rate_x, next_rate_y = load(g2, first + k), load(g2, second + k)
+        next_west_x, next_west_y = next_rate_x * next_slope_x, next_rate_y * next_slope_y
+        fall, rate = x - y, load(g0, second + j)
+        across_x = product_minus(load(g0, first + j), load(u, a + before + j) - x, rate * fall)
+        across_y = product_minus(rate, fall, load(g0, after + j) * (y - load(u, a + after + j)))
+        along_x = product_minus(rate_x, slope_x, from_second(west_x, next_west_x))
+        along_y = product_minus(rate_y, slope_y, from_second(west_y, next_west_y))
+        store(u, b + first + j, ((x + x) - load(u, b + first + j)) + (across_x + along_x))
+        store(u, b + second + j, ((y + y) - load(u, b + second + j)) + (across_y + along_y))
+        x, y, slope_x, slope_y = next_x, next_y, next_slope_x, next_slope_y
+        rate_x, rate_y, west_x, west_y = next_rate_x, next_rate_y, next_west_x, next_west_y
+
+
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
-def recur_row(a, b, g0, g2, before, here, after, size):
-    """Write 2 a + (what flows in through four faces) - b over one row of b."""
+def add_middle(u, a, b, g1, before, here, after, face, next_face, size):
+    """Add to a row of b what flows in through the two faces of the middle axis."""
     for j in range(size):
-        x = a[here + j]
-        b[here + j] = ((x + x) - b[here + j]) + (
-            (g0[here + j] * (a[before + j] - x) + g0[after + j] * (a[after + j] - x))
-            + (g2[here + j] * (a[here + j - ONE] - x) + g2[here + j + ONE] * (a[here + j + ONE] - x))
-        )
+        x = u[a + here + j]
+        u[b + here + j] += g1[face + j] * (u[a + before + j] - x) + g1[next_face + j] * (u[a + after + j] - x)
 
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
-def add_middle(a, b, g1, before, here, after, face, next_face, size):
-    """Add what flows in through the two faces of the middle axis."""
-    for j in range(size):
-        x = a[here + j]
-        b[here + j] += g1[face + j] * (a[before + j] - x) + g1[next_face + j] * (a[after + j] - x)
-
-
-@njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
-def add_pair(total, a, b, here, size, one, other):
+def add_pair(totals, to, u, a, b, size, one, other):
     """Add one weight times a row of a and another times that of b."""
     for j in range(size):
-        total[j] += one * a[here + j] + other * b[here + j]
+        totals[to + j] += one * u[a + j] + other * u[b + j]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def recur(a, b, g0, g1, g2, rows, size, stride, wrap1, wrap2, weights, ends, k, steps, depth, own, totals):
-    """Take `steps` (even) terms from T_k in `a` and T_(k-1) in `b`, and add them by pairs to the weighted sums.
+def recur(
+    u, g0, g1, g2, planes, rows, size, stride, wrap1, wrap2, weights, ends, k, steps, depth, own, kept, totals, at
+):
+    """Take `steps` (even) terms from T_k and T_(k-1), the halves of `u`, and add them by pairs to the weighted sums.
 
-    Term after term follows `depth` rows behind each other in one pass: the term after next overwrites the one before
-    it in place, for nobody needs that row any more. Plane `own` is the first
-    of those that `totals` holds; ``ends[m]`` is the last term of sum m.
+    Term after term follows two planes behind each other in one pass, `depth` of them: the term after next overwrites
+    the one before it in place, for nobody needs that row any more. `kept` planes from plane `own` on go to `totals`
+    (sums, planes, rows, cells) from plane `at` on; ``ends[m]`` is the last term of sum m. All arrays are flat: a view
+    of a row is counted in memory that threads share, and costs more than the row.
     """
-    planes = a.size // (rows * stride) - 2
-    kept = totals.shape[1]
-    plane = np.uintp(rows * stride)
-    pitch, width = np.uintp(stride), np.uintp(size)
+    pitch, width, half = np.uintp(stride), np.uintp(size), np.uintp(u.size // 2)
+    plane = np.uintp(rows) * pitch
+    whole = totals.size // len(ends)
+    pairs = (planes + 1) // 2
     taken = 0
     while taken < steps:
         levels = min(depth, steps - taken)
-        for block in range(planes + levels - 1):
-            for level in range(levels):
-                p = block - level
-                if p < 0 or p >= planes:
-                    continue
-                old, new = (a, b) if level % 2 == 0 else (b, a)
+        for block in range(pairs + levels - 1):
+            for level in range(max(0, block - pairs + 1), min(levels, block + 1)):
+                p = 2 * (block - level)
+                a = np.uintp(level % 2) * half
+                b = half - a
                 term = k + taken + level + 1
-                base = np.uintp(p + 1) * plane + MARGIN
                 for row in range(rows):
-                    here = base + np.uintp(row) * pitch
-                    recur_row(old, new, g0, g2, here - plane, here, here + plane, width)
-                    if g1.size > 0:
-                        before = here - pitch if row > 0 else (base + plane - pitch if wrap1 else MARGIN)
-                        after = here + pitch if row + 1 < rows else (base if wrap1 else MARGIN)
-                        face = (np.uintp(p + 1) * np.uintp(rows + 1) + np.uintp(row)) * pitch + MARGIN
-                        add_middle(old, new, g1, before, here, after, face, face + pitch, width)
-                    if wrap2:
-                        new[here - ONE], new[here + width] = new[here + width - ONE], new[here]
-                    inside = p - own
-                    if level % 2 == 1 and 0 <= inside < kept:
-                        for m in range(totals.shape[0]):
-                            if term <= ends[m]:
-                                one, other = weights[m, term - 1], weights[m, term]
-                                add_pair(totals[m, inside, row], old, new, here, width, one, other)
+                    first = np.uintp(p + 1) * plane + np.uintp(row) * pitch + MARGIN
+                    second = first + plane
+                    recur_rows(u, a, b, g0, g2, first - plane, first, second, second + plane, width)
+                    for side in range(2):
+                        here = first + np.uintp(side) * plane
+                        if g1.size > 0:
+                            above = here - pitch if row > 0 else (here + plane - pitch if wrap1 else MARGIN)
+                            below = here + pitch if row + 1 < rows else (here + pitch - plane if wrap1 else MARGIN)
+                            face = here + np.uintp(p + side + 1) * pitch
+                            add_middle(u, a, b, g1, above, here, below, face, face + pitch, width)
+                        if wrap2:
+                            u[b + here - ONE] = u[b + here + width - ONE]
+                        u[b + here + width] = u[b + here] if wrap2 else 0.0
+                    if p + 1 == planes:  # the row after the last is a ghost
+                        for j in range(pitch):
+                            u[b + second - MARGIN + j] = 0.0
+                    if level % 2 == 1:
+                        for inside in range(max(0, p - own), min(kept, p - own + 2)):
+                            here = first + np.uintp(inside - (p - own)) * plane
+                            to = np.uintp(((at + inside) * rows + row) * size)
+                            for m in range(len(ends)):
+                                if term <= ends[m]:
+                                    one, other = weights[m, term - 1], weights[m, term]
+                                    add_pair(totals, np.uintp(m * whole) + to, u, a + here, b + here, width, one, other)
         taken += levels
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def march_strips(
+    u, g0, g1, g2, rows, size, stride, wrap1, wrap2, weights, ends, depth, totals,
+    starts, bounds, beside, edges, k, steps, batch, progress, taken, prefer,
+):  # fmt: skip
+    """Take terms on all strips, `batch` at a time, beside other threads that do the same; say whether all is done.
+
+    Strips and what they leave for each other are those of `diffuseconv._jit.diffusion.march_strips`, with planes for
+    rows and two fields; strip `s` begins at plane ``starts[s]`` of `totals`.
+    """
+    laps = -(-steps // batch)
+    plane, half, halo = rows * stride, u.shape[1] // 2, edges.shape[4]
+    patience = PATIENCE
+    while patience > 0:
+        s = take_turn(progress, taken, beside, laps, prefer)
+        if s == FINISHED:
+            return True
+        if s == NOTHING:
+            patience -= 1
+            continue
+        lap, (low, high, planes), (above, below) = progress[s], bounds[s], beside[s]
+        for f in range(2):
+            if above >= 0:
+                copy_cells(edges[lap % 2, above, 1, f], 0, u[s], f * half + plane, halo)
+            if below >= 0:
+                copy_cells(edges[lap % 2, below, 0, f], 0, u[s], f * half + high * plane, halo)
+        done = lap * batch
+        recur(
+            u[s], g0[s], g1[s], g2[s], planes, rows, size, stride, wrap1, wrap2, weights, ends,
+            k + done, min(batch, steps - done), depth, low - 1, high - low, totals, starts[s],
+        )  # fmt: skip
+        for f in range(2):
+            copy_cells(u[s], f * half + low * plane, edges[(lap + 1) % 2, s, 0, f], 0, halo)
+            copy_cells(u[s], f * half + high * plane - halo, edges[(lap + 1) % 2, s, 1, f], 0, halo)
+        end_turn(progress, taken, s)
+        patience = PATIENCE
+    return False

@@ -7,7 +7,7 @@ the face before cell ``j``. The outermost faces lead to the ghosts: 0 beyond wal
 import numpy as np
 from numba import njit
 
-from diffuseconv._jit.atomic import claim, publish, published
+from diffuseconv._jit.atomic import FINISHED, NOTHING, PATIENCE, copy_cells, end_turn, take_turn
 from diffuseconv._jit.vector import BYTES, after_last, from_second, load, plus_product, product_minus, spread, store
 
 
@@ -59,7 +59,6 @@ def inflow_3d(u, g0, g1, g2, wrap0, wrap1, wrap2, keep, zeros, first, stop, out)
 # small ring, so that a row is fetched once for all of them (unsigned indices: a signed one brings a wraparound test).
 MARGIN = np.uintp(16)
 ONE = np.uintp(1)
-PATIENCE = 1 << 14  # looks at what other threads do before giving way to them
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -126,7 +125,9 @@ def copy_row(u, source, target, stride, factor):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def steps_2d(u, ring, rows, size, stride, g0, g1, r0, r1, two, added, wrap, ghosts, top, bottom, low, high, steps, most):
+def steps_2d(
+    u, ring, rows, size, stride, g0, g1, r0, r1, two, added, wrap, ghosts, top, bottom, low, high, steps, most
+):
     """Take explicit steps in place, `most` (at least 2) per pass; exact in rows `low` to `high` - 1.
 
     `u` holds one ghost row before its rows and two after, and from row `ring` on `most` times six rows. Rates are `g0`
@@ -185,58 +186,37 @@ def steps_2d(u, ring, rows, size, stride, g0, g1, r0, r1, two, added, wrap, ghos
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def copy_rows(source, begin, target, to, stride, count):
-    """Copy `count` rows from row `begin` of one flat array to row `to` of another."""
-    first, into = np.uintp(begin) * stride, np.uintp(to) * stride
-    for j in range(np.uintp(count) * stride):
-        target[into + j] = source[first + j]
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
 def march_strips(
     u, ring, size, stride, g0, g1, r0, r1, two, added, wrap, ghosts, most,
-    bounds, edges, steps, batch, progress, taken, prefer,
+    bounds, beside, edges, steps, batch, progress, taken, prefer,
 ):  # fmt: skip
     """Take explicit steps on all strips, `batch` at a time, beside other threads that do the same.
 
     Say whether all is done; if not, other threads hold what is left and there was nothing to do for some time. Strip
-    `s` has ``bounds[s]`` (its first and last but one row, how many rows there are with its halos, the strips above and
-    below or -1). It takes batch `k` when its neighbours have taken batch `k - 1` (`progress`), whose outermost rows
-    they left in ``edges[k % 2]``; ``taken[s]`` keeps others off meanwhile.
+    `s` has ``bounds[s]`` (its first row, the one after its last, how many there are with its halos) and the strips
+    ``beside[s]`` above and below it, which left their outermost rows in ``edges[k % 2]`` before its batch `k`.
     """
-    parts, halo = len(u), edges.shape[3] // np.int64(stride)
+    pitch, halo = np.int64(stride), edges.shape[3]
     batches = -(-steps // batch)
     patience = PATIENCE
     while patience > 0:
-        patience -= 1
-        finished = True
-        for turn in range(parts):
-            s = (prefer + turn) % parts
-            k = published(progress, s)
-            if k == batches:
-                continue
-            finished = False
-            low, high, rows, above, below = bounds[s]
-            if (above >= 0 and published(progress, above) < k) or (below >= 0 and published(progress, below) < k):
-                continue
-            if not claim(taken, s):
-                continue
-            if published(progress, s) == k:  # nobody was quicker
-                if above >= 0:
-                    copy_rows(edges[k % 2, above, 1], 0, u[s], 1, stride, halo)
-                if below >= 0:
-                    copy_rows(edges[k % 2, below, 0], 0, u[s], high, stride, halo)
-                now = min(batch, steps - k * batch)
-                steps_2d(
-                    u[s], ring, rows, size, stride, g0[s], g1[s], r0, r1, two, added[s], wrap, ghosts,
-                    above < 0, below < 0, low, high, now, most,
-                )  # fmt: skip
-                copy_rows(u[s], low, edges[(k + 1) % 2, s, 0], 0, stride, halo)
-                copy_rows(u[s], high - halo, edges[(k + 1) % 2, s, 1], 0, stride, halo)
-                publish(progress, s, k + 1)
-            publish(taken, s, 0)
-            patience = PATIENCE
-            break
-        if finished:
+        s = take_turn(progress, taken, beside, batches, prefer)
+        if s == FINISHED:
             return True
+        if s == NOTHING:
+            patience -= 1
+            continue
+        k, (low, high, rows), (above, below) = progress[s], bounds[s], beside[s]
+        if above >= 0:
+            copy_cells(edges[k % 2, above, 1], 0, u[s], pitch, halo)
+        if below >= 0:
+            copy_cells(edges[k % 2, below, 0], 0, u[s], high * pitch, halo)
+        steps_2d(
+            u[s], ring, rows, size, stride, g0[s], g1[s], r0, r1, two, added[s], wrap, ghosts,
+            above < 0, below < 0, low, high, min(batch, steps - k * batch), most,
+        )  # fmt: skip
+        copy_cells(u[s], low * pitch, edges[(k + 1) % 2, s, 0], 0, halo)
+        copy_cells(u[s], high * pitch - halo, edges[(k + 1) % 2, s, 1], 0, halo)
+        end_turn(progress, taken, s)
+        patience = PATIENCE
     return False

@@ -33,7 +33,8 @@ from numpy.typing import NDArray
 
 from diffuseconv import _threads
 from diffuseconv._jit import chebyshev as _loops
-from diffuseconv.diffusion.lattice import Lattice
+from diffuseconv.diffusion import halos
+from diffuseconv.diffusion.lattice import SMALLEST_SHARE, Lattice
 
 __all__ = ["TOLERANCE", "obstacle", "solve"]
 
@@ -45,8 +46,7 @@ MOST_SHARED = 8  # fields that share one recurrence: what bounds the memory
 SUM_COST = 0.2  # cost of a weighted sum, where a term of the recurrence costs 1
 DEPTH = 8  # terms per pass over memory
 BATCH = 1 << 28  # cell updates between two chances for Ctrl-C
-EXCHANGE = 1 << 17  # cell updates in the time that threads take to wait for each other and swap edges
-SMALLEST_SHARE = 1 << 17  # cells per thread: at 256 x 256 waking a second thread costs what it saves
+EXCHANGE = 1 << 16  # cell updates in twice the time that an exchange of edges takes
 MARGIN = int(_loops.MARGIN)
 
 
@@ -66,16 +66,13 @@ class _Problem(NamedTuple):
     norm: float
 
 
-class _Strip(NamedTuple):
-    """Some planes of the lattice and a halo of their neighbours, laid out for the compiled loop."""
+class _Layout(NamedTuple):
+    """The lattice as compiled loops want it: one row of these arrays for each strip."""
 
-    here: Array  # (planes + 2, rows, stride): T_k, and T_(k-1) below
-    past: Array
+    strips: halos.Strips
+    fields: Array  # (strips, 2, planes, rows, stride): T_k and T_(k-1)
     faces: tuple[Array, Array, Array]
-    inside: NDArray[np.intp]  # which planes of the lattice these are, halo included
-    halo: tuple[int, int]
-    first: int  # the planes that it owns
-    stop: int
+    edges: Array
 
 
 def solve(
@@ -93,7 +90,7 @@ def solve(
         return
     problem = _problem(lattice, field, rate)
     scale = max(problem.largest, 0.0 if problem.base is None else float(np.ptp(field)))
-    strips, still = _strips(lattice, rate), ~_moving(lattice)
+    layout, still = _layout(lattice, rate), ~_moving(lattice)
     done, begin = 0, start
     while done < len(times):
         if times[done] == begin:
@@ -106,7 +103,7 @@ def solve(
         allowed = tolerance * scale / len(times)
         stops = [min(time, begin + _reach(problem, allowed) * 2 / rate) for time in times[done : done + MOST_SHARED]]
         weights = _shared(problem, [(stop - begin) * rate / 2 for stop in stops], allowed)
-        fields = _sums(lattice, rate, strips, problem, weights)
+        fields = _sums(lattice, rate, layout, problem, weights)
         if problem.base is None:
             np.copyto(fields, field, where=still)  # to the last bit
         for stop, evolved in zip(stops, fields, strict=False):
@@ -149,7 +146,8 @@ def _problem(lattice: Lattice, u: Array, rate: float) -> _Problem:
 def _sizes(vector: Array) -> tuple[float, float]:
     """Give the largest magnitude and the Euclidean norm, scaled so that no square overflows."""
     largest = float(np.abs(vector).max())
-    return largest, largest * float(np.linalg.norm(vector / (largest or 1.0)))
+    # no BLAS: its threads would spin for some milliseconds on the processors that the recurrence needs
+    return largest, largest * math.sqrt(np.square(vector / (largest or 1.0)).sum())
 
 
 def _reach(problem: _Problem, allowed: float) -> float:
@@ -203,7 +201,7 @@ def _shared(problem: _Problem, ahead: Sequence[float], allowed: float) -> list[A
     return taken
 
 
-def _sums(lattice: Lattice, rate: float, strips: list[_Strip], problem: _Problem, weights: list[Array]) -> Array:
+def _sums(lattice: Lattice, rate: float, layout: _Layout, problem: _Problem, weights: list[Array]) -> Array:
     """Run the recurrence once and give all weighted sums, one after the other along a new first axis."""
     vector = problem.vector
     first = vector + 2 / rate * lattice.apply(np.ascontiguousarray(vector))
@@ -220,40 +218,23 @@ def _sums(lattice: Lattice, rate: float, strips: list[_Strip], problem: _Problem
             totals += np.multiply.outer(table[:, k], here)
         return totals
     (planes, rows, size), (_, wrap1, wrap2) = _block(lattice)
-    for strip in strips:
-        for room, field in ((strip.here, first), (strip.past, vector)):
-            cells = room[1:-1, :, MARGIN : MARGIN + size]
-            cells[...] = field.reshape(planes, rows, size)[strip.inside]
-            if wrap2:
-                room[1:-1, :, MARGIN - 1], room[1:-1, :, MARGIN + size] = cells[..., -1], cells[..., 0]
-    parts = totals.reshape(len(weights), planes, rows, size)
-    halo = max(max(strip.halo) for strip in strips)
-    batch = halo or max(2, BATCH // vector.size // 2 * 2)
-    for k in range(1, int(ends.max()), batch):
-        steps = min(batch, int(ends.max()) - k)
-        if halo and k > 1:
-            _exchange(strips)
-        shape = (rows, size, strips[0].here.shape[-1], wrap1, wrap2)
-        blocks = []
-        for strip in strips:
-            flat = [room.reshape(-1) for room in (strip.here, strip.past, *strip.faces)]
-            mine = parts[:, strip.first : strip.stop]
-            blocks.append((*flat, *shape, table, ends, k, steps, DEPTH, strip.halo[0], mine))
-        _threads.run(_loops.recur, blocks)
+    strips, fields, faces, edges = layout
+    for room, field in zip(fields.swapaxes(0, 1), (first, vector), strict=True):
+        strips.lay_out(field.reshape(planes, rows, size), room, MARGIN)
+        if wrap2:
+            room[..., MARGIN - 1], room[..., MARGIN + size] = room[..., MARGIN + size - 1], room[..., MARGIN]
+    stride, count = fields.shape[-1], len(strips.parts)
+    flat = [array.reshape(count, -1) for array in (fields, *faces)]
+    starts = np.array([begin for begin, _ in strips.parts])
+    given = (*flat, rows, size, stride, wrap1, wrap2, table, ends, DEPTH, totals.reshape(-1))
+    shared = (starts, strips.bounds, strips.beside, edges.reshape(*edges.shape[:4], strips.halo * rows * stride))
+    last = int(ends.max())
+    batch = strips.halo or max(2, BATCH // vector.size // 2 * 2)
+    whole = batch * max(1, BATCH // vector.size // batch)
+    for k in range(1, last, whole):
+        strips.leave_edges((fields[:, 0], fields[:, 1]), edges[0])
+        halos.run(_loops.march_strips, (*given, *shared, k, min(whole, last - k), batch), strips)
     return totals
-
-
-def _exchange(strips: list[_Strip]) -> None:
-    """Fetch the halos from the strips that own them."""
-    for number, strip in enumerate(strips):
-        before, after = strips[number - 1], strips[(number + 1) % len(strips)]
-        low, high = strip.halo
-        own = strip.stop - strip.first
-        for name in ("here", "past"):
-            room, left, right = (getattr(each, name) for each in (strip, before, after))
-            end = 1 + before.halo[0] + before.stop - before.first
-            room[1 : 1 + low] = left[end - low : end]
-            room[1 + low + own : 1 + low + own + high] = right[1 + after.halo[0] : 1 + after.halo[0] + high]
 
 
 def _block(lattice: Lattice) -> tuple[tuple[int, int, int], tuple[bool, bool, bool]]:
@@ -264,56 +245,28 @@ def _block(lattice: Lattice) -> tuple[tuple[int, int, int], tuple[bool, bool, bo
     return (planes, rows, shape[-1]), (wrap0, wrap1, wraps[-1])
 
 
-def _strips(lattice: Lattice, rate: float) -> list[_Strip]:
+def _layout(lattice: Lattice, rate: float) -> _Layout:
     """Cut the lattice into strips of planes, one for each thread that pays, and lay out their faces."""
     (planes, rows, size), (wrap, _, _) = _block(lattice)
+    count = min(_threads.count(), planes // 2, planes * rows * size // SMALLEST_SHARE)
+    # a halo spares an exchange per term: the best number of planes weighs the work in it against exchanging
+    strips = halos.cut(planes, count, wrap and planes > 1, math.isqrt(EXCHANGE // (rows * size)), 2)
+    stride = -(-(size + 1) // MARGIN) * MARGIN + MARGIN
+    room = (len(strips.parts), strips.tallest + 3, rows, stride)
+    wide = (*room[:2], rows + 1, stride)
     faces = lattice.faces(scale=4 / rate)
-    wrap = wrap and planes > 1
-    parts = _threads.slices(planes, min(_threads.count(), planes // 2, planes * rows * size // SMALLEST_SHARE))
-    # a halo spares an exchange per term: the best number of planes weighs the work in it against waiting
-    smallest = min(stop - first for first, stop in parts)
-    halo = min(2 * math.isqrt(EXCHANGE // (4 * rows * size) + 1), smallest // 2 * 2)
-    strips = []
-    for first, stop in parts:
-        low, high = (halo if wrap or first > 0 else 0), (halo if wrap or stop < planes else 0)
-        inside = np.arange(first - low, stop + high) % planes
-        room = (len(inside) + 2, rows, -(-(size + 1) // MARGIN) * MARGIN + MARGIN)
 
-        def laid_out(rates: Array, room: tuple[int, int, int], number: int) -> Array:
-            """Put rates into zeros, one spare plane before them and MARGIN cells before each row."""
-            full = _aligned(room, number)
-            full[1 : 1 + len(rates), : rates.shape[1], MARGIN : MARGIN + rates.shape[2]] = rates
-            return full
+    def laid_out(rates: Array, room: tuple[int, ...], skip: int) -> Array:
+        return strips.lay_out(rates, halos.aligned(room, np.float64, skip), MARGIN)
 
-        across = (np.zeros((2, 1, size)) if len(faces) == 1 else faces[0].reshape(planes + 1, rows, size))[
-            np.append(inside, inside[-1] + 1)
-        ]
-        middle = faces[1][inside] if len(faces) == 3 else np.empty((0, 0, 0))
-        along = faces[-1].reshape(planes, rows, size + 1)[inside]
-        wide = (room[0], rows + 1, room[2])
-        strips.append(
-            _Strip(
-                _aligned(room, 0),
-                _aligned(room, 1),
-                (
-                    laid_out(across, room, 2),
-                    laid_out(middle, wide, 3) if middle.size else middle,
-                    laid_out(along, room, 4),
-                ),
-                inside,
-                (low, high),
-                first,
-                stop,
-            )
-        )
-    return strips
-
-
-def _aligned(shape: tuple[int, ...], number: int) -> Array:
-    """Make zeros that begin on a cache line: vectors that straddle two lines cost twice.
-
-    Each number begins elsewhere in its page, so that the fields do not compete for the same places in the cache.
-    """
-    room = np.zeros(math.prod(shape) + 512)
-    skip = (704 * number - room.ctypes.data) % 4096 // 8
-    return room[skip : skip + math.prod(shape)].reshape(shape)
+    across = faces[0].reshape(planes + 1, rows, size) if len(faces) > 1 else np.zeros((2, 1, size))
+    return _Layout(
+        strips,
+        halos.aligned((room[0], 2, *room[1:]), np.float64),
+        (
+            laid_out(across, room, 1408),
+            laid_out(faces[1], wide, 2112) if len(faces) == 3 else np.empty((room[0], 0)),
+            laid_out(faces[-1].reshape(planes, rows, size + 1), room, 2816),
+        ),
+        np.empty((2, room[0], 2, 2, strips.halo, rows, stride)),
+    )

@@ -116,14 +116,21 @@ class Lattice:
 
     def outflow(self, wall_share: float = 1.0) -> Array:
         """Sum the rates of each cell's faces along the axes, walls counting `wall_share`; broadcasts to the field."""
+        if wall_share in self._outflows:
+            return self._outflows[wall_share]
         total = np.zeros((1,) * len(self.shape))
         for axis, (g, periodic) in enumerate(zip(self.rates, self.periodic, strict=True)):
-            if not periodic:
+            g = np.moveaxis(g, axis, 0)
+            if not periodic and wall_share != 1:
                 g = g.copy()
-                np.moveaxis(g, axis, 0)[[0, -1]] *= wall_share
-            n = self.shape[axis]
-            total = total + (np.take(g, range(n), axis) + np.take(g, range(1, n + 1), axis))
+                g[[0, -1]] *= wall_share
+            total = total + np.moveaxis(g[:-1] + g[1:], 0, axis)
+        self._outflows[wall_share] = total
         return total
+
+    @cached_property
+    def _outflows(self) -> dict[float, Array]:
+        return {}
 
     @cached_property
     def largest_rate(self) -> float:
