@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import diffuseconv as dc
-from diffuseconv._jit import convolution as jit
 from diffuseconv.boundary import NAMES
 from diffuseconv.convolution import methods, separable
 from diffuseconv.convolution.verbs import METHODS
@@ -318,22 +317,6 @@ def test_any_number_of_threads_gives_the_same_bits():
         numba.set_num_threads(threads)
     for one, many in zip(results[0], results[-1], strict=True):
         np.testing.assert_array_equal(one, many)
-
-
-def test_kernels_as_plain_python(monkeypatch):
-    for name in ("continue_row", "sum_band", "sum_block"):
-        monkeypatch.setattr(jit, name, getattr(jit, name).py_func)
-    rng = np.random.default_rng(11)
-    u, k = rng.normal(size=(1, 1, 6, 19)), rng.normal(size=(2, 1, 9, 2))
-    lines = [(np.array([0]), np.array([1.0]))]
-    for size, taps in zip(u.shape[2:], k.shape[2:], strict=True):
-        source, sign = dc.boundary.fold(np.arange(-(taps // 2), size + taps - 1 - taps // 2), size, "absorbing")
-        lines.append((source, sign.astype(float)))
-    out = np.empty((2, 1, 1, 6, 19))
-    jit.correlate_blocks.py_func(u, k, *lines, 1, out, 0, 1)
-    for ours, each in zip(out, k, strict=True):
-        reference = naive.convolve(u[0, 0], each[0], ("absorbing",) * 2, flip=False)
-        assert_agrees(ours[0, 0], reference, u, each)
 
 
 @pytest.mark.parametrize(

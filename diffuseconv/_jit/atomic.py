@@ -47,6 +47,28 @@ def claim(typing, flags, index):
     return types.boolean(flags, types.intp), generate
 
 
+@intrinsic
+def add(typing, numbers, index, change):
+    """Add to a number at once and give what it was."""
+
+    def generate(context, builder, signature, values):
+        place = _place(context, builder, numbers, *values[:2])
+        return builder.atomic_rmw("add", place, values[2], "seq_cst")
+
+    return types.int64(numbers, types.intp, types.int64), generate
+
+
+@intrinsic
+def swap(typing, numbers, index, value):
+    """Write a number at once and give what it was."""
+
+    def generate(context, builder, signature, values):
+        place = _place(context, builder, numbers, *values[:2])
+        return builder.atomic_rmw("xchg", place, values[2], "seq_cst")
+
+    return types.int64(numbers, types.intp, types.int64), generate
+
+
 NOTHING, FINISHED = -1, -2
 PATIENCE = 1 << 14  # looks at what other threads do before giving way to them
 

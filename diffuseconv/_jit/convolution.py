@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from diffuseconv._jit.atomic import add
+from diffuseconv._jit.crew import shared
 from diffuseconv._jit.tile import MOST_TAPS, ROWS, TILE_BYTES, add_taps
 
 BLOCK_ROWS, BLOCK_COLUMNS = 16, 512  # of sums; with a 15 x 15 kernel they read 130 kB, which stays in a fast cache
@@ -13,17 +15,25 @@ APART = 16  # keeps rows of a block from lying 4096 bytes apart, where a cache h
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def continue_row(line, sign, source, signs, before, first, block, start, count):
-    """Copy `count` cells of a continued line, from `first` on, into ``block[start:]``."""
+def continue_rows(cells, plane, size, sign, rows, columns, y0, tall, before, first, block, start, pitch, count):
+    """Copy `count` places, from `first` on, of `tall` continued rows, from `y0` on, into ``block[start + y pitch:]``.
+
+    Rows of `size` cells begin at ``cells[plane]``; edges go column by column, for many short loops cost more than one.
+    """
     inside = np.uintp(min(max(before - first, 0), count))
-    outside = np.uintp(min(max(before + line.size - first, 0), count))
-    for x in range(inside):
-        block[start + x] = sign * signs[first + x] * line[source[first + x]]
-    begin, skip = start + inside, np.uintp(max(first - before, 0))
-    for x in range(outside - inside):
-        block[begin + x] = sign * line[skip + x]
-    for x in range(outside, np.uintp(count)):
-        block[start + x] = sign * signs[first + x] * line[source[first + x]]
+    outside = np.uintp(min(max(before + size - first, 0), count))
+    skip = np.uintp(max(first - before, 0))
+    for y in range(tall):
+        line, factor = np.uintp(plane + rows[0][y0 + y] * size), sign * rows[1][y0 + y]
+        begin = start + np.uintp(y) * pitch
+        for x in range(outside - inside):
+            block[begin + inside + x] = factor * cells[line + skip + x]
+    for part in range(2):
+        for x in range(np.uintp(0) if part == 0 else outside, inside if part == 0 else np.uintp(count)):
+            source, factor = np.uintp(columns[0][first + x]), sign * columns[1][first + x]
+            for y in range(tall):
+                line = np.uintp(plane + rows[0][y0 + y] * size)
+                block[start + np.uintp(y) * pitch + x] = factor * rows[1][y0 + y] * cells[line + source]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -64,33 +74,36 @@ def sum_block(block, pitch, floor, weights, kernel, depth, height, width, out, c
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def correlate_blocks(stack, bank, planes, rows, columns, before, out, first, last):
-    """Fill blocks `first` to `last` of ``out[k, b, z, y, x] = sum_j bank[k, j] continued[b, (z, y, x) + j]``.
+def correlate_blocks(stack, bank, planes, rows, columns, before, out, taken):
+    """Fill blocks of ``out[k, b, z, y, x] = sum_j bank[k, j] continued[b, (z, y, x) + j]`` until none is left to take.
 
     `planes`, `rows` and `columns` say, each as (source, sign), how the axes continue, the last one by `before` cells.
+    ``taken[0]`` counts the blocks that threads have taken.
     """
     kernels, deep, tall, broad = bank.shape
     depth, height, width = np.uintp(deep), np.uintp(tall), np.uintp(broad)
     _, fields, out_planes, out_rows, out_columns = out.shape
-    pitch = np.uintp(BLOCK_COLUMNS + APART - 1) + width
+    _, in_planes, in_rows, in_columns = stack.shape
+    pitch = np.uintp(min(BLOCK_COLUMNS, -(-out_columns // APART) * APART) + APART - 1) + width
     floor = pitch * (np.uintp(BLOCK_ROWS - 1) + height)
     block = np.empty(depth * floor, stack.dtype)  # tiles read beyond what is filled, for sums that are thrown away
     spare = np.empty(ROWS * GROUP * TILE_BYTES // stack.itemsize, stack.dtype)
-    sums, weights = out.reshape(-1), bank.reshape(-1)
+    cells, sums, weights = stack.reshape(-1), out.reshape(-1), bank.reshape(-1)
     down, across = -(-out_rows // BLOCK_ROWS), -(-out_columns // BLOCK_COLUMNS)
-    for number in range(first, last):
+    blocks = fields * out_planes * down * across
+    number = add(taken, 0, 1)
+    while number < blocks:
         x0 = number % across * BLOCK_COLUMNS
         y0 = number // across % down * BLOCK_ROWS
         z = number // (across * down) % out_planes
         b = number // (across * down * out_planes)
         high, wide = min(BLOCK_ROWS, out_rows - y0), min(BLOCK_COLUMNS, out_columns - x0)
         for dz in range(deep):
-            plane = stack[b, planes[0][z + dz]]
-            for y in range(high + tall - 1):
-                line = plane[rows[0][y0 + y]]
-                sign = planes[1][z + dz] * rows[1][y0 + y]
-                start = np.uintp(dz) * floor + np.uintp(y) * pitch
-                continue_row(line, sign, columns[0], columns[1], before, x0, block, start, wide + broad - 1)
+            continue_rows(
+                cells, (b * in_planes + planes[0][z + dz]) * in_rows * in_columns, in_columns, planes[1][z + dz],
+                rows, columns, y0, high + tall - 1, before, x0,
+                block, np.uintp(dz) * floor, pitch, wide + broad - 1,
+            )  # fmt: skip
         for k in range(kernels):
             corner = (((k * fields + b) * out_planes + z) * out_rows + y0) * out_columns + x0
             kernel = np.uintp(k) * depth * height * width
@@ -98,3 +111,13 @@ def correlate_blocks(stack, bank, planes, rows, columns, before, out, first, las
                 block, pitch, floor, weights, kernel, depth, height, width,
                 sums, corner, out_columns, high, wide, spare,
             )  # fmt: skip
+        number = add(taken, 0, 1)
+
+
+share_blocks = shared(correlate_blocks)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def correlate_together(crew, seats, stack, bank, planes, rows, columns, before, out, taken):
+    """Fill all blocks, with the help of a crew."""
+    share_blocks(crew, seats, (stack, bank, planes, rows, columns, before, out, taken))

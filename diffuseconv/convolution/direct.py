@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffuseconv import _threads
-from diffuseconv._jit.convolution import BLOCK_COLUMNS, BLOCK_ROWS, correlate_blocks
+from diffuseconv._jit.convolution import correlate_blocks, correlate_together
 from diffuseconv.boundary import fold
 
 __all__ = ["correlate_directly"]
 
 Array = NDArray[Any]
-WORTH_THREADS = 6_000_000  # products: 0.2 milliseconds of work, well above what it costs to wake a second thread
+Widths = tuple[tuple[int, int], ...]
+WORTH_THREADS = 1_500_000  # products: 50 microseconds of work, which is what a helper may take to wake
 
 
 def correlate_directly(
@@ -43,28 +44,32 @@ def correlate_directly(
     ndarray, shape (kernels, fields, *places where the kernels fit)
         The sums.
     """
+    lines, places = _continued(stack.shape[1:], bank.shape[1:], tuple(widths), tuple(names), stack.dtype)
     flat = (1,) * (4 - stack.ndim)
     fields = np.ascontiguousarray(stack).reshape(stack.shape[0], *flat, *stack.shape[1:])
     kernels = np.ascontiguousarray(bank).reshape(bank.shape[0], *flat, *bank.shape[1:])
-    lines = [_continued(1, 0, 0, "zero", stack.dtype)] * len(flat)
-    shape = [len(bank), len(stack), *flat]
-    for size, taps, (before, after), name in zip(stack.shape[1:], bank.shape[1:], widths, names, strict=True):
-        lines.append(_continued(size, before, after, name, stack.dtype))
-        shape.append(size + before + after - taps + 1)
     if out is None:
-        out = np.empty(shape, stack.dtype)
-    sums = out.reshape(shape)
-    given = (fields, kernels, *lines, widths[-1][0], sums)
-    blocks = shape[1] * shape[2] * -(-shape[3] // BLOCK_ROWS) * -(-shape[4] // BLOCK_COLUMNS)
-    if math.prod(shape[1:]) * bank.size < WORTH_THREADS:
-        correlate_blocks(*given, 0, blocks)
+        out = np.empty((len(bank), len(stack), *places), stack.dtype)
+    sums = out.reshape(len(bank), len(stack), *flat, *places)
+    given = (fields, kernels, *lines, widths[-1][0], sums, np.zeros(1, np.int64))
+    if len(stack) * math.prod(places) * bank.size < WORTH_THREADS:
+        correlate_blocks(*given)
     else:
-        _threads.run(correlate_blocks, [(*given, *part) for part in _threads.slices(blocks, 4 * _threads.count())])
-    return sums.reshape(shape[:2] + shape[2 + len(flat) :])
+        _threads.together(correlate_together, *given)
+    return out.reshape(len(bank), len(stack), *places)
 
 
 @functools.lru_cache(maxsize=64)
-def _continued(size: int, before: int, after: int, name: str, dtype: np.dtype[Any]) -> tuple[Array, Array]:
-    """Say which cell, with which sign, stands at each place of a continued axis."""
-    source, sign = fold(np.arange(-before, size + after), size, name)
-    return source, sign.astype(dtype)
+def _continued(
+    inner: tuple[int, ...], taps: tuple[int, ...], widths: Widths, names: tuple[str, ...], dtype: np.dtype[Any]
+) -> tuple[list[tuple[Array, Array]], tuple[int, ...]]:
+    """Say which cell, with which sign, stands at each place of three continued axes, and how many sums each axis has.
+
+    An axis of one cell comes before those of a plane or line.
+    """
+    lines = [(np.zeros(1, np.intp), np.ones(1, dtype))] * (3 - len(inner))
+    for size, (before, after), name in zip(inner, widths, names, strict=True):
+        source, sign = fold(np.arange(-before, size + after), size, name)
+        lines.append((source, sign.astype(dtype)))
+    places = [n + sum(width) - k + 1 for n, k, width in zip(inner, taps, widths, strict=True)]
+    return lines, tuple(places)

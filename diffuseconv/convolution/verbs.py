@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,7 +21,7 @@ from diffuseconv.propagator import Propagator
 __all__ = ["convolve", "correlate", "feature_maps"]
 
 Array = NDArray[Any]
-Widths = Sequence[tuple[int, int]]
+Widths = tuple[tuple[int, int], ...]
 METHODS = ("auto", "direct", "separable", "fft")
 MODES = ("same", "valid", "full")
 LEAST_SHARE = 0.01  # of a kernel on known cells, for which the rounding of transforms stays within the agreement
@@ -212,58 +213,88 @@ def _apply(
 ) -> Array:
     """Check everything, bring the call to its one form, sum, and put the axes back."""
     u = _checks.array("field", field, finite=mask is None)
-    spatial = _checks.axes(axes, u.ndim)
-    names = per_axis(walls, len(spatial))
-    _checks.choice("mode", mode, MODES)
-    _checks.choice("method", method, METHODS)
     if not isinstance(kernel, Propagator):
         kernel = _in_range("kernel", _checks.array("kernel", kernel), u.dtype)
-    if kernel.ndim != len(spatial):
-        raise ValueError(
-            f"kernel must have one dimension for each of the {len(spatial)} spatial axes (see axes=), "
-            f"got shape {kernel.shape} for a field of shape {u.shape}"
-        )
-    inner = tuple(u.shape[axis] for axis in spatial)
-    widths = _widths(inner, kernel.shape, names, mode, flip)
-    shape = list(u.shape)
-    for axis, (before, after), taps in zip(spatial, widths, kernel.shape, strict=True):
-        shape[axis] += before + after - taps + 1
-    if out is not None and (not isinstance(out, np.ndarray) or out.shape != tuple(shape) or out.dtype != u.dtype):
-        raise ValueError(f"out must be an array of shape {tuple(shape)} and dtype {u.dtype}, got {_checks.got(out)}")
+    options = (u.shape, kernel.shape, walls, mode, axes, method, u.dtype.type.__name__, flip)
+    plain = axes is None and isinstance(walls, str)  # of which only equal ones compare equal, unlike (True,) and (1,)
+    plan = _plan(*options) if plain else _plan.__wrapped__(*options)
+    if out is not None and (not isinstance(out, np.ndarray) or out.shape != plan.shape or out.dtype != u.dtype):
+        raise ValueError(f"out must be an array of shape {plan.shape} and dtype {u.dtype}, got {_checks.got(out)}")
     if out is not None and not out.flags.writeable:
         raise ValueError("out must be writable, got a read-only array")
     known = None
     if mask is not None:
-        known = _known(mask, u.shape, spatial)
+        known = _known(mask, u.shape, plan.spatial)
         u = np.where(known, u, u.dtype.type(0))
         _checks.all_finite("field", u)
-    parts, method = _parts(kernel, u.dtype, inner, method, flip)
+    parts, way = _parts(kernel, u.dtype, plan, method == "auto", flip)
 
     if known is None:
-        sums = _sum(_stack(u, spatial), parts, widths, names, method)
+        sums = _sum(_stack(u, plan.spatial), parts, plan.widths, plan.names, way)
     else:
         if min(part.min() for part in parts) < 0 or not all(part.any() for part in parts):
             raise ValueError(f"kernel must be >= 0, and not 0 everywhere, with a mask, got {_checks.got(kernel)}")
-        known = _stack(np.broadcast_to(known, u.shape), spatial)
-        sums = _sum_known(_stack(u, spatial), known, parts, widths, names, method)
-    sums = _unstack(sums, shape, spatial)
+        known = _stack(np.broadcast_to(known, u.shape), plan.spatial)
+        sums = _sum_known(_stack(u, plan.spatial), known, parts, plan.widths, plan.names, way)
+    sums = _unstack(sums, plan.shape, plan.spatial)
     if out is None:
         return sums
     out[...] = sums
     return out
 
 
+class _Plan(NamedTuple):
+    """What follows from the shapes and options of a call."""
+
+    spatial: tuple[int, ...]
+    names: tuple[str, ...]
+    widths: Widths
+    shape: tuple[int, ...]  # of the result
+    quickest: str  # method for the kernel if it is of rank one, the same for any kernel if not automatic
+    otherwise: str  # and if it is not
+
+
+@functools.lru_cache(maxsize=256, typed=True)
+def _plan(
+    whole: tuple[int, ...],
+    taps: tuple[int, ...],
+    walls: str | Sequence[str],
+    mode: str,
+    axes: int | Sequence[int] | None,
+    method: str,
+    dtype: str,
+    flip: bool,
+) -> _Plan:
+    """Check the options of a call and say what follows from them."""
+    spatial = _checks.axes(axes, len(whole))
+    names = per_axis(walls, len(spatial))
+    _checks.choice("mode", mode, MODES)
+    _checks.choice("method", method, METHODS)
+    if len(taps) != len(spatial):
+        raise ValueError(
+            f"kernel must have one dimension for each of the {len(spatial)} spatial axes (see axes=), "
+            f"got shape {taps} for a field of shape {whole}"
+        )
+    inner = tuple(whole[axis] for axis in spatial)
+    widths = _widths(inner, taps, names, mode, flip)
+    shape = list(whole)
+    for axis, (before, after), count in zip(spatial, widths, taps, strict=True):
+        shape[axis] += before + after - count + 1
+    ways = (method, method)
+    if method == "auto":
+        ways = (quickest(inner, taps, dtype, rank_one=True), quickest(inner, taps, dtype))
+    return _Plan(spatial, names, widths, tuple(shape), *ways)
+
+
 def _parts(
-    kernel: Array | Propagator, dtype: np.dtype[Any], inner: Sequence[int], method: str, flip: bool
+    kernel: Array | Propagator, dtype: np.dtype[Any], plan: _Plan, automatic: bool, flip: bool
 ) -> tuple[list[Array], str]:
     """Give the kernel (flipped for convolution, in the field's precision) or its factors, and the method to use."""
-    automatic = method == "auto"
-    if automatic:
-        method = quickest(inner, kernel.shape, dtype.type.__name__, rank_one=True)
+    method = plan.quickest
     if isinstance(kernel, Propagator) and kernel.factors is not None and method == "separable":
         return [np.ascontiguousarray(factor[::-1] if flip else factor, dtype) for factor in kernel.factors], method
     weights = kernel.density if isinstance(kernel, Propagator) else kernel
-    weights = np.ascontiguousarray(np.flip(weights) if flip else weights, dtype)
+    weights = np.ascontiguousarray(weights[(slice(None, None, -1),) * weights.ndim] if flip else weights, dtype)
     if method != "separable":
         return [weights], method
     factors = split(weights)
@@ -271,7 +302,7 @@ def _parts(
         return factors, method
     if not automatic:
         raise ValueError(f"kernel must be of rank one with method='separable', got {_checks.got(kernel)}")
-    return [weights], quickest(inner, kernel.shape, dtype.type.__name__)
+    return [weights], plan.otherwise
 
 
 def _in_range(name: str, weights: Array, dtype: np.dtype[Any]) -> Array:
