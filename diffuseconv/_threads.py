@@ -38,19 +38,22 @@ def slices(length: int, parts: int) -> list[tuple[int, int]]:
     return [(length * i // parts, length * (i + 1) // parts) for i in range(parts)]
 
 
-def together(work: Callable[..., Any], *given: Any) -> None:
-    """Call ``work(crew, seats, *given)``, a loop that threads may run at once because each takes what is left to do."""
+def together(shared: Callable[..., Any], alone: Callable[..., Any], *given: Any) -> None:
+    """Call ``alone(*given)``, a loop that threads may run at once because each takes what is left to do, on all of them.
+
+    ``shared(crew, seats, *given)`` is the same loop with a crew, which Linux has semaphores for.
+    """
     helpers = count() - 1
-    if helpers > 0 and sys.platform != "linux":  # whose semaphores the crew sleeps on
-        run(work, [(_NOBODY, 0, *given)] * (helpers + 1))
+    if helpers == 0:
+        alone(*given)
+    elif sys.platform == "linux":
+        shared(_gathered(helpers), helpers, *given)
     else:
-        work(_gathered(helpers), helpers, *given)
+        run(alone, [given] * (helpers + 1))
 
 
 def _gathered(helpers: int) -> NDArray[np.int64]:
     """Give the crew of so many helpers."""
-    if helpers == 0:
-        return _NOBODY
     crew = _crews.get(helpers)
     if crew is None:
         crew = _empty()
@@ -69,9 +72,6 @@ def _empty() -> NDArray[np.int64]:
     room = np.zeros(_crew.WORDS + 8, np.int64)
     skip = -room.ctypes.data // 8 % 8
     return room[skip : skip + _crew.WORDS]
-
-
-_NOBODY = _empty()
 
 
 def run(work: Callable[..., Any], blocks: Iterable[tuple[Any, ...]]) -> None:

@@ -42,7 +42,7 @@ def test_helpers_join(helpers, monkeypatch):
     monkeypatch.setattr(numba, "get_num_threads", lambda: helpers + 1)
     for _ in range(3):
         arrived = np.zeros(1, np.int64)
-        _threads.together(meet_together, arrived, helpers + 1)
+        _threads.together(meet_together, meet, arrived, helpers + 1)
         assert arrived[0] == helpers + 1
 
 

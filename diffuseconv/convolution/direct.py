@@ -55,7 +55,7 @@ def correlate_directly(
     if len(stack) * math.prod(places) * bank.size < WORTH_THREADS:
         correlate_blocks(*given)
     else:
-        _threads.together(correlate_together, *given)
+        _threads.together(correlate_together, correlate_blocks, *given)
     return out.reshape(len(bank), len(stack), *places)
 
 
