@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ __all__ = ["correlate_in_fourier_space"]
 
 Array = NDArray[Any]
 SAFE_POWER = {4: 40, 8: 300}  # products of values up to 2**this, of so many bytes, cannot overflow in the transforms
+WORTH_WORKERS = 1 << 18  # cells of a transform, below which its threads take longer to wake than it takes
 
 
 class _Axis(NamedTuple):
@@ -51,21 +53,30 @@ def correlate_in_fourier_space(
     out = np.empty((len(bank), len(stack), *(plan.length for plan in plans)), stack.dtype)
     starts = [range(0, plan.length, plan.step) for plan in plans]
     jobs = list(itertools.product(range(len(stack)), *starts))
-    workers = _threads.count() if len(jobs) == 1 else 1
+    most = _threads.count() if math.prod(sizes) > WORTH_WORKERS else 1
+    workers = most if len(jobs) == 1 else 1
 
     taps = np.zeros((len(bank), *sizes), stack.dtype)
     np.add.at(taps, np.ix_(np.arange(len(bank)), *(plan.taps for plan in plans)), bank)
-    transfer = scipy.fft.rfftn(taps, axes=axes, workers=_threads.count()).conj()
+    transfer = scipy.fft.rfftn(taps, axes=axes, workers=most)
+    np.conjugate(transfer, out=transfer)
+
+    others = axes[:-1]  # transformed in place: new arrays of this size are new memory from the system each time
 
     def sum_piece(field: int, *starts: int) -> None:
         """Transform one piece, multiply, transform back, keep what did not wrap around."""
         there = tuple(slice(start, start + plan.size) for start, plan in zip(starts, plans, strict=True))
-        modes = scipy.fft.rfftn(extended[field][there], s=sizes, workers=workers)
         into = tuple(slice(start, start + plan.step) for start, plan in zip(starts, plans, strict=True))
+        modes = scipy.fft.rfft(extended[field][there][None], sizes[-1], workers=workers)
+        if others:
+            modes = scipy.fft.fftn(modes, sizes[:-1], others, overwrite_x=True, workers=workers)
         for number, each in enumerate(transfer):
-            sums = scipy.fft.irfftn(modes * each, s=sizes, overwrite_x=True, workers=workers)
+            product = np.multiply(modes, each, out=modes if number + 1 == len(transfer) else None)
+            if others:
+                product = scipy.fft.ifftn(product, sizes[:-1], others, overwrite_x=True, workers=workers)
             target = out[number, field][into]
-            target[...] = sums[tuple(map(slice, target.shape))]
+            kept = product[(0, *map(slice, target.shape[:-1]))]
+            target[...] = scipy.fft.irfft(kept, sizes[-1], workers=workers)[..., : target.shape[-1]]
 
     _threads.run(sum_piece, jobs)
     if field_power or kernel_power:
