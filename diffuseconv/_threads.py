@@ -39,7 +39,7 @@ def slices(length: int, parts: int) -> list[tuple[int, int]]:
 
 
 def together(shared: Callable[..., Any], alone: Callable[..., Any], *given: Any) -> None:
-    """Call ``alone(*given)``, a loop that threads may run at once because each takes what is left to do, on all of them.
+    """Call ``alone(*given)`` on all threads: a loop that takes what is left to do, so that many may run it at once.
 
     ``shared(crew, seats, *given)`` is the same loop with a crew, which Linux has semaphores for.
     """
