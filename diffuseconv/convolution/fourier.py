@@ -56,20 +56,25 @@ def correlate_in_fourier_space(
     most = _threads.count() if math.prod(sizes) > WORTH_WORKERS else 1
     workers = most if len(jobs) == 1 else 1
 
-    taps = np.zeros((len(bank), *sizes), stack.dtype)
-    np.add.at(taps, np.ix_(np.arange(len(bank)), *(plan.taps for plan in plans)), bank)
-    transfer = scipy.fft.rfftn(taps, axes=axes, workers=most)
-    np.conjugate(transfer, out=transfer)
-
     others = axes[:-1]  # transformed in place: new arrays of this size are new memory from the system each time
+
+    def transformed(values: Array, workers: int) -> Array:
+        """Transform arrays, continued by zeros."""
+        modes: Array = scipy.fft.rfft(values, sizes[-1], workers=workers)
+        return scipy.fft.fftn(modes, sizes[:-1], others, overwrite_x=True, workers=workers) if others else modes
+
+    placed = bank
+    if any(plan.taps[0] != 0 or plan.taps[-1] != len(plan.taps) - 1 for plan in plans):
+        placed = np.zeros((len(bank), *sizes), stack.dtype)
+        np.add.at(placed, np.ix_(np.arange(len(bank)), *(plan.taps for plan in plans)), bank)
+    transfer = transformed(placed, most)
+    np.conjugate(transfer, out=transfer)
 
     def sum_piece(field: int, *starts: int) -> None:
         """Transform one piece, multiply, transform back, keep what did not wrap around."""
         there = tuple(slice(start, start + plan.size) for start, plan in zip(starts, plans, strict=True))
         into = tuple(slice(start, start + plan.step) for start, plan in zip(starts, plans, strict=True))
-        modes = scipy.fft.rfft(extended[field][there][None], sizes[-1], workers=workers)
-        if others:
-            modes = scipy.fft.fftn(modes, sizes[:-1], others, overwrite_x=True, workers=workers)
+        modes = transformed(extended[field][there][None], workers)
         for number, each in enumerate(transfer):
             product = np.multiply(modes, each, out=modes if number + 1 == len(transfer) else None)
             if others:
