@@ -4,16 +4,24 @@ import statistics
 import time
 from collections.abc import Callable
 
+TURN = 2e-3  # seconds: shorter calls are repeated that long in each round, or waking caches and threads would be timed
 
-def interleaved(contenders: dict[str, Callable[[], object]], rounds: int = 5) -> dict[str, float]:
-    """Give the median seconds of each contender; one untimed call each comes first (compilation, caches)."""
+
+def interleaved(contenders: dict[str, Callable[[], object]], rounds: int = 5, turn: float = TURN) -> dict[str, float]:
+    """Give the median seconds of each contender's calls; untimed ones come first (compilation, caches)."""
+    repeats = {}
+    for name, work in contenders.items():
+        work()
+        begin = time.perf_counter()
+        work()
+        repeats[name] = max(1, round(turn / (time.perf_counter() - begin)))
     times: dict[str, list[float]] = {name: [] for name in contenders}
-    for number in range(rounds + 1):
+    for _ in range(rounds):
         for name, work in contenders.items():
             begin = time.perf_counter()
-            work()
-            if number > 0:
-                times[name].append(time.perf_counter() - begin)
+            for _ in range(repeats[name]):
+                work()
+            times[name].append((time.perf_counter() - begin) / repeats[name])
     return {name: statistics.median(measured) for name, measured in times.items()}
 
 

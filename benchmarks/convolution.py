@@ -42,6 +42,9 @@ def small_kernels(sizes: list[int], rng: np.random.Generator, rounds: int) -> No
                 }
                 seconds = interleaved(contenders, rounds)
                 table(f"{width} x {width} on {size} x {size}, {np.dtype(dtype)}, reflecting", seconds, "diffuseconv")
+                if size == 256:
+                    seconds = interleaved(contenders, rounds, turn=0)
+                    table("  the same, one call at a time (caches cold, threads asleep)", seconds, "diffuseconv")
 
 
 def wide_kernels(size: int, rng: np.random.Generator, rounds: int) -> None:

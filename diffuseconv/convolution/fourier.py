@@ -45,7 +45,8 @@ def correlate_in_fourier_space(
     import scipy.fft
 
     ndim = stack.ndim - 1
-    plans = [_plan(*axis, ndim) for axis in zip(stack.shape[1:], bank.shape[1:], widths, names, strict=True)]
+    given = zip(stack.shape[1:], bank.shape[1:], widths, names, strict=True)
+    plans = [_plan(*axis, ndim, number == ndim - 1) for number, axis in enumerate(given)]
     stack, field_power = _tamed(stack)
     bank, kernel_power = _tamed(bank)
     axes, sizes = tuple(range(1, ndim + 1)), [plan.size for plan in plans]
@@ -90,13 +91,13 @@ def correlate_in_fourier_space(
     return out
 
 
-def _plan(size: int, taps: int, width: tuple[int, int], name: str, ndim: int) -> _Axis:
+def _plan(size: int, taps: int, width: tuple[int, int], name: str, ndim: int, last: bool) -> _Axis:
     """Decide on the pieces of one axis, or on one transform of the continued field or of one of its periods."""
     import scipy.fft
 
     before, after = width
     length = size + before + after - taps + 1
-    count, step = pieces(length, taps, ndim)
+    count, step = pieces(length, taps, ndim, last)
     if count > 1:
         return _Axis(width, scipy.fft.next_fast_len(step + taps - 1, real=True), step, length, np.arange(taps))
     needed = size + (max(before, after) if name == "zero" else before + after)  # wrapped zeros do no harm

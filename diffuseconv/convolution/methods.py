@@ -62,7 +62,8 @@ def convolution_method(
 def quickest(field_shape: tuple[int, ...], kernel_shape: tuple[int, ...], dtype: str, rank_one: bool = False) -> str:
     """Compare the modelled costs: `convolution_method` without checks."""
     pixels, taps, ndim = math.prod(field_shape), math.prod(kernel_shape), len(kernel_shape)
-    lengths = [pieces(n, k, ndim) for n, k in zip(field_shape, kernel_shape, strict=True)]
+    axes = zip(field_shape, kernel_shape, strict=True)
+    lengths = [pieces(*axis, ndim, number == ndim - 1) for number, axis in enumerate(axes)]
     transformed = math.prod(step + k - 1 for (_, step), k in zip(lengths, kernel_shape, strict=True))
     transforms = 1 + 2 * math.prod(count for count, _ in lengths)
     cost = {
@@ -76,14 +77,20 @@ def quickest(field_shape: tuple[int, ...], kernel_shape: tuple[int, ...], dtype:
     return min(cost, key=lambda name: cost[name])
 
 
-def pieces(length: int, taps: int, ndim: int) -> tuple[int, int]:
+def pieces(length: int, taps: int, ndim: int, last: bool = False) -> tuple[int, int]:
     """Say in how many pieces to transform an axis with so many results, and how many results each piece gives.
+
+    The last of several axes, along which a transform runs through memory, may have longer pieces.
 
     Examples
     --------
-    >>> pieces(1024, 63, 2)
-    (4, 256)
+    >>> pieces(1024, 63, 2), pieces(1024, 63, 2, last=True)
+    ((4, 256), (2, 512))
     """
-    piece = max(PIECE[ndim], KERNELS_A_PIECE * taps)
-    count = round(length / (piece - taps + 1)) if 4 * piece < 3 * (length + taps) else 1
-    return count, -(-length // count)
+    shortest = PIECE[ndim]
+    for least in (2 * shortest, shortest) if last and ndim > 1 else (shortest,):
+        piece = max(least, KERNELS_A_PIECE * taps)
+        if 4 * piece < 3 * (length + taps):
+            count = round(length / (piece - taps + 1))
+            return count, -(-length // count)
+    return 1, length
