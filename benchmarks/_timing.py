@@ -4,11 +4,15 @@ import statistics
 import time
 from collections.abc import Callable
 
-TURN = 2e-3  # seconds: shorter calls are repeated that long in each round, or waking caches and threads would be timed
+TURN = 2e-3  # seconds: shorter calls are repeated that long in each round
+PAUSE = 1e-3  # seconds between turns: the idle threads of some libraries spin for a while
 
 
 def interleaved(contenders: dict[str, Callable[[], object]], rounds: int = 5, turn: float = TURN) -> dict[str, float]:
-    """Give the median seconds of each contender's calls; untimed ones come first (compilation, caches)."""
+    """Give the median seconds of each contender's calls.
+
+    Untimed ones come first (compilation), and one more in every turn, unless a turn is a single cold call (`turn` 0).
+    """
     repeats = {}
     for name, work in contenders.items():
         work()
@@ -18,6 +22,9 @@ def interleaved(contenders: dict[str, Callable[[], object]], rounds: int = 5, tu
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, work in contenders.items():
+            if turn > 0:
+                time.sleep(PAUSE)
+                work()
             begin = time.perf_counter()
             for _ in range(repeats[name]):
                 work()
