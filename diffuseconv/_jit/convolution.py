@@ -10,6 +10,7 @@ from diffuseconv._jit.crew import shared
 from diffuseconv._jit.tile import MOST_TAPS, ROWS, TILE_BYTES, add_taps
 
 BLOCK_ROWS, BLOCK_COLUMNS = 16, 512  # of sums; with a 15 x 15 kernel they read 130 kB, which stays in a fast cache
+KERNELS_A_TURN = 8  # of a bank: threads share few large blocks unevenly
 GROUP = 16  # tiles side by side: for every 8 rows of a kernel they read 25 kB, which the fastest cache holds
 APART = 16  # keeps rows of a block from lying 4096 bytes apart, where a cache holds only a few of them
 
@@ -90,9 +91,11 @@ def correlate_blocks(stack, bank, planes, rows, columns, before, out, taken):
     spare = np.empty(ROWS * GROUP * TILE_BYTES // stack.itemsize, stack.dtype)
     cells, sums, weights = stack.reshape(-1), out.reshape(-1), bank.reshape(-1)
     down, across = -(-out_rows // BLOCK_ROWS), -(-out_columns // BLOCK_COLUMNS)
-    blocks = fields * out_planes * down * across
-    number = add(taken, 0, 1)
-    while number < blocks:
+    turns = -(-kernels // KERNELS_A_TURN)
+    blocks = turns * fields * out_planes * down * across
+    turn = add(taken, 0, 1)
+    while turn < blocks:
+        number, k0 = turn // turns, turn % turns * KERNELS_A_TURN
         x0 = number % across * BLOCK_COLUMNS
         y0 = number // across % down * BLOCK_ROWS
         z = number // (across * down) % out_planes
@@ -104,14 +107,14 @@ def correlate_blocks(stack, bank, planes, rows, columns, before, out, taken):
                 rows, columns, y0, high + tall - 1, before, x0,
                 block, np.uintp(dz) * floor, pitch, wide + broad - 1,
             )  # fmt: skip
-        for k in range(kernels):
+        for k in range(k0, min(kernels, k0 + KERNELS_A_TURN)):
             corner = (((k * fields + b) * out_planes + z) * out_rows + y0) * out_columns + x0
             kernel = np.uintp(k) * depth * height * width
             sum_block(
                 block, pitch, floor, weights, kernel, depth, height, width,
                 sums, corner, out_columns, high, wide, spare,
             )  # fmt: skip
-        number = add(taken, 0, 1)
+        turn = add(taken, 0, 1)
 
 
 share_blocks = shared(correlate_blocks)
