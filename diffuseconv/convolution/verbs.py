@@ -85,7 +85,8 @@ def convolve(
     Notes
     -----
     In float64 all methods agree to ``1e-12 * abs(kernel).sum() * abs(field).max()``; in float32 to
-    ``2**-24 * (kernel.size + 100)`` instead of ``1e-12``. The result is the same bits for any number of threads.
+    ``2**-24 * (kernel.size + 100)`` instead of ``1e-12``. Weights and products below the smallest normal number of the
+    field's precision may vanish. The result is the same bits for any number of threads.
 
     Examples
     --------
