@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from problems import equation, exact, matrices
 
 import diffuseconv as dc
-from diffuseconv._jit import diffusion as loops
 from diffuseconv.diffusion import strips
 
 EPS = np.finfo(np.float64).eps
@@ -287,23 +286,6 @@ def test_diagnostics():
     assert (np.diff(entropies) > 0).all()
     assert (np.diff(energies) < 0).all()
     assert entropies[-1] <= math.log(100)
-
-
-def test_right_hand_side_the_same_as_plain_python():
-    """Compiled and interpreted."""
-    rng = np.random.default_rng(4)
-    u = rng.random((5, 6))
-    g0, g1 = rng.random((6, 6)), rng.random((5, 7))
-    zeros, outs = np.zeros(6), [np.empty_like(u), np.empty_like(u)]
-    for wraps in ((False, True), (True, False)):
-        for loop, out in zip((loops.inflow_2d, loops.inflow_2d.py_func), outs, strict=True):
-            loop(u, g0, g1, *wraps, 1.0, zeros, 0, 5, out)
-        np.testing.assert_allclose(*outs, rtol=1e-14)
-    v, outs = rng.random((2, 5, 6)), [np.empty((2, 5, 6)), np.empty((2, 5, 6))]
-    faces = (rng.random((3, 5, 6)), rng.random((2, 6, 6)), rng.random((2, 5, 7)))
-    for loop, out in zip((loops.inflow_3d, loops.inflow_3d.py_func), outs, strict=True):
-        loop(v, *faces, True, False, True, 0.0, zeros, 0, 2, out)
-    np.testing.assert_allclose(*outs, rtol=1e-13)
 
 
 @given(st.data(), strategies.problems((1, 2), most=9), st.booleans())

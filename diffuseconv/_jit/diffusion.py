@@ -7,60 +7,88 @@ the face before cell ``j``. The outermost faces lead to the ghosts: 0 beyond wal
 import numpy as np
 from numba import njit
 
-from diffuseconv._jit.atomic import FINISHED, NOTHING, PATIENCE, copy_cells, end_turn, take_turn
+from diffuseconv._jit.atomic import FINISHED, NOTHING, PATIENCE, add, copy_cells, end_turn, take_turn
+from diffuseconv._jit.crew import shared
 from diffuseconv._jit.vector import BYTES, after_last, from_second, load, plus_product, product_minus, spread, store
 
+MARGIN = np.uintp(16)  # cells before and after a row that is laid out for explicit steps
+ONE = np.uintp(1)
+
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _row(before, here, after, g_before, g_after, g, left, right, keep, out):
-    """Write keep * here + (what flows in through the four faces of each cell) for one row."""
-    last = here.size - 1
-    for j in range(1, last):
-        out[j] = (keep * here[j] + (g_before[j] * (before[j] - here[j]) + g_after[j] * (after[j] - here[j]))) + (
-            g[j] * (here[j - 1] - here[j]) + g[j + 1] * (here[j + 1] - here[j])
+def flow_in(u, g0, g2, keep, before, here, after, beyond, face, size, above, below, left, right, out):
+    """Write keep * u + (what flows in through four faces of each cell of a row).
+
+    Beyond its first and last cell stand `left` and `right`; the rows at `before` and `after` count `above` and `below`
+    times (0 or 1). Faces across begin at ``g0[here]`` and ``g0[beyond]``, those along at ``g2[face]``.
+    """
+    last = size - ONE
+    for j in range(ONE, last):
+        x = u[here + j]
+        out[here + j] = keep * x + (
+            (g0[here + j] * (above * u[before + j] - x) + g0[beyond + j] * (below * u[after + j] - x))
+            + (g2[face + j] * (u[here + j - ONE] - x) + g2[face + j + ONE] * (u[here + j + ONE] - x))
         )
-    for j in (0, last):
-        west = left if j == 0 else here[j - 1]
-        east = right if j == last else here[j + 1]
-        out[j] = (keep * here[j] + (g_before[j] * (before[j] - here[j]) + g_after[j] * (after[j] - here[j]))) + (
-            g[j] * (west - here[j]) + g[j + 1] * (east - here[j])
+    for end in range(2):
+        j = np.uintp(end) * last
+        x = u[here + j]
+        west = u[here + j - ONE] if j > 0 else left
+        east = u[here + j + ONE] if j < last else right
+        out[here + j] = keep * x + (
+            (g0[here + j] * (above * u[before + j] - x) + g0[beyond + j] * (below * u[after + j] - x))
+            + (g2[face + j] * (west - x) + g2[face + j + ONE] * (east - x))
         )
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def inflow_2d(u, g0, g1, wrap0, wrap1, keep, zeros, first, stop, out):
-    """Write keep * u + L u for rows `first` to `stop`."""
-    n, m = u.shape
-    for i in range(first, stop):
-        before = u[i - 1] if i > 0 else (u[n - 1] if wrap0 else zeros)
-        after = u[i + 1] if i + 1 < n else (u[0] if wrap0 else zeros)
-        left = u[i, m - 1] if wrap1 else zeros[0]
-        right = u[i, 0] if wrap1 else zeros[0]
-        _row(before, u[i], after, g0[i], g0[i + 1], g1[i], left, right, keep, out[i])
+def flow_across(u, g, before, here, after, face, beyond, size, above, below, out):
+    """Add what flows in from the rows at `before` and `after`, which count `above` and `below` times (0 or 1)."""
+    for j in range(size):
+        x = u[here + j]
+        out[here + j] += g[face + j] * (above * u[before + j] - x) + g[beyond + j] * (below * u[after + j] - x)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def inflow_3d(u, g0, g1, g2, wrap0, wrap1, wrap2, keep, zeros, first, stop, out):
-    """Write keep * u + L u for planes `first` to `stop`."""
-    depth, n, m = u.shape
-    for k in range(first, stop):
-        inflow_2d(u[k], g1[k], g2[k], wrap1, wrap2, keep, zeros, 0, n, out[k])
-        for i in range(n):
-            here = u[k, i]
-            above = u[k - 1, i] if k > 0 else (u[depth - 1, i] if wrap0 else zeros)
-            below = u[k + 1, i] if k + 1 < depth else (u[0, i] if wrap0 else zeros)
-            g_above, g_below, row = g0[k, i], g0[k + 1, i], out[k, i]
-            for j in range(m):
-                row[j] += g_above[j] * (above[j] - here[j]) + g_below[j] * (below[j] - here[j])
+def inflow(u, g0, g1, g2, planes, rows, size, wrap0, wrap1, wrap2, keep, zero, out, parts, taken):
+    """Write keep * u + L u for planes of rows, all arrays flat, until none of the `parts` is left to take."""
+    one = zero + u.dtype.type(1)
+    width, plane = np.uintp(size), np.uintp(rows * size)
+    part = add(taken, 0, 1)
+    while part < parts:
+        for k in range(planes * part // parts, planes * (part + 1) // parts):
+            for i in range(rows):
+                here = np.uintp(k) * plane + np.uintp(i) * width
+                left = u[here + width - ONE] if wrap2 else zero
+                right = u[here] if wrap2 else zero
+                before = here - plane if k > 0 else here + np.uintp(planes - 1) * plane
+                after = here + plane if k + 1 < planes else here - np.uintp(k) * plane
+                above = one if k > 0 or wrap0 else zero
+                below = one if k + 1 < planes or wrap0 else zero
+                face = here + np.uintp(k * rows + i)
+                flow_in(u, g0, g2, keep, before, here, after, here + plane, face, width, above, below, left, right, out)
+                if g1.size > 0:
+                    before = here - width if i > 0 else here + plane - width
+                    after = here + width if i + 1 < rows else here + width - plane
+                    above = one if i > 0 or wrap1 else zero
+                    below = one if i + 1 < rows or wrap1 else zero
+                    face = here + np.uintp(k) * width
+                    flow_across(u, g1, before, here, after, face, face + width, width, above, below, out)
+        part = add(taken, 0, 1)
+
+
+share_inflow = shared(inflow)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def inflow_together(crew, seats, u, g0, g1, g2, planes, rows, size, wrap0, wrap1, wrap2, keep, zero, out, parts, taken):
+    """Write keep * u + L u with the help of a crew."""
+    given = (u, g0, g1, g2, planes, rows, size, wrap0, wrap1, wrap2, keep, zero, out, parts, taken)
+    share_inflow(crew, seats, given)
 
 
 # Explicit steps in the plane. Rows lie in a flat array, `stride` apart, with MARGIN cells on both sides for ghosts.
 # Several steps are taken in one pass down the rows: step k + 1 works two rows behind step k, whose rows stay in a
 # small ring, so that a row is fetched once for all of them (unsigned indices: a signed one brings a wraparound test).
-MARGIN = np.uintp(16)
-ONE = np.uintp(1)
-
-
 @njit(nogil=True, cache=True, error_model="numpy")
 def two_rows(u, before, first, second, after, to, size, stride, r0, r1, two):
     """Step rows `first` and `second`, to row `to` and the next; taken together they share loads."""

@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from diffuseconv import _threads
 from diffuseconv._jit import chebyshev as _loops
 from diffuseconv.diffusion import halos
-from diffuseconv.diffusion.lattice import SMALLEST_SHARE, Lattice
+from diffuseconv.diffusion.lattice import SMALLEST_SHARE, Lattice, as_planes
 
 __all__ = ["TOLERANCE", "obstacle", "solve"]
 
@@ -217,7 +217,7 @@ def _sums(lattice: Lattice, rate: float, layout: _Layout, problem: _Problem, wei
             past, here = here, 2 * here + 4 / rate * lattice.apply(here) - past
             totals += np.multiply.outer(table[:, k], here)
         return totals
-    (planes, rows, size), (_, wrap1, wrap2) = _block(lattice)
+    (planes, rows, size), (_, wrap1, wrap2) = as_planes(lattice.shape, 1), as_planes(lattice.periodic, False)
     strips, fields, faces, edges = layout
     for room, field in zip(fields.swapaxes(0, 1), (first, vector), strict=True):
         strips.lay_out(field.reshape(planes, rows, size), room, MARGIN)
@@ -237,17 +237,9 @@ def _sums(lattice: Lattice, rate: float, layout: _Layout, problem: _Problem, wei
     return totals
 
 
-def _block(lattice: Lattice) -> tuple[tuple[int, int, int], tuple[bool, bool, bool]]:
-    """Take a line or plane as (planes, rows, cells) and say which of these axes close on themselves."""
-    shape, wraps = lattice.shape, lattice.periodic
-    planes, wrap0 = (shape[0], wraps[0]) if len(shape) > 1 else (1, False)
-    rows, wrap1 = (shape[1], wraps[1]) if len(shape) > 2 else (1, False)
-    return (planes, rows, shape[-1]), (wrap0, wrap1, wraps[-1])
-
-
 def _layout(lattice: Lattice, rate: float) -> _Layout:
     """Cut the lattice into strips of planes, one for each thread that pays, and lay out their faces."""
-    (planes, rows, size), (wrap, _, _) = _block(lattice)
+    (planes, rows, size), (wrap, _, _) = as_planes(lattice.shape, 1), as_planes(lattice.periodic, False)
     count = min(_threads.count(), planes // 2, planes * rows * size // SMALLEST_SHARE)
     # a halo spares an exchange per term: the best number of planes weighs the work in it against exchanging
     strips = halos.cut(planes, count, wrap and planes > 1, math.isqrt(EXCHANGE // (rows * size)), 2)

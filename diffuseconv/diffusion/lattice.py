@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from diffuseconv import _threads
 from diffuseconv._jit import diffusion as _loops
 
-__all__ = ["Inlet", "Lattice", "inflow"]
+__all__ = ["Inlet", "Lattice", "as_planes", "inflow"]
 
 Array: TypeAlias = NDArray[Any]
 SMALLEST_SHARE = 1 << 15  # cells per thread below which handing out work costs more than it saves
@@ -214,13 +214,33 @@ class Lattice:
         return change
 
 
+def as_planes(shape: tuple[Any, ...], single: Any) -> tuple[Any, Any, Any]:
+    """Take what belongs to the axes of a line, plane or block as belonging to (planes, rows, cells).
+
+    A plane consists of planes with a `single` row, a line is one of them.
+    """
+    return (shape[0] if len(shape) > 1 else single, shape[1] if len(shape) > 2 else single, shape[-1])
+
+
 def inflow(u: Array, faces: tuple[Array, ...], periodic: tuple[bool, ...], keep: float, out: Array) -> None:
     """Write ``keep * u`` plus what flows in through full `faces`, on as many threads as pay."""
-    keep = u.dtype.type(keep)
+    number, none = u.dtype.type, np.empty(0, u.dtype)
     if u.ndim == 1:
-        none = np.zeros((2, u.size), u.dtype)
-        u, out, faces, periodic = u[None], out[None], (none, faces[0][None]), (False, periodic[0])
-    zeros = np.zeros(u.shape[-1], u.dtype)
-    loop = _loops.inflow_2d if u.ndim == 2 else _loops.inflow_3d
-    parts = _threads.slices(len(u), min(_threads.count(), u.size // SMALLEST_SHARE))
-    _threads.run(loop, [(u, *faces, *periodic, keep, zeros, first, stop, out) for first, stop in parts])
+        faces = (np.zeros(2 * u.size, u.dtype), *faces)
+    g0, *g1, g2 = (g.reshape(-1) for g in faces)
+    given = (
+        u.reshape(-1),
+        g0,
+        g1[0] if g1 else none,
+        g2,
+        *as_planes(u.shape, 1),
+        *as_planes(periodic, False),
+        number(keep),
+        number(0),
+    )
+    parts = -(-u.size // SMALLEST_SHARE)
+    work = (*given, out.reshape(-1), min(max(2 * parts, 1), u.shape[0]), np.zeros(1, np.int64))
+    if parts > 1:
+        _threads.together(_loops.inflow_together, _loops.inflow, *work)
+    else:
+        _loops.inflow(*work)
