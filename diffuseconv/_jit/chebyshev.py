@@ -9,7 +9,7 @@ wraparound test in the inner loops.
 import numpy as np
 from numba import njit
 
-from diffuseconv._jit.atomic import FINISHED, NOTHING, PATIENCE, copy_cells, end_turn, take_turn
+from diffuseconv._jit.turns import FINISHED, NOTHING, PATIENCE, copy_cells, end_turn, take_turn
 from diffuseconv._jit.vector import BYTES, after_last, from_second, load, product_minus, store
 
 MARGIN = np.uintp(8)
@@ -118,7 +118,7 @@ def march_strips(
 ):  # fmt: skip
     """Take terms on all strips, `batch` at a time, beside other threads that do the same; say whether all is done.
 
-    Strips and what they leave for each other are those of `diffuseconv._jit.diffusion.march_strips`, with planes for
+    Strips and what they leave for each other are those of `diffuseconv._jit.explicit.march_strips`, with planes for
     rows and two fields; strip `s` begins at plane ``starts[s]`` of `totals`.
     """
     laps = -(-steps // batch)

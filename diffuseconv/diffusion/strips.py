@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffuseconv import _threads
-from diffuseconv._jit import diffusion as _loops
+from diffuseconv._jit import explicit as _loops
 from diffuseconv.diffusion import halos
 from diffuseconv.diffusion.lattice import SMALLEST_SHARE, Lattice
 
