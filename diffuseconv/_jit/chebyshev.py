@@ -9,6 +9,8 @@ wraparound test in the inner loops.
 import numpy as np
 from numba import njit
 
+from diffuseconv._jit.atomic import add
+from diffuseconv._jit.crew import give_way, shared
 from diffuseconv._jit.turns import FINISHED, NOTHING, PATIENCE, copy_cells, end_turn, take_turn
 from diffuseconv._jit.vector import BYTES, after_last, from_second, load, product_minus, store
 
@@ -114,7 +116,7 @@ def recur(
 @njit(nogil=True, cache=True, error_model="numpy")
 def march_strips(
     u, g0, g1, g2, rows, size, stride, wrap1, wrap2, weights, ends, depth, totals,
-    starts, bounds, beside, edges, k, steps, batch, progress, taken, prefer,
+    starts, bounds, beside, edges, k, steps, batch, progress, taken, entered,
 ):  # fmt: skip
     """Take terms on all strips, `batch` at a time, beside other threads that do the same; say whether all is done.
 
@@ -123,7 +125,7 @@ def march_strips(
     """
     laps = -(-steps // batch)
     plane, half, halo = rows * stride, u.shape[1] // 2, edges.shape[4]
-    patience = PATIENCE
+    prefer, patience = add(entered, 0, 1), PATIENCE
     while patience > 0:
         s = take_turn(progress, taken, beside, laps, prefer)
         if s == FINISHED:
@@ -148,3 +150,19 @@ def march_strips(
         end_turn(progress, taken, s)
         patience = PATIENCE
     return False
+
+
+@njit(nogil=True)
+def march_on(given):
+    """March until all is done."""
+    while not march_strips(*given):
+        give_way()
+
+
+share_march = shared(march_on)
+
+
+@njit(nogil=True, cache=True)
+def march_together(crew, seats, *given):
+    """March with the help of a crew."""
+    share_march(crew, seats, (given,))

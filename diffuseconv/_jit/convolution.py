@@ -121,6 +121,6 @@ share_blocks = shared(correlate_blocks)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def correlate_together(crew, seats, stack, bank, planes, rows, columns, before, out, taken):
+def correlate_together(crew, seats, *given):
     """Fill all blocks, with the help of a crew."""
-    share_blocks(crew, seats, (stack, bank, planes, rows, columns, before, out, taken))
+    share_blocks(crew, seats, given)

@@ -29,6 +29,7 @@ LOOKS = 1 << 16  # for work before going to sleep: about 0.1 milliseconds
 
 _semaphore_wait = types.ExternalFunction("sem_wait", types.int32(types.uintp))
 _semaphore_post = types.ExternalFunction("sem_post", types.int32(types.uintp))
+_give_way = types.ExternalFunction("sched_yield", types.int32())
 _semaphore_init = types.ExternalFunction("sem_init", types.int32(types.uintp, types.int32, types.uint32))
 
 
@@ -84,6 +85,12 @@ def serve(crew):
             add(crew, SLEEPERS, 1)
             _semaphore_wait(_address(crew, SEMAPHORE))
             looks = 0
+
+
+@njit(nogil=True, cache=True)
+def give_way():
+    """Let other threads have the processor."""
+    _give_way()
 
 
 def shared(function):

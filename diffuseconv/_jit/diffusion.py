@@ -79,7 +79,6 @@ share_inflow = shared(inflow)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def inflow_together(crew, seats, u, g0, g1, g2, planes, rows, size, wrap0, wrap1, wrap2, keep, zero, out, parts, taken):
+def inflow_together(crew, seats, *given):
     """Write keep * u + L u with the help of a crew."""
-    given = (u, g0, g1, g2, planes, rows, size, wrap0, wrap1, wrap2, keep, zero, out, parts, taken)
     share_inflow(crew, seats, given)

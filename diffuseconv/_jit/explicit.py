@@ -9,6 +9,8 @@ Unsigned indices spare a wraparound test in the inner loops.
 import numpy as np
 from numba import njit
 
+from diffuseconv._jit.atomic import add
+from diffuseconv._jit.crew import give_way, shared
 from diffuseconv._jit.turns import FINISHED, NOTHING, PATIENCE, copy_cells, end_turn, take_turn
 from diffuseconv._jit.vector import BYTES, after_last, from_second, load, plus_product, product_minus, spread, store
 
@@ -143,7 +145,7 @@ def steps_2d(
 @njit(nogil=True, cache=True, error_model="numpy")
 def march_strips(
     u, ring, size, stride, g0, g1, r0, r1, two, added, wrap, ghosts, most,
-    bounds, beside, edges, steps, batch, progress, taken, prefer,
+    bounds, beside, edges, steps, batch, progress, taken, entered,
 ):  # fmt: skip
     """Take explicit steps on all strips, `batch` at a time, beside other threads that do the same.
 
@@ -153,7 +155,7 @@ def march_strips(
     """
     pitch, halo = np.int64(stride), edges.shape[3]
     batches = -(-steps // batch)
-    patience = PATIENCE
+    prefer, patience = add(entered, 0, 1), PATIENCE
     while patience > 0:
         s = take_turn(progress, taken, beside, batches, prefer)
         if s == FINISHED:
@@ -175,3 +177,19 @@ def march_strips(
         end_turn(progress, taken, s)
         patience = PATIENCE
     return False
+
+
+@njit(nogil=True)
+def march_on(given):
+    """March until all is done."""
+    while not march_strips(*given):
+        give_way()
+
+
+share_march = shared(march_on)
+
+
+@njit(nogil=True, cache=True)
+def march_together(crew, seats, *given):
+    """March with the help of a crew."""
+    share_march(crew, seats, (given,))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -72,15 +72,19 @@ def cut(planes: int, count: int, wrap: bool, halo: int, multiple: int = 1) -> St
     return Strips(parts, np.array(bounds), np.array(beside), halo)
 
 
-def run(march: Callable[..., bool], given: tuple[Any, ...], strips: Strips) -> None:
-    """Let threads call ``march(*given, progress, taken, prefer)`` until it says that all strips are through."""
+def run(loops: Any, given: tuple[Any, ...], strips: Strips) -> None:
+    """March along all strips on all threads: ``loops.march_strips(*given, progress, taken, entered)``."""
     progress, taken = np.zeros((2, len(strips.parts)), np.int64)
 
-    def march_on(prefer: int) -> None:
-        while not march(*given, progress, taken, prefer):
+    def march_patiently(*given: Any) -> None:
+        while not loops.march_strips(*given):
             time.sleep(1e-5)  # others are busy with all that is left: give way to them
 
-    _threads.run(march_on, [(s,) for s in range(len(strips.parts))])
+    alone = (*given, progress, taken, np.zeros(1, np.int64))
+    if len(strips.parts) == 1:
+        march_patiently(*alone)
+    else:
+        _threads.together(loops.march_together, march_patiently, *alone)
 
 
 def aligned(shape: tuple[int, ...], dtype: Any, skip: int = 0) -> Array:
