@@ -6,6 +6,7 @@ blocks through a pool, which takes 0.1 milliseconds; `together` finds a crew tha
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections import deque
@@ -21,10 +22,11 @@ from numpy.typing import NDArray
 from diffuseconv._jit import crew as _crew
 
 _pools: dict[int, Executor] = {}
-_crews: dict[int, NDArray[np.int64]] = {}
-if hasattr(os, "register_at_fork"):  # a child inherits the records of pools and crews but not their threads
-    os.register_at_fork(after_in_child=_pools.clear)
-    os.register_at_fork(after_in_child=_crews.clear)
+_crew_words: list[NDArray[np.int64]] = []  # one crew, once it is needed
+_helpers: list[Thread] = []
+if hasattr(os, "register_at_fork"):  # a child inherits the records of threads but not the threads
+    for record in (_pools, _crew_words, _helpers):
+        os.register_at_fork(after_in_child=record.clear)
 
 
 def count() -> int:
@@ -53,25 +55,27 @@ def together(shared: Callable[..., Any], alone: Callable[..., Any], *given: Any)
 
 
 def _gathered(helpers: int) -> NDArray[np.int64]:
-    """Give the crew of so many helpers."""
-    crew = _crews.get(helpers)
-    if crew is None:
-        crew = _empty()
-        if not _crew.found(crew):
-            raise OSError("the system gives no semaphores for threads")
-        kept = _crews.setdefault(helpers, crew)
-        if kept is not crew:  # another thread was quicker
-            return kept
-        for number in range(helpers):
-            Thread(target=_crew.serve, args=(crew,), name=f"diffuseconv-crew-{number}", daemon=True).start()
-    return crew
+    """Give the crew, with so many helpers at least (a system that gives no threads or semaphores has fewer)."""
+    if not _crew_words:
+        words = _empty()
+        words[_crew.DISMISSED] = not _crew.found(words)
+        _crew_words.append(words)
+    words = _crew_words[0]
+    while len(_helpers) < helpers:
+        helper = Thread(target=_crew.serve, args=(words,), name=f"diffuseconv-crew-{len(_helpers)}", daemon=True)
+        _helpers.append(helper)
+        with contextlib.suppress(RuntimeError):
+            helper.start()
+    return words
 
 
 def _empty() -> NDArray[np.int64]:
     """Make the words of a crew, on cache lines of their own."""
     room = np.zeros(_crew.WORDS + 8, np.int64)
     skip = -room.ctypes.data // 8 % 8
-    return room[skip : skip + _crew.WORDS]
+    words = room[skip : skip + _crew.WORDS]
+    words[_crew.LAYOUT] = _crew.VERSION
+    return words
 
 
 def run(work: Callable[..., Any], blocks: Iterable[tuple[Any, ...]]) -> None:

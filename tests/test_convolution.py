@@ -393,6 +393,8 @@ U, K = np.ones((4, 5)), np.ones((3, 3))
         (lambda: dc.convolve(U, K, boundary="mirror"), ValueError, "boundary must be one of"),
         (lambda: dc.convolve(U, K, boundary=("zero",)), ValueError, "boundary must be one value or one for each"),
         (lambda: dc.convolve(U, K, mode="half"), ValueError, "mode must be one of 'same', 'valid', 'full', got 'half'"),
+        (lambda: dc.convolve(U, K, mode=["same"]), ValueError, r"mode must be one of .*, got \['same'\]"),
+        (lambda: dc.convolve(U, K, method=["fft"]), ValueError, r"method must be one of .*, got \['fft'\]"),
         (lambda: dc.convolve(U, K, method="fast"), ValueError, "method must be one of 'auto'"),
         (lambda: dc.convolve(U, K, mode="full"), ValueError, "boundary must be 'zero' with mode='full', got 'refl"),
         (lambda: dc.convolve(U, np.ones((5, 3)), mode="valid"), ValueError, "kernel must fit inside the field"),

@@ -322,6 +322,40 @@ def test_strips_in_any_number_agree_with_the_matrix(data, problem, constant):
     assert np.array_equal(*ends)
 
 
+@pytest.mark.parametrize("shape", [(6,), (1, 6), (6, 1), (2,)])
+@pytest.mark.parametrize("leaky", [False, True])
+def test_the_seam_of_a_ring_has_its_own_rate(shape, leaky):
+    """Leaky walls between all cells but the last and the first, or a diffusivity of 1, 2, 2, ..., 1."""
+    diffusivity = np.ones(shape)
+    if not leaky:
+        diffusivity.reshape(-1)[1:-1] = 2
+    shut = [np.full(tuple(n - (a == axis) for a, n in enumerate(shape)), True) for axis in range(len(shape))]
+    left, _ = naive.diffusion(
+        shape, diffusivity, (1.0,) * len(shape), ("periodic",) * len(shape), shut if leaky else None, 0.1
+    )
+    u = np.arange(1.0, math.prod(shape) + 1).reshape(shape) ** 2
+    expected = (scipy.linalg.expm(left) @ u.ravel()).reshape(shape)
+    eq = dc.DiffusionEquation(
+        1.0 if leaky else (diffusivity,) * len(shape) if len(shape) == 1 else diffusivity,
+        boundary="periodic",
+        barriers=[dc.Barrier(each, 0.1) for each in shut] if leaky else None,
+    )
+    for method in ("auto", "chebyshev"):
+        np.testing.assert_allclose(eq.evolve(u, 1.0, method), expected, rtol=0, atol=1e-8)
+    steps = (np.linalg.matrix_power(np.eye(u.size) + left / 64, 64) @ u.ravel()).reshape(shape)
+    np.testing.assert_allclose(eq.evolve(u, 1.0, "explicit", 1 / 64), steps, rtol=0, atol=1e-11)
+
+
+def test_what_is_not_finite_stays_on_its_side_of_a_wall():
+    for shape in ((6, 5), (6, 5, 4), (6,)):
+        u = np.zeros(shape)
+        u[-1] = np.inf
+        change = (
+            dc.DiffusionEquation(0.5 + np.zeros(shape) if len(shape) > 1 else 0.5).operator(shape).rhs(0.0, u.ravel())
+        )
+        assert (change.reshape(shape)[:4] == 0).all()
+
+
 STILL = np.ones((4, 4))
 
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numba
@@ -40,7 +41,8 @@ def meet_together(words, seats, arrived, wanted):
 def test_helpers_join(helpers, monkeypatch):
     """All come at once, for the job ends only when all have met; a second job finds them awake, a third asleep."""
     monkeypatch.setattr(numba, "get_num_threads", lambda: helpers + 1)
-    for _ in range(3):
+    for pause in (0, 0, 0.02):
+        time.sleep(pause)
         arrived = np.zeros(1, np.int64)
         _threads.together(meet_together, meet, arrived, helpers + 1)
         assert arrived[0] == helpers + 1

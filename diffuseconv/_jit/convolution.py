@@ -15,6 +15,21 @@ GROUP = 16  # tiles side by side: for every 8 rows of a kernel they read 25 kB, 
 APART = 16  # keeps rows of a block from lying 4096 bytes apart, where a cache holds only a few of them
 
 
+SPARE = ROWS * GROUP * TILE_BYTES // 4  # sums of a group of tiles, in single precision
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def pitch_of(columns, width):
+    """Say how far apart the rows of a block lie."""
+    return min(BLOCK_COLUMNS, -(-columns // APART) * APART) + APART - 1 + width
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def floor_of(columns, height, width):
+    """Say how far apart the planes of a block lie."""
+    return pitch_of(columns, width) * (BLOCK_ROWS - 1 + height)
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def continue_rows(cells, plane, size, sign, rows, columns, y0, tall, before, first, block, start, pitch, count):
     """Copy `count` places, from `first` on, of `tall` continued rows, from `y0` on, into ``block[start + y pitch:]``.
@@ -75,25 +90,27 @@ def sum_block(block, pitch, floor, weights, kernel, depth, height, width, out, c
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def correlate_blocks(stack, bank, planes, rows, columns, before, out, taken):
+def correlate_blocks(stack, bank, planes, rows, columns, before, out, scratch, taken):
     """Fill blocks of ``out[k, b, z, y, x] = sum_j bank[k, j] continued[b, (z, y, x) + j]`` until none is left to take.
 
     `planes`, `rows` and `columns` say, each as (source, sign), how the axes continue, the last one by `before` cells.
-    ``taken[0]`` counts the blocks that threads have taken.
+    ``taken[0]`` counts the blocks that threads have taken, ``taken[1]`` the rows of `scratch`, which is for a block and
+    SPARE sums: nothing may be allocated here, for that could fail.
     """
     kernels, deep, tall, broad = bank.shape
     depth, height, width = np.uintp(deep), np.uintp(tall), np.uintp(broad)
     _, fields, out_planes, out_rows, out_columns = out.shape
     _, in_planes, in_rows, in_columns = stack.shape
-    pitch = np.uintp(min(BLOCK_COLUMNS, -(-out_columns // APART) * APART) + APART - 1) + width
-    floor = pitch * (np.uintp(BLOCK_ROWS - 1) + height)
-    block = np.empty(depth * floor, stack.dtype)  # tiles read beyond what is filled, for sums that are thrown away
-    spare = np.empty(ROWS * GROUP * TILE_BYTES // stack.itemsize, stack.dtype)
+    pitch, floor = np.uintp(pitch_of(out_columns, broad)), np.uintp(floor_of(out_columns, tall, broad))
     cells, sums, weights = stack.reshape(-1), out.reshape(-1), bank.reshape(-1)
     down, across = -(-out_rows // BLOCK_ROWS), -(-out_columns // BLOCK_COLUMNS)
     turns = -(-kernels // KERNELS_A_TURN)
     blocks = turns * fields * out_planes * down * across
     turn = add(taken, 0, 1)
+    if turn >= blocks:
+        return
+    room = scratch[add(taken, 1, 1)]
+    spare, block = room[:SPARE], room[SPARE:]  # tiles read beyond what is filled, for sums that are thrown away
     while turn < blocks:
         number, k0 = turn // turns, turn % turns * KERNELS_A_TURN
         x0 = number % across * BLOCK_COLUMNS

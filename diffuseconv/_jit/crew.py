@@ -7,6 +7,9 @@ time; whoever finds the crew busy works alone.
 
 from __future__ import annotations
 
+import zlib
+from pathlib import Path
+
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
@@ -15,17 +18,11 @@ from numba.extending import intrinsic
 from diffuseconv._jit.atomic import add, claim, publish, published, swap
 
 WORDS = 32
-BUSY, DISMISSED, SEATS, INSIDE, SLEEPERS, FUNCTION, ARGUMENTS = (
-    0,
-    1,
-    8,
-    9,
-    10,
-    11,
-    12,
-)  # words of a crew, on two cache lines
+BUSY, DISMISSED, LAYOUT = 0, 1, 2  # words of a crew, and more on another cache line
+SEATS, INSIDE, SLEEPERS, FUNCTION, ARGUMENTS = 8, 9, 10, 11, 12
 SEMAPHORE = 16  # where its 32 bytes begin
 LOOKS = 1 << 16  # for work before going to sleep: about 0.1 milliseconds
+VERSION = zlib.crc32(Path(__file__).read_bytes())  # of this file: compiled loops are kept that know another one
 
 _semaphore_wait = types.ExternalFunction("sem_wait", types.int32(types.uintp))
 _semaphore_post = types.ExternalFunction("sem_post", types.int32(types.uintp))
@@ -71,7 +68,7 @@ def rouse(crew):
 
 @njit(nogil=True, cache=True)
 def serve(crew):
-    """Join one job after the other until the crew is dismissed."""
+    """Join one job after the other until the crew is dismissed (it never is, but compiled functions have an end)."""
     looks = 0
     while published(crew, DISMISSED) == 0:
         looks += 1
@@ -83,7 +80,8 @@ def serve(crew):
             looks = 0
         elif looks > LOOKS:
             add(crew, SLEEPERS, 1)
-            _semaphore_wait(_address(crew, SEMAPHORE))
+            if published(crew, SEATS) <= 0:  # a job that was opened meanwhile has not seen us
+                _semaphore_wait(_address(crew, SEMAPHORE))
             looks = 0
 
 
@@ -97,7 +95,7 @@ def shared(function):
     """Make a compiled ``share(crew, seats, arguments)`` that calls ``function(*arguments)``.
 
     It does so here and, if the crew is free, in as many helpers as find one of the `seats` before the work is done. The
-    function must share its work out by itself, and raise nothing.
+    function must share its work out by itself and raise nothing, so that it may not even allocate.
     """
 
     @intrinsic
@@ -124,7 +122,7 @@ def shared(function):
 
     @njit(nogil=True)
     def share(crew, seats, arguments):
-        if seats > 0 and claim(crew, BUSY):
+        if seats > 0 and crew[LAYOUT] == VERSION and claim(crew, BUSY):
             job, kept = packed(arguments)
             publish(crew, FUNCTION, job)
             publish(crew, ARGUMENTS, kept)
@@ -132,8 +130,11 @@ def shared(function):
             rouse(crew)
             function(*arguments)
             swap(crew, SEATS, 0)
+            looks = 0
             while published(crew, INSIDE) > 0:
-                pass
+                looks += 1
+                if looks > LOOKS:
+                    _give_way()
             publish(crew, BUSY, 0)
         else:
             function(*arguments)

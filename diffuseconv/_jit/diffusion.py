@@ -15,17 +15,21 @@ ONE = np.uintp(1)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def flow_in(u, g0, g2, keep, before, here, after, beyond, face, size, above, below, left, right, out):
+def flow_in(u, g0, g2, keep, before, here, after, beyond, face, size, above, below, left, right, zero, out):
     """Write keep * u + (what flows in through four faces of each cell of a row).
 
-    Beyond its first and last cell stand `left` and `right`; the rows at `before` and `after` count `above` and `below`
-    times (0 or 1). Faces across begin at ``g0[here]`` and ``g0[beyond]``, those along at ``g2[face]``.
+    Beyond its first and last cell stand `left` and `right`, beyond the row those at `before` and `after`, or nothing
+    unless there are rows `above` and `below`. Faces across begin at ``g0[here]`` and ``g0[beyond]``, those along at
+    ``g2[face]``.
     """
     last = size - ONE
     for j in range(ONE, last):
         x = u[here + j]
         out[here + j] = keep * x + (
-            (g0[here + j] * (above * u[before + j] - x) + g0[beyond + j] * (below * u[after + j] - x))
+            (
+                g0[here + j] * ((u[before + j] if above else zero) - x)
+                + g0[beyond + j] * ((u[after + j] if below else zero) - x)
+            )
             + (g2[face + j] * (u[here + j - ONE] - x) + g2[face + j + ONE] * (u[here + j + ONE] - x))
         )
     for end in range(2):
@@ -34,23 +38,27 @@ def flow_in(u, g0, g2, keep, before, here, after, beyond, face, size, above, bel
         west = u[here + j - ONE] if j > 0 else left
         east = u[here + j + ONE] if j < last else right
         out[here + j] = keep * x + (
-            (g0[here + j] * (above * u[before + j] - x) + g0[beyond + j] * (below * u[after + j] - x))
+            (
+                g0[here + j] * ((u[before + j] if above else zero) - x)
+                + g0[beyond + j] * ((u[after + j] if below else zero) - x)
+            )
             + (g2[face + j] * (west - x) + g2[face + j + ONE] * (east - x))
         )
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def flow_across(u, g, before, here, after, face, beyond, size, above, below, out):
-    """Add what flows in from the rows at `before` and `after`, which count `above` and `below` times (0 or 1)."""
+def flow_across(u, g, before, here, after, face, beyond, size, above, below, zero, out):
+    """Add what flows in from the rows at `before` and `after`, or from nothing unless they are `above` and `below`."""
     for j in range(size):
         x = u[here + j]
-        out[here + j] += g[face + j] * (above * u[before + j] - x) + g[beyond + j] * (below * u[after + j] - x)
+        out[here + j] += g[face + j] * ((u[before + j] if above else zero) - x) + g[beyond + j] * (
+            (u[after + j] if below else zero) - x
+        )
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def inflow(u, g0, g1, g2, planes, rows, size, wrap0, wrap1, wrap2, keep, zero, out, parts, taken):
     """Write keep * u + L u for planes of rows, all arrays flat, until none of the `parts` is left to take."""
-    one = zero + u.dtype.type(1)
     width, plane = np.uintp(size), np.uintp(rows * size)
     part = add(taken, 0, 1)
     while part < parts:
@@ -61,17 +69,18 @@ def inflow(u, g0, g1, g2, planes, rows, size, wrap0, wrap1, wrap2, keep, zero, o
                 right = u[here] if wrap2 else zero
                 before = here - plane if k > 0 else here + np.uintp(planes - 1) * plane
                 after = here + plane if k + 1 < planes else here - np.uintp(k) * plane
-                above = one if k > 0 or wrap0 else zero
-                below = one if k + 1 < planes or wrap0 else zero
+                above = k > 0 or wrap0
+                below = k + 1 < planes or wrap0
                 face = here + np.uintp(k * rows + i)
-                flow_in(u, g0, g2, keep, before, here, after, here + plane, face, width, above, below, left, right, out)
+                beyond = here + plane
+                flow_in(u, g0, g2, keep, before, here, after, beyond, face, width, above, below, left, right, zero, out)
                 if g1.size > 0:
                     before = here - width if i > 0 else here + plane - width
                     after = here + width if i + 1 < rows else here + width - plane
-                    above = one if i > 0 or wrap1 else zero
-                    below = one if i + 1 < rows or wrap1 else zero
+                    above = i > 0 or wrap1
+                    below = i + 1 < rows or wrap1
                     face = here + np.uintp(k) * width
-                    flow_across(u, g1, before, here, after, face, face + width, width, above, below, out)
+                    flow_across(u, g1, before, here, after, face, face + width, width, above, below, zero, out)
         part = add(taken, 0, 1)
 
 

@@ -1,7 +1,7 @@
 """Vectors of 64 bytes for loops that LLVM would vectorise less well by itself: written out, they keep to registers.
 
 A loop may hold vectors in variables, add, subtract and multiply them, and take what stands one lane beside them without
-a load that straddles two cache lines. On narrower machines LLVM splits them.
+a load that straddles two cache lines. On narrower machines LLVM splits them. Such loops run compiled only.
 """
 
 from __future__ import annotations

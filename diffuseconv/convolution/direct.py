@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffuseconv import _threads
-from diffuseconv._jit.convolution import correlate_blocks, correlate_together
+from diffuseconv._jit.convolution import SPARE, correlate_blocks, correlate_together, floor_of
 from diffuseconv.boundary import fold
 
 __all__ = ["correlate_directly"]
@@ -19,6 +19,7 @@ __all__ = ["correlate_directly"]
 Array = NDArray[Any]
 Widths = tuple[tuple[int, int], ...]
 WORTH_THREADS = 1_500_000  # products: 50 microseconds of work, which is what a helper may take to wake
+LONG = 1 << 14  # cells of an axis whose places are not remembered
 
 
 def correlate_directly(
@@ -44,15 +45,19 @@ def correlate_directly(
     ndarray, shape (kernels, fields, *places where the kernels fit)
         The sums.
     """
-    lines, places = _continued(stack.shape[1:], bank.shape[1:], tuple(widths), tuple(names), stack.dtype)
+    remembered = _continued if max(stack.shape[1:]) < LONG else _continued.__wrapped__
+    lines, places = remembered(stack.shape[1:], bank.shape[1:], tuple(widths), tuple(names), stack.dtype)
     flat = (1,) * (4 - stack.ndim)
     fields = np.ascontiguousarray(stack).reshape(stack.shape[0], *flat, *stack.shape[1:])
     kernels = np.ascontiguousarray(bank).reshape(bank.shape[0], *flat, *bank.shape[1:])
     if out is None:
         out = np.empty((len(bank), len(stack), *places), stack.dtype)
     sums = out.reshape(len(bank), len(stack), *flat, *places)
-    given = (fields, kernels, *lines, widths[-1][0], sums, np.zeros(1, np.int64))
-    if len(stack) * math.prod(places) * bank.size < WORTH_THREADS:
+    alone = len(stack) * math.prod(places) * bank.size < WORTH_THREADS
+    block = kernels.shape[1] * floor_of(sums.shape[4], *kernels.shape[2:])
+    scratch = np.empty((1 if alone else _threads.count(), SPARE + block), stack.dtype)
+    given = (fields, kernels, *lines, widths[-1][0], sums, scratch, np.zeros(2, np.int64))
+    if alone:
         correlate_blocks(*given)
     else:
         _threads.together(correlate_together, correlate_blocks, *given)

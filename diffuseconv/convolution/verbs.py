@@ -217,7 +217,7 @@ def _apply(
     if not isinstance(kernel, Propagator):
         kernel = _in_range("kernel", _checks.array("kernel", kernel), u.dtype)
     options = (u.shape, kernel.shape, walls, mode, axes, method, u.dtype.type.__name__, flip)
-    plain = axes is None and isinstance(walls, str)  # of which only equal ones compare equal, unlike (True,) and (1,)
+    plain = axes is None and all(isinstance(word, str) for word in (walls, mode, method))  # to remember the plan by
     plan = _plan(*options) if plain else _plan.__wrapped__(*options)
     if out is not None and (not isinstance(out, np.ndarray) or out.shape != plan.shape or out.dtype != u.dtype):
         raise ValueError(f"out must be an array of shape {plan.shape} and dtype {u.dtype}, got {_checks.got(out)}")

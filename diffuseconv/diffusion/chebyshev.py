@@ -233,7 +233,7 @@ def _sums(lattice: Lattice, rate: float, layout: _Layout, problem: _Problem, wei
     whole = batch * max(1, BATCH // vector.size // batch)
     for k in range(1, last, whole):
         strips.leave_edges((fields[:, 0], fields[:, 1]), edges[0])
-        halos.run(_loops, (*given, *shared, k, min(whole, last - k), batch), strips)
+        halos.run(_loops.march_strips, _loops.march_together, (*given, *shared, k, min(whole, last - k), batch), strips)
     return totals
 
 

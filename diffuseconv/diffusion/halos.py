@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -72,19 +72,22 @@ def cut(planes: int, count: int, wrap: bool, halo: int, multiple: int = 1) -> St
     return Strips(parts, np.array(bounds), np.array(beside), halo)
 
 
-def run(loops: Any, given: tuple[Any, ...], strips: Strips) -> None:
-    """March along all strips on all threads: ``loops.march_strips(*given, progress, taken, entered)``."""
+def run(march: Callable[..., bool], together: Callable[..., None], given: tuple[Any, ...], strips: Strips) -> None:
+    """March along all strips on all threads: ``march(*given, progress, taken, entered)`` until it says that it is done.
+
+    ``together(crew, seats, ...)`` does the same with a crew.
+    """
     progress, taken = np.zeros((2, len(strips.parts)), np.int64)
 
     def march_patiently(*given: Any) -> None:
-        while not loops.march_strips(*given):
+        while not march(*given):
             time.sleep(1e-5)  # others are busy with all that is left: give way to them
 
-    alone = (*given, progress, taken, np.zeros(1, np.int64))
+    given = (*given, progress, taken, np.zeros(1, np.int64))
     if len(strips.parts) == 1:
-        march_patiently(*alone)
+        march_patiently(*given)
     else:
-        _threads.together(loops.march_together, march_patiently, *alone)
+        _threads.together(together, march_patiently, *given)
 
 
 def aligned(shape: tuple[int, ...], dtype: Any, skip: int = 0) -> Array:

@@ -105,8 +105,8 @@ class Lattice:
         if self.diagonal is not None:
             return None
         found = []
-        for axis, (n, g) in enumerate(zip(self.shape, self.rates, strict=True)):
-            inner = g.reshape(-1)[1:-1] if g.size == n + 1 else np.take(g, range(1, n), axis).reshape(-1)
+        for n, g, periodic in zip(self.shape, self.rates, self.periodic, strict=True):
+            inner = g.reshape(-1)[0 if periodic else 1 : -1]  # the seam of a periodic axis is a face like the others
             if g.size != n + 1 or (inner != inner[:1]).any():
                 return None
             if n > 1 and inner[0] == 0 and g.any():  # walls that lose salt beside shut faces: no ghost expresses it
@@ -238,8 +238,8 @@ def inflow(u: Array, faces: tuple[Array, ...], periodic: tuple[bool, ...], keep:
         number(keep),
         number(0),
     )
-    parts = -(-u.size // SMALLEST_SHARE)
-    work = (*given, out.reshape(-1), min(max(2 * parts, 1), u.shape[0]), np.zeros(1, np.int64))
+    parts = min(2 * u.size // SMALLEST_SHARE, given[4])
+    work = (*given, out.reshape(-1), max(1, parts), np.zeros(1, np.int64))
     if parts > 1:
         _threads.together(_loops.inflow_together, _loops.inflow, *work)
     else:
