@@ -64,29 +64,28 @@ def sum_band(block, start, pitch, floor, weights, kernel, depth, height, width, 
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def sum_block(block, pitch, floor, weights, kernel, depth, height, width, out, corner, stride, high, wide, spare):
-    """Sum `high` by `wide` places with the kernel at ``weights[kernel]``, into flat `out` from `corner` on."""
+def sum_rows(block, start, pitch, floor, weights, kernel, depth, height, width, out, corner, stride, high, wide, spare):
+    """Sum `high` (at most ROWS) by `wide` places with the kernel at ``weights[kernel]``, into ``out[corner:]``."""
     tile_width = TILE_BYTES // block.itemsize
     group = GROUP * tile_width
-    for y in range(0, high, ROWS):
-        for x in range(0, wide, group):
-            part = min(group, wide - x)
-            full = part // tile_width if y + ROWS <= high else 0
-            done = full * tile_width
-            start, into = np.uintp(y) * pitch + np.uintp(x), corner + y * stride + x
-            sum_band(
-                block, start, pitch, floor, weights, kernel, depth, height, width,
-                out, np.uintp(into), np.uintp(stride), np.uintp(full),
-            )  # fmt: skip
-            if done == part:
-                continue
-            sum_band(  # tiles that are not full: sum beside the result and copy what belongs there
-                block, start + np.uintp(done), pitch, floor, weights, kernel, depth, height, width,
-                spare, np.uintp(0), np.uintp(group), np.uintp(-(-(part - done) // tile_width)),
-            )  # fmt: skip
-            for row in range(min(ROWS, high - y)):
-                for i in range(done, part):
-                    out[into + row * stride + i] = spare[row * group + i - done]
+    for x in range(0, wide, group):
+        part = min(group, wide - x)
+        full = part // tile_width if high == ROWS else 0
+        done = full * tile_width
+        begin, into = start + np.uintp(x), corner + x
+        sum_band(
+            block, begin, pitch, floor, weights, kernel, depth, height, width,
+            out, np.uintp(into), np.uintp(stride), np.uintp(full),
+        )  # fmt: skip
+        if done == part:
+            continue
+        sum_band(  # tiles that are not full: sum beside the result and copy what belongs there
+            block, begin + np.uintp(done), pitch, floor, weights, kernel, depth, height, width,
+            spare, np.uintp(0), np.uintp(group), np.uintp(-(-(part - done) // tile_width)),
+        )  # fmt: skip
+        for row in range(high):
+            for i in range(done, part):
+                out[into + row * stride + i] = spare[row * group + i - done]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -124,13 +123,14 @@ def correlate_blocks(stack, bank, planes, rows, columns, before, out, scratch, t
                 rows, columns, y0, high + tall - 1, before, x0,
                 block, np.uintp(dz) * floor, pitch, wide + broad - 1,
             )  # fmt: skip
-        for k in range(k0, min(kernels, k0 + KERNELS_A_TURN)):
-            corner = (((k * fields + b) * out_planes + z) * out_rows + y0) * out_columns + x0
-            kernel = np.uintp(k) * depth * height * width
-            sum_block(
-                block, pitch, floor, weights, kernel, depth, height, width,
-                sums, corner, out_columns, high, wide, spare,
-            )  # fmt: skip
+        for y in range(0, high, ROWS):  # each band for all kernels, while the fastest cache holds it
+            for k in range(k0, min(kernels, k0 + KERNELS_A_TURN)):
+                corner = (((k * fields + b) * out_planes + z) * out_rows + y0 + y) * out_columns + x0
+                kernel = np.uintp(k) * depth * height * width
+                sum_rows(
+                    block, np.uintp(y) * pitch, pitch, floor, weights, kernel, depth, height, width,
+                    sums, corner, out_columns, min(ROWS, high - y), wide, spare,
+                )  # fmt: skip
         turn = add(taken, 0, 1)
 
 
