@@ -7,7 +7,7 @@ from numba import njit
 
 from diffuseconv._jit.atomic import add
 from diffuseconv._jit.crew import shared
-from diffuseconv._jit.tile import MOST_TAPS, ROWS, TILE_BYTES, add_taps
+from diffuseconv._jit.tile import MOST_TAPS, NARROW_BYTES, ROWS, TILE_BYTES, add_taps
 
 BLOCK_ROWS, BLOCK_COLUMNS = 16, 512  # of sums; with a 15 x 15 kernel they read 130 kB, which stays in a fast cache
 KERNELS_A_TURN = 8  # of a bank: threads share few large blocks unevenly
@@ -53,39 +53,44 @@ def continue_rows(cells, plane, size, sign, rows, columns, y0, tall, before, fir
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def sum_band(block, start, pitch, floor, weights, kernel, depth, height, width, target, corner, stride, tiles):
+def sum_band(block, start, pitch, floor, weights, kernel, depth, height, width, target, corner, stride, tiles, narrow):
     """Sum over all taps for a band of tiles; rows of the block lie `pitch`, its planes `floor` values apart."""
     for dz in range(depth):
         for dy in range(np.uintp(0), height, np.uintp(MOST_TAPS)):
             begin = start + dz * floor + dy * pitch
             first = kernel + (dz * height + dy) * width
             taps = min(height - dy, np.uintp(MOST_TAPS))
-            add_taps(block, begin, pitch, weights, first, taps, width, target, corner, stride, tiles, dz + dy == 0)
+            fresh = dz + dy == 0
+            add_taps(block, begin, pitch, weights, first, taps, width, target, corner, stride, tiles, narrow, fresh)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def sum_rows(block, start, pitch, floor, weights, kernel, depth, height, width, out, corner, stride, high, wide, spare):
     """Sum `high` (at most ROWS) by `wide` places with the kernel at ``weights[kernel]``, into ``out[corner:]``."""
-    tile_width = TILE_BYTES // block.itemsize
+    tile_width, narrow_width = TILE_BYTES // block.itemsize, NARROW_BYTES // block.itemsize
     group = GROUP * tile_width
     for x in range(0, wide, group):
         part = min(group, wide - x)
-        full = part // tile_width if high == ROWS else 0
-        done = full * tile_width
-        begin, into = start + np.uintp(x), corner + x
-        sum_band(
-            block, begin, pitch, floor, weights, kernel, depth, height, width,
-            out, np.uintp(into), np.uintp(stride), np.uintp(full),
-        )  # fmt: skip
-        if done == part:
-            continue
-        sum_band(  # tiles that are not full: sum beside the result and copy what belongs there
-            block, begin + np.uintp(done), pitch, floor, weights, kernel, depth, height, width,
-            spare, np.uintp(0), np.uintp(group), np.uintp(-(-(part - done) // tile_width)),
-        )  # fmt: skip
+        full, begin, into = part // tile_width, start + np.uintp(x), corner + x
+        rest, done = np.uintp(-(-(part % tile_width) // narrow_width)), np.uintp(full * tile_width)
+        if high == ROWS:
+            sum_band(
+                block, begin, pitch, floor, weights, kernel, depth, height, width,
+                out, np.uintp(into), np.uintp(stride), np.uintp(full), False,
+            )  # fmt: skip
+        else:  # what is not full is summed beside the result, and what belongs there copied
+            sum_band(
+                block, begin, pitch, floor, weights, kernel, depth, height, width,
+                spare, np.uintp(0), np.uintp(group), np.uintp(full), False,
+            )  # fmt: skip
+        if rest > 0:
+            sum_band(
+                block, begin + done, pitch, floor, weights, kernel, depth, height, width,
+                spare, done, np.uintp(group), rest, True,
+            )  # fmt: skip
         for row in range(high):
-            for i in range(done, part):
-                out[into + row * stride + i] = spare[row * group + i - done]
+            for i in range(full * tile_width if high == ROWS else 0, part):
+                out[into + row * stride + i] = spare[row * group + i]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

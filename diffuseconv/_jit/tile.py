@@ -14,12 +14,12 @@ from numba.extending import intrinsic, overload
 
 WIDE = bool(get_host_cpu_features().get("avx512f"))  # 32 registers, each of which holds a whole vector
 ROWS = 8 if WIDE else 4  # rows of a tile: each value that is loaded serves up to ROWS sums (1.03 times quicker than 4)
-VECTORS = 2  # vectors of 64 bytes in each row of a tile
-TILE_BYTES = 64 * VECTORS
+TILE, NARROW_TILE = (64, 2), (32, 1)  # bytes of a vector, vectors in each row of a tile; narrow ones are for the rest
+TILE_BYTES, NARROW_BYTES = 64 * 2, 32
 MOST_TAPS = 8  # kernel rows that one call may add
 
 
-def add_taps(source, start, pitch, weights, first, height, width, target, corner, stride, tiles, fresh):
+def add_taps(source, start, pitch, weights, first, height, width, target, corner, stride, tiles, narrow, fresh):
     """Add some rows of a kernel to a band of tiles, ROWS high; all arrays are flat.
 
     ``target[corner + y stride + x]`` grows by the sum of ``weights[first + dy width + dx]`` times
@@ -27,7 +27,7 @@ def add_taps(source, start, pitch, weights, first, height, width, target, corner
     sums begin at 0 rather than at the target's old values.
     """
     for y in range(ROWS):
-        for x in range(int(tiles) * TILE_BYTES // source.itemsize):
+        for x in range(int(tiles) * (NARROW_BYTES if narrow else TILE_BYTES) // source.itemsize):
             total = 0.0 if fresh else target[corner + y * stride + x]
             for dx in range(width):
                 for dy in range(height):
@@ -36,45 +36,61 @@ def add_taps(source, start, pitch, weights, first, height, width, target, corner
 
 
 @overload(add_taps)
-def _compiled_add_taps(source, start, pitch, weights, first, height, width, target, corner, stride, tiles, fresh):
-    def compiled(source, start, pitch, weights, first, height, width, target, corner, stride, tiles, fresh):
-        _add_taps(source, start, pitch, weights, first, height, width, target, corner, stride, tiles, fresh)
+def _compiled_add_taps(
+    source, start, pitch, weights, first, height, width, target, corner, stride, tiles, narrow, fresh
+):
+    def compiled(source, start, pitch, weights, first, height, width, target, corner, stride, tiles, narrow, fresh):
+        if narrow:
+            _add_narrow(source, start, pitch, weights, first, height, width, target, corner, stride, tiles, fresh)
+        else:
+            _add_wide(source, start, pitch, weights, first, height, width, target, corner, stride, tiles, fresh)
 
     return compiled
 
 
-@intrinsic
-def _add_taps(typing, source, start, pitch, weights, first, height, width, target, corner, stride, tiles, fresh):
-    """`add_taps` with the rows of the kernel and of the tile unrolled; tiles and kernel columns are loops."""
-    index = types.uintp
-    arguments = (source, index, index, weights, index, index, index, target, index, index, index, types.boolean)
+def _adder(size, vectors):
+    """Make `add_taps` for tiles of so many vectors of so many bytes."""
 
-    def generate(context, builder, signature, values):
-        given = dict(zip(add_taps.__code__.co_varnames, values, strict=False))
-        for name, kind in (("source", source), ("weights", weights), ("target", target)):
-            given[name] = context.make_array(kind)(context, builder, given[name]).data
-        lanes = 64 // (source.dtype.bitwidth // 8)
-        done = builder.append_basic_block("done")
-        switch = builder.switch(given["height"], done)
-        for rows in range(1, MOST_TAPS + 1):
-            case = builder.append_basic_block(f"rows{rows}")
-            switch.add_case(ir.Constant(given["height"].type, rows), case)
-            builder.position_at_end(case)
-            with cgutils.for_range(builder, given["tiles"]) as loop:
-                shift = builder.mul(loop.index, ir.Constant(loop.index.type, lanes * VECTORS))
-                moved = {name: builder.add(given[name], shift) for name in ("start", "corner")}
-                _one_tile(builder, lanes, rows, **{**given, **moved})
-            builder.branch(done)
-        builder.position_at_end(done)
-        return context.get_dummy_value()
+    @intrinsic
+    def add(typing, source, start, pitch, weights, first, height, width, target, corner, stride, tiles, fresh):
+        """Unroll the rows of the kernel and of the tile; tiles and kernel columns are loops."""
+        index = types.uintp
+        arguments = (source, index, index, weights, index, index, index, target, index, index, index, types.boolean)
+        names = ("source", "start", "pitch", "weights", "first", "height", "width", "target", "corner", "stride")
 
-    return types.void(*arguments), generate
+        def generate(context, builder, signature, values):
+            given = dict(zip((*names, "tiles", "fresh"), values, strict=True))
+            for name, kind in (("source", source), ("weights", weights), ("target", target)):
+                given[name] = context.make_array(kind)(context, builder, given[name]).data
+            itemsize = source.dtype.bitwidth // 8
+            lanes = size // itemsize
+            done = builder.append_basic_block("done")
+            switch = builder.switch(given["height"], done)
+            for rows in range(1, MOST_TAPS + 1):
+                case = builder.append_basic_block(f"rows{rows}")
+                switch.add_case(ir.Constant(given["height"].type, rows), case)
+                builder.position_at_end(case)
+                with cgutils.for_range(builder, given["tiles"]) as loop:
+                    shift = builder.mul(loop.index, ir.Constant(loop.index.type, lanes * vectors))
+                    moved = {name: builder.add(given[name], shift) for name in ("start", "corner")}
+                    _one_tile(builder, itemsize, lanes, vectors, rows, **{**given, **moved})
+                builder.branch(done)
+            builder.position_at_end(done)
+            return context.get_dummy_value()
+
+        return types.void(*arguments), generate
+
+    return add
 
 
-def _one_tile(builder, lanes, rows, source, start, pitch, weights, first, width, target, corner, stride, fresh, **_):
+_add_wide, _add_narrow = _adder(*TILE), _adder(*NARROW_TILE)
+
+
+def _one_tile(
+    builder, size, lanes, vectors, rows, source, start, pitch, weights, first, width, target, corner, stride, fresh, **_
+):
     """Write one tile's sums over `rows` kernel rows."""
     vector = ir.VectorType(source.type.pointee, lanes)
-    size = 64 // lanes
 
     def constant(value):
         return ir.Constant(start.type, value)
@@ -82,7 +98,7 @@ def _one_tile(builder, lanes, rows, source, start, pitch, weights, first, width,
     def line(base, begin, step, row):
         """Point to the vectors of one row."""
         begin = builder.add(begin, builder.mul(step, constant(row)))
-        places = [builder.add(begin, constant(lanes * v)) for v in range(VECTORS)]
+        places = [builder.add(begin, constant(lanes * v)) for v in range(vectors)]
         return [builder.bitcast(builder.gep(base, [place]), vector.as_pointer()) for place in places]
 
     places = [place for row in range(ROWS) for place in line(target, corner, stride, row)]
@@ -116,7 +132,7 @@ def _one_tile(builder, lanes, rows, source, start, pitch, weights, first, width,
             value = builder.load(place, align=size)
             for row in range(max(0, y - rows + 1), min(ROWS, y + 1)):
                 product = builder.fmul(spread[y - row], value, flags=("contract",))
-                sums[row * VECTORS + v] = builder.fadd(sums[row * VECTORS + v], product, flags=("contract",))
+                sums[row * vectors + v] = builder.fadd(sums[row * vectors + v], product, flags=("contract",))
     following = builder.add(column, constant(1))
     for phi, value in zip((column, *held), (following, *sums), strict=True):
         phi.add_incoming(value, columns)
