@@ -11,7 +11,7 @@ from diffuseconv._jit.tile import MOST_TAPS, NARROW_BYTES, ROWS, TILE_BYTES, add
 
 BLOCK_ROWS, BLOCK_COLUMNS = 16, 512  # of sums; with a 15 x 15 kernel they read 130 kB, which stays in a fast cache
 KERNELS_A_TURN = 8  # of a bank: threads share few large blocks unevenly
-GROUP = 16  # tiles side by side: for every 8 rows of a kernel they read 25 kB, which the fastest cache holds
+GROUP = 8  # tiles side by side: for every 8 rows of a kernel they read 16 kB, which the fastest cache holds
 APART = 16  # keeps rows of a block from lying 4096 bytes apart, where a cache holds only a few of them
 
 
@@ -65,32 +65,32 @@ def sum_band(block, start, pitch, floor, weights, kernel, depth, height, width, 
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def sum_rows(block, start, pitch, floor, weights, kernel, depth, height, width, out, corner, stride, high, wide, spare):
-    """Sum `high` (at most ROWS) by `wide` places with the kernel at ``weights[kernel]``, into ``out[corner:]``."""
+def sum_group(
+    block, start, pitch, floor, weights, kernel, depth, height, width, out, corner, stride, high, wide, spare
+):
+    """Sum `high` (at most ROWS) by `wide` (at most a group) places for ``weights[kernel]``, into ``out[corner:]``."""
     tile_width, narrow_width = TILE_BYTES // block.itemsize, NARROW_BYTES // block.itemsize
     group = GROUP * tile_width
-    for x in range(0, wide, group):
-        part = min(group, wide - x)
-        full, begin, into = part // tile_width, start + np.uintp(x), corner + x
-        rest, done = np.uintp(-(-(part % tile_width) // narrow_width)), np.uintp(full * tile_width)
-        if high == ROWS:
-            sum_band(
-                block, begin, pitch, floor, weights, kernel, depth, height, width,
-                out, np.uintp(into), np.uintp(stride), np.uintp(full), False,
-            )  # fmt: skip
-        else:  # what is not full is summed beside the result, and what belongs there copied
-            sum_band(
-                block, begin, pitch, floor, weights, kernel, depth, height, width,
-                spare, np.uintp(0), np.uintp(group), np.uintp(full), False,
-            )  # fmt: skip
-        if rest > 0:
-            sum_band(
-                block, begin + done, pitch, floor, weights, kernel, depth, height, width,
-                spare, done, np.uintp(group), rest, True,
-            )  # fmt: skip
-        for row in range(high):
-            for i in range(full * tile_width if high == ROWS else 0, part):
-                out[into + row * stride + i] = spare[row * group + i]
+    full = wide // tile_width
+    rest, done = np.uintp(-(-(wide % tile_width) // narrow_width)), np.uintp(full * tile_width)
+    if high == ROWS:
+        sum_band(
+            block, start, pitch, floor, weights, kernel, depth, height, width,
+            out, np.uintp(corner), np.uintp(stride), np.uintp(full), False,
+        )  # fmt: skip
+    else:  # what is not full is summed beside the result, and what belongs there copied
+        sum_band(
+            block, start, pitch, floor, weights, kernel, depth, height, width,
+            spare, np.uintp(0), np.uintp(group), np.uintp(full), False,
+        )  # fmt: skip
+    if rest > 0:
+        sum_band(
+            block, start + done, pitch, floor, weights, kernel, depth, height, width,
+            spare, done, np.uintp(group), rest, True,
+        )  # fmt: skip
+    for row in range(high):
+        for i in range(full * tile_width if high == ROWS else 0, wide):
+            out[corner + row * stride + i] = spare[row * group + i]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -106,6 +106,7 @@ def correlate_blocks(stack, bank, planes, rows, columns, before, out, scratch, t
     _, fields, out_planes, out_rows, out_columns = out.shape
     _, in_planes, in_rows, in_columns = stack.shape
     pitch, floor = np.uintp(pitch_of(out_columns, broad)), np.uintp(floor_of(out_columns, tall, broad))
+    group = GROUP * TILE_BYTES // stack.itemsize
     cells, sums, weights = stack.reshape(-1), out.reshape(-1), bank.reshape(-1)
     down, across = -(-out_rows // BLOCK_ROWS), -(-out_columns // BLOCK_COLUMNS)
     turns = -(-kernels // KERNELS_A_TURN)
@@ -128,14 +129,15 @@ def correlate_blocks(stack, bank, planes, rows, columns, before, out, scratch, t
                 rows, columns, y0, high + tall - 1, before, x0,
                 block, np.uintp(dz) * floor, pitch, wide + broad - 1,
             )  # fmt: skip
-        for y in range(0, high, ROWS):  # each band for all kernels, while the fastest cache holds it
-            for k in range(k0, min(kernels, k0 + KERNELS_A_TURN)):
-                corner = (((k * fields + b) * out_planes + z) * out_rows + y0 + y) * out_columns + x0
-                kernel = np.uintp(k) * depth * height * width
-                sum_rows(
-                    block, np.uintp(y) * pitch, pitch, floor, weights, kernel, depth, height, width,
-                    sums, corner, out_columns, min(ROWS, high - y), wide, spare,
-                )  # fmt: skip
+        for y in range(0, high, ROWS):
+            for x in range(0, wide, group):  # each group for all kernels, while the fastest cache holds it
+                for k in range(k0, min(kernels, k0 + KERNELS_A_TURN)):
+                    corner = (((k * fields + b) * out_planes + z) * out_rows + y0 + y) * out_columns + x0 + x
+                    sum_group(
+                        block, np.uintp(y) * pitch + np.uintp(x), pitch, floor,
+                        weights, np.uintp(k) * depth * height * width, depth, height, width,
+                        sums, corner, out_columns, min(ROWS, high - y), min(group, wide - x), spare,
+                    )  # fmt: skip
         turn = add(taken, 0, 1)
 
 
