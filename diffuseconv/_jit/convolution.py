@@ -7,7 +7,7 @@ from numba import njit
 
 from diffuseconv._jit.atomic import add
 from diffuseconv._jit.crew import shared
-from diffuseconv._jit.tile import MOST_TAPS, NARROW_BYTES, ROWS, TILE_BYTES, add_taps
+from diffuseconv._jit.tile import LOW, LOW_ROWS, MOST_TAPS, NARROW, NARROW_BYTES, ROWS, TILE_BYTES, WHOLE, add_taps
 
 BLOCK_ROWS, BLOCK_COLUMNS = 16, 512  # of sums; with a 15 x 15 kernel they read 130 kB, which stays in a fast cache
 KERNELS_A_TURN = 8  # of a bank: threads share few large blocks unevenly
@@ -53,7 +53,7 @@ def continue_rows(cells, plane, size, sign, rows, columns, y0, tall, before, fir
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def sum_band(block, start, pitch, floor, weights, kernel, depth, height, width, target, corner, stride, tiles, narrow):
+def sum_band(block, start, pitch, floor, weights, kernel, depth, height, width, target, corner, stride, tiles, shape):
     """Sum over all taps for a band of tiles; rows of the block lie `pitch`, its planes `floor` values apart."""
     for dz in range(depth):
         for dy in range(np.uintp(0), height, np.uintp(MOST_TAPS)):
@@ -61,7 +61,7 @@ def sum_band(block, start, pitch, floor, weights, kernel, depth, height, width, 
             first = kernel + (dz * height + dy) * width
             taps = min(height - dy, np.uintp(MOST_TAPS))
             fresh = dz + dy == 0
-            add_taps(block, begin, pitch, weights, first, taps, width, target, corner, stride, tiles, narrow, fresh)
+            add_taps(block, begin, pitch, weights, first, taps, width, target, corner, stride, tiles, shape, fresh)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -76,17 +76,17 @@ def sum_group(
     if high == ROWS:
         sum_band(
             block, start, pitch, floor, weights, kernel, depth, height, width,
-            out, np.uintp(corner), np.uintp(stride), np.uintp(full), False,
+            out, np.uintp(corner), np.uintp(stride), np.uintp(full), WHOLE,
         )  # fmt: skip
     else:  # what is not full is summed beside the result, and what belongs there copied
         sum_band(
             block, start, pitch, floor, weights, kernel, depth, height, width,
-            spare, np.uintp(0), np.uintp(group), np.uintp(full), False,
+            spare, np.uintp(0), np.uintp(group), np.uintp(full), LOW if high <= LOW_ROWS else WHOLE,
         )  # fmt: skip
     if rest > 0:
         sum_band(
             block, start + done, pitch, floor, weights, kernel, depth, height, width,
-            spare, done, np.uintp(group), rest, True,
+            spare, done, np.uintp(group), rest, NARROW,
         )  # fmt: skip
     for row in range(high):
         for i in range(full * tile_width if high == ROWS else 0, wide):

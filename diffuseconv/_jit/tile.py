@@ -14,20 +14,21 @@ from numba.extending import intrinsic, overload
 
 WIDE = bool(get_host_cpu_features().get("avx512f"))  # 32 registers, each of which holds a whole vector
 ROWS = 8 if WIDE else 4  # rows of a tile: each value that is loaded serves up to ROWS sums (1.03 times quicker than 4)
-TILE, NARROW_TILE = (64, 2), (32, 1)  # bytes of a vector, vectors in each row of a tile; narrow ones are for the rest
+LOW_ROWS = ROWS // 2  # of the tiles for what is left at the bottom
 TILE_BYTES, NARROW_BYTES = 64 * 2, 32
+WHOLE, NARROW, LOW = 0, 1, 2  # shapes of tiles
 MOST_TAPS = 8  # kernel rows that one call may add
 
 
-def add_taps(source, start, pitch, weights, first, height, width, target, corner, stride, tiles, narrow, fresh):
-    """Add some rows of a kernel to a band of tiles, ROWS high; all arrays are flat.
+def add_taps(source, start, pitch, weights, first, height, width, target, corner, stride, tiles, shape, fresh):
+    """Add some rows of a kernel to a band of tiles of one of three shapes, WHOLE, NARROW or LOW; all arrays are flat.
 
     ``target[corner + y stride + x]`` grows by the sum of ``weights[first + dy width + dx]`` times
     ``source[start + (y + dy) pitch + x + dx]`` over `height` (1 to MOST_TAPS) rows of `width` taps. If `fresh`, the
     sums begin at 0 rather than at the target's old values.
     """
-    for y in range(ROWS):
-        for x in range(int(tiles) * (NARROW_BYTES if narrow else TILE_BYTES) // source.itemsize):
+    for y in range(LOW_ROWS if shape == LOW else ROWS):
+        for x in range(int(tiles) * (NARROW_BYTES if shape == NARROW else TILE_BYTES) // source.itemsize):
             total = 0.0 if fresh else target[corner + y * stride + x]
             for dx in range(width):
                 for dy in range(height):
@@ -37,19 +38,21 @@ def add_taps(source, start, pitch, weights, first, height, width, target, corner
 
 @overload(add_taps)
 def _compiled_add_taps(
-    source, start, pitch, weights, first, height, width, target, corner, stride, tiles, narrow, fresh
+    source, start, pitch, weights, first, height, width, target, corner, stride, tiles, shape, fresh
 ):
-    def compiled(source, start, pitch, weights, first, height, width, target, corner, stride, tiles, narrow, fresh):
-        if narrow:
+    def compiled(source, start, pitch, weights, first, height, width, target, corner, stride, tiles, shape, fresh):
+        if shape == NARROW:
             _add_narrow(source, start, pitch, weights, first, height, width, target, corner, stride, tiles, fresh)
+        elif shape == LOW:
+            _add_low(source, start, pitch, weights, first, height, width, target, corner, stride, tiles, fresh)
         else:
-            _add_wide(source, start, pitch, weights, first, height, width, target, corner, stride, tiles, fresh)
+            _add_whole(source, start, pitch, weights, first, height, width, target, corner, stride, tiles, fresh)
 
     return compiled
 
 
-def _adder(size, vectors):
-    """Make `add_taps` for tiles of so many vectors of so many bytes."""
+def _adder(size, vectors, tall):
+    """Make `add_taps` for tiles of `tall` rows of `vectors` vectors of `size` bytes."""
 
     @intrinsic
     def add(typing, source, start, pitch, weights, first, height, width, target, corner, stride, tiles, fresh):
@@ -73,7 +76,7 @@ def _adder(size, vectors):
                 with cgutils.for_range(builder, given["tiles"]) as loop:
                     shift = builder.mul(loop.index, ir.Constant(loop.index.type, lanes * vectors))
                     moved = {name: builder.add(given[name], shift) for name in ("start", "corner")}
-                    _one_tile(builder, itemsize, lanes, vectors, rows, **{**given, **moved})
+                    _one_tile(builder, itemsize, lanes, vectors, tall, rows, **{**given, **moved})
                 builder.branch(done)
             builder.position_at_end(done)
             return context.get_dummy_value()
@@ -83,11 +86,27 @@ def _adder(size, vectors):
     return add
 
 
-_add_wide, _add_narrow = _adder(*TILE), _adder(*NARROW_TILE)
+_add_whole, _add_narrow, _add_low = _adder(64, 2, ROWS), _adder(32, 1, ROWS), _adder(64, 2, LOW_ROWS)
 
 
 def _one_tile(
-    builder, size, lanes, vectors, rows, source, start, pitch, weights, first, width, target, corner, stride, fresh, **_
+    builder,
+    size,
+    lanes,
+    vectors,
+    tall,
+    rows,
+    source,
+    start,
+    pitch,
+    weights,
+    first,
+    width,
+    target,
+    corner,
+    stride,
+    fresh,
+    **_,
 ):
     """Write one tile's sums over `rows` kernel rows."""
     vector = ir.VectorType(source.type.pointee, lanes)
@@ -101,7 +120,7 @@ def _one_tile(
         places = [builder.add(begin, constant(lanes * v)) for v in range(vectors)]
         return [builder.bitcast(builder.gep(base, [place]), vector.as_pointer()) for place in places]
 
-    places = [place for row in range(ROWS) for place in line(target, corner, stride, row)]
+    places = [place for row in range(tall) for place in line(target, corner, stride, row)]
     before = builder.block
     sums = [ir.Constant(vector, None)] * len(places)
     with builder.if_then(builder.not_(fresh)):
@@ -127,10 +146,10 @@ def _one_tile(
         weight = builder.load(builder.gep(weights, [place]))
         lane = builder.insert_element(ir.Constant(vector, ir.Undefined), weight, ir.Constant(ir.IntType(32), 0))
         spread.append(builder.shuffle_vector(lane, lane, ir.Constant(ir.VectorType(ir.IntType(32), lanes), None)))
-    for y in range(rows + ROWS - 1):
+    for y in range(rows + tall - 1):
         for v, place in enumerate(line(source, builder.add(start, column), pitch, y)):
             value = builder.load(place, align=size)
-            for row in range(max(0, y - rows + 1), min(ROWS, y + 1)):
+            for row in range(max(0, y - rows + 1), min(tall, y + 1)):
                 product = builder.fmul(spread[y - row], value, flags=("contract",))
                 sums[row * vectors + v] = builder.fadd(sums[row * vectors + v], product, flags=("contract",))
     following = builder.add(column, constant(1))
