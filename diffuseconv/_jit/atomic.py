@@ -46,23 +46,18 @@ def claim(typing, flags, index):
     return types.boolean(flags, types.intp), generate
 
 
-@intrinsic
-def add(typing, numbers, index, change):
-    """Add to a number at once and give what it was."""
+def _at_once(operation):
+    """Make an intrinsic that changes a number without another thread coming between, and gives what it was."""
 
-    def generate(context, builder, signature, values):
-        place = _place(context, builder, numbers, *values[:2])
-        return builder.atomic_rmw("add", place, values[2], "seq_cst")
+    @intrinsic
+    def change(typing, numbers, index, value):
+        def generate(context, builder, signature, values):
+            place = _place(context, builder, numbers, *values[:2])
+            return builder.atomic_rmw(operation, place, values[2], "seq_cst")
 
-    return types.int64(numbers, types.intp, types.int64), generate
+        return types.int64(numbers, types.intp, types.int64), generate
+
+    return change
 
 
-@intrinsic
-def swap(typing, numbers, index, value):
-    """Write a number at once and give what it was."""
-
-    def generate(context, builder, signature, values):
-        place = _place(context, builder, numbers, *values[:2])
-        return builder.atomic_rmw("xchg", place, values[2], "seq_cst")
-
-    return types.int64(numbers, types.intp, types.int64), generate
+add, swap = _at_once("add"), _at_once("xchg")
