@@ -9,9 +9,7 @@ wraparound test in the inner loops.
 import numpy as np
 from numba import njit
 
-from diffuseconv._jit.atomic import add
-from diffuseconv._jit.crew import give_way, shared
-from diffuseconv._jit.turns import FINISHED, NOTHING, PATIENCE, copy_cells, end_turn, take_turn
+from diffuseconv._jit.turns import fetch_halos, leave_edges, marching
 from diffuseconv._jit.vector import BYTES, after_last, from_second, load, product_minus, store
 
 MARGIN = np.uintp(8)
@@ -114,55 +112,32 @@ def recur(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def march_strips(
-    u, g0, g1, g2, rows, size, stride, wrap1, wrap2, weights, ends, depth, totals,
-    starts, bounds, beside, edges, k, steps, batch, progress, taken, entered,
-):  # fmt: skip
-    """Take terms on all strips, `batch` at a time, beside other threads that do the same; say whether all is done.
-
-    Strips and what they leave for each other are those of `diffuseconv._jit.explicit.march_strips`, with planes for
-    rows and two fields; strip `s` begins at plane ``starts[s]`` of `totals`.
-    """
-    laps = -(-steps // batch)
-    plane, half, halo = rows * stride, u.shape[1] // 2, edges.shape[4]
-    prefer, patience = add(entered, 0, 1), PATIENCE
-    while patience > 0:
-        s = take_turn(progress, taken, beside, laps, prefer)
-        if s == FINISHED:
-            return True
-        if s == NOTHING:
-            patience -= 1
-            continue
-        lap, (low, high, planes), (above, below) = progress[s], bounds[s], beside[s]
-        for f in range(2):
-            if above >= 0:
-                copy_cells(edges[lap % 2, above, 1, f], 0, u[s], f * half + plane, halo)
-            if below >= 0:
-                copy_cells(edges[lap % 2, below, 0, f], 0, u[s], f * half + high * plane, halo)
-        done = lap * batch
-        recur(
-            u[s], g0[s], g1[s], g2[s], planes, rows, size, stride, wrap1, wrap2, weights, ends,
-            k + done, min(batch, steps - done), depth, low - 1, high - low, totals, starts[s],
-        )  # fmt: skip
-        for f in range(2):
-            copy_cells(u[s], f * half + low * plane, edges[(lap + 1) % 2, s, 0, f], 0, halo)
-            copy_cells(u[s], f * half + high * plane - halo, edges[(lap + 1) % 2, s, 1, f], 0, halo)
-        end_turn(progress, taken, s)
-        patience = PATIENCE
-    return False
+def lap(s, k, given):
+    """Take terms on strip `s`, the `k`-th time `batch` of them after term `begin`; it begins at plane ``starts[s]``."""
+    (
+        u, g0, g1, g2, rows, size, stride, wrap1, wrap2, weights, ends, depth, totals,
+        starts, bounds, beside, edges, begin, steps, batch,
+    ) = given  # fmt: skip
+    plane, half, (low, high, planes), (above, below) = rows * stride, u.shape[1] // 2, bounds[s], beside[s]
+    fetch_halos(u[s], half, plane, high, edges[k % 2], above, below)
+    done = k * batch
+    recur(
+        u[s], g0[s], g1[s], g2[s], planes, rows, size, stride, wrap1, wrap2, weights, ends,
+        begin + done, min(batch, steps - done), depth, low - 1, high - low, totals, starts[s],
+    )  # fmt: skip
+    leave_edges(u[s], half, plane, low, high, edges[(k + 1) % 2, s])
 
 
-@njit(nogil=True)
-def march_on(given):
-    """March until all is done."""
-    while not march_strips(*given):
-        give_way()
-
-
-share_march = shared(march_on)
+march, share_march = marching(lap)
 
 
 @njit(nogil=True, cache=True)
-def march_together(crew, seats, *given):
+def march_strips(beside, laps, progress, taken, entered, *given):
+    """March until all is done or other threads hold what is left; say whether all is done."""
+    return march(beside, laps, progress, taken, entered, given)
+
+
+@njit(nogil=True, cache=True)
+def march_together(crew, seats, beside, laps, progress, taken, entered, *given):
     """March with the help of a crew."""
-    share_march(crew, seats, (given,))
+    share_march(crew, seats, (beside, laps, progress, taken, entered, given))

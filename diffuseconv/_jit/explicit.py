@@ -9,9 +9,7 @@ Unsigned indices spare a wraparound test in the inner loops.
 import numpy as np
 from numba import njit
 
-from diffuseconv._jit.atomic import add
-from diffuseconv._jit.crew import give_way, shared
-from diffuseconv._jit.turns import FINISHED, NOTHING, PATIENCE, copy_cells, end_turn, take_turn
+from diffuseconv._jit.turns import copy_cells, fetch_halos, leave_edges, marching
 from diffuseconv._jit.vector import BYTES, after_last, from_second, load, plus_product, product_minus, spread, store
 
 MARGIN = np.uintp(16)
@@ -137,59 +135,33 @@ def steps_2d(
                     for waiting in range(max(0, pair - 1), pair + 1 if pair == pairs - 1 else pair):
                         place = np.uintp(begin + 2 * waiting) * stride + MARGIN
                         kept = level_ring + np.uintp(2 * (waiting % 3)) * stride
-                        for j in range(stride + stride):
-                            u[place - MARGIN + j] = u[kept - MARGIN + j]
+                        copy_cells(u, kept - MARGIN, u, place - MARGIN, stride + stride)
         todo -= levels
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def march_strips(
-    u, ring, size, stride, g0, g1, r0, r1, two, added, wrap, ghosts, most,
-    bounds, beside, edges, steps, batch, progress, taken, entered,
-):  # fmt: skip
-    """Take explicit steps on all strips, `batch` at a time, beside other threads that do the same.
-
-    Say whether all is done; if not, other threads hold what is left and there was nothing to do for some time. Strip
-    `s` has ``bounds[s]`` (its first row, the one after its last, how many there are with its halos) and the strips
-    ``beside[s]`` above and below it, which left their outermost rows in ``edges[k % 2]`` before its batch `k`.
-    """
-    pitch, halo = np.int64(stride), edges.shape[3]
-    batches = -(-steps // batch)
-    prefer, patience = add(entered, 0, 1), PATIENCE
-    while patience > 0:
-        s = take_turn(progress, taken, beside, batches, prefer)
-        if s == FINISHED:
-            return True
-        if s == NOTHING:
-            patience -= 1
-            continue
-        k, (low, high, rows), (above, below) = progress[s], bounds[s], beside[s]
-        if above >= 0:
-            copy_cells(edges[k % 2, above, 1], 0, u[s], pitch, halo)
-        if below >= 0:
-            copy_cells(edges[k % 2, below, 0], 0, u[s], high * pitch, halo)
-        steps_2d(
-            u[s], ring, rows, size, stride, g0[s], g1[s], r0, r1, two, added[s], wrap, ghosts,
-            above < 0, below < 0, low, high, min(batch, steps - k * batch), most,
-        )  # fmt: skip
-        copy_cells(u[s], low * pitch, edges[(k + 1) % 2, s, 0], 0, halo)
-        copy_cells(u[s], high * pitch - halo, edges[(k + 1) % 2, s, 1], 0, halo)
-        end_turn(progress, taken, s)
-        patience = PATIENCE
-    return False
+def lap(s, k, given):
+    """Take explicit steps on strip `s`, the `k`-th time `batch` of them."""
+    u, ring, size, stride, g0, g1, r0, r1, two, added, wrap, ghosts, most, bounds, beside, edges, steps, batch = given
+    pitch, (low, high, rows), (above, below) = np.int64(stride), bounds[s], beside[s]
+    fetch_halos(u[s], 0, pitch, high, edges[k % 2], above, below)
+    steps_2d(
+        u[s], ring, rows, size, stride, g0[s], g1[s], r0, r1, two, added[s], wrap, ghosts,
+        above < 0, below < 0, low, high, min(batch, steps - k * batch), most,
+    )  # fmt: skip
+    leave_edges(u[s], 0, pitch, low, high, edges[(k + 1) % 2, s])
 
 
-@njit(nogil=True)
-def march_on(given):
-    """March until all is done."""
-    while not march_strips(*given):
-        give_way()
-
-
-share_march = shared(march_on)
+march, share_march = marching(lap)
 
 
 @njit(nogil=True, cache=True)
-def march_together(crew, seats, *given):
+def march_strips(beside, laps, progress, taken, entered, *given):
+    """March until all is done or other threads hold what is left; say whether all is done."""
+    return march(beside, laps, progress, taken, entered, given)
+
+
+@njit(nogil=True, cache=True)
+def march_together(crew, seats, beside, laps, progress, taken, entered, *given):
     """March with the help of a crew."""
-    share_march(crew, seats, (given,))
+    share_march(crew, seats, (beside, laps, progress, taken, entered, given))

@@ -233,7 +233,9 @@ def _sums(lattice: Lattice, rate: float, layout: _Layout, problem: _Problem, wei
     whole = batch * max(1, BATCH // vector.size // batch)
     for k in range(1, last, whole):
         strips.leave_edges((fields[:, 0], fields[:, 1]), edges[0])
-        halos.run(_loops.march_strips, _loops.march_together, (*given, *shared, k, min(whole, last - k), batch), strips)
+        steps = min(whole, last - k)
+        marching = (*given, *shared, k, steps, batch)
+        halos.run(_loops.march_strips, _loops.march_together, strips, -(-steps // batch), marching)
     return totals
 
 

@@ -72,8 +72,10 @@ def cut(planes: int, count: int, wrap: bool, halo: int, multiple: int = 1) -> St
     return Strips(parts, np.array(bounds), np.array(beside), halo)
 
 
-def run(march: Callable[..., bool], together: Callable[..., None], given: tuple[Any, ...], strips: Strips) -> None:
-    """March along all strips on all threads: ``march(*given, progress, taken, entered)`` until it says that it is done.
+def run(
+    march: Callable[..., bool], together: Callable[..., None], strips: Strips, laps: int, given: tuple[Any, ...]
+) -> None:
+    """Call ``march(beside, laps, progress, taken, entered, *given)`` on all threads until it says that all is done.
 
     ``together(crew, seats, ...)`` does the same with a crew.
     """
@@ -83,7 +85,7 @@ def run(march: Callable[..., bool], together: Callable[..., None], given: tuple[
         while not march(*given):
             time.sleep(1e-5)  # others are busy with all that is left: give way to them
 
-    given = (*given, progress, taken, np.zeros(1, np.int64))
+    given = (strips.beside, laps, progress, taken, np.zeros(1, np.int64), *given)
     if len(strips.parts) == 1:
         march_patiently(*given)
     else:

@@ -73,8 +73,9 @@ def march(lattice: Lattice, u: Array, steps: int, step: float) -> Array:
     while steps > 0:
         strips.leave_edges([cells], edges[0])
         taken = min(steps, max(1, BATCH // u.size))
-        marching = (*given, edges.reshape(2, count, 2, strips.halo * stride), taken, strips.halo or taken)
-        halos.run(_loops.march_strips, _loops.march_together, marching, strips)
+        batch = strips.halo or taken
+        marching = (*given, edges.reshape(2, count, 2, 1, strips.halo * stride), taken, batch)
+        halos.run(_loops.march_strips, _loops.march_together, strips, -(-taken // batch), marching)
         steps -= taken
     inner = slice(MARGIN, MARGIN + size)
     return np.concatenate([c[low:high, inner] for c, (low, high, _) in zip(cells, strips.bounds, strict=True)])
