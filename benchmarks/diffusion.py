@@ -1,4 +1,4 @@
-"""Diffusion on a square: explicit steps and the spectral leap beside py-pde, Devito, NumPy and scipy.ndimage.
+"""Diffusion on a square: explicit steps and the spectral explicit_steps beside py-pde, Devito, NumPy and scipy.ndimage.
 
 All contenders reach the same time. Those that would take too long run fewer steps, and their time is scaled up.
 """
@@ -98,7 +98,7 @@ def compare(size: int, steps: int, rounds: int, varied: bool) -> None:
     }
     if diffusivity is None:
         contenders["diffuseconv spectral"] = lambda: eq.evolve(u, steps * step, "spectral")
-        contenders["diffuseconv leap (the same steps at once)"] = lambda: eq.leap(u, steps, step)
+        contenders["diffuseconv explicit_steps (the same steps at once)"] = lambda: eq.explicit_steps(u, steps, step)
         contenders["NumPy slices"] = lambda: slices(u, step, few)
         contenders["scipy.ndimage.laplace"] = lambda: laplace(u, step, few)
     stepper = py_pde(u, step, diffusivity)

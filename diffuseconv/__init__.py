@@ -2,10 +2,18 @@
 
 from diffuseconv import boundary, kernels, learning, matching, quantum, spectrum, testing, timeseries
 from diffuseconv.convolution import convolution_method, convolve, correlate, feature_maps
-from diffuseconv.diffusion import Barrier, DiffusionEquation, Flux, Held, Mixed
+from diffuseconv.diffusion import Barrier, DiffusionEquation, Dirichlet, Neumann, Robin
 from diffuseconv.images import load_image, save_image
 from diffuseconv.interpretation import interpret
-from diffuseconv.measurement import draws_needed, ensemble, measure, measure_until, measurement_variance, scatter, walk
+from diffuseconv.measurement import (
+    draws_needed,
+    ensemble,
+    measure,
+    measure_until,
+    measurement_variance,
+    random_walk,
+    scatter,
+)
 from diffuseconv.movie import write_movie
 from diffuseconv.propagator import Propagator
 
@@ -14,10 +22,10 @@ __version__ = "0.1.0"
 __all__ = [
     "Barrier",
     "DiffusionEquation",
-    "Flux",
-    "Held",
-    "Mixed",
+    "Dirichlet",
+    "Neumann",
     "Propagator",
+    "Robin",
     "__version__",
     "boundary",
     "convolution_method",
@@ -35,11 +43,11 @@ __all__ = [
     "measure_until",
     "measurement_variance",
     "quantum",
+    "random_walk",
     "save_image",
     "scatter",
     "spectrum",
     "testing",
     "timeseries",
-    "walk",
     "write_movie",
 ]

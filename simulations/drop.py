@@ -120,7 +120,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         jump = dc.Propagator.heat(args.diffusivity, args.step, args.spacing)
         start = tanks(args.grains, args.size)
         chance = np.random.default_rng(args.rng)
-        walks = [dc.walk(tank, jump, args.frames - 1, rng=chance) for tank in start]
+        walks = [dc.random_walk(tank, jump, args.frames - 1, rng=chance) for tank in start]
         drawing = figure(1280, 720)
         drawing.text(0.045, 0.94, "A drop of salt, grain by grain", size=20, color=INK, va="center")
         time = drawing.text(0.985, 0.94, "", size=16, color=ORANGE, va="center", ha="right")

@@ -66,8 +66,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         files = outputs(args.output, "fourier_views")
         cells = args.cells
         portrait = photograph(args.image, (cells, cells)).astype(np.float32)
-        window = dc.spectrum.disc((cells, cells), cells / 4, edge=cells / 2)
-        seen = dc.spectrum.disc((cells, cells), cells / 2 - 3, edge=4)
+        window = dc.spectrum.radial_window((cells, cells), cells / 4, edge=cells / 2)
+        seen = dc.spectrum.radial_window((cells, cells), cells / 2 - 3, edge=4)
 
         def view(picture: Any) -> tuple[Any, Any]:
             """What is shown of a picture: itself in a round frame, and the inner half of its spectrum."""

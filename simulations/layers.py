@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         gap = np.abs(along - 0.72 * width) < 0.045 * width
         clay = (depth > 0.36 * args.depth + wave) & (depth < 0.62 * args.depth + 0.6 * wave) & ~gap
         eq = dc.DiffusionEquation(
-            np.where(clay, args.clay, args.sand), spacing, ((dc.Held(1.0), dc.Held(0.0)), "reflecting")
+            np.where(clay, args.clay, args.sand), spacing, ((dc.Dirichlet(1.0), dc.Dirichlet(0.0)), "reflecting")
         )
         u = np.zeros((rows, columns))
         end = eq.steady_state()

@@ -81,13 +81,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         source = fed * args.fed / (fed.sum() * spacing**2)
         gate = np.abs(y[:, -1] - 0.5) < 0.25
         # glass is a wall that only lets a flux of 0 through; the gate is one on which u is 0: a u + b D du/dn = 0
-        side = dc.Mixed(gate.astype(float), 1.0 - gate, 0.0)
+        side = dc.Robin(gate.astype(float), 1.0 - gate, 0.0)
         eq = dc.DiffusionEquation(
             args.diffusivity, spacing, ("reflecting", ("reflecting", side)), source=source, mask=water
         )
         u = np.zeros((rows, columns))
         end = eq.steady_state(u)
-        held = eq.total(end)
+        held = eq.total_mass(end)
         duration = 7 * held / args.fed  # the salt in the tank is renewed once in held / fed
         times = duration * np.linspace(0, 1, args.frames) ** 2
 
@@ -133,7 +133,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             nonlocal away
             for time, field in eq.frames(u, times):
                 leaves = float(eq.flux(field)[1][:, -1].sum()) * spacing
-                seen.append((time / length, eq.total(field), leaves))
+                seen.append((time / length, eq.total_mass(field), leaves))
                 away = float(np.abs(field - end).max() / end.max())
                 repaint(images[0], field)
                 repaint(images[1], np.maximum(np.abs(field - end), LEAST * end.max()))

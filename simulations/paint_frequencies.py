@@ -40,7 +40,7 @@ SMALL = ["--cells", "48", "--frames", "10"]
 
 def hidden(cells: int, frequency: tuple[int, int], radius: float) -> Any:
     """A mask that is 0 in a circle around a frequency and its opposite, and 1 elsewhere."""
-    spot = dc.spectrum.disc((cells, cells), radius, edge=radius)
+    spot = dc.spectrum.radial_window((cells, cells), radius, edge=radius)
     return 1 - np.roll(spot, frequency, (0, 1)) - np.roll(spot, (-frequency[0], -frequency[1]), (0, 1))
 
 

@@ -143,7 +143,7 @@ def stage(
         light(len(steps) - 1)
         counts, errors = np.zeros(done.state.shape, np.int64), np.empty(shooting)
         for turn, total in enumerate(runs):
-            counts += dc.quantum.collapse(done.state, int(total - counts.sum()), rng=chance)
+            counts += dc.quantum.sample_positions(done.state, int(total - counts.sum()), rng=chance)
             found = dc.quantum.read_out(counts[0], int(total), done.scale)
             errors[turn] = np.sqrt(np.mean((found.magnitude - size) ** 2))
             repaint(seen, found.magnitude)

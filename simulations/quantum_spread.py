@@ -157,7 +157,7 @@ def stage(args: argparse.Namespace) -> tuple[Figure, list[Any], Iterator[None], 
         totals: Any = np.round(np.geomspace(1, args.electrons, looking)).astype(int) if looking else []
         for total in totals:
             for side, amplitudes in enumerate((wave, np.sqrt(np.maximum(salt, 0)))):
-                counts = dc.quantum.collapse(amplitudes, total - len(found[side]), rng=chance)
+                counts = dc.quantum.sample_positions(amplitudes, total - len(found[side]), rng=chance)
                 cells = np.repeat(np.argwhere(counts), counts[counts > 0], axis=0)
                 found[side] = np.vstack([found[side], cells + chance.random(cells.shape) - 0.5])
                 dots[side].set_data(found[side][:, 1], found[side][:, 0])

@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise ValueError(f"--ar must give a stationary series (roots outside the unit circle), got {args.ar}")
         p, past, count = len(args.ar), args.past, args.past + args.future
         noise = np.random.default_rng(args.rng).normal(0.0, args.deviation, SETTLING + count)
-        series = dc.timeseries.respond(model, noise)[SETTLING - p :]
+        series = dc.timeseries.arma_filter(model, noise)[SETTLING - p :]
         whitened = dc.convolve(series, dc.timeseries.whitening_kernel(args.ar), mode="valid")
         noise, series = noise[SETTLING:], series[p:]
         ahead = dc.timeseries.forecast(model, series[:past], args.future)

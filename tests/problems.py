@@ -8,7 +8,7 @@ import diffuseconv as dc
 
 def wall(a, b, c):
     """Take (a, b, c) as a wall."""
-    return dc.Held(c / a) if b == 0 else dc.Flux(c / b) if a == 0 else dc.Mixed(a, b, c)
+    return dc.Dirichlet(c / a) if b == 0 else dc.Neumann(c / b) if a == 0 else dc.Robin(a, b, c)
 
 
 def equation(problem):

@@ -69,7 +69,7 @@ def test_the_error_is_below_the_tolerance(data, problem, z, tolerance):
 def test_rounding_stays_below_the_tolerance_in_runs_of_millions_of_steps(tolerance):
     """What flows in per step is lost in rounding if a long run is taken at once."""
     resistance = np.interp((np.arange(60) + 0.5) / 20, [0, 1, 2, 3], [0, 1, 11, 12])
-    rod = dc.DiffusionEquation((np.repeat([1.0, 0.1, 1.0], 20),), 0.05, ((dc.Held(1.0), dc.Held(4.0)),))
+    rod = dc.DiffusionEquation((np.repeat([1.0, 0.1, 1.0], 20),), 0.05, ((dc.Dirichlet(1.0), dc.Dirichlet(4.0)),))
     for _, field in rod.frames(np.zeros(60), [1e3, 1e4], tolerance=tolerance):
         assert np.abs(field - (1 + resistance / 4)).max() <= 4 * tolerance
     well = dc.DiffusionEquation(np.linspace(1, 2, 48).reshape(6, 8), source=3.0)
@@ -157,7 +157,7 @@ def test_it_keeps_what_does_not_move_and_the_dtype():
 
 @pytest.mark.parametrize(
     "eq",
-    [dc.DiffusionEquation(source=lambda t: t), dc.DiffusionEquation(boundary=dc.Held(lambda t: t))],
+    [dc.DiffusionEquation(source=lambda t: t), dc.DiffusionEquation(boundary=dc.Dirichlet(lambda t: t))],
 )
 def test_what_depends_on_time_is_refused(eq):
     with pytest.raises(ValueError, match=r'^method "chebyshev" needs walls and sources that do not depend on time'):

@@ -64,7 +64,7 @@ def test_second_order_in_space(name, method):
         assert observed == pytest.approx(2, abs=0.05)
 
 
-@pytest.mark.parametrize("boundary", ["reflecting", "periodic", "absorbing", "zero", dc.Mixed(1.0, 0.5, 1.0)])
+@pytest.mark.parametrize("boundary", ["reflecting", "periodic", "absorbing", "zero", dc.Robin(1.0, 0.5, 1.0)])
 def test_explicit_is_first_order_in_time(boundary):
     """Against the spectral solution of the same lattice."""
     rng = np.random.default_rng(0)

@@ -42,7 +42,7 @@ HALF_CELL = np.array([-1, 9, 9, -1]) / 16  # cubic interpolation: moves by half 
         (K.sharpen(100), "sharpen", 0, 1, "∂u/∂t = −100 ∇²u"),
         (K.sharpen(0), "identity", 0, 1, "∂u/∂t = 0"),
         (K.unsharp_mask(2.0, 0.5), "sharpen", 0, 1, "∂u/∂t = −∇²u"),
-        (K.emboss(), "relief", 0, 1, "∂u/∂t = 6 ∂u/∂y + 6 ∂u/∂x"),
+        (K.emboss(), "emboss", 0, 1, "∂u/∂t = 6 ∂u/∂y + 6 ∂u/∂x"),
         (K.sobel(0), "slope", 1, 0, "∂u/∂t = 8 ∂u/∂y"),
         (K.sobel(1), "slope", 1, 0, "∂u/∂t = 8 ∂u/∂x"),
         (K.sobel(0, ndim=3), "slope", 1, 0, "∂u/∂t = 32 ∂u/∂z"),
@@ -90,7 +90,7 @@ def test_the_whole_catalogue_is_interpreted():
     }
     assert kinds["gabor"] == "wave"
     assert set(kinds.values()) == {
-        *("identity", "diffusion", "laplacian", "edge detector", "sharpen", "relief", "slope", "wave")
+        *("identity", "diffusion", "laplacian", "edge detector", "sharpen", "emboss", "slope", "wave")
     }
 
 

@@ -229,8 +229,8 @@ def test_open_sea_far_away(ndim):
         ({"mask": np.ones(4, dtype=bool)}, "mask must be None"),
         ({"diffusivity": np.ones((4, 4))}, "diffusivity must be one number, or one for each axis"),
         ({"diffusivity": (np.ones((4, 4)), 1.0)}, "diffusivity must be one number, or one for each axis"),
-        ({"boundary": dc.Held(1.0)}, "boundary must be given by name"),
-        ({"boundary": (("reflecting", dc.Flux(1.0)),)}, "boundary must be given by name"),
+        ({"boundary": dc.Dirichlet(1.0)}, "boundary must be given by name"),
+        ({"boundary": (("reflecting", dc.Neumann(1.0)),)}, "boundary must be given by name"),
     ],
 )
 def test_no_propagator_for_uneven_tanks(options, words):

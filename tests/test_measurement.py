@@ -479,7 +479,7 @@ def test_wide_heat_kernels_scatter_axis_by_axis():
 def test_walk():
     start = np.zeros((9, 9), np.int64)
     start[4, 4] = 1
-    path = list(dc.walk(start, np.ones((3, 3)) / 9, 20, rng=1))
+    path = list(dc.random_walk(start, np.ones((3, 3)) / 9, 20, rng=1))
     assert len(path) == 20
     assert all(field.sum() == 1 for field in path)
     spots = [np.argwhere(field)[0] for field in [start, *path]]
@@ -488,12 +488,12 @@ def test_walk():
     path[0][:] = -1
     assert start.sum() == 1
     generator = np.random.default_rng(1)
-    assert np.array_equal(list(dc.walk(start, np.ones((3, 3)) / 9, 20, rng=generator))[5], path[5])
+    assert np.array_equal(list(dc.random_walk(start, np.ones((3, 3)) / 9, 20, rng=generator))[5], path[5])
     with pytest.raises(ValueError, match="steps must be at least 0"):
-        dc.walk(start, [[1.0]], -1)
+        dc.random_walk(start, [[1.0]], -1)
     with pytest.raises(TypeError, match="counts must hold whole numbers"):
-        dc.walk([1.0], [1.0], 1)
-    assert list(dc.walk([1], [1.0], 0)) == []
+        dc.random_walk([1.0], [1.0], 1)
+    assert list(dc.random_walk([1], [1.0], 0)) == []
 
 
 @pytest.mark.parametrize(

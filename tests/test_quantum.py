@@ -316,7 +316,7 @@ def test_collapse_obeys_borns_rule():
     psi = chance.normal(size=(4, 6)) + 1j * chance.normal(size=(4, 6))
     squares, sizes = np.abs(psi) ** 2, np.abs(psi)
     for shots in (50, 10**6):
-        counts = quantum.collapse(psi, shots, rng=7)
+        counts = quantum.sample_positions(psi, shots, rng=7)
         assert outlying(counts, squares / squares.sum()) > FALSE_ALARM
     assert outlying(counts, sizes / sizes.sum()) < FALSE_ALARM
 
@@ -324,13 +324,13 @@ def test_collapse_obeys_borns_rule():
 @given(strategies.waves(SMALL), st.integers(0, 10**9), strategies.SEEDS)
 def test_collapse_counts_every_shot_where_the_wave_is(psi, shots, seed):
     psi = np.where(np.abs(psi) < 0.5, 0, psi)
-    counts = quantum.collapse(psi, shots, rng=seed)
+    counts = quantum.sample_positions(psi, shots, rng=seed)
     assert counts.dtype == np.int64
     assert counts.shape == psi.shape
     assert counts.sum() == shots
     assert not counts[psi == 0].any()
-    assert np.array_equal(counts, quantum.collapse(psi, shots, rng=seed))
-    assert np.array_equal(counts, quantum.collapse(-0.25j * psi, shots, rng=np.random.default_rng(seed)))
+    assert np.array_equal(counts, quantum.sample_positions(psi, shots, rng=seed))
+    assert np.array_equal(counts, quantum.sample_positions(-0.25j * psi, shots, rng=np.random.default_rng(seed)))
 
 
 # --- convolution by a linear combination of unitaries
@@ -416,7 +416,7 @@ def test_shots_show_the_image_within_their_bounds():
     image = np.random.default_rng(2).random((8, 8))
     done = quantum.lcu_convolve(image, dc.kernels.sobel(0))
     for shots in (1, 100, 10**8):
-        counts = quantum.collapse(done.state, shots, rng=shots)[0]
+        counts = quantum.sample_positions(done.state, shots, rng=shots)[0]
         seen = quantum.read_out(counts, shots, done.scale, confidence=1 - FALSE_ALARM)
         assert np.all((seen.lower <= abs(done.image)) & (abs(done.image) <= seen.upper))
         assert np.all((seen.lower <= seen.magnitude) & (seen.magnitude <= seen.upper))
@@ -561,9 +561,9 @@ REFUSED = [
     (lambda: quantum.coined_walk([1.0, 2.0], 1), ValueError, r"state must have shape \(2, n\)"),
     (lambda: quantum.coined_walk(np.ones((2, 3)), 1, [[1, 1], [1, 1]]), ValueError, "coin must be a unitary"),
     (lambda: quantum.coined_walk(np.ones((2, 3)), -1), ValueError, "steps must be at least 0"),
-    (lambda: quantum.collapse([0.0]), ValueError, "psi must not be zero everywhere"),
-    (lambda: quantum.collapse([1.0], -1), ValueError, "shots must be at least 0"),
-    (lambda: quantum.collapse([1.0], 1, rng="x"), TypeError, "rng must be"),
+    (lambda: quantum.sample_positions([0.0]), ValueError, "psi must not be zero everywhere"),
+    (lambda: quantum.sample_positions([1.0], -1), ValueError, "shots must be at least 0"),
+    (lambda: quantum.sample_positions([1.0], 1, rng="x"), TypeError, "rng must be"),
     (lambda: quantum.lcu_convolve(np.ones(6), [1.0]), ValueError, "sides that are powers of two, got shape"),
     (lambda: quantum.lcu_convolve(np.ones(8), [[1.0]]), ValueError, "kernel must have as many dimensions"),
     (lambda: quantum.lcu_convolve(np.ones((1,) * 4), [1.0]), ValueError, "image must have 1, 2 or 3"),

@@ -206,7 +206,7 @@ def test_behind_mirrors_the_circle_counts_half_waves(radius):
 def test_the_disc_is_the_texts_disc(u, radius):
     """Transform by plain loops, multiply the centred picture, and sum the waves up again."""
     kept = np.linalg.norm(naive.centred_frequencies(u.shape), axis=-1) <= radius
-    np.testing.assert_array_equal(spectrum.disc(u.shape, radius), kept)
+    np.testing.assert_array_equal(spectrum.radial_window(u.shape, radius), kept)
     weights = np.roll(kept, [-(n // 2) for n in u.shape], range(u.ndim))
     back = naive.dft((naive.dft(u) * weights).conj()).conj() / u.size
     bound = 2e-14 * (1 + np.abs(u).sum())
@@ -222,7 +222,7 @@ def test_a_hard_pass_twice_is_once(data, u, radius):
 
 
 def test_soft_edge_falls_from_one_to_zero_and_keeps_the_mean():
-    weights = spectrum.disc(65, 10, edge=6)
+    weights = spectrum.radial_window(65, 10, edge=6)
     middle, line = weights[32], weights[32:]
     assert middle == 1
     assert (np.diff(line) <= 0).all()
@@ -285,7 +285,7 @@ def test_passes_keep_precision_and_leave_the_image_alone():
         spectrum.low_pass(u, 3),
         spectrum.high_pass(u, 3, edge=2),
         spectrum.band_pass(u, (1, 3)),
-        spectrum.paint_spectrum(u, spectrum.Mask(spectrum.disc(u.shape, 3))),
+        spectrum.paint_spectrum(u, spectrum.Mask(spectrum.radial_window(u.shape, 3))),
         spectrum.derivative(u),
         spectrum.derivative(u, boundary="reflecting"),
     ):
@@ -468,7 +468,7 @@ def test_a_mask_counts_a_frequency_and_its_opposite_as_one(data, u):
 
 @given(strategies.fields(strategies.shapes((1, 2), most=9)), st.floats(0, 5))
 def test_a_disc_as_mask_is_the_low_pass(u, radius):
-    painted = spectrum.paint_spectrum(u, [spectrum.Mask(spectrum.disc(u.shape, radius))])
+    painted = spectrum.paint_spectrum(u, [spectrum.Mask(spectrum.radial_window(u.shape, radius))])
     np.testing.assert_allclose(painted, spectrum.low_pass(u, radius), rtol=0, atol=rounding(u))
 
 
@@ -567,8 +567,8 @@ X = [0.0, 1.0, 2.0]
         (lambda: spectrum.low_pass(U, 1, boundary="wrap"), "boundary must be one of"),
         (lambda: spectrum.band_pass(U, (3, 2)), "radius must be a pair .* inner <= outer, got"),
         (lambda: spectrum.band_pass(U, 3), "radius must be a pair"),
-        (lambda: spectrum.disc((2, 0), 3), r"shape\[1\] must be at least 1, got 0"),
-        (lambda: spectrum.disc((2,) * 4, 3), "shape must have 1, 2 or 3 axes"),
+        (lambda: spectrum.radial_window((2, 0), 3), r"shape\[1\] must be at least 1, got 0"),
+        (lambda: spectrum.radial_window((2,) * 4, 3), "shape must have 1, 2 or 3 axes"),
         (lambda: spectrum.orientation(np.ones((20, 20))), "image must not be constant"),
         (lambda: spectrum.orientation(np.ones((20, 20, 3))), "image must be two-dimensional"),
         (lambda: spectrum.rotation_between(np.eye(20), np.eye(9)), "turned must have at least 16 cells a side"),

@@ -43,7 +43,7 @@ def test_waiting_long_gives_the_same():
     tank = {
         "diffusivity": rng.uniform(0.1, 1, (8, 9)),
         "source": rng.random((8, 9)),
-        "boundary": ("reflecting", dc.Held(2.0)),
+        "boundary": ("reflecting", dc.Dirichlet(2.0)),
     }
     door = dc.Barrier(shut, lifted_at=3.0)
     u = rng.random((8, 9))
@@ -75,9 +75,9 @@ def test_layers_are_exact():
     d = np.repeat([1.0, 0.1, 1.0], n)
     x = (np.arange(3 * n) + 0.5) / n
     resistance = np.interp(x, [0, 1, 2, 3], [0, 1, 11, 12])
-    held = dc.DiffusionEquation((d,), 1 / n, ((dc.Held(0.0), dc.Held(3.0)),))
+    held = dc.DiffusionEquation((d,), 1 / n, ((dc.Dirichlet(0.0), dc.Dirichlet(3.0)),))
     np.testing.assert_allclose(held.steady_state(), 3 / 12 * resistance, rtol=0, atol=1e-12)
-    flux = dc.DiffusionEquation((d,), 1 / n, ((dc.Held(1.0), dc.Flux(0.5)),))
+    flux = dc.DiffusionEquation((d,), 1 / n, ((dc.Dirichlet(1.0), dc.Neumann(0.5)),))
     np.testing.assert_allclose(flux.steady_state(), 1 + 0.5 * resistance, rtol=0, atol=1e-12)
 
 
@@ -90,7 +90,7 @@ def test_layers_are_exact():
             r"^steady_state needs sources and fluxes to balance .* got \+1 per",
         ),
         (
-            dc.DiffusionEquation(boundary=dc.Flux(1.0)),
+            dc.DiffusionEquation(boundary=dc.Neumann(1.0)),
             np.ones((3, 3)),
             r"^steady_state needs sources and fluxes to balance",
         ),
@@ -114,4 +114,4 @@ def test_conjugate_gradients_that_fail_say_so(monkeypatch):
     monkeypatch.setattr(steady, "DIRECT", (0, 0, 0))
     monkeypatch.setattr(scipy.sparse.linalg, "cg", lambda a, b, **options: (b, 7))
     with pytest.raises(RuntimeError, match=r"^conjugate gradients did not reach"):
-        dc.DiffusionEquation(np.ones((5, 5)), boundary=dc.Held(1.0), source=np.ones((5, 5))).steady_state()
+        dc.DiffusionEquation(np.ones((5, 5)), boundary=dc.Dirichlet(1.0), source=np.ones((5, 5))).steady_state()

@@ -24,7 +24,7 @@ def rounding(model, series, noise):
     forward = np.abs(ts.impulse_response(dataclasses.replace(model, ma=(), differences=0), n)).sum()
     back = np.abs(ts.impulse_response(ts.ARIMA(ar=[-t for t in model.ma]), n)).sum()
     taps = (1 + np.abs(model.ar).sum()) * (1 + np.abs(model.ma).sum()) * 2.0**d
-    size = np.abs(series).max() + np.abs(noise).max() + abs(model.bias)
+    size = np.abs(series).max() + np.abs(noise).max() + abs(model.intercept)
     return 4 * EPS * (len(model.ar) + len(model.ma) + d + 3) * forward * back * taps * size * float(n) ** d
 
 
@@ -50,12 +50,12 @@ def test_an_average_stays_within_the_data(series, data):
 
 
 @given(SERIES, st.data())
-def test_prediction_is_a_convolution_of_the_past_plus_bias(series, data):
+def test_prediction_is_a_convolution_of_the_past_plus_intercept(series, data):
     p = data.draw(st.integers(1, len(series)))
-    phi, bias = data.draw(strategies.fields(p, size=10.0)), data.draw(strategies.numbers())
-    expected = [bias + sum(phi[j - 1] * series[t - j] for j in range(1, p + 1)) for t in range(p, len(series) + 1)]
-    bound = 1e-12 * (np.abs(phi).sum() * np.abs(series).max() + abs(bias))
-    np.testing.assert_allclose(ts.predict_ar(series, phi, bias), expected, rtol=0, atol=bound)
+    phi, intercept = data.draw(strategies.fields(p, size=10.0)), data.draw(strategies.numbers())
+    expected = [intercept + sum(phi[j - 1] * series[t - j] for j in range(1, p + 1)) for t in range(p, len(series) + 1)]
+    bound = 1e-12 * (np.abs(phi).sum() * np.abs(series).max() + abs(intercept))
+    np.testing.assert_allclose(ts.predict_ar(series, phi, intercept), expected, rtol=0, atol=bound)
 
 
 @given(SERIES, st.integers(0, 4))
@@ -120,7 +120,7 @@ def test_what_a_kernel_makes_of_white_noise_is_a_moving_average():
 
 @given(st.integers(1, 20), st.floats(1e-3, 1e3))
 def test_white_noise_cannot_be_predicted(order, variance):
-    coefficients, error = ts.best_predictor([variance] + [0.0] * order)
+    coefficients, error = ts.levinson_durbin([variance] + [0.0] * order)
     assert not coefficients.any()
     assert error == variance
 
@@ -129,11 +129,11 @@ def test_white_noise_cannot_be_predicted(order, variance):
 
 
 @given(strategies.autoregressions(), strategies.autoregressions(), st.integers(0, 2), strategies.numbers(10.0), SERIES)
-def test_respond_is_the_recursion_and_innovations_undo_it(ar, ma, d, bias, noise):
-    model = ts.ARIMA(ar, [-t for t in ma], d, bias)
-    series = ts.respond(model, noise)
+def test_respond_is_the_recursion_and_innovations_undo_it(ar, ma, d, intercept, noise):
+    model = ts.ARIMA(ar, [-t for t in ma], d, intercept)
+    series = ts.arma_filter(model, noise)
     bound = rounding(model, series, noise)
-    np.testing.assert_allclose(series, naive.arima(ar, model.ma, d, bias, noise), rtol=0, atol=bound)
+    np.testing.assert_allclose(series, naive.arima(ar, model.ma, d, intercept, noise), rtol=0, atol=bound)
     np.testing.assert_allclose(ts.innovations(model, series), noise, rtol=0, atol=bound)
 
 
@@ -143,7 +143,7 @@ def test_the_response_is_a_convolution_with_the_impulse_response(ar, ma, d, nois
     n = len(noise)
     expected = np.convolve(noise, ts.impulse_response(model, n))[:n]
     bound = 4 * n * rounding(model, expected, noise)
-    np.testing.assert_allclose(ts.respond(model, noise), expected, rtol=0, atol=bound)
+    np.testing.assert_allclose(ts.arma_filter(model, noise), expected, rtol=0, atol=bound)
 
 
 @given(strategies.autoregressions(most=6))
@@ -183,12 +183,12 @@ def first_values(draw, model, count=300, length=3):
 @pytest.mark.parametrize(("ar", "ma"), [([0.95], []), ([], [0.9, 0.4]), ([0.5, -0.8], [0.5]), ([], [])])
 def test_simulate_is_stationary_from_its_first_value(ar, ma):
     """False alarms: 2e-12 each (exact chi-squared tails); a start from rest is caught."""
-    model = ts.ARIMA(ar, ma, bias=3.0, noise_variance=4.0)
+    model = ts.ARIMA(ar, ma, intercept=3.0, noise_variance=4.0)
     rng = np.random.default_rng(20)
     value, law = first_values(lambda: ts.simulate(model, 3, rng=rng), model)
     assert law.ppf(1e-12) < value < law.isf(1e-12)
     if ar == [0.95]:
-        value, law = first_values(lambda: model.mean + ts.respond(ts.ARIMA(ar), rng.normal(size=3) * 2.0), model)
+        value, law = first_values(lambda: model.mean + ts.arma_filter(ts.ARIMA(ar), rng.normal(size=3) * 2.0), model)
         assert value < law.ppf(1e-12)
 
 
@@ -208,14 +208,14 @@ def test_simulate_repeats_and_sums(ar, ma, d, rng):
 
 def test_stationary_by_a_hair():
     """The sum of the coefficients rounds to 1, yet the model is stationary: decided, and divided, without rounding."""
-    model = ts.ARIMA([1.0, -1e-20], bias=1.0)
+    model = ts.ARIMA([1.0, -1e-20], intercept=1.0)
     assert model.stationary
     assert model.mean == 1e20
     assert not ts.ARIMA([1.0, 1e-20]).stationary
 
 
 def test_a_model_without_noise_is_its_mean():
-    assert np.array_equal(ts.simulate(ts.ARIMA([0.5], bias=1.0, noise_variance=0.0), 4, rng=1), np.full(4, 2.0))
+    assert np.array_equal(ts.simulate(ts.ARIMA([0.5], intercept=1.0, noise_variance=0.0), 4, rng=1), np.full(4, 2.0))
 
 
 # --- fitting
@@ -225,7 +225,7 @@ def test_a_model_without_noise_is_its_mean():
 def test_best_predictor_recovers_an_autoregression(ar):
     p = len(ar) + 1
     gamma = naive.arma_covariance(ar, [], p + 1)
-    coefficients, error = ts.best_predictor(gamma[0])
+    coefficients, error = ts.levinson_durbin(gamma[0])
     condition = np.linalg.cond(gamma)
     np.testing.assert_allclose(coefficients, [*ar, 0.0], rtol=0, atol=1e4 * EPS * condition)
     np.testing.assert_allclose(error, 1.0, rtol=0, atol=1e4 * EPS * condition)
@@ -239,13 +239,13 @@ def test_fit_of_order_one_in_closed_form():
     np.testing.assert_allclose(fit.coefficients, [phi], rtol=1e-14)
     np.testing.assert_allclose(fit.noise_variance, gamma * (1 - phi**2), rtol=1e-14)
     np.testing.assert_allclose(fit.standard_errors, [np.sqrt((1 - phi**2) / 6)], rtol=1e-14)
-    np.testing.assert_allclose(fit.bias, series.mean() * (1 - phi), rtol=1e-14)
+    np.testing.assert_allclose(fit.intercept, series.mean() * (1 - phi), rtol=1e-14)
     line = stats.linregress(series[:-1], series[1:])
     fit = ts.fit_ar(series, 1, method="least-squares")
-    np.testing.assert_allclose([*fit.coefficients, fit.bias], [line.slope, line.intercept], rtol=1e-13)
+    np.testing.assert_allclose([*fit.coefficients, fit.intercept], [line.slope, line.intercept], rtol=1e-13)
     # linregress divides by n - 2, the large-sample formula by n
     errors = np.array([line.stderr, line.intercept_stderr]) * np.sqrt(3 / 5)
-    np.testing.assert_allclose([*fit.standard_errors, fit.bias_error], errors, rtol=1e-13)
+    np.testing.assert_allclose([*fit.standard_errors, fit.intercept_error], errors, rtol=1e-13)
 
 
 @given(st.integers(8, 40).flatmap(strategies.fields), st.integers(1, 3), st.floats(-1e6, 1e6))
@@ -282,7 +282,7 @@ def test_least_squares_finds_a_recursion_exactly():
 
 @pytest.mark.parametrize("phi", [0.9, -0.5, 0.0])
 def test_forecast_of_order_one_in_closed_form(phi):
-    model = ts.ARIMA([phi], bias=1.0, noise_variance=2.0)
+    model = ts.ARIMA([phi], intercept=1.0, noise_variance=2.0)
     h = np.arange(1, 9)
     ahead = ts.forecast(model, [0.0, 4.0, 7.0], 8, confidence=0.9)
     mean = model.mean + phi**h * (7.0 - model.mean)
@@ -301,9 +301,9 @@ def test_forecast_of_order_one_in_closed_form(phi):
     strategies.numbers(3.0),
     st.integers(3, 15).flatmap(lambda n: strategies.fields(n, size=10.0)),
 )
-def test_forecast_is_the_conditional_distribution(ar, ma, d, bias, series):
+def test_forecast_is_the_conditional_distribution(ar, ma, d, intercept, series):
     """Against the joint normal distribution conditioned densely: exact on short series too, where MA doubt remains."""
-    model = ts.ARIMA(ar, [-t for t in ma], d, bias)
+    model = ts.ARIMA(ar, [-t for t in ma], d, intercept)
     ahead = ts.forecast(model, series, 5)
     mean, variance = naive.arima_forecast(ar, model.ma, d, model.mean, series, 5)
     scale = np.abs(series).max() + abs(model.mean) + 1
@@ -314,15 +314,15 @@ def test_forecast_is_the_conditional_distribution(ar, ma, d, bias, series):
 
 
 @given(SERIES.filter(lambda s: len(s) > 3), strategies.fields((3,), size=2.0), strategies.numbers())
-def test_a_pure_autoregression_is_forecast_by_its_own_recursion(series, phi, bias):
+def test_a_pure_autoregression_is_forecast_by_its_own_recursion(series, phi, intercept):
     """Stationary or not, each forecast is `predict_ar` of what went before."""
     values = list(series)
     for _ in range(4):
-        values.append(bias + sum(phi[j] * values[-1 - j] for j in range(3)))
-    ahead = ts.forecast(ts.ARIMA(phi, bias=bias), series, 4)
-    size = (1 + np.abs(phi).sum()) ** 4 * (np.abs(values).max() + abs(bias))
+        values.append(intercept + sum(phi[j] * values[-1 - j] for j in range(3)))
+    ahead = ts.forecast(ts.ARIMA(phi, intercept=intercept), series, 4)
+    size = (1 + np.abs(phi).sum()) ** 4 * (np.abs(values).max() + abs(intercept))
     np.testing.assert_allclose(ahead.mean, values[-4:], rtol=0, atol=100 * EPS * size)
-    np.testing.assert_allclose(ahead.mean[0], ts.predict_ar(series, phi, bias)[-1], rtol=0, atol=100 * EPS * size)
+    np.testing.assert_allclose(ahead.mean[0], ts.predict_ar(series, phi, intercept)[-1], rtol=0, atol=100 * EPS * size)
 
 
 # --- statsmodels
@@ -348,7 +348,7 @@ def test_statsmodels_agrees(model):
     sample = process.arma_generate_sample(ar, ma, 120, distrvs=lambda size: noise)
     for _ in range(d):
         sample = np.cumsum(sample)
-    series = ts.respond(model, noise)
+    series = ts.arma_filter(model, noise)
     np.testing.assert_allclose(series, sample, rtol=0, atol=1e-8)
     psi = process.arma2ma(np.convolve(ar, ts.difference_kernel(d)), ma, 30)
     np.testing.assert_allclose(ts.impulse_response(model, 30), psi, rtol=0, atol=1e-8)
@@ -368,7 +368,7 @@ def test_statsmodels_agrees(model):
 def test_statsmodels_fits_the_same():
     linear = pytest.importorskip("statsmodels.regression.linear_model")
     ar_model = pytest.importorskip("statsmodels.tsa.ar_model")
-    series = ts.simulate(ts.ARIMA([0.6, -0.3, 0.2], bias=4.0), 300, rng=3)
+    series = ts.simulate(ts.ARIMA([0.6, -0.3, 0.2], intercept=4.0), 300, rng=3)
     fit = ts.fit_ar(series, 3)
     rho, sigma = linear.yule_walker(series, 3, method="mle", result_object=False)
     np.testing.assert_allclose(fit.coefficients, rho, rtol=1e-8)
@@ -377,8 +377,8 @@ def test_statsmodels_fits_the_same():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         peer = ar_model.AutoReg(series, 3).fit()
-    np.testing.assert_allclose([fit.bias, *fit.coefficients], peer.params, rtol=1e-8)
-    np.testing.assert_allclose([fit.bias_error, *fit.standard_errors], peer.bse, rtol=1e-8)
+    np.testing.assert_allclose([fit.intercept, *fit.coefficients], peer.params, rtol=1e-8)
+    np.testing.assert_allclose([fit.intercept_error, *fit.standard_errors], peer.bse, rtol=1e-8)
     np.testing.assert_allclose(fit.noise_variance, peer.sigma2, rtol=1e-8)
 
 
@@ -619,7 +619,7 @@ def test_irregular_convolution_in_threads_and_as_python(monkeypatch):
         (lambda: ts.moving_average([1.0], [0.5, 0.5]), "series must have at least 2 values"),
         (lambda: ts.moving_average([[1.0]], [1.0]), "series must have 1 dimension"),
         (lambda: ts.moving_average([1.0], []), "weights must not be empty"),
-        (lambda: ts.predict_ar([1.0], [0.5], bias=np.inf), "bias must be finite"),
+        (lambda: ts.predict_ar([1.0], [0.5], intercept=np.inf), "intercept must be finite"),
         (lambda: ts.difference_kernel(-1), "order must be at least 0"),
         (lambda: ts.difference_kernel(51), "order must be at most 50"),
         (lambda: ts.impulse_response(ts.ARIMA(), 0), "count must be at least 1"),
@@ -629,9 +629,9 @@ def test_irregular_convolution_in_threads_and_as_python(monkeypatch):
         (lambda: ts.ARIMA(differences=1.5), "differences must be a whole number"),
         (lambda: ts.simulate(ts.ARIMA(), 5, rng="x"), "rng must be"),
         (lambda: ts.autocovariance([1.0, 2.0], 2), "lags must be at most 1"),
-        (lambda: ts.best_predictor([0.0, 0.0]), "autocovariance must begin with a variance"),
-        (lambda: ts.best_predictor([1.0, 2.0]), "autocovariance must be that of a series with noise"),
-        (lambda: ts.best_predictor([1.0, 1.0, 1.0]), "autocovariance must be that of a series with noise"),
+        (lambda: ts.levinson_durbin([0.0, 0.0]), "autocovariance must begin with a variance"),
+        (lambda: ts.levinson_durbin([1.0, 2.0]), "autocovariance must be that of a series with noise"),
+        (lambda: ts.levinson_durbin([1.0, 1.0, 1.0]), "autocovariance must be that of a series with noise"),
         (lambda: ts.fit_ar([2.0] * 9, 2), "series must vary"),
         (lambda: ts.fit_ar([1.0, 2.0], 2), "series must have at least 3 values"),
         (lambda: ts.fit_ar([1.0, 2.0, 3.0], 1, method="burg"), "method must be one of 'yule-walker', 'least-squares'"),
@@ -639,7 +639,7 @@ def test_irregular_convolution_in_threads_and_as_python(monkeypatch):
         (lambda: ts.fit_ar([0.0, 1e-200, 0.0], 1), "series must vary by 1e-150 to 1e150"),
         (lambda: ts.forecast(ts.fit_ar([1.0, 2.0, 1.0, 3.0], 1), [1.0], 1), "model must be an ARIMA .*fit.model"),
         (lambda: ts.simulate([0.5], 9), "model must be an ARIMA"),
-        (lambda: ts.respond(None, [1.0]), "model must be an ARIMA"),
+        (lambda: ts.arma_filter(None, [1.0]), "model must be an ARIMA"),
         (lambda: ts.innovations(0.5, [1.0]), "model must be an ARIMA"),
         (lambda: ts.impulse_response((0.5,), 9), "model must be an ARIMA"),
         (lambda: ts.forecast(ts.ARIMA(), [1.0], 0), "steps must be at least 1"),

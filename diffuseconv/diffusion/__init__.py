@@ -2,6 +2,6 @@
 
 from diffuseconv.diffusion.barriers import Barrier
 from diffuseconv.diffusion.equation import DiffusionEquation
-from diffuseconv.diffusion.walls import Flux, Held, Mixed
+from diffuseconv.diffusion.walls import Dirichlet, Neumann, Robin
 
-__all__ = ["Barrier", "DiffusionEquation", "Flux", "Held", "Mixed"]
+__all__ = ["Barrier", "DiffusionEquation", "Dirichlet", "Neumann", "Robin"]

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from diffuseconv.diffusion.lattice import Lattice
 
-__all__ = ["SaltBudget", "budget", "energy", "entropy", "face_flux", "total"]
+__all__ = ["MassBalance", "energy", "entropy", "face_flux", "mass_balance", "total_mass"]
 
 Array: TypeAlias = NDArray[Any]
 
 
 @dataclass(frozen=True)
-class SaltBudget:
+class MassBalance:
     """Salt per time at one moment: `change` = `inflow` - `outflow` + `source`.
 
     Attributes
@@ -36,7 +36,7 @@ class SaltBudget:
     source: float
 
 
-def total(u: Array, cell: float, mask: Array | None = None) -> float:
+def total_mass(u: Array, cell: float, mask: Array | None = None) -> float:
     """Add up a field times the volume of a cell, without rounding until the end."""
     return math.fsum((u if mask is None else u[mask]).ravel()) * cell
 
@@ -58,7 +58,7 @@ def face_flux(lattice: Lattice, u: Array, time: float) -> tuple[Array, ...]:
     return tuple(fluxes)
 
 
-def budget(lattice: Lattice, u: Array, time: float) -> SaltBudget:
+def mass_balance(lattice: Lattice, u: Array, time: float) -> MassBalance:
     """Give the salt that comes and goes per time; `change` is summed over cells, the rest over walls and sources."""
     cell = math.prod(lattice.spacing)
     through = []
@@ -68,11 +68,11 @@ def budget(lattice: Lattice, u: Array, time: float) -> SaltBudget:
             low, high = np.take(flux, 0, axis), np.take(flux, -1, axis)
             through += [area * low.ravel(), -area * high.ravel()]
     walls = np.concatenate(through) if through else np.zeros(0)
-    source = 0.0 if lattice.source is None else total(lattice.source, cell)
+    source = 0.0 if lattice.source is None else total_mass(lattice.source, cell)
     if lattice.reaction is not None:
-        source += total(np.broadcast_to(lattice.reaction(time, u), u.shape), cell)
-    change = total(lattice.rhs(time, u), cell)
-    return SaltBudget(change, math.fsum(walls[walls > 0]), math.fsum(-walls[walls < 0]), source)
+        source += total_mass(np.broadcast_to(lattice.reaction(time, u), u.shape), cell)
+    change = total_mass(lattice.rhs(time, u), cell)
+    return MassBalance(change, math.fsum(walls[walls > 0]), math.fsum(-walls[walls < 0]), source)
 
 
 def entropy(u: Array, mask: Array | None = None) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diffuseconv import _checks
-from diffuseconv.diffusion import chebyshev, diagnostics, explicit, spectral, stabilized, steady, walls
+from diffuseconv.diffusion import chebyshev, diagnostics, explicit, rkl2, spectral, steady, walls
 from diffuseconv.diffusion.barriers import Barrier
 from diffuseconv.diffusion.discretise import arguments_of, discretise
 from diffuseconv.diffusion.lattice import Lattice
@@ -27,7 +27,7 @@ Array: TypeAlias = NDArray[Any]
 SCHEMES = {
     "spectral": spectral,
     "chebyshev": chebyshev,
-    "stabilized": stabilized,
+    "rkl2": rkl2,
     "explicit": explicit,
 }  # asked in order
 
@@ -51,8 +51,8 @@ class DiffusionEquation:
         Width of a cell.
     boundary : str, wall, or sequence, default "reflecting"
         ``"reflecting"``, ``"periodic"``, ``"absorbing"`` (0 on the wall), ``"zero"`` (0 in the cell beyond), or a wall
-        (`Held`, `Flux`, `Mixed`); for all axes, or a sequence with one entry per axis, each of which may be a pair
-        (low side, high side).
+        (`Dirichlet`, `Neumann`, `Robin`); for all axes, or a sequence with one entry per axis, each of which may be a
+        pair (low side, high side).
     barriers : sequence, optional
         For each axis None, a boolean array (True where the face between cell `i` and `i + 1` is shut; the field's
         shape, minus 1 on that axis) or a `Barrier`.
@@ -155,10 +155,10 @@ class DiffusionEquation:
             Concentration in each cell: 1, 2 or 3 dimensions, float32 or float64 (others become float64).
         duration : number
             Physical time, >= 0; met exactly.
-        method : {"auto", "spectral", "chebyshev", "stabilized", "explicit"}, default "auto"
+        method : {"auto", "spectral", "chebyshev", "rkl2", "explicit"}, default "auto"
             ``"spectral"`` is exact in time (constant `D` per axis on a box); ``"chebyshev"`` is exact in time to a
             tolerance, for any `D`, walls, barriers and sources that do not depend on time or on the field;
-            ``"stabilized"`` takes Runge-Kutta-Legendre steps, second order in time with control of the error, where
+            ``"rkl2"`` takes Runge-Kutta-Legendre steps, second order in time with control of the error, where
             walls or sources do depend on them; ``"explicit"`` is forward Euler, first order in time, for any problem.
             ``"auto"`` takes the first of these that can solve the problem, and ``"explicit"``, whose error nothing
             controls, only when a `time_step` is given.
@@ -168,7 +168,7 @@ class DiffusionEquation:
         start : number, default 0
             The time at which the field is `u`; matters where barriers, walls or the source depend on time.
         tolerance : number, optional
-            Largest error in time of ``"chebyshev"`` (by default 1e-10) and, as estimated, of ``"stabilized"`` (1e-4),
+            Largest error in time of ``"chebyshev"`` (by default 1e-10) and, as estimated, of ``"rkl2"`` (1e-4),
             relative to the range of the field.
 
         Returns
@@ -254,7 +254,7 @@ class DiffusionEquation:
         played = _play(plan, field)
         return _watched(played, len(taken)) if progress else played
 
-    def leap(self, u: ArrayLike, steps: int, time_step: float | None = None) -> Array:
+    def explicit_steps(self, u: ArrayLike, steps: int, time_step: float | None = None) -> Array:
         r"""Take `steps` explicit steps at once: every mode of the lattice is multiplied by :math:`\lambda^n`.
 
         By the convolution theorem this is what ``method="explicit"`` gives, to rounding, at a cost that does not grow
@@ -281,7 +281,7 @@ class DiffusionEquation:
 
         Examples
         --------
-        >>> dc.DiffusionEquation(boundary="periodic").leap(np.array([0.0, 1.0, 0.0, 0.0]), 2, time_step=0.25)
+        >>> dc.DiffusionEquation(boundary="periodic").explicit_steps(np.array([0.0, 1.0, 0.0, 0.0]), 2, time_step=0.25)
         array([0.25 , 0.375, 0.25 , 0.125])
         """
         field = np.ascontiguousarray(_checks.field("u", u))
@@ -289,9 +289,9 @@ class DiffusionEquation:
         if time_step is not None:
             time_step = _checks.number("time_step", time_step, above=0)
         lattice = self.lattice(field.shape)
-        _refuse("leap", spectral.obstacle(lattice))
+        _refuse("explicit_steps", spectral.obstacle(lattice))
         step = explicit.checked_step(lattice, time_step)
-        return spectral.leap(lattice, field, steps, step if math.isfinite(step) else 1.0)
+        return spectral.explicit_steps(lattice, field, steps, step if math.isfinite(step) else 1.0)
 
     def steady_state(self, u: ArrayLike | None = None) -> Array:
         r"""Give the limit of long times: the field at which :math:`\nabla \cdot (D \nabla u) + \text{source} = 0`.
@@ -321,7 +321,7 @@ class DiffusionEquation:
         Examples
         --------
         >>> layers = np.repeat([1.0, 0.1, 1.0], 2)
-        >>> rod = dc.DiffusionEquation((layers,), boundary=((dc.Held(0.0), dc.Held(12.0)),))
+        >>> rod = dc.DiffusionEquation((layers,), boundary=((dc.Dirichlet(0.0), dc.Dirichlet(12.0)),))
         >>> rod.steady_state().round(9)
         array([ 0.25,  0.75,  3.5 ,  8.5 , 11.25, 11.75])
         >>> dc.DiffusionEquation(boundary="periodic").steady_state([4.0, 0.0, 2.0])
@@ -465,27 +465,27 @@ class DiffusionEquation:
             raise ValueError("flux needs a diffusivity without off-diagonal part, got a tensor")
         return tuple(flux.astype(field.dtype, copy=False) for flux in diagnostics.face_flux(lattice, field, time))
 
-    def total(self, u: ArrayLike) -> float:
+    def total_mass(self, u: ArrayLike) -> float:
         """Give the salt in the tank: the sum of the field times the volume of a cell, rounded once.
 
         Examples
         --------
-        >>> dc.DiffusionEquation(spacing=0.5).total(np.full((10, 10), 0.1))
+        >>> dc.DiffusionEquation(spacing=0.5).total_mass(np.full((10, 10), 0.1))
         2.5
         """
         field, lattice, _ = self._looked_at(u, 0.0)
-        return diagnostics.total(field, math.prod(lattice.spacing), self._mask)
+        return diagnostics.total_mass(field, math.prod(lattice.spacing), self._mask)
 
-    def budget(self, u: ArrayLike, time: float = 0.0) -> diagnostics.SaltBudget:
+    def mass_balance(self, u: ArrayLike, time: float = 0.0) -> diagnostics.MassBalance:
         """Give the salt that comes and goes per time: change = inflow - outflow + source.
 
         Examples
         --------
-        >>> dc.DiffusionEquation(boundary=dc.Flux(2.0), source=1.0).budget(np.zeros(5))
-        SaltBudget(change=9.0, inflow=4.0, outflow=0.0, source=5.0)
+        >>> dc.DiffusionEquation(boundary=dc.Neumann(2.0), source=1.0).mass_balance(np.zeros(5))
+        MassBalance(change=9.0, inflow=4.0, outflow=0.0, source=5.0)
         """
         field, lattice, time = self._looked_at(u, time)
-        return diagnostics.budget(lattice, field, time)
+        return diagnostics.mass_balance(lattice, field, time)
 
     def entropy(self, u: ArrayLike) -> float:
         """Give the entropy of the salt's distribution over cells, in nats; it grows in a tank without source or sink.

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from diffuseconv import _threads, boundary
 from diffuseconv.diffusion.lattice import Lattice
 
-__all__ = ["leap", "obstacle", "solve"]
+__all__ = ["explicit_steps", "obstacle", "solve"]
 
 Array = NDArray[Any]
 FORGOTTEN = 45.0  # modes that have decayed by exp(-45) = 3e-20 lie below the rounding of any field
@@ -62,7 +62,7 @@ def solve(
         yield u.copy() if still or duration == 0 else _advance(lattice, axes, u, modes, factor, duration)
 
 
-def leap(lattice: Lattice, u: Array, steps: int, time_step: float) -> Array:
+def explicit_steps(lattice: Lattice, u: Array, steps: int, time_step: float) -> Array:
     """Take `steps` explicit steps at once: every mode is multiplied by the power of its factor."""
     if steps == 0:
         return u.copy()

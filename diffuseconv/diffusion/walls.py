@@ -19,14 +19,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from diffuseconv import _checks, boundary
 
-__all__ = ["Flux", "Held", "Mixed", "brought", "exchange", "over_face", "sides"]
+__all__ = ["Dirichlet", "Neumann", "Robin", "brought", "exchange", "over_face", "sides"]
 
 Array: TypeAlias = NDArray[Any]
 Value: TypeAlias = float | ArrayLike | Callable[[float], ArrayLike]
 
 
 @dataclass(frozen=True, eq=False)
-class Held:
+class Dirichlet:
     """A wall on which the concentration is held (Dirichlet): ``u = value`` on the face, second order.
 
     Parameters
@@ -41,7 +41,7 @@ class Held:
 
     Examples
     --------
-    >>> rod = dc.DiffusionEquation(boundary=((dc.Held(0.0), dc.Held(1.0)),))
+    >>> rod = dc.DiffusionEquation(boundary=((dc.Dirichlet(0.0), dc.Dirichlet(1.0)),))
     >>> rod.evolve(np.zeros(4), 1000.0).round(3)
     array([0.125, 0.375, 0.625, 0.875])
     """
@@ -49,11 +49,11 @@ class Held:
     value: Value = 0.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "value", _value("Held value", self.value))
+        object.__setattr__(self, "value", _value("Dirichlet value", self.value))
 
 
 @dataclass(frozen=True, eq=False)
-class Flux:
+class Neumann:
     """A wall through which salt flows at a given rate (Neumann): ``D du/dn = value``, positive is inflow.
 
     Parameters
@@ -68,7 +68,7 @@ class Flux:
 
     Examples
     --------
-    >>> filled = dc.DiffusionEquation(boundary=((dc.Flux(0.5), "reflecting"),))
+    >>> filled = dc.DiffusionEquation(boundary=((dc.Neumann(0.5), "reflecting"),))
     >>> round(float(filled.evolve(np.zeros(8), 4.0).sum()), 12)
     2.0
     """
@@ -76,11 +76,11 @@ class Flux:
     value: Value = 0.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "value", _value("Flux value", self.value))
+        object.__setattr__(self, "value", _value("Neumann flux", self.value))
 
 
 @dataclass(frozen=True, eq=False)
-class Mixed:
+class Robin:
     """A wall that lets salt through in proportion (Robin): ``a u + b D du/dn = c`` on the face.
 
     Parameters
@@ -97,7 +97,7 @@ class Mixed:
 
     Examples
     --------
-    >>> leaky = dc.DiffusionEquation(boundary=dc.Mixed(1.0, 2.0, 0.0))
+    >>> leaky = dc.DiffusionEquation(boundary=dc.Robin(1.0, 2.0, 0.0))
     >>> bool(leaky.evolve(np.ones(8), 4.0).sum() < 8)
     True
     """
@@ -109,18 +109,18 @@ class Mixed:
     def __post_init__(self) -> None:
         for name in ("a", "b"):
             if callable(getattr(self, name)):
-                raise TypeError(f"Mixed {name} must be a number or array (only c may be a function of time)")
-            object.__setattr__(self, name, _value(f"Mixed {name}", getattr(self, name)))
-        object.__setattr__(self, "c", _value("Mixed c", self.c))
+                raise TypeError(f"Robin {name} must be a number or array (only c may be a function of time)")
+            object.__setattr__(self, name, _value(f"Robin {name}", getattr(self, name)))
+        object.__setattr__(self, "c", _value("Robin c", self.c))
         a, b = np.broadcast_arrays(np.asarray(self.a), np.asarray(self.b))
         if (a * b < 0).any():
-            raise ValueError(f"Mixed needs a * b >= 0, got a = {_checks.got(self.a)} and b = {_checks.got(self.b)}")
+            raise ValueError(f"Robin needs a * b >= 0, got a = {_checks.got(self.a)} and b = {_checks.got(self.b)}")
         if ((a == 0) & (b == 0)).any():
-            raise ValueError("Mixed needs a or b to differ from 0 everywhere on the face")
+            raise ValueError("Robin needs a or b to differ from 0 everywhere on the face")
 
 
-Wall: TypeAlias = Held | Flux | Mixed
-Side: TypeAlias = str | Held | Flux | Mixed
+Wall: TypeAlias = Dirichlet | Neumann | Robin
+Side: TypeAlias = str | Dirichlet | Neumann | Robin
 
 
 def _value(name: str, value: Any) -> Any:
@@ -136,7 +136,7 @@ def _value(name: str, value: Any) -> Any:
 
 def brought(side: Side, face: tuple[int, ...], axis: int) -> Any:
     """Give what a wall holds or brings, checked: an array to add along `axis`, or a function from time to one."""
-    value: Any = 0.0 if isinstance(side, str) else side.c if isinstance(side, Mixed) else side.value
+    value: Any = 0.0 if isinstance(side, str) else side.c if isinstance(side, Robin) else side.value
     name = "boundary" if isinstance(side, str) else f"{type(side).__name__} value"
     if not callable(value):
         return np.expand_dims(over_face(name, value, face), axis)
@@ -152,13 +152,13 @@ def over_face(name: str, value: Any, face: tuple[int, ...]) -> Array:
 
 def _side(name: str, value: Any) -> Side:
     """Take a boundary's name or a wall."""
-    if isinstance(value, (Held, Flux, Mixed)):
+    if isinstance(value, (Dirichlet, Neumann, Robin)):
         return value
     if isinstance(value, str) and value in boundary.NAMES:
         return value
     raise ValueError(
-        f"{name} must be one of {', '.join(map(repr, boundary.NAMES))}, a wall (Held, Flux, Mixed) or a pair of them, "
-        f"got {_checks.got(value)}"
+        f"{name} must be one of {', '.join(map(repr, boundary.NAMES))}, a wall (Dirichlet, Neumann, Robin) or a "
+        f"pair of them, got {_checks.got(value)}"
     )
 
 
@@ -188,10 +188,10 @@ def exchange(side: Side, diffusivity: Array, spacing: float, face: tuple[int, ..
     nothing = np.zeros_like(conductance)
     if side == "zero":  # the ghost cell, a whole cell away, is 0
         return conductance / 2, nothing
-    if side == "absorbing" or isinstance(side, Held):
+    if side == "absorbing" or isinstance(side, Dirichlet):
         return conductance, conductance
-    if isinstance(side, Mixed):
-        a, b = over_face("Mixed a", side.a, face), over_face("Mixed b", side.b, face)
+    if isinstance(side, Robin):
+        a, b = over_face("Robin a", side.a, face), over_face("Robin b", side.b, face)
         with np.errstate(divide="ignore", invalid="ignore"):
             share = conductance / (a + b * conductance * spacing)
             share = np.where(a == 0, 1 / (b * spacing), share)  # a = 0 is a flux, whatever D is

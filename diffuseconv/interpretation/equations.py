@@ -40,7 +40,7 @@ def equation_of(
         growth = 0.0 if unit else math.log(abs(gain))
         units = np.eye(drift.size, dtype=int)
         parts = [(growth, "u"), *((-float(v), _derivative(tuple(row))) for v, row in zip(drift, units, strict=True))]
-        if kind != "relief":  # there only the first order means anything
+        if kind != "emboss":  # there only the first order means anything
             parts += second_terms(diffusivity)
         if kind == "neutral":
             parts += [(value, _derivative(powers)) for powers, value in found.beyond_diffusion().items()]

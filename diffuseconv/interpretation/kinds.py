@@ -38,7 +38,7 @@ def kind_of(
     even_rest = found.symmetric.copy()
     even_rest[tuple(n // 2 for n in even_rest.shape)] = 0.0
     if not symmetric and np.abs(even_rest).max() <= found.slack * np.abs(kernel).max():
-        return "relief"
+        return "emboss"
     if abs(gain) <= 0.1 * height and np.any(frequency) and _is_band(kernel, height, frequency):
         return "wave"
     spread = np.linalg.eigvalsh(diffusivity)

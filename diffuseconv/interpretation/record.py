@@ -46,7 +46,7 @@ class Interpretation:
         The kernel itself.
     kind : str
         ``"zero"``, ``"identity"``, ``"scale"``, ``"shift"``; ``"diffusion"`` (weights of one sign: a blur),
-        ``"smoothing"`` (signed, spreads), ``"sharpen"`` (diffusion backward), ``"relief"`` (identity plus a slope),
+        ``"smoothing"`` (signed, spreads), ``"sharpen"`` (diffusion backward), ``"emboss"`` (identity plus a slope),
         ``"mixed"`` (forward along one axis, backward along another), ``"neutral"`` (spreads in neither way);
         ``"slope"``, ``"edge detector"`` (minus a Laplacian), ``"laplacian"``, ``"curvature"`` (another second
         derivative), ``"derivative"`` (order 3 and above); ``"wave"`` (answers to one wavelength).

@@ -42,7 +42,7 @@ def summary_of(
             return f"Blurs along one line{carry}: one step of diffusion in a single direction, {line_of(axes[:, 0])}."
         even = "" if ndim == 1 or alike(spread) else f", fastest {line_of(axes[:, 0])}"
         return f"Blurs{carry}: one step of diffusion{even}."
-    if kind == "relief":
+    if kind == "emboss":
         slope = -np.asarray(drift) * math.copysign(1.0, gain)
         return f"Embosses: the identity plus a slope, so that what rises {towards(slope)} is lit."
     if kind == "slope":
@@ -119,7 +119,7 @@ def motion_words(
         return words
     assert spread is not None
     assert principal is not None
-    if kind == "relief":
+    if kind == "emboss":
         return [f"To first order it is one step of {equation}."]
     if drift.any():
         words.append(f"It carries everything by {cells(math.hypot(*drift))} {towards(drift)}.")

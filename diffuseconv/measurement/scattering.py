@@ -14,7 +14,7 @@ from diffuseconv.measurement import _streams
 from diffuseconv.measurement._taps import Taps, offsets, table, take, three
 from diffuseconv.propagator import Propagator
 
-__all__ = ["scatter", "walk"]
+__all__ = ["random_walk", "scatter"]
 
 MOST_GRAINS = 2**62
 FEW = 24  # grains of one cell that jump one by one, per tap
@@ -78,7 +78,7 @@ def scatter(
     return _jump(grains, _moves(propagator, grains.ndim), names, _checks.generator(rng))
 
 
-def walk(
+def random_walk(
     counts: ArrayLike,
     propagator: ArrayLike | Propagator,
     steps: int,
@@ -105,7 +105,7 @@ def walk(
 
     Examples
     --------
-    >>> [int(field.argmax()) for field in dc.walk([0, 0, 1, 0, 0], [0.0, 0.0, 1.0], 4)]
+    >>> [int(field.argmax()) for field in dc.random_walk([0, 0, 1, 0, 0], [0.0, 0.0, 1.0], 4)]
     [3, 4, 4, 4]
     """
     steps = _checks.count("steps", steps)

@@ -1,6 +1,6 @@
 """Quantum mechanics as diffusion with an imaginary diffusivity: waves, walks, measurement, convolution by qubits."""
 
-from diffuseconv.quantum.born import collapse
+from diffuseconv.quantum.born import sample_positions
 from diffuseconv.quantum.circuit import lcu_circuit
 from diffuseconv.quantum.gates import GateCounts
 from diffuseconv.quantum.lcu import LCU, lcu_convolve
@@ -14,7 +14,6 @@ __all__ = [
     "Readout",
     "classical_walk",
     "coined_walk",
-    "collapse",
     "energy",
     "evolve",
     "frames",
@@ -23,5 +22,6 @@ __all__ = [
     "propagator",
     "quantum_walk",
     "read_out",
+    "sample_positions",
     "wave_packet",
 ]

@@ -8,10 +8,10 @@ from numpy.typing import ArrayLike, NDArray
 from diffuseconv import _checks
 from diffuseconv.quantum._waves import largest
 
-__all__ = ["collapse"]
+__all__ = ["sample_positions"]
 
 
-def collapse(psi: ArrayLike, shots: int = 1, *, rng: object = None) -> NDArray[np.int64]:
+def sample_positions(psi: ArrayLike, shots: int = 1, *, rng: object = None) -> NDArray[np.int64]:
     r"""Measure the position in so many equal copies of a state: count how often each cell was the one found.
 
     .. math:: P(i) = \frac{|\psi_i|^2}{\sum_j |\psi_j|^2}
@@ -45,9 +45,9 @@ def collapse(psi: ArrayLike, shots: int = 1, *, rng: object = None) -> NDArray[n
 
     Examples
     --------
-    >>> dc.quantum.collapse([0.0, 1.0j, 0.0])
+    >>> dc.quantum.sample_positions([0.0, 1.0j, 0.0])
     array([0, 1, 0])
-    >>> int(dc.quantum.collapse(np.ones((4, 4)), 100, rng=1).sum())
+    >>> int(dc.quantum.sample_positions(np.ones((4, 4)), 100, rng=1).sum())
     100
     """
     wave = _checks.wave("psi", psi)

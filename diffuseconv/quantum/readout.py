@@ -47,7 +47,7 @@ def read_out(counts: ArrayLike, shots: int, scale: float, confidence: float = 0.
     Parameters
     ----------
     counts : array_like of int
-        How often each pixel was found in shots whose ancilla was 0, such as ``collapse(done.state, shots)[0]``.
+        How often each pixel was found in shots whose ancilla was 0, such as ``sample_positions(done.state, shots)[0]``.
     shots : int
         How often the circuit was run in all, successes and failures.
     scale : number
@@ -71,7 +71,7 @@ def read_out(counts: ArrayLike, shots: int, scale: float, confidence: float = 0.
     Examples
     --------
     >>> done = dc.quantum.lcu_convolve([0.0, 0.0, 1.0, 0.0], [-1.0, 0.0, 1.0])
-    >>> counts = dc.quantum.collapse(done.state, 10_000, rng=3)[0]
+    >>> counts = dc.quantum.sample_positions(done.state, 10_000, rng=3)[0]
     >>> seen = dc.quantum.read_out(counts, 10_000, done.scale)
     >>> seen.magnitude.round(1), bool(np.all(seen.lower <= abs(done.image)))
     (array([0., 1., 0., 1.]), True)

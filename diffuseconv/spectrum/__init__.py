@@ -15,8 +15,15 @@ Conventions, the same everywhere in this room:
 
 from diffuseconv.spectrum.differentiation import derivative
 from diffuseconv.spectrum.direction import orientation, rotation_between
+from diffuseconv.spectrum.frequency_filters import (
+    Compression,
+    band_pass,
+    compression,
+    high_pass,
+    low_pass,
+    radial_window,
+)
 from diffuseconv.spectrum.painting import Dot, Line, Mask, paint_spectrum
-from diffuseconv.spectrum.passes import Compression, band_pass, compression, disc, high_pass, low_pass
 from diffuseconv.spectrum.theorem import (
     ContinuousTheorem,
     DiscreteTheorem,
@@ -40,7 +47,6 @@ __all__ = [
     "compression",
     "continuous_theorem",
     "derivative",
-    "disc",
     "discrete_theorem",
     "filter_kind",
     "fourier_transform",
@@ -50,6 +56,7 @@ __all__ = [
     "low_pass",
     "orientation",
     "paint_spectrum",
+    "radial_window",
     "rotation_between",
     "transfer_function",
 ]

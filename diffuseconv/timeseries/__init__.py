@@ -1,8 +1,8 @@
 """Time series seen as convolution: moving averages, ARIMA models as kernels, whitening, sums of random variables."""
 
-from diffuseconv.timeseries.fitting import ARFit, autocovariance, best_predictor, fit_ar
+from diffuseconv.timeseries.fitting import ARFit, autocovariance, fit_ar, levinson_durbin
 from diffuseconv.timeseries.forecasting import Forecast, forecast
-from diffuseconv.timeseries.model import ARIMA, innovations, respond, simulate
+from diffuseconv.timeseries.model import ARIMA, arma_filter, innovations, simulate
 from diffuseconv.timeseries.series_kernels import (
     difference,
     difference_kernel,
@@ -19,8 +19,8 @@ __all__ = [
     "ARFit",
     "Forecast",
     "Whitened",
+    "arma_filter",
     "autocovariance",
-    "best_predictor",
     "convolve_irregular",
     "difference",
     "difference_kernel",
@@ -28,9 +28,9 @@ __all__ = [
     "forecast",
     "impulse_response",
     "innovations",
+    "levinson_durbin",
     "moving_average",
     "predict_ar",
-    "respond",
     "simulate",
     "sum_density",
     "whiten",

@@ -12,7 +12,7 @@ from diffuseconv.timeseries import _series
 from diffuseconv.timeseries._series import Array
 from diffuseconv.timeseries.model import ARIMA
 
-__all__ = ["ARFit", "autocovariance", "best_predictor", "fit_ar"]
+__all__ = ["ARFit", "autocovariance", "fit_ar", "levinson_durbin"]
 
 
 @dataclass(frozen=True)
@@ -23,26 +23,26 @@ class ARFit:
     ----------
     coefficients : array, shape (p,)
         phi_1, ..., phi_p.
-    bias : float
+    intercept : float
         The constant c in ``x_t = c + sum phi_j x_(t-j) + noise``.
     noise_variance : float
         Estimated variance of the noise.
     standard_errors : array, shape (p,)
         Standard errors of the coefficients, by the large-sample formula of the method.
-    bias_error : float
-        Standard error of the bias.
+    intercept_error : float
+        Standard error of the intercept.
     """
 
     coefficients: Array
-    bias: float
+    intercept: float
     noise_variance: float
     standard_errors: Array
-    bias_error: float
+    intercept_error: float
 
     @property
     def model(self) -> ARIMA:
         """The fit as a model, to simulate, forecast or whiten with."""
-        return ARIMA(ar=self.coefficients.tolist(), bias=self.bias, noise_variance=self.noise_variance)
+        return ARIMA(ar=self.coefficients.tolist(), intercept=self.intercept, noise_variance=self.noise_variance)
 
 
 def autocovariance(series: ArrayLike, lags: int) -> Array:
@@ -77,7 +77,7 @@ def autocovariance(series: ArrayLike, lags: int) -> Array:
     return _autocovariance(_centred(values), most)
 
 
-def best_predictor(autocovariance: ArrayLike) -> tuple[Array, float]:
+def levinson_durbin(autocovariance: ArrayLike) -> tuple[Array, float]:
     r"""Give the best linear predictor of a stationary series from its `p` past values, and its mean squared error.
 
     .. math:: \sum_{j=1}^{p} \gamma_{|i-j|}\, \varphi_j = \gamma_i, \qquad
@@ -109,9 +109,9 @@ def best_predictor(autocovariance: ArrayLike) -> tuple[Array, float]:
 
     Examples
     --------
-    >>> dc.timeseries.best_predictor([1.0, 0.0, 0.0])
+    >>> dc.timeseries.levinson_durbin([1.0, 0.0, 0.0])
     (array([0., 0.]), 1.0)
-    >>> dc.timeseries.best_predictor([4.0, 2.0, 1.0])
+    >>> dc.timeseries.levinson_durbin([4.0, 2.0, 1.0])
     (array([0.5, 0. ]), 3.0)
     """
     gamma = _series.series("autocovariance", autocovariance, least=2)
@@ -123,13 +123,13 @@ def best_predictor(autocovariance: ArrayLike) -> tuple[Array, float]:
 def fit_ar(series: ArrayLike, order: int, *, method: str = "yule-walker") -> ARFit:
     r"""Fit an autoregression of the given order.
 
-    ``"yule-walker"`` solves `best_predictor` for the estimated autocovariances; the fit is always stationary.
+    ``"yule-walker"`` solves `levinson_durbin` for the estimated autocovariances; the fit is always stationary.
     ``"least-squares"`` regresses each value on a constant and the `p` before it; it is less biased on short or
     strongly correlated series, but may be non-stationary.
 
     Standard errors are the roots of the diagonal of :math:`\sigma^2 \Gamma^{-1} / n`, with :math:`\Gamma` the
-    autocovariance matrix, and of :math:`\sigma^2 (1 + \bar x^2\, 1^\top \Gamma^{-1} 1) / n` for the bias; for least
-    squares those of the regression, :math:`\sigma^2 (X^\top X)^{-1}`. The noise variance is
+    autocovariance matrix, and of :math:`\sigma^2 (1 + \bar x^2\, 1^\top \Gamma^{-1} 1) / n` for the intercept; for
+    least squares those of the regression, :math:`\sigma^2 (X^\top X)^{-1}`. The noise variance is
     :math:`\gamma_0 - \sum \varphi_j \gamma_j`, or the mean squared residual (n - p of them).
 
     Parameters
@@ -154,7 +154,7 @@ def fit_ar(series: ArrayLike, order: int, *, method: str = "yule-walker") -> ARF
 
     Examples
     --------
-    >>> series = dc.timeseries.simulate(dc.timeseries.ARIMA(ar=[0.6, -0.3], bias=2.0), 20_000, rng=7)
+    >>> series = dc.timeseries.simulate(dc.timeseries.ARIMA(ar=[0.6, -0.3], intercept=2.0), 20_000, rng=7)
     >>> fit = dc.timeseries.fit_ar(series, 2)
     >>> bool(np.all(abs(fit.coefficients - [0.6, -0.3]) < 5 * fit.standard_errors))
     True
@@ -180,10 +180,10 @@ def _yule_walker(values: Array, p: int) -> ARFit:
     inverse = solve_toeplitz(gamma[:-1], np.eye(p))
     return ARFit(
         coefficients=coefficients,
-        bias=mean * (1.0 - float(coefficients.sum())),
+        intercept=mean * (1.0 - float(coefficients.sum())),
         noise_variance=variance,
         standard_errors=np.sqrt(variance * np.diag(inverse) / n),
-        bias_error=float(np.sqrt(variance * (1.0 + mean**2 * inverse.sum()) / n)),
+        intercept_error=float(np.sqrt(variance * (1.0 + mean**2 * inverse.sum()) / n)),
     )
 
 
@@ -202,10 +202,10 @@ def _least_squares(values: Array, p: int) -> ARFit:
     variance = float(residuals @ residuals) / n
     return ARFit(
         coefficients=coefficients,
-        bias=float(mean - means @ coefficients),
+        intercept=float(mean - means @ coefficients),
         noise_variance=variance,
         standard_errors=np.sqrt(variance * np.sum(root**2, axis=1)),
-        bias_error=float(np.sqrt(variance * (1.0 / n + np.sum((means @ root) ** 2)))),
+        intercept_error=float(np.sqrt(variance * (1.0 / n + np.sum((means @ root) ** 2)))),
     )
 
 

@@ -121,7 +121,7 @@ def _predict(model: ARIMA, series: Array, steps: int) -> tuple[Array, Array, Arr
     state: Array
     doubt: Array
     if not model.ma and len(series) >= len(model.ar):  # the last p values tell the state; no mean is needed
-        mean, push = 0.0, model.bias
+        mean, push = 0.0, model.intercept
         past = series[::-1]
         state = np.array([-denominator[i + 1 :] @ past[: size - i] for i in range(size)])
         doubt = np.zeros((size, size))

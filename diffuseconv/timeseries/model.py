@@ -23,7 +23,7 @@ from diffuseconv.timeseries._state import (
 )
 from diffuseconv.timeseries.series_kernels import difference_kernel, whitening_kernel
 
-__all__ = ["ARIMA", "innovations", "respond", "simulate"]
+__all__ = ["ARIMA", "arma_filter", "innovations", "simulate"]
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class ARIMA:
         :math:`\theta_1, \dots, \theta_q`; the kernel on the noise is ``[1, *ma]``.
     differences : int, 0 to 50
         :math:`d`.
-    bias : float
-        :math:`c`. The mean of :math:`w` is ``bias / (1 - sum(ar))``.
+    intercept : float
+        :math:`c`. The mean of :math:`w` is ``intercept / (1 - sum(ar))``.
     noise_variance : float, >= 0
         :math:`\sigma^2`.
 
@@ -55,7 +55,7 @@ class ARIMA:
 
     Examples
     --------
-    >>> model = dc.timeseries.ARIMA(ar=[0.5, 0.3], bias=1.0)
+    >>> model = dc.timeseries.ARIMA(ar=[0.5, 0.3], intercept=1.0)
     >>> model.stationary, round(model.mean, 12)
     (True, 5.0)
     """
@@ -63,7 +63,7 @@ class ARIMA:
     ar: Sequence[float] = ()
     ma: Sequence[float] = ()
     differences: int = 0
-    bias: float = 0.0
+    intercept: float = 0.0
     noise_variance: float = 1.0
 
     def __post_init__(self) -> None:
@@ -72,7 +72,7 @@ class ARIMA:
         keep(self, "ar", _series.coefficients("ar", self.ar))
         keep(self, "ma", _series.coefficients("ma", self.ma))
         keep(self, "differences", _checks.count("differences", self.differences, most=50))
-        keep(self, "bias", _checks.number("bias", self.bias))
+        keep(self, "intercept", _checks.number("intercept", self.intercept))
         keep(self, "noise_variance", _checks.number("noise_variance", self.noise_variance, least=0.0))
 
     @cached_property
@@ -89,15 +89,16 @@ class ARIMA:
     def mean(self) -> float:
         """Mean of the (differenced) stationary series w."""
         require_stationary(self)
-        return self.bias / math.fsum([1.0, *(-phi for phi in self.ar)])
+        return self.intercept / math.fsum([1.0, *(-phi for phi in self.ar)])
 
 
-def respond(model: ARIMA, noise: ArrayLike) -> Array:
+def arma_filter(model: ARIMA, noise: ArrayLike) -> Array:
     r"""Drive the model, at rest before the first step, with given noise.
 
-    Before the first step :math:`x`, :math:`w` and :math:`\varepsilon` are all 0. Without bias this is the convolution
-    of the noise with `impulse_response`, and `innovations` undoes it. A series of a stationary model settles
-    from rest at the pace of its impulse response: drop a first part ("burn-in"), or use `simulate`, which needs none.
+    Before the first step :math:`x`, :math:`w` and :math:`\varepsilon` are all 0. Without intercept this is
+    the convolution of the noise with `impulse_response`, and `innovations` undoes it. A series of a stationary model
+    settles from rest at the pace of its impulse response: drop a first part ("burn-in"), or use `simulate`, which needs
+    none.
 
     Parameters
     ----------
@@ -117,14 +118,16 @@ def respond(model: ARIMA, noise: ArrayLike) -> Array:
 
     Examples
     --------
-    >>> dc.timeseries.respond(dc.timeseries.ARIMA(ar=[0.5]), [1.0, 0.0, 2.0])
+    >>> dc.timeseries.arma_filter(dc.timeseries.ARIMA(ar=[0.5]), [1.0, 0.0, 2.0])
     array([1.  , 0.5 , 2.25])
     """
     from scipy.signal import lfilter
 
     require_model(model)
     shocks = _series.series("noise", noise)
-    driven: Array = lfilter([1.0], whitening_kernel(model.ar), lfilter([1.0, *model.ma], [1.0], shocks) + model.bias)
+    driven: Array = lfilter(
+        [1.0], whitening_kernel(model.ar), lfilter([1.0, *model.ma], [1.0], shocks) + model.intercept
+    )
     return _integrate(driven, model.differences)
 
 
@@ -133,7 +136,7 @@ def innovations(model: ARIMA, series: ArrayLike) -> Array:
 
     .. math:: \varepsilon = \frac{\varphi(B)\,(1 - B)^d\, x - c}{\theta(B)}
 
-    The inverse of `respond`. For a pure AR model it is the convolution with `whitening_kernel`; the moving-average
+    The inverse of `arma_filter`. For a pure AR model it is the convolution with `whitening_kernel`; the moving-average
     part makes the kernel infinitely long, so it must be invertible. Where the series did not start from rest the
     first values carry that error, which dies out like the inverse MA kernel.
 
@@ -162,7 +165,7 @@ def innovations(model: ARIMA, series: ArrayLike) -> Array:
     values = _series.series("series", series)
     require_invertible(model)
     differenced = lfilter(difference_kernel(model.differences), [1.0], values)
-    left = lfilter(whitening_kernel(model.ar), [1.0], differenced) - model.bias
+    left = lfilter(whitening_kernel(model.ar), [1.0], differenced) - model.intercept
     return np.asarray(lfilter([1.0], [1.0, *model.ma], left))
 
 
@@ -176,7 +179,7 @@ def simulate(model: ARIMA, count: int, *, rng: object = None) -> Array:
     Parameters
     ----------
     model : ARIMA
-        Its AR part must be stationary; for others see `respond`.
+        Its AR part must be stationary; for others see `arma_filter`.
     count : int, at least 1
     rng : int, Generator, SeedSequence or None, keyword only
 

@@ -65,8 +65,8 @@ def moving_average(series: ArrayLike, weights: ArrayLike) -> Array:
     return _valid(_series.series("series", series, least=len(taps)), taps)
 
 
-def predict_ar(series: ArrayLike, coefficients: ArrayLike, bias: float = 0.0) -> Array:
-    r"""Predict each value from the `p` before it: a convolution of the past, plus a bias.
+def predict_ar(series: ArrayLike, coefficients: ArrayLike, intercept: float = 0.0) -> Array:
+    r"""Predict each value from the `p` before it: a convolution of the past, plus a intercept.
 
     .. math:: \hat x_t = c + \sum_{j=1}^{p} \varphi_j x_{t-j}, \qquad t = p, \dots, n
 
@@ -76,7 +76,7 @@ def predict_ar(series: ArrayLike, coefficients: ArrayLike, bias: float = 0.0) ->
         The series as it was observed. Do not whiten it first: of white noise the best prediction is its mean.
     coefficients : array, shape (p,), p <= n
         :math:`\varphi_1, \dots, \varphi_p`.
-    bias : float
+    intercept : float
         :math:`c`.
 
     Returns
@@ -95,11 +95,11 @@ def predict_ar(series: ArrayLike, coefficients: ArrayLike, bias: float = 0.0) ->
 
     Examples
     --------
-    >>> dc.timeseries.predict_ar([1.0, 2.0, 4.0], [0.5, 0.25], bias=1.0)
+    >>> dc.timeseries.predict_ar([1.0, 2.0, 4.0], [0.5, 0.25], intercept=1.0)
     array([2.25, 3.5 ])
     """
     taps = _series.series("coefficients", coefficients)
-    constant = _checks.number("bias", bias)
+    constant = _checks.number("intercept", intercept)
     return _valid(_series.series("series", series, least=len(taps)), taps) + constant
 
 

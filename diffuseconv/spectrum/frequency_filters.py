@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from diffuseconv import _checks
 from diffuseconv import boundary as _boundary
 
-__all__ = ["Compression", "band_pass", "compression", "disc", "high_pass", "low_pass"]
+__all__ = ["Compression", "band_pass", "compression", "high_pass", "low_pass", "radial_window"]
 
 Axes = int | Sequence[int] | None
 Boundary = str | Sequence[str]
@@ -138,7 +138,7 @@ def band_pass(
     return _weigh(image, over, names, lambda f: _fall(f, outer, edge) - _fall(f, inner, edge))
 
 
-def disc(shape: int | Sequence[int], radius: float, *, edge: float = 0.0) -> NDArray[np.float64]:
+def radial_window(shape: int | Sequence[int], radius: float, *, edge: float = 0.0) -> NDArray[np.float64]:
     """Draw the weights of `low_pass` as a picture of the centred frequency plane.
 
     Parameters
@@ -155,7 +155,7 @@ def disc(shape: int | Sequence[int], radius: float, *, edge: float = 0.0) -> NDA
 
     Examples
     --------
-    >>> dc.spectrum.disc((5, 5), 1)
+    >>> dc.spectrum.radial_window((5, 5), 1)
     array([[0., 0., 0., 0., 0.],
            [0., 0., 1., 0., 0.],
            [0., 1., 1., 1., 0.],
