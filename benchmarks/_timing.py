@@ -9,7 +9,7 @@ PAUSE = 1e-3  # seconds between turns: the idle threads of some libraries spin f
 
 
 def interleaved(contenders: dict[str, Callable[[], object]], rounds: int = 5, turn: float = TURN) -> dict[str, float]:
-    """Give the median seconds of each contender's calls.
+    """Return the median seconds of each contender's calls.
 
     Untimed ones come first (compilation), and one more in every turn, unless a turn is a single cold call (`turn` 0).
     """

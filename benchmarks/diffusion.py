@@ -33,7 +33,7 @@ def laplace(u: np.ndarray, r: float, steps: int) -> np.ndarray:
 
 
 def py_pde(u: np.ndarray, step: float, diffusivity: np.ndarray | None = None) -> Callable[[int], np.ndarray] | None:
-    """Give py-pde's compiled stepper, or None where it is not installed."""
+    """Return py-pde's compiled stepper, or None where it is not installed."""
     try:
         import pde
     except ImportError:
@@ -59,7 +59,7 @@ def py_pde(u: np.ndarray, step: float, diffusivity: np.ndarray | None = None) ->
 
 
 def devito(u: np.ndarray, step: float, diffusivity: np.ndarray | None) -> Callable[[int], object] | None:
-    """Give Devito's generated code with OpenMP (held edges, arithmetic means), or None where it is not installed."""
+    """Return Devito's generated code with OpenMP (held edges, arithmetic means), or None where it is not installed."""
     try:
         from devito import Eq, Function, Grid, Operator, TimeFunction, configuration
     except ImportError:

@@ -13,7 +13,7 @@ import diffuseconv as dc
 
 
 def problem(size: int, ndim: int = 2) -> tuple[dc.DiffusionEquation, np.ndarray]:
-    """Give an equation with a rough diffusivity, and a rough field."""
+    """Return an equation with a rough diffusivity, and a rough field."""
     rng = np.random.default_rng(0)
     return dc.DiffusionEquation(0.1 + 0.9 * rng.random((size,) * ndim)), rng.random((size,) * ndim)
 

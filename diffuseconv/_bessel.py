@@ -7,10 +7,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from diffuseconv._typing import FloatArray
 
 
-def walk(z: float, tolerance: float) -> Array:
+def walk(z: float, tolerance: float) -> FloatArray:
     """exp(-z) I_d(z) for all moves d up to where no more than `tolerance` of the sum and of the variance lies beyond.
 
     This is where a grain is that hops left and right at random moments, `z` times on average; its variance is `z`.
@@ -31,7 +31,7 @@ def walk(z: float, tolerance: float) -> Array:
     return np.asarray(whole / whole.sum())
 
 
-def _values(z: float, orders: NDArray[np.intp]) -> Array:
+def _values(z: float, orders: NDArray[np.intp]) -> FloatArray:
     """exp(-z) I_d(z) for ascending orders."""
     if z < 1000:
         from scipy.special import ive

@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from diffuseconv._jit.finite import sum_of_zeros
+from diffuseconv._typing import Array
 
-Array = NDArray[Any]
 T = TypeVar("T")
 LARGE = 4096  # values: fewer are not worth a compiled loop
 

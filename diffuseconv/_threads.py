@@ -55,7 +55,7 @@ def together(shared: Callable[..., Any], alone: Callable[..., Any], *given: Any)
 
 
 def _gathered(helpers: int) -> NDArray[np.int64]:
-    """Give the crew, with so many helpers at least (a system that gives no threads or semaphores has fewer)."""
+    """Return the crew, with so many helpers at least (a system that gives no threads or semaphores has fewer)."""
     if not _crew_words:
         words = _empty()
         words[_crew.DISMISSED] = not _crew.found(words)

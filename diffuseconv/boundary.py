@@ -29,7 +29,7 @@ _COSINE_OR_SINE = {"reflecting": ("dct", 2), "absorbing": ("dst", 2), "zero": ("
 
 
 def per_axis(boundary: str | Sequence[str], ndim: int) -> tuple[str, ...]:
-    """Give the boundary of each axis, checked.
+    """Return the boundary of each axis, checked.
 
     Parameters
     ----------

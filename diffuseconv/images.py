@@ -228,7 +228,7 @@ def _decode(path: str | os.PathLike[str]) -> tuple[NDArray[Any], float]:
 
 
 def _samples(image: Image, format: str | None) -> tuple[NDArray[Any], float]:
-    """Give the samples, one to four a pixel (an even number if the last is opacity), and the value of white."""
+    """Return the samples, one to four a pixel (an even number if the last is opacity), and the value of white."""
     if image.mode == "F":
         samples = np.asarray(image)
         if not (samples.min() >= 0 and samples.max() <= 1):  # NaN too

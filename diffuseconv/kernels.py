@@ -67,7 +67,7 @@ def _size(name: str, value: object) -> int:
 
 
 def _direction(angle: float) -> tuple[float, float]:
-    """Give the unit vector (down, right) at an angle on the screen, exact at multiples of 90 degrees."""
+    """Return the unit vector (down, right) at an angle on the screen, exact at multiples of 90 degrees."""
     quarters = round(angle / 90)
     rest = math.radians(angle - 90 * quarters)
     right, up = math.cos(rest), math.sin(rest)
@@ -77,7 +77,7 @@ def _direction(angle: float) -> tuple[float, float]:
 
 
 def _displacements(radius: int) -> Kernel:
-    """Give the displacements from minus to plus `radius`."""
+    """Return the displacements from minus to plus `radius`."""
     return np.arange(-radius, radius + 1, dtype=np.float64)
 
 
@@ -286,7 +286,7 @@ def disc(radius: float = 2.0) -> Kernel:
 
 
 def _under_circle(s: Kernel, radius: float) -> Kernel:
-    """Give the area under a circle from its middle to `s`."""
+    """Return the area under a circle from its middle to `s`."""
     return np.asarray(0.5 * (s * np.sqrt(radius**2 - s**2) + radius**2 * np.arcsin(s / radius)))
 
 

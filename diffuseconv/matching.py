@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from diffuseconv import _checks, _threads
 from diffuseconv import boundary as _boundary
 from diffuseconv._jit import matching as _jit
+from diffuseconv._typing import FloatArray
 from diffuseconv.convolution import correlate
 
 __all__ = ["Match", "find", "score"]
@@ -28,8 +29,6 @@ _AGREEMENT = 1e-12  # what `correlate` promises, relative to sum |kernel| * max 
 _ACCURACY = 1e-7  # scores that cannot be promised to this are worked out again, one by one
 _REACH = 8  # cells of the score around a peak that a spline needs (its memory fades as 0.43 ** distance)
 _BLOCK = 1 << 20  # cells of windows held in memory at a time
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -219,13 +218,13 @@ def _score(image: NDArray[Any], template: NDArray[Any]) -> NDArray[Any]:
     )  # the bound holds exactly but for rounding
 
 
-def _scaled(values: NDArray[Any]) -> Array:
+def _scaled(values: NDArray[Any]) -> FloatArray:
     """Bring values to at most 1 in float64, by a power of two so that nothing is rounded."""
     _, exponent = np.frexp(np.abs(values).max())
     return np.ldexp(values.astype(np.float64), -int(exponent))
 
 
-def _moments(u: Array, shape: Sequence[int]) -> tuple[Array, Array]:
+def _moments(u: FloatArray, shape: Sequence[int]) -> tuple[FloatArray, FloatArray]:
     """Mean and sum of squared deviations of every window."""
     mean, spread, cells = u, np.zeros_like(u), 1
     for axis in reversed(range(u.ndim)):  # the first axis last: then the result lies in memory as the scores do
@@ -234,7 +233,7 @@ def _moments(u: Array, shape: Sequence[int]) -> tuple[Array, Array]:
     return mean, spread
 
 
-def _widen(mean: Array, spread: Array, axis: int, cells: int, width: int) -> tuple[Array, Array]:
+def _widen(mean: FloatArray, spread: FloatArray, axis: int, cells: int, width: int) -> tuple[FloatArray, FloatArray]:
     """Merge neighbours along one axis, columns shared out to threads."""
     front = [np.moveaxis(part, axis, 0) for part in (mean, spread)]
     tables = [np.ascontiguousarray(part).reshape(len(part), -1) for part in front]
@@ -246,7 +245,7 @@ def _widen(mean: Array, spread: Array, axis: int, cells: int, width: int) -> tup
     return new_mean, new_spread
 
 
-def _one_by_one(u: Array, t: Array, mean: Array, where: NDArray[np.bool_]) -> Iterator[Array]:
+def _one_by_one(u: FloatArray, t: FloatArray, mean: FloatArray, where: NDArray[np.bool_]) -> Iterator[FloatArray]:
     """Score single windows in two passes."""
     windows = np.lib.stride_tricks.sliding_window_view(u, t.shape)
     places = np.argwhere(where)
@@ -258,9 +257,9 @@ def _one_by_one(u: Array, t: Array, mean: Array, where: NDArray[np.bool_]) -> It
 
 
 def _peaks(
-    scores: Array, count: int, minimum: float, apart: Sequence[float], cyclic: Sequence[bool]
+    scores: FloatArray, count: int, minimum: float, apart: Sequence[float], cyclic: Sequence[bool]
 ) -> Iterator[tuple[int, ...]]:
-    """Give local maxima, best first, each too far from the better ones to be a shoulder of them."""
+    """Return local maxima, best first, each too far from the better ones to be a shoulder of them."""
     import scipy.ndimage
 
     highest = scipy.ndimage.maximum_filter(
@@ -278,7 +277,7 @@ def _peaks(
         count -= 1
 
 
-def _climb(scores: Array, peak: Sequence[int], cyclic: Sequence[bool]) -> tuple[Array, float]:
+def _climb(scores: FloatArray, peak: Sequence[int], cyclic: Sequence[bool]) -> tuple[FloatArray, float]:
     """Climb parabolas to the top near a peak: first through the cells, then through points of a spline between them."""
     lines, middle = [], []
     for p, n, goes_round in zip(peak, scores.shape, cyclic, strict=True):
@@ -304,7 +303,7 @@ def _climb(scores: Array, peak: Sequence[int], cyclic: Sequence[bool]) -> tuple[
 
 @functools.lru_cache(maxsize=64)
 def _spline(n: int) -> Any:
-    """Give the quintic spline through `n` values, as a function from places to each value's weight there."""
+    """Return the quintic spline through `n` values, as a function from places to each value's weight there."""
     from scipy.interpolate import make_interp_spline
 
     if n == 1:
@@ -312,7 +311,7 @@ def _spline(n: int) -> Any:
     return make_interp_spline(np.arange(n), np.eye(n), k=min(5, n - 1))
 
 
-def _top(block: Array) -> tuple[Array, float]:
+def _top(block: FloatArray) -> tuple[FloatArray, float]:
     """Step to the top of the parabola through a point's neighbours, not beyond them."""
     ndim = block.ndim
 

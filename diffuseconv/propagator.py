@@ -13,10 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from diffuseconv import _bessel, _checks
 from diffuseconv import boundary as walls
+from diffuseconv._typing import FloatArray
 
 __all__ = ["Propagator"]
 
-Array = NDArray[np.float64]
 
 _SUM_ERROR = 1e-12  # how far from 1 a density may sum; also how uneven a "mirror-symmetric" one may be
 _DIRECT_PRODUCTS = 1e9  # densities are combined directly up to here (about a second), beyond it by transform
@@ -70,7 +70,7 @@ class Propagator:
     array([[0.25]])
     """
 
-    factors: tuple[Array, ...] | None
+    factors: tuple[FloatArray, ...] | None
     fourier_numbers: tuple[float, ...] | None
     _tolerance: float = 1e-15  # where a heat kernel was cut
 
@@ -168,9 +168,9 @@ class Propagator:
     @classmethod
     def heat(
         cls,
-        diffusivity: float | Sequence[float] | Array,
+        diffusivity: float | Sequence[float] | FloatArray,
         duration: float,
-        spacing: float | Sequence[float] | Array = 1.0,
+        spacing: float | Sequence[float] | FloatArray = 1.0,
         ndim: int = 2,
         tolerance: float = 1e-15,
     ) -> Propagator:
@@ -239,7 +239,7 @@ class Propagator:
         return _heat(numbers, tolerance)
 
     @cached_property
-    def density(self) -> Array:
+    def density(self) -> FloatArray:
         """The probabilities of all displacements, read-only; the origin is at ``shape // 2``."""
         assert self.factors is not None  # a propagator without factors was given its density
         density = reduce(np.multiply.outer, self.factors)
@@ -257,14 +257,14 @@ class Propagator:
         return len(self.shape)
 
     @cached_property
-    def mean(self) -> Array:
+    def mean(self) -> FloatArray:
         """The mean displacement along each axis, in cells: shape ``(ndim,)``."""
         mean = np.array([_expect(marginal, _moves(marginal.size)) for marginal in self._marginals()])
         mean.setflags(write=False)
         return mean
 
     @cached_property
-    def covariance(self) -> Array:
+    def covariance(self) -> FloatArray:
         """The covariance of the displacement, in cells²: shape ``(ndim, ndim)``."""
         centred = [_moves(size) - mean for size, mean in zip(self.shape, self.mean, strict=True)]
         covariance = np.diag([_expect(m, c**2) for m, c in zip(self._marginals(), centred, strict=True)])
@@ -282,7 +282,7 @@ class Propagator:
         parts = (self.density,) if self.factors is None else self.factors
         return sum(_entropy(part) for part in parts)
 
-    def drift(self, duration: float, spacing: float | Sequence[float] | Array = 1.0) -> Array:
+    def drift(self, duration: float, spacing: float | Sequence[float] | FloatArray = 1.0) -> FloatArray:
         r"""The velocity that one step in `duration` amounts to.
 
         .. math:: v_a = E[d_a]\, \Delta x_a / t
@@ -307,7 +307,7 @@ class Propagator:
         duration, widths = self._units(duration, spacing)
         return self.mean * widths / duration
 
-    def diffusivity(self, duration: float, spacing: float | Sequence[float] | Array = 1.0) -> Array:
+    def diffusivity(self, duration: float, spacing: float | Sequence[float] | FloatArray = 1.0) -> FloatArray:
         r"""The diffusivity that one step in `duration` amounts to.
 
         .. math:: D_{ab} = \mathrm{Cov}[d_a, d_b]\, \Delta x_a \Delta x_b / (2 t)
@@ -523,7 +523,7 @@ class Propagator:
         return max(1, math.ceil(math.log(tolerance) / math.log1p(-gap) * (1 - 1e-13)))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        """Give `density`, so that a propagator goes wherever a kernel does."""
+        """Return `density`, so that a propagator goes wherever a kernel does."""
         return np.array(self.density, dtype) if copy else np.asarray(self.density, dtype)
 
     def __eq__(self, other: object) -> bool:
@@ -551,14 +551,14 @@ class Propagator:
             return Propagator, (self.density,)
         return _product, (self.factors, self.fourier_numbers, self._tolerance)
 
-    def _marginals(self) -> list[Array]:
+    def _marginals(self) -> list[FloatArray]:
         """The density of the displacement along each axis alone."""
         if self.factors is not None:
             return list(self.factors)
         axes = range(self.ndim)
         return [self.density.sum(axis=tuple(other for other in axes if other != axis)) for axis in axes]
 
-    def _units(self, duration: float, spacing: Any) -> tuple[float, Array]:
+    def _units(self, duration: float, spacing: Any) -> tuple[float, FloatArray]:
         """The checked duration of a step and the cell widths."""
         widths = _checks.per_axis(
             "spacing", spacing, self.ndim, lambda name, value: _checks.number(name, value, above=0.0)
@@ -571,14 +571,14 @@ class Propagator:
             return float(self.density[tuple(n // 2 for n in self.shape)])
         return float(math.prod(factor[factor.size // 2] for factor in self.factors))
 
-    def _parts(self) -> list[Array]:
+    def _parts(self) -> list[FloatArray]:
         """Densities that compose to this one: the factors, each along its own axis, or the whole."""
         if self.factors is None:
             return [self.density]
         axes = range(self.ndim)
         return [f.reshape([-1 if a == axis else 1 for a in axes]) for axis, f in enumerate(self.factors)]
 
-    def _part(self, axis: int) -> tuple[Array, int]:
+    def _part(self, axis: int) -> tuple[FloatArray, int]:
         """The smallest array that tells about an axis, and its number there."""
         return (self.density, axis) if self.factors is None else (self.factors[axis], 0)
 
@@ -597,7 +597,7 @@ class Propagator:
 
 
 def _product(
-    factors: Sequence[Array], numbers: tuple[float, ...] | None = None, tolerance: float = 1e-15
+    factors: Sequence[FloatArray], numbers: tuple[float, ...] | None = None, tolerance: float = 1e-15
 ) -> Propagator:
     """Make a propagator of one density per axis, without checks."""
     for factor in factors:
@@ -617,28 +617,28 @@ def _heat(numbers: tuple[float, ...], tolerance: float) -> Propagator:
     return _product([_bessel.walk(2 * r, tolerance / len(numbers)) for r in numbers], numbers, tolerance)
 
 
-def _unit(density: Array) -> Array:
+def _unit(density: FloatArray) -> FloatArray:
     """Divide by the sum."""
     return np.asarray(density / density.sum())
 
 
-def _moves(size: int) -> Array:
+def _moves(size: int) -> FloatArray:
     """The displacements along an axis of `size` taps."""
     return np.arange(size, dtype=np.float64) - size // 2
 
 
-def _expect(density: Array, values: Array) -> float:
+def _expect(density: FloatArray, values: FloatArray) -> float:
     """A mean, its products summed without rounding: symmetric densities move by exactly 0."""
     return math.fsum((density * values).tolist())
 
 
-def _entropy(density: Array) -> float:
+def _entropy(density: FloatArray) -> float:
     """-sum(p log p) where p > 0."""
     some = density[density > 0]
     return abs(float((some * np.log(some)).sum()))
 
 
-def _add(p: Array, q: Array) -> Array:
+def _add(p: FloatArray, q: FloatArray) -> FloatArray:
     """The density of the sum of two displacements, with the origins' sum as its origin."""
     if p.size < q.size:
         p, q = q, p
@@ -652,7 +652,7 @@ def _add(p: Array, q: Array) -> Array:
     return out
 
 
-def _power(density: Array, n: int) -> Array:
+def _power(density: FloatArray, n: int) -> FloatArray:
     """The density of the sum of `n` displacements, with `n` times the origin as its origin."""
     sizes = [n * (length - 1) + 1 for length in density.shape]
     taps = sizes[0] / n if density.ndim == 1 else np.count_nonzero(density)
@@ -669,7 +669,7 @@ def _power(density: Array, n: int) -> Array:
     return out
 
 
-def _by_transform(parts: Sequence[Array], n: int = 1) -> Array:
+def _by_transform(parts: Sequence[FloatArray], n: int = 1) -> FloatArray:
     """The same by the convolution theorem, all `parts` `n` times; what is below its rounding noise becomes 0."""
     import scipy.fft
 
@@ -682,13 +682,13 @@ def _by_transform(parts: Sequence[Array], n: int = 1) -> Array:
     return np.where(out > 4 * n * np.finfo(float).eps * out.max(), out, 0.0)
 
 
-def _finish(density: Array, origin: Sequence[int]) -> Array:
+def _finish(density: FloatArray, origin: Sequence[int]) -> FloatArray:
     """Pad the far side so that the origin is at ``shape // 2``, and divide by the sum."""
     sizes = [max(n, 2 * o) for n, o in zip(density.shape, origin, strict=True)]
     return _unit(np.pad(density, [(0, size - n) for size, n in zip(sizes, density.shape, strict=True)]))
 
 
-def _gap(density: Array, shape: Sequence[int], names: Sequence[str]) -> float:
+def _gap(density: FloatArray, shape: Sequence[int], names: Sequence[str]) -> float:
     """1 - |λ| of the slowest mode on a box (but the constant one, unless salt can leave); inf if there is none."""
     periods, modes = zip(*map(_modes, shape, names), strict=True)
     folded = np.zeros(periods)
@@ -707,7 +707,7 @@ def _gap(density: Array, shape: Sequence[int], names: Sequence[str]) -> float:
     return gap
 
 
-def _gap_of_mode(folded: Array, mode: Sequence[int]) -> float:
+def _gap_of_mode(folded: FloatArray, mode: Sequence[int]) -> float:
     """1 - |λ| of one mode without cancellation: 2 Σ p sin²((φ - arg λ) / 2)."""
     turns: Any = 0.0
     for axis, (number, period) in enumerate(zip(mode, folded.shape, strict=True)):

@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from diffuseconv import _checks
+from diffuseconv._typing import Array
 
 __all__ = [
     "Verdict",
@@ -27,8 +27,6 @@ __all__ = [
     "assert_variance",
     "bernstein",
 ]
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def schedule(pixels: int, frames: int) -> list[tuple[float, int]]:
 
 
 def outward(rows: int, columns: int) -> NDArray[np.int64]:
-    """Give the order of the pixels: from the middle of the picture outwards."""
+    """Return the order of the pixels: from the middle of the picture outwards."""
     row, column = np.indices((rows, columns))
     away = (row - rows // 2) ** 2 + (column - columns // 2) ** 2
     return np.lexsort([np.arctan2(row - rows // 2, column - columns // 2).ravel(), away.ravel()])

@@ -52,7 +52,7 @@ Array = NDArray[np.float64]
 
 
 def wanted_bank() -> Array:
-    """Give the kernels that made the edges, with a rim of zeros that is to be learned too."""
+    """Return the kernels that made the edges, with a rim of zeros that is to be learned too."""
     across, down = dc.kernels.sobel(1), dc.kernels.sobel(0)
     kernels = (across, down, across + down, dc.kernels.edge_detector())
     return np.stack([np.pad(kernel, (SIDE - 3) // 2) for kernel in kernels])

@@ -199,7 +199,7 @@ def stage(
 
 
 def span(ends: Array) -> tuple[float, float]:
-    """Give the range of a plot that holds all intervals, with room above for a line of text."""
+    """Return the range of a plot that holds all intervals, with room above for a line of text."""
     low, high = float(ends.min()), float(ends.max())
     return low - 0.06 * (high - low), high + 0.2 * (high - low)
 

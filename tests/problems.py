@@ -25,7 +25,7 @@ def equation(problem):
 
 
 def matrices(problem):
-    """Give (L, b) on raveled fields, written down cell by cell."""
+    """Return (L, b) on raveled fields, written down cell by cell."""
     return naive.diffusion(**problem)
 
 

@@ -14,7 +14,7 @@ def centres(n, width=1.0):
 
 
 def order(errors, widths):
-    """Give the observed order between successive grids."""
+    """Return the observed order between successive grids."""
     return [
         math.log(a / b) / math.log(x / y) for a, b, x, y in zip(errors, errors[1:], widths, widths[1:], strict=False)
     ]

@@ -46,7 +46,7 @@ SUM_ZERO = [
 
 
 def moves(kernel):
-    """Give the displacement of every tap along every axis."""
+    """Return the displacement of every tap along every axis."""
     return np.indices(kernel.shape) - np.reshape([n // 2 for n in kernel.shape], (-1,) + (1,) * kernel.ndim)
 
 

@@ -23,12 +23,12 @@ TIGHT = 1e-13  # the tolerance in time where errors in space are measured
 
 
 def centres(n: int, length: float = 1.0) -> np.ndarray:
-    """Give the centres of n cells on a line."""
+    """Return the centres of n cells on a line."""
     return (np.arange(n) + 0.5) * length / n
 
 
 def order(error: Callable[[int], float], n: int) -> float:
-    """Give the order seen from n to 2n cells or steps."""
+    """Return the order seen from n to 2n cells or steps."""
     return math.log2(error(n) / error(2 * n))
 
 

@@ -32,7 +32,7 @@ _semaphore_init = types.ExternalFunction("sem_init", types.int32(types.uintp, ty
 
 @intrinsic
 def _address(typing, words, index):
-    """Give the address of a word."""
+    """Return the address of a word."""
 
     def generate(context, builder, signature, values):
         place = builder.gep(context.make_array(words)(context, builder, values[0]).data, [values[1]])

@@ -63,7 +63,7 @@ def uniform(state):
 
 @njit(cache=True, nogil=True)
 def _stirling(k):
-    """Give log(k!) - k log k + k."""
+    """Return log(k!) - k log k + k."""
     if k < _SMALL.size:
         return _SMALL[k]
     x = float(k)
@@ -73,7 +73,7 @@ def _stirling(k):
 
 @njit(cache=True, nogil=True)
 def _log_chance(k, rest, excess, mean, mean_rest):
-    """Give log of the binomial chance of k = mean + excess, less a constant of (n, p), to rounding of the excess."""
+    """Return log of the binomial chance of k = mean + excess, less a constant of (n, p), to rounding of the excess."""
     total = -_stirling(k) - _stirling(rest)
     if k > 0:
         total -= k * math.log1p(excess / mean)

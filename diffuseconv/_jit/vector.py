@@ -60,7 +60,7 @@ def store(typing, array, index, vector):
 
 @intrinsic
 def spread(typing, number):
-    """Give a vector of one number."""
+    """Return a vector of one number."""
 
     def generate(context, builder, signature, values):
         kind = context.get_value_type(signature.return_type)

@@ -8,15 +8,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from diffuseconv import _threads
 from diffuseconv._jit.convolution import SPARE, correlate_blocks, correlate_together, floor_of
+from diffuseconv._typing import Array
 from diffuseconv.boundary import fold
 
 __all__ = ["correlate_directly"]
 
-Array = NDArray[Any]
 Widths = tuple[tuple[int, int], ...]
 WORTH_THREADS = 1_500_000  # products: 50 microseconds of work, which is what a helper may take to wake
 LONG = 1 << 14  # cells of an axis whose places are not remembered

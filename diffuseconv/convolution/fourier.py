@@ -5,18 +5,17 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from diffuseconv import _threads
+from diffuseconv._typing import Array
 from diffuseconv.boundary import extend
 from diffuseconv.convolution.methods import pieces
 
 __all__ = ["correlate_in_fourier_space"]
 
-Array = NDArray[Any]
 SAFE_POWER = {4: 40, 8: 300}  # products of values up to 2**this, of so many bytes, cannot overflow in the transforms
 WORTH_WORKERS = 1 << 18  # cells of a transform, below which its threads take longer to wake than it takes
 

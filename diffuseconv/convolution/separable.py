@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from diffuseconv._typing import Array
 from diffuseconv.convolution.direct import correlate_directly
 
 __all__ = ["correlate_by_factors", "split"]
 
-Array = NDArray[Any]
 ROUNDINGS = 8  # a kernel is a product, or a factor symmetric, if it differs from one by so many roundings of its sum
 LOST = {4: 1e-6, 8: 1e-13}  # share of ``abs(kernel).sum() * abs(field).max()`` that dropped modes may carry, by bytes
 
@@ -79,7 +77,7 @@ def _multiply(matrix: Array, stack: Array, axis: int) -> Array:
 def _surviving_modes(
     factor: Array, size: int, width: tuple[int, int], name: str, lines: int
 ) -> tuple[Array, Array] | None:
-    r"""Give the matrices into and out of the modes that a factor does not damp to rounding, if that saves time.
+    r"""Return the matrices into and out of the modes that a factor does not damp to rounding, if that saves time.
 
     A symmetric factor multiplies mode :math:`\theta` (a cosine or sine, see `boundary`) by
     :math:`\hat k(\theta) = \sum_d k_d \cos(d\theta)`. Of the others each pixel loses at most

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from diffuseconv import _checks
+from diffuseconv._typing import Array
 from diffuseconv.boundary import extend, per_axis
 from diffuseconv.convolution.direct import correlate_directly
 from diffuseconv.convolution.fourier import correlate_in_fourier_space
@@ -20,7 +21,6 @@ from diffuseconv.propagator import Propagator
 
 __all__ = ["convolve", "correlate", "feature_maps"]
 
-Array = NDArray[Any]
 Widths = tuple[tuple[int, int], ...]
 METHODS = ("auto", "direct", "separable", "fft")
 MODES = ("same", "valid", "full")
@@ -290,7 +290,7 @@ def _plan(
 def _parts(
     kernel: Array | Propagator, dtype: np.dtype[Any], plan: _Plan, automatic: bool, flip: bool
 ) -> tuple[list[Array], str]:
-    """Give the kernel (flipped for convolution, in the field's precision) or its factors, and the method to use."""
+    """Return the kernel (flipped for convolution, in the field's precision) or its factors, and the method to use."""
     method = plan.quickest
     if isinstance(kernel, Propagator) and kernel.factors is not None and method == "separable":
         return [np.ascontiguousarray(factor[::-1] if flip else factor, dtype) for factor in kernel.factors], method

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from diffuseconv import _checks
+from diffuseconv._typing import Array
 
 __all__ = ["Barrier"]
-
-Array: TypeAlias = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +66,7 @@ class Barrier:
         return np.asarray(self.shut if self.lifted_at is None else self.shut & (np.asarray(self.lifted_at) > time))
 
     def hold_back(self, diffusivity: Array, spacing: float, time: float) -> Array:
-        """Give the diffusivity that each face has with this barrier in it."""
+        """Return the diffusivity that each face has with this barrier in it."""
         passing = np.asarray(self.permeability) * spacing
         with np.errstate(divide="ignore", invalid="ignore"):
             behind = np.where(diffusivity * passing > 0, diffusivity * passing / (diffusivity + passing), 0.0)

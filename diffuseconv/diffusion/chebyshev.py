@@ -26,19 +26,19 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from diffuseconv import _threads
 from diffuseconv._jit import chebyshev as _loops
+from diffuseconv._typing import Array
 from diffuseconv.diffusion import halos
 from diffuseconv.diffusion.lattice import SMALLEST_SHARE, Lattice, as_planes
 
 __all__ = ["TOLERANCE", "obstacle", "solve"]
 
-Array: TypeAlias = NDArray[Any]
 TOLERANCE = 1e-10  # of the field's range
 LONGEST = 1e8  # in units of 2 / rate: beyond, a run is cut (Bessel functions of such arguments lose digits)
 EPS = float(np.finfo(np.float64).eps)
@@ -144,14 +144,14 @@ def _problem(lattice: Lattice, u: Array, rate: float) -> _Problem:
 
 
 def _sizes(vector: Array) -> tuple[float, float]:
-    """Give the largest magnitude and the Euclidean norm, scaled so that no square overflows."""
+    """Return the largest magnitude and the Euclidean norm, scaled so that no square overflows."""
     largest = float(np.abs(vector).max())
     # no BLAS: its threads would spin for some milliseconds on the processors that the recurrence needs
     return largest, largest * math.sqrt(np.square(vector / (largest or 1.0)).sum())
 
 
 def _reach(problem: _Problem, allowed: float) -> float:
-    """Give the largest `z` to take at once: so far the rounding of what flows in, seen to be z^1.5 EPS, is allowed.
+    """Return the largest `z` to take at once: so far the rounding of what flows in, seen to be z^1.5 EPS, is allowed.
 
     What flows in evens out, so that later pieces are longer. Without inflow rounding does not grow.
     """
@@ -167,7 +167,7 @@ def _moving(lattice: Lattice) -> NDArray[np.bool_]:
 
 
 def _weights(problem: _Problem, z: float, allowed: float) -> Array:
-    """Give the weights for `z` (half the rate times the time): an even number of them, which keeps the error allowed.
+    """Return the weights for `z` (half the rate times the time): an even number of them, which keeps the error allowed.
 
     What is left out is bounded cell by cell: a row of T_k has a Euclidean norm of at most 1 and reaches k cells far, so
     that ``|T_k v|`` is at most ``sqrt(cells in reach) * max |v|``, and at most the Euclidean norm of `v`. Their sum
@@ -190,7 +190,7 @@ def _weights(problem: _Problem, z: float, allowed: float) -> Array:
 
 
 def _shared(problem: _Problem, ahead: Sequence[float], allowed: float) -> list[Array]:
-    """Give the weights of as many of the growing `ahead` as had better share a recurrence than start anew."""
+    """Return the weights of as many of the growing `ahead` as had better share a recurrence than start anew."""
     taken = [_weights(problem, ahead[0], allowed)]
     for before, z in itertools.pairwise(ahead):
         weights = _weights(problem, z, allowed)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from diffuseconv._typing import Array
 from diffuseconv.diffusion.lattice import Lattice
 
 __all__ = ["MassBalance", "energy", "entropy", "face_flux", "mass_balance", "total_mass"]
-
-Array: TypeAlias = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,7 @@ def total_mass(u: Array, cell: float, mask: Array | None = None) -> float:
 
 
 def face_flux(lattice: Lattice, u: Array, time: float) -> tuple[Array, ...]:
-    """Give for each axis the flux through its faces, positive along the axis, with one more face than cells."""
+    """Return for each axis the flux through its faces, positive along the axis, with one more face than cells."""
     fluxes = []
     for axis, (g, dx, periodic) in enumerate(zip(lattice.rates, lattice.spacing, lattice.periodic, strict=True)):
         n = lattice.shape[axis]
@@ -59,7 +56,7 @@ def face_flux(lattice: Lattice, u: Array, time: float) -> tuple[Array, ...]:
 
 
 def mass_balance(lattice: Lattice, u: Array, time: float) -> MassBalance:
-    """Give the salt that comes and goes per time; `change` is summed over cells, the rest over walls and sources."""
+    """Return the salt that comes and goes per time; `change` is summed over cells, the rest over walls and sources."""
     cell = math.prod(lattice.spacing)
     through = []
     for axis, (flux, periodic) in enumerate(zip(face_flux(lattice, u, time), lattice.periodic, strict=True)):
@@ -76,7 +73,7 @@ def mass_balance(lattice: Lattice, u: Array, time: float) -> MassBalance:
 
 
 def entropy(u: Array, mask: Array | None = None) -> float:
-    r"""Give :math:`-\sum p \ln p` of the salt's distribution ``p = u / sum(u)`` over cells."""
+    r"""Return :math:`-\sum p \ln p` of the salt's distribution ``p = u / sum(u)`` over cells."""
     amounts = np.asarray(u if mask is None else u[mask], dtype=np.float64).ravel()
     amounts = amounts[amounts != 0]
     p = amounts / math.fsum(amounts)
@@ -84,6 +81,6 @@ def entropy(u: Array, mask: Array | None = None) -> float:
 
 
 def energy(u: Array, cell: float, mask: Array | None = None) -> float:
-    """Give half the integral of the squared field."""
+    """Return half the integral of the squared field."""
     values = np.asarray(u if mask is None else u[mask], dtype=np.float64)
     return 0.5 * math.fsum((values**2).ravel()) * cell

@@ -5,12 +5,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from diffuseconv import _checks
+from diffuseconv._typing import Array
 from diffuseconv.diffusion import walls
 from diffuseconv.diffusion.barriers import Barrier
 from diffuseconv.diffusion.lattice import Inlet, Lattice
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from diffuseconv.diffusion.equation import DiffusionEquation
 
 __all__ = ["arguments_of", "barriers_per_axis", "diffusivities", "discretise", "harmonic_mean"]
-
-Array: TypeAlias = NDArray[Any]
 
 
 def discretise(equation: DiffusionEquation, shape: tuple[int, ...], time: float = 0.0) -> Lattice:
@@ -69,7 +67,7 @@ def discretise(equation: DiffusionEquation, shape: tuple[int, ...], time: float 
 
 
 def diffusivities(value: Any, shape: tuple[int, ...]) -> list[Array]:
-    """Give the diffusivity along each axis: of the field's shape, or with all axes but its own of length 1."""
+    """Return the diffusivity along each axis: of the field's shape, or with all axes but its own of length 1."""
     ndim = len(shape)
     if isinstance(value, tuple):
         items = _checks.per_axis("diffusivity", value, ndim, lambda name, item: item)
@@ -103,7 +101,7 @@ def harmonic_mean(one: Array, other: Array) -> Array:
 
 
 def barriers_per_axis(value: Any, shape: tuple[int, ...]) -> tuple[Barrier | None, ...]:
-    """Give the barrier on each axis, checked against the field's shape."""
+    """Return the barrier on each axis, checked against the field's shape."""
     if value is None:
         return (None,) * len(shape)
     if len(value) != len(shape):
@@ -130,7 +128,7 @@ def _joined(axis: int, low: Array, inner: Array, high: Array) -> Array:
 def _inner_rates(
     axis: int, diffusivity: Array, spacing: float, barrier: Barrier | None, mask: Array | None, time: float
 ) -> Array:
-    """Give the exchange rates of the faces between the cells of one axis."""
+    """Return the exchange rates of the faces between the cells of one axis."""
     before, after = _at(axis, slice(None, -1)), _at(axis, slice(1, None))
     between = harmonic_mean(diffusivity[before], diffusivity[after])
     if barrier is not None and barrier.standing(time).any():

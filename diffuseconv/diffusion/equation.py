@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from diffuseconv import _checks
+from diffuseconv._typing import Array
 from diffuseconv.diffusion import chebyshev, diagnostics, explicit, rkl2, spectral, steady, walls
 from diffuseconv.diffusion.barriers import Barrier
 from diffuseconv.diffusion.discretise import arguments_of, discretise
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DiffusionEquation"]
 
-Array: TypeAlias = NDArray[Any]
 SCHEMES = {
     "spectral": spectral,
     "chebyshev": chebyshev,
@@ -108,7 +108,7 @@ class DiffusionEquation:
             keep("mask", mask)
 
     def stable_time_step(self, ndim_or_shape: int | Sequence[int]) -> float:
-        r"""Give the largest stable explicit step: the limit itself, of which `evolve` takes half by default.
+        r"""Return the largest stable explicit step: the limit itself, of which `evolve` takes half by default.
 
         .. math:: \Delta t \le 1 / \max_i \sum_{\text{faces of } i} D_f / \Delta x^2
 
@@ -147,7 +147,7 @@ class DiffusionEquation:
         start: float = 0.0,
         tolerance: float | None = None,
     ) -> Array:
-        """Give the field after a duration.
+        """Return the field after a duration.
 
         Parameters
         ----------
@@ -294,7 +294,7 @@ class DiffusionEquation:
         return spectral.explicit_steps(lattice, field, steps, step if math.isfinite(step) else 1.0)
 
     def steady_state(self, u: ArrayLike | None = None) -> Array:
-        r"""Give the limit of long times: the field at which :math:`\nabla \cdot (D \nabla u) + \text{source} = 0`.
+        r"""Return the limit of long times: the field at which :math:`\nabla \cdot (D \nabla u) + \text{source} = 0`.
 
         It is found by one sparse linear solve (conjugate gradients for large tanks), not by waiting. Each part of the
         tank that walls, barriers, the mask or `D` = 0 cut off has its own limit: where some wall lets salt leave, it
@@ -343,7 +343,7 @@ class DiffusionEquation:
         return found if field is None else found.astype(field.dtype)
 
     def _told_shape(self) -> tuple[int, ...] | None:
-        """Give the shape of the field if the arguments tell it."""
+        """Return the shape of the field if the arguments tell it."""
         items = self.diffusivity if isinstance(self.diffusivity, tuple) else (self.diffusivity,)
         arrays: list[Array] = [
             item for item in (self.mask, self.source, *items) if isinstance(item, np.ndarray) and item.ndim
@@ -356,7 +356,7 @@ class DiffusionEquation:
         return tuple(arrays[0].shape) if arrays else None
 
     def propagator(self, duration: float, ndim: int | None = None) -> Propagator:
-        r"""Give the propagator that takes `duration` at once: the heat kernel :math:`e^{tL}` of the lattice.
+        r"""Return the propagator that takes `duration` at once: the heat kernel :math:`e^{tL}` of the lattice.
 
         ``dc.convolve(u, eq.propagator(t), boundary=eq.boundary)`` equals ``eq.evolve(u, t)`` for ``"reflecting"``,
         ``"periodic"`` and ``"absorbing"`` walls, however wide the kernel, and for ``"zero"`` where the wall is so far
@@ -409,7 +409,7 @@ class DiffusionEquation:
         return Propagator.heat(self.diffusivity, duration, self.spacing, ndim)
 
     def operator(self, shape: int | Sequence[int], time: float = 0.0) -> Operator:
-        """Give the right-hand side on fields of this shape, for your own integrator.
+        """Return the right-hand side on fields of this shape, for your own integrator.
 
         Parameters
         ----------
@@ -435,7 +435,7 @@ class DiffusionEquation:
         return Operator(self, _checks.shape("shape", shape), _checks.number("time", time))
 
     def flux(self, u: ArrayLike, time: float = 0.0) -> tuple[Array, ...]:
-        r"""Give the flux :math:`-D \nabla u` through every face.
+        r"""Return the flux :math:`-D \nabla u` through every face.
 
         Parameters
         ----------
@@ -466,7 +466,7 @@ class DiffusionEquation:
         return tuple(flux.astype(field.dtype, copy=False) for flux in diagnostics.face_flux(lattice, field, time))
 
     def total_mass(self, u: ArrayLike) -> float:
-        """Give the salt in the tank: the sum of the field times the volume of a cell, rounded once.
+        """Return the salt in the tank: the sum of the field times the volume of a cell, rounded once.
 
         Examples
         --------
@@ -477,7 +477,7 @@ class DiffusionEquation:
         return diagnostics.total_mass(field, math.prod(lattice.spacing), self._mask)
 
     def mass_balance(self, u: ArrayLike, time: float = 0.0) -> diagnostics.MassBalance:
-        """Give the salt that comes and goes per time: change = inflow - outflow + source.
+        """Return the salt that comes and goes per time: change = inflow - outflow + source.
 
         Examples
         --------
@@ -488,7 +488,7 @@ class DiffusionEquation:
         return diagnostics.mass_balance(lattice, field, time)
 
     def entropy(self, u: ArrayLike) -> float:
-        """Give the entropy of the salt's distribution over cells, in nats; it grows in a tank without source or sink.
+        """Return the entropy of the salt's distribution over cells, in nats; it grows in a tank without source or sink.
 
         Examples
         --------
@@ -501,7 +501,7 @@ class DiffusionEquation:
         return diagnostics.entropy(field, self._mask)
 
     def energy(self, u: ArrayLike) -> float:
-        """Give half the integral of the squared field; without source it falls.
+        """Return half the integral of the squared field; without source it falls.
 
         Examples
         --------
@@ -512,7 +512,7 @@ class DiffusionEquation:
         return diagnostics.energy(field, math.prod(lattice.spacing), self._mask)
 
     def lattice(self, shape: int | Sequence[int], time: float = 0.0) -> Lattice:
-        """Give the discretised problem on a field of this shape, as it is from `time` until the next barrier lifts."""
+        """Return the discretised problem on a field of this shape, valid from `time` to the next lift."""
         return discretise(self, _checks.shape("shape", shape), time)
 
     @property

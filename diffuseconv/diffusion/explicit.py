@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from diffuseconv._typing import Array
 from diffuseconv.diffusion.lattice import Lattice, inflow
 from diffuseconv.diffusion.strips import march
 
 __all__ = ["checked_step", "obstacle", "solve", "whole_steps"]
 
-Array = NDArray[Any]
 ROUNDING = 1e-12  # a step may exceed the limit, or a duration a whole number of steps, by this relative amount
 
 

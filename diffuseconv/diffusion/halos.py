@@ -5,16 +5,15 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from diffuseconv import _threads
+from diffuseconv._typing import Array
 
 __all__ = ["Strips", "aligned", "cut", "run"]
-
-Array: TypeAlias = NDArray[Any]
 
 
 class Strips(NamedTuple):

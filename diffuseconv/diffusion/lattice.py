@@ -11,17 +11,16 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from diffuseconv import _threads
 from diffuseconv._jit import diffusion as _loops
+from diffuseconv._typing import Array
 
 __all__ = ["Inlet", "Lattice", "as_planes", "inflow"]
 
-Array: TypeAlias = NDArray[Any]
 SMALLEST_SHARE = 1 << 15  # cells per thread below which handing out work costs more than it saves
 
 
@@ -40,7 +39,7 @@ class Inlet:
         return (slice(None),) * self.axis + (slice(-1, None) if self.high else slice(0, 1),)
 
     def brings(self, time: float) -> Array:
-        """Give what comes in at a time, as an array that broadcasts to the cells along the wall."""
+        """Return what comes in at a time, as an array that broadcasts to the cells along the wall."""
         brought: Array = self.weight * (self.value(time) if callable(self.value) else self.value)
         return brought
 
@@ -150,7 +149,7 @@ class Lattice:
         return math.inf if self.largest_rate == 0 else 2 / self.largest_rate
 
     def faces(self, dtype: Any = np.float64, scale: float = 1.0) -> tuple[Array, ...]:
-        """Give `rates` times `scale` as full contiguous arrays of this dtype (as compiled loops want them)."""
+        """Return `rates` times `scale` as full contiguous arrays of this dtype (as compiled loops want them)."""
         full = []
         for axis, g in enumerate(self.rates):
             shape = tuple(n + (a == axis) for a, n in enumerate(self.shape))
@@ -162,7 +161,7 @@ class Lattice:
         return {}
 
     def apply(self, u: Array, out: Array | None = None) -> Array:
-        """Give ``L u`` (a new array unless `out` is given) for a contiguous float32 or float64 field."""
+        """Return ``L u`` (a new array unless `out` is given) for a contiguous float32 or float64 field."""
         if u.dtype not in self._full:
             self._full[u.dtype] = self.faces(u.dtype)
         out = np.empty_like(u) if out is None else out
@@ -172,7 +171,7 @@ class Lattice:
         return out
 
     def matrix(self) -> Any:
-        """Give `L` as a `scipy.sparse.csr_array` that acts on raveled (C order) fields."""
+        """Return `L` as a `scipy.sparse.csr_array` that acts on raveled (C order) fields."""
         import scipy.sparse
 
         cells = np.arange(math.prod(self.shape)).reshape(self.shape)
@@ -195,7 +194,7 @@ class Lattice:
         return whole if self.diagonal is None else (whole + self.diagonal).tocsr()
 
     def b(self, time: float) -> Array | None:
-        """Give what walls and constant sources bring in at a time (float64, of the field's shape), None for nothing."""
+        """Return the inhomogeneous term at a time (float64, of the field's shape), None for nothing."""
         if not self.inlets:
             return self.forcing
         total = np.zeros(self.shape) if self.forcing is None else self.forcing.copy()
@@ -204,7 +203,7 @@ class Lattice:
         return total
 
     def rhs(self, time: float, u: Array) -> Array:
-        """Give the whole right-hand side ``L u + b(t) + reaction(t, u)`` as a new array of `u`'s dtype."""
+        """Return the whole right-hand side ``L u + b(t) + reaction(t, u)`` as a new array of `u`'s dtype."""
         change = self.apply(u)
         brought = self.b(time)
         if brought is not None:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse.linalg
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from diffuseconv import _checks
+from diffuseconv._typing import Array
 from diffuseconv.diffusion.lattice import Lattice
 
 if TYPE_CHECKING:
     from diffuseconv.diffusion.equation import DiffusionEquation
 
 __all__ = ["Operator"]
-
-Array: TypeAlias = NDArray[Any]
 
 
 class Operator(scipy.sparse.linalg.LinearOperator):  # type: ignore[misc,unused-ignore]
@@ -63,12 +62,12 @@ class Operator(scipy.sparse.linalg.LinearOperator):  # type: ignore[misc,unused-
         return self
 
     def b(self, time: float = 0.0) -> Array:
-        """Give what walls and constant sources bring in at a time, raveled."""
+        """Return what walls and constant sources bring in at a time, raveled."""
         brought = self._at(time).b(time)
         return np.zeros(self.shape[0]) if brought is None else brought.reshape(-1)
 
     def rhs(self, time: float, u: ArrayLike) -> Array:
-        """Give the whole right-hand side for `scipy.integrate.solve_ivp`: of `u`'s shape, raveled or not."""
+        """Return the whole right-hand side for `scipy.integrate.solve_ivp`: of `u`'s shape, raveled or not."""
         given = _checks.array("u", u, finite=False)
         lattice = self._at(time)
         if given.shape not in (lattice.shape, self.shape[:1]):
@@ -77,7 +76,7 @@ class Operator(scipy.sparse.linalg.LinearOperator):  # type: ignore[misc,unused-
         return lattice.rhs(time, field).reshape(given.shape)
 
     def _at(self, time: float) -> Lattice:
-        """Give the lattice between the lifts of barriers around a time."""
+        """Return the lattice between the lifts of barriers around a time."""
         stage = bisect_right(self.lift_times, time)
         if stage not in self._stages:
             self._stages[stage] = self._equation.lattice(self.lattice.shape, time)

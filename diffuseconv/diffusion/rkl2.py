@@ -26,16 +26,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from diffuseconv._typing import Array
 from diffuseconv.diffusion.lattice import Lattice
 
 __all__ = ["TOLERANCE", "obstacle", "solve", "step"]
 
-Array: TypeAlias = NDArray[Any]
 TOLERANCE = 1e-4  # of the field's range, for a whole run
 MOST_STAGES = 299
 SAFETY, SHRINK, GROW = 0.8, 0.1, 5.0  # how boldly the step follows the estimated error
@@ -106,7 +105,7 @@ def _reach(stages: int) -> float:
 
 
 def _stages(ratio: float) -> int:
-    """Give the least odd number of stages, 3 at least, that goes `ratio` stable explicit steps far."""
+    """Return the least odd number of stages, 3 at least, that goes `ratio` stable explicit steps far."""
     stages = max(3, math.ceil((math.sqrt(9 + 16 * ratio) - 1) / 2 * (1 - 1e-12)))
     return stages + (stages % 2 == 0)  # an odd number damps the fastest modes
 

@@ -14,14 +14,13 @@ from functools import lru_cache, reduce
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from diffuseconv import _threads, boundary
+from diffuseconv._typing import Array
 from diffuseconv.diffusion.lattice import Lattice
 
 __all__ = ["explicit_steps", "obstacle", "solve"]
 
-Array = NDArray[Any]
 FORGOTTEN = 45.0  # modes that have decayed by exp(-45) = 3e-20 lie below the rounding of any field
 LARGE = 1 << 17  # cells from which a transform gains from more threads
 
@@ -94,7 +93,7 @@ def _axes(lattice: Lattice) -> list[_Axis]:
 
 
 def _rates(axis: _Axis) -> Array:
-    """Give the decay rates of the modes of one axis, in the order of the transform, or growing if there is none."""
+    """Return the decay rates of the modes of one axis, in the order of the transform, or growing if there is none."""
     if axis.name is None:
         return _mixed(axis)[1]
     return axis.rate * boundary.eigenvalues(axis.size, axis.name)
@@ -102,7 +101,7 @@ def _rates(axis: _Axis) -> Array:
 
 @lru_cache(maxsize=3)
 def _mixed(axis: _Axis) -> tuple[Array, Array]:
-    """Give (modes, rates) of an axis with any two walls: eigenvectors of its tridiagonal matrix, in rows."""
+    """Return (modes, rates) of an axis with any two walls: eigenvectors of its tridiagonal matrix, in rows."""
     import scipy.linalg
 
     if axis.size == 1:
@@ -117,7 +116,7 @@ def _mixed(axis: _Axis) -> tuple[Array, Array]:
 
 
 def _slow(axis: _Axis, count: int) -> tuple[Array, Array]:
-    """Give the `count` slowest modes of one axis in orthonormal rows, and their decay rates."""
+    """Return the `count` slowest modes of one axis in orthonormal rows, and their decay rates."""
     n, name = axis.size, axis.name
     if name is None:
         modes, rates = _mixed(axis)

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from diffuseconv._typing import FloatArray
 from diffuseconv.diffusion.lattice import Lattice
 
 __all__ = ["limit", "obstacle"]
 
-Array = NDArray[np.float64]
 BALANCED = 1e-12  # inflow and outflow may differ by this share of their sum: rounding
 DIRECT = (10**7, 10**6, 5_000)  # cells, in 1, 2 and 3 dimensions, up to which factors of the matrix are cheap
 RESIDUAL = 1e-13  # of conjugate gradients, relative to b
@@ -29,8 +29,8 @@ def obstacle(lattice: Lattice) -> str | None:
     return None
 
 
-def limit(lattice: Lattice, u: Array | None, dry: NDArray[np.bool_] | None = None) -> Array:
-    """Give the limit from a field `u`; None will do if the limit depends on it in `dry` cells alone, which become 0."""
+def limit(lattice: Lattice, u: FloatArray | None, dry: NDArray[np.bool_] | None = None) -> FloatArray:
+    """Return the limit from a field `u`; None if it depends on `u` in `dry` cells alone, which become 0."""
     import scipy.sparse.csgraph
 
     matrix = lattice.matrix()
@@ -59,7 +59,7 @@ def limit(lattice: Lattice, u: Array | None, dry: NDArray[np.bool_] | None = Non
     return steady.reshape(lattice.shape)
 
 
-def _check_balance(shape: tuple[int, ...], part: NDArray[Any], b: Array, open_parts: NDArray[np.bool_]) -> None:
+def _check_balance(shape: tuple[int, ...], part: NDArray[Any], b: FloatArray, open_parts: NDArray[np.bool_]) -> None:
     """Refuse a closed part into which more flows than out of it."""
     net = np.bincount(part, b)
     off = ~open_parts & (np.abs(net) > BALANCED * np.bincount(part, np.abs(b)))
@@ -73,11 +73,11 @@ def _check_balance(shape: tuple[int, ...], part: NDArray[Any], b: Array, open_pa
 
 
 def _cell(shape: tuple[int, ...], part: NDArray[Any], wanted: int) -> tuple[int, ...]:
-    """Give a cell that belongs to a part."""
+    """Return a cell that belongs to a part."""
     return tuple(int(i) for i in np.unravel_index(int(np.argmax(part == wanted)), shape))
 
 
-def _solve(matrix: Any, b: Array, ndim: int) -> Array:
+def _solve(matrix: Any, b: FloatArray, ndim: int) -> FloatArray:
     """Solve a symmetric positive definite problem: by factors of the matrix, or in large by conjugate gradients."""
     import scipy.sparse
     import scipy.sparse.linalg as solvers

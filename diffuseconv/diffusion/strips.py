@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from diffuseconv import _threads
 from diffuseconv._jit import explicit as _loops
+from diffuseconv._typing import Array
 from diffuseconv.diffusion import halos
 from diffuseconv.diffusion.lattice import SMALLEST_SHARE, Lattice
 
 __all__ = ["march"]
 
-Array: TypeAlias = NDArray[Any]
 MARGIN = int(_loops.MARGIN)
 BATCH = 1 << 28  # cell updates between two chances for Ctrl-C
 EXCHANGE = 1 << 16  # cell updates in twice the time that an exchange of edges takes (measured at 256 x 256)

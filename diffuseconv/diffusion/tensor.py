@@ -21,19 +21,18 @@ from itertools import combinations
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from diffuseconv import _checks
+from diffuseconv._typing import Array
 from diffuseconv.propagator import Propagator
 
 __all__ = ["as_tensor", "check_tensor", "diagonal_exchanges", "heat_of_tensor", "split"]
 
-Array: TypeAlias = NDArray[Any]
 Exchange: TypeAlias = tuple[tuple[int, ...], float]  # (offset of the neighbour, rate)
 
 
 def as_tensor(diffusivity: Any, shape: tuple[int, ...]) -> Array | None:
-    """Give the tensor, checked, if that is what the diffusivity is on a field of this shape; None if not."""
+    """Return the tensor, checked, if that is what the diffusivity is on a field of this shape; None if not."""
     ndim = len(shape)
     if not isinstance(diffusivity, np.ndarray) or diffusivity.shape != (ndim, ndim) or diffusivity.shape == shape:
         return None

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from diffuseconv import _checks, boundary
+from diffuseconv._typing import Array
 
 __all__ = ["Dirichlet", "Neumann", "Robin", "brought", "exchange", "over_face", "sides"]
 
-Array: TypeAlias = NDArray[Any]
 Value: TypeAlias = float | ArrayLike | Callable[[float], ArrayLike]
 
 
@@ -135,7 +135,7 @@ def _value(name: str, value: Any) -> Any:
 
 
 def brought(side: Side, face: tuple[int, ...], axis: int) -> Any:
-    """Give what a wall holds or brings, checked: an array to add along `axis`, or a function from time to one."""
+    """Return what a wall holds or brings, checked: an array to add along `axis`, or a function from time to one."""
     value: Any = 0.0 if isinstance(side, str) else side.c if isinstance(side, Robin) else side.value
     name = "boundary" if isinstance(side, str) else f"{type(side).__name__} value"
     if not callable(value):
@@ -176,14 +176,14 @@ def _pair(name: str, value: Any) -> tuple[Side, Side]:
 
 
 def sides(value: Any, ndim: int | None = None) -> tuple[tuple[Side, Side], ...]:
-    """Give the (low, high) sides of each axis, checked; without `ndim` only as far as possible without a field."""
+    """Return the (low, high) sides of each axis, checked; without `ndim` only as far as possible without a field."""
     if isinstance(value, (list, tuple)):
         ndim = len(value) if ndim is None else ndim
     return _checks.per_axis("boundary", value, ndim or 1, _pair)
 
 
 def exchange(side: Side, diffusivity: Array, spacing: float, face: tuple[int, ...]) -> tuple[Array, Array]:
-    """Give (loss, gain per unit of the wall's value) of an edge cell with this diffusivity, per time."""
+    """Return (loss, gain per unit of the wall's value) of an edge cell with this diffusivity, per time."""
     conductance = 2 * diffusivity / spacing**2
     nothing = np.zeros_like(conductance)
     if side == "zero":  # the ghost cell, a whole cell away, is 0

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from diffuseconv._typing import FloatArray
 from diffuseconv.interpretation.kinds import second_derivatives
-from diffuseconv.interpretation.moments import Array, Moments, Powers, of_order
+from diffuseconv.interpretation.moments import Moments, Powers, of_order
 from diffuseconv.interpretation.phrases import add_up, alike, axis_names
 
 __all__ = ["equation_of", "second_terms"]
@@ -18,8 +19,8 @@ __all__ = ["equation_of", "second_terms"]
 def equation_of(
     kind: str,
     gain: float,
-    drift: Array | None,
-    diffusivity: Array | None,
+    drift: FloatArray | None,
+    diffusivity: FloatArray | None,
     coefficients: Mapping[Powers, float],
     order: int | None,
     found: Moments,
@@ -60,7 +61,7 @@ def _derivative(powers: Powers) -> str:
     return f"∂{power}u/{below}"
 
 
-def second_terms(matrix: Array) -> list[tuple[float, str]]:
+def second_terms(matrix: FloatArray) -> list[tuple[float, str]]:
     """Write the second derivatives, as one Laplacian where they are one."""
     ndim = len(matrix)
     if not np.any(matrix - np.diag(np.diag(matrix))) and ndim > 1 and alike(np.diag(matrix)):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from diffuseconv.interpretation.moments import ROUNDINGS, Array, Moments
+from diffuseconv._typing import FloatArray
+from diffuseconv.interpretation.moments import ROUNDINGS, Moments
 
 __all__ = ["is_separable", "smoother_of"]
 
 
-def is_separable(kernel: Array, eps: float) -> bool:
+def is_separable(kernel: FloatArray, eps: float) -> bool:
     """Tell whether the kernel has rank 1 however it is unfolded into a matrix."""
     for axis in range(kernel.ndim - 1):
         matrix = np.moveaxis(kernel, axis, 0).reshape(kernel.shape[axis], -1)
@@ -19,7 +20,7 @@ def is_separable(kernel: Array, eps: float) -> bool:
     return True
 
 
-def smoother_of(kernel: Array, found: Moments, order: int | None) -> Array | None:
+def smoother_of(kernel: FloatArray, found: Moments, order: int | None) -> FloatArray | None:
     """Take out a difference for every derivative; give what is left if it is a density."""
     if not order:
         return None

@@ -8,16 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from diffuseconv.interpretation.moments import Array, Moments, weighted_sum
+from diffuseconv._typing import FloatArray
+from diffuseconv.interpretation.moments import Moments, weighted_sum
 from diffuseconv.interpretation.response import alternations
 
 __all__ = ["kind_of", "second_derivatives"]
 
 
 def kind_of(
-    kernel: Array, found: Moments, order: int | None, diffusivity: Array | None, height: float, frequency: Array
+    kernel: FloatArray,
+    found: Moments,
+    order: int | None,
+    diffusivity: FloatArray | None,
+    height: float,
+    frequency: FloatArray,
 ) -> str:
-    """Give one word for what the kernel does."""
+    """Return one word for what the kernel does."""
     origin = tuple(n // 2 for n in kernel.shape)
     taps = np.count_nonzero(kernel)
     if taps <= 1:
@@ -47,7 +53,7 @@ def kind_of(
     return "smoothing" if spread[0] >= 0 else "sharpen" if spread[-1] <= 0 else "mixed"
 
 
-def _is_band(kernel: Array, height: float, frequency: Array) -> bool:
+def _is_band(kernel: FloatArray, height: float, frequency: FloatArray) -> bool:
     """Tell whether the finest waves of every axis are weak beside the strongest one, or are it themselves."""
     if np.all(np.isin(np.abs(frequency), (0.0, 0.5))):
         return abs(float(kernel.sum())) <= 0.01 * height
@@ -58,7 +64,7 @@ def _is_band(kernel: Array, height: float, frequency: Array) -> bool:
 
 
 def _derivative_kind(found: Moments, order: int | None) -> str:
-    """Give the word for a kernel without gain."""
+    """Return the word for a kernel without gain."""
     if order is None:
         return "wave"
     if order != 2:
@@ -69,7 +75,7 @@ def _derivative_kind(found: Moments, order: int | None) -> str:
     return "laplacian" if np.all(spread > 0) else "curvature"
 
 
-def second_derivatives(coefficient: Any, ndim: int) -> Array:
+def second_derivatives(coefficient: Any, ndim: int) -> FloatArray:
     """Arrange the coefficients of the second derivatives as a symmetric matrix: the sum of ``H[a, b] d_a d_b``."""
     unit = np.eye(ndim, dtype=int)
     matrix = np.array([[coefficient(tuple(row + column)) for column in unit] for row in unit])

@@ -8,18 +8,26 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-__all__ = ["ROUNDINGS", "Array", "Moments", "Powers", "displacements", "of_order", "principal_axes", "weighted_sum"]
+from diffuseconv._typing import FloatArray
 
-Array = NDArray[np.float64]
+__all__ = [
+    "ROUNDINGS",
+    "Moments",
+    "Powers",
+    "displacements",
+    "of_order",
+    "principal_axes",
+    "weighted_sum",
+]
+
 Powers = tuple[int, ...]
 ROUNDINGS = 16  # that may have made a weight what it is
 _HIGHEST_ORDER = 6
 
 
-def displacements(size: int) -> Array:
-    """Give the displacements along an axis of this size."""
+def displacements(size: int) -> FloatArray:
+    """Return the displacements along an axis of this size."""
     return np.arange(size, dtype=np.float64) - size // 2
 
 
@@ -28,7 +36,7 @@ def of_order(n: int, ndim: int) -> list[Powers]:
     return [powers for powers in itertools.product(range(n, -1, -1), repeat=ndim) if sum(powers) == n]
 
 
-def weighted_sum(kernel: Array, factors: Sequence[Array]) -> float:
+def weighted_sum(kernel: FloatArray, factors: Sequence[FloatArray]) -> float:
     """Sum the kernel times one factor per axis."""
     total: Any = kernel
     for factor in reversed(factors):
@@ -39,7 +47,7 @@ def weighted_sum(kernel: Array, factors: Sequence[Array]) -> float:
 class Moments:
     """The moments of one kernel, each 0 where rounding alone could have made it."""
 
-    def __init__(self, kernel: Array, eps: float) -> None:
+    def __init__(self, kernel: FloatArray, eps: float) -> None:
         self.kernel = np.pad(kernel, [(0, 1 - n % 2) for n in kernel.shape])  # odd sizes: flipping keeps the origin
         flipped = np.flip(self.kernel)
         self.symmetric, self.antisymmetric = (self.kernel + flipped) / 2, (self.kernel - flipped) / 2
@@ -53,11 +61,11 @@ class Moments:
         value = weighted_sum(part, factors)
         return value if abs(value) > self.slack * self._size(factors) else 0.0
 
-    def _size(self, factors: Sequence[Array]) -> float:
+    def _size(self, factors: Sequence[FloatArray]) -> float:
         return weighted_sum(np.abs(self.kernel), [np.abs(factor) for factor in factors])
 
     def coefficient(self, powers: Powers) -> float:
-        """Give the factor of a derivative."""
+        """Return the factor of a derivative."""
         value = self.moment(powers) / math.prod(map(math.factorial, powers))
         return -value if value and sum(powers) % 2 else value
 
@@ -68,19 +76,19 @@ class Moments:
                 return n
         return None
 
-    def central(self, powers: Powers, mean: Array) -> float:
+    def central(self, powers: Powers, mean: FloatArray) -> float:
         """Sum ``k[d] * (d - mean)**powers``."""
         factors = [(move - centre) ** n for move, centre, n in zip(self.moves, mean, powers, strict=True)]
         value = weighted_sum(self.kernel, factors)
         return value if abs(value) > self.slack * self._size(factors) else 0.0
 
-    def mean(self) -> Array:
-        """Give the mean displacement, weighted by the kernel, whose gain is not 0."""
+    def mean(self) -> FloatArray:
+        """Return the mean displacement, weighted by the kernel, whose gain is not 0."""
         ndim = self.kernel.ndim
         return np.array([self.moment(tuple(row)) for row in np.eye(ndim, dtype=int)]) / self.moment((0,) * ndim)
 
-    def drift_and_diffusivity(self) -> tuple[Array | None, Array | None]:
-        """Give the mean and half the covariance of the displacement, weighted by the kernel; None for gain 0."""
+    def drift_and_diffusivity(self) -> tuple[FloatArray | None, FloatArray | None]:
+        """Return the mean and half the covariance of the displacement, weighted by the kernel; None for gain 0."""
         unit = np.eye(self.kernel.ndim, dtype=int)
         gain = self.moment((0,) * self.kernel.ndim)
         if gain == 0:
@@ -89,7 +97,7 @@ class Moments:
         return mean, np.array([[self.central(tuple(a + b), mean) for b in unit] for a in unit]) / (2 * gain)
 
     def beyond_diffusion(self) -> dict[Powers, float]:
-        """Give the lowest derivatives that act where nothing spreads: their factors in the differential equation."""
+        """Return the lowest derivatives that act where nothing spreads: their factors in the differential equation."""
         mean, ndim = self.mean(), self.kernel.ndim
         gain = self.moment((0,) * ndim)
         for n in range(3, _HIGHEST_ORDER):  # so far these moments are the cumulants
@@ -99,7 +107,7 @@ class Moments:
         return {}
 
 
-def principal_axes(diffusivity: Array) -> tuple[Array, Array]:
-    """Give the eigenvalues, largest first, and the directions as columns."""
+def principal_axes(diffusivity: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the eigenvalues, largest first, and the directions as columns."""
     values, axes = np.linalg.eigh(diffusivity)
     return values[::-1], axes[:, ::-1]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from diffuseconv.interpretation.moments import Array
+from diffuseconv._typing import FloatArray
 
 __all__ = ["add_up", "alike", "axis_names", "cells", "line_of", "say", "towards", "wavelength"]
 
@@ -27,7 +27,7 @@ def axis_names(ndim: int) -> str:
     return {1: "x", 2: "yx", 3: "zyx"}[ndim]
 
 
-def towards(vector: Array) -> str:
+def towards(vector: FloatArray) -> str:
     """Name a direction: an angle on the screen in 2-D, components otherwise."""
     if vector.size == 2:
         angle = math.degrees(math.atan2(-vector[0], vector[1])) % 360
@@ -42,7 +42,7 @@ def towards(vector: Array) -> str:
     return "along " + add_up(parts).replace(" ", "")
 
 
-def line_of(vector: Array) -> str:
+def line_of(vector: FloatArray) -> str:
     """Name a direction that has no sense, such as that of a wave."""
     if vector.size == 2:
         angle = math.degrees(math.atan2(-vector[0], vector[1])) % 180
@@ -64,11 +64,11 @@ def add_up(parts: Sequence[tuple[float, str]]) -> str:
     return text or "0"
 
 
-def wavelength(frequency: Array) -> str:
+def wavelength(frequency: FloatArray) -> str:
     """Write a wavelength in cells."""
     return f"{1 / math.hypot(*frequency):.3g}"
 
 
-def alike(values: Array) -> bool:
+def alike(values: FloatArray) -> bool:
     """Tell whether numbers agree to far more than is printed."""
     return bool(np.ptp(values) <= 1e-9 * np.abs(values).max())

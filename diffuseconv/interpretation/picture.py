@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from diffuseconv.interpretation.moments import Array
+from diffuseconv._typing import FloatArray
 from diffuseconv.interpretation.phrases import say
 
 __all__ = ["draw"]
@@ -15,7 +15,7 @@ _WIDEST = 25  # cells of the picture in characters
 _FAINT = 0.005  # of the largest weight: too little to draw
 
 
-def draw(kernel: Array) -> str:
+def draw(kernel: FloatArray) -> str:
     """Draw the kernel in characters; of a 3-D kernel the heaviest slice, of a large one sums over blocks."""
     flat, notes = np.atleast_2d(kernel), []
     if kernel.ndim == 3:

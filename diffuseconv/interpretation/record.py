@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from diffuseconv import _checks
+from diffuseconv._typing import FloatArray
 from diffuseconv.interpretation.equations import equation_of
 from diffuseconv.interpretation.factors import is_separable, smoother_of
 from diffuseconv.interpretation.kinds import kind_of
-from diffuseconv.interpretation.moments import Array, Moments, Powers, of_order, principal_axes
+from diffuseconv.interpretation.moments import Moments, Powers, of_order, principal_axes
 from diffuseconv.interpretation.picture import draw
 from diffuseconv.interpretation.response import highest_response
 from diffuseconv.interpretation.words import (
@@ -87,32 +88,32 @@ class Interpretation:
         The kernel in characters: darker blocks for larger weights, with signs where both occur.
     """
 
-    kernel: Array
+    kernel: FloatArray
     kind: str
     summary: str
     gain: float
     order: int | None
     coefficients: Mapping[Powers, float]
-    drift: Array | None
-    diffusivity: Array | None
-    principal_diffusivities: Array | None
-    principal_axes: Array | None
+    drift: FloatArray | None
+    diffusivity: FloatArray | None
+    principal_diffusivities: FloatArray | None
+    principal_axes: FloatArray | None
     equation: str | None
-    smoother: Array | None
+    smoother: FloatArray | None
     propagator: Propagator
     amplification: float
-    frequency: Array
+    frequency: FloatArray
     bounded: bool
     separable: bool
     picture: str
     _details: tuple[str, ...]
 
     def __str__(self) -> str:
-        """Give the picture and the paragraph."""
+        """Return the picture and the paragraph."""
         return self.picture + "\n\n" + textwrap.fill(" ".join((self.summary, *self._details)), 96)
 
     def __repr__(self) -> str:
-        """Give the short form."""
+        """Return the short form."""
         shape = "×".join(map(str, self.kernel.shape))
         return f"<Interpretation of a {shape} kernel: {self.summary}>"
 

@@ -10,14 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from diffuseconv.interpretation.moments import Array, displacements
+from diffuseconv._typing import FloatArray
+from diffuseconv.interpretation.moments import displacements
 
 __all__ = ["alternations", "highest_response"]
 
 _GRID = 2**22  # most frequencies to look at before the search is refined
 
 
-def highest_response(kernel: Array) -> tuple[float, Array, bool]:
+def highest_response(kernel: FloatArray) -> tuple[float, FloatArray, bool]:
     """Find the largest ``|K|``, a frequency that has it, and whether other directions have it too."""
     flat = [axis for axis, n in enumerate(kernel.shape) if n == 1]
     if flat and kernel.size > 1:  # nothing changes along such an axis
@@ -55,22 +56,22 @@ def highest_response(kernel: Array) -> tuple[float, Array, bool]:
     return best, where, many
 
 
-def alternations(shape: Sequence[int], corner: Sequence[int]) -> list[Array]:
+def alternations(shape: Sequence[int], corner: Sequence[int]) -> list[FloatArray]:
     """Give, for each axis, the wave that is 1 everywhere or changes sign from cell to cell."""
     return [np.where(displacements(n) % 2, 1.0 - 2 * c, 1.0) for n, c in zip(shape, corner, strict=True)]
 
 
-def _one_sign(kernel: Array) -> bool:
+def _one_sign(kernel: FloatArray) -> bool:
     return bool(np.all(kernel >= 0) or np.all(kernel <= 0))
 
 
-def _apart(f: Array, g: Array) -> float:
+def _apart(f: FloatArray, g: FloatArray) -> float:
     """Measure how far apart two frequencies are; whole numbers do not count."""
     difference = f - g
     return float(np.abs(difference - np.rint(difference)).max())
 
 
-def _climb(kernel: Array, start: Array, width: Array) -> tuple[float, Array]:
+def _climb(kernel: FloatArray, start: FloatArray, width: FloatArray) -> tuple[float, FloatArray]:
     """Climb from a frequency to the top of ``|K|`` near it; `width` is the scale of the search on each axis."""
     from scipy.optimize import minimize
 
@@ -78,7 +79,7 @@ def _climb(kernel: Array, start: Array, width: Array) -> tuple[float, Array]:
     unit = np.eye(kernel.ndim, dtype=int)
 
     def derivatives(x: Any) -> tuple[float, Any, Any]:
-        """Give ``-|K|**2``, its gradient and its Hessian."""
+        """Return ``-|K|**2``, its gradient and its Hessian."""
         k: Any = kernel
         for move, offset in zip(moves, start / width + x, strict=True):
             wave = np.exp(move * offset)

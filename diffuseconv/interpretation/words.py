@@ -7,9 +7,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from diffuseconv._typing import FloatArray
 from diffuseconv.interpretation.equations import second_terms
 from diffuseconv.interpretation.kinds import second_derivatives
-from diffuseconv.interpretation.moments import Array, Powers, principal_axes
+from diffuseconv.interpretation.moments import Powers, principal_axes
 from diffuseconv.interpretation.phrases import add_up, alike, axis_names, cells, line_of, say, towards, wavelength
 from diffuseconv.propagator import Propagator
 
@@ -19,13 +20,13 @@ __all__ = ["gain_words", "motion_words", "repeat_words", "softmax_words", "summa
 def summary_of(
     kind: str,
     gain: float,
-    drift: Array | None,
-    diffusivity: Array | None,
+    drift: FloatArray | None,
+    diffusivity: FloatArray | None,
     coefficients: Mapping[Powers, float],
     order: int | None,
-    kernel: Array,
-    frequency: Array,
-    smoother: Array | None,
+    kernel: FloatArray,
+    frequency: FloatArray,
+    smoother: FloatArray | None,
     many: bool,
 ) -> str:
     """Say in one sentence what the kernel does."""
@@ -97,11 +98,11 @@ def gain_words(kind: str, gain: float, unit: bool) -> list[str]:
 
 def motion_words(
     kind: str,
-    drift: Array | None,
-    spread: Array | None,
-    principal: Array | None,
+    drift: FloatArray | None,
+    spread: FloatArray | None,
+    principal: FloatArray | None,
     equation: str | None,
-    smoother: Array | None,
+    smoother: FloatArray | None,
 ) -> list[str]:
     """Say where the grains go."""
     if equation is None or kind in ("identity", "scale", "shift"):
@@ -135,7 +136,7 @@ def motion_words(
     return [*words, f"It is one step of {equation}."]
 
 
-def wave_words(kind: str, frequency: Array, many: bool) -> list[str]:
+def wave_words(kind: str, frequency: FloatArray, many: bool) -> list[str]:
     """Say which waves pass best, where it is not even light."""
     if kind in ("zero", "identity", "scale", "shift", "diffusion", "wave") or not frequency.any():
         return []

@@ -12,25 +12,28 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from diffuseconv._typing import FloatArray
 from diffuseconv.boundary import extend, fold
 from diffuseconv.convolution import convolve, correlate
-from diffuseconv.learning._pairs import Array, Pair
+from diffuseconv.learning._pairs import Pair
 
 BLOCK = 1 << 21  # shifted values held at a time: 16 MiB
 
 
-def continued(picture: Array, taps: Sequence[int], names: Sequence[str]) -> Array:
+def continued(picture: FloatArray, taps: Sequence[int], names: Sequence[str]) -> FloatArray:
     """Continue a picture as far beyond its walls as convolution with so many taps looks."""
     return extend(picture, [(n - 1 - n // 2, n // 2) for n in taps], names)
 
 
-def gram(pairs: Sequence[Pair], taps: tuple[int, ...], names: Sequence[str]) -> Array:
+def gram(pairs: Sequence[Pair], taps: tuple[int, ...], names: Sequence[str]) -> FloatArray:
     """Sum the products of all pairs of shifts of the pictures: A^T A, shape (taps, taps)."""
     total = sum(_products(continued(u, taps, names), taps) for pair in pairs for u in pair.before)
     return np.asarray(total)[::-1, ::-1]  # convolution flips
 
 
-def onto_shifts(pairs: Sequence[Pair], values: Sequence[Array], taps: tuple[int, ...], names: Sequence[str]) -> Array:
+def onto_shifts(
+    pairs: Sequence[Pair], values: Sequence[FloatArray], taps: tuple[int, ...], names: Sequence[str]
+) -> FloatArray:
     """Sum the products of all shifts of the pictures with one field for each: A^T values."""
     total = np.zeros(taps)
     for pair, stack in zip(pairs, values, strict=True):
@@ -39,14 +42,16 @@ def onto_shifts(pairs: Sequence[Pair], values: Sequence[Array], taps: tuple[int,
     return total.ravel()[::-1]
 
 
-def residuals(pairs: Sequence[Pair], weights: Array, taps: tuple[int, ...], names: Sequence[str]) -> list[Array]:
+def residuals(
+    pairs: Sequence[Pair], weights: FloatArray, taps: tuple[int, ...], names: Sequence[str]
+) -> list[FloatArray]:
     """Say what a kernel leaves unexplained: after - A k."""
     kernel, axes = weights.reshape(taps), tuple(range(1, len(taps) + 1))
     return [pair.after - convolve(pair.before, kernel, boundary=names, axes=axes) for pair in pairs]
 
 
-def noise_gram(pairs: Sequence[Pair], taps: tuple[int, ...], names: Sequence[str]) -> Array:
-    r"""Give the mean of A^T A for pictures of white noise of variance 1.
+def noise_gram(pairs: Sequence[Pair], taps: tuple[int, ...], names: Sequence[str]) -> FloatArray:
+    r"""Return the mean of A^T A for pictures of white noise of variance 1.
 
     Two shifts of the noise have products with a mean other than 0 where they show the same cell: everywhere if they
     are the same shift, and beside the walls, where one shows the other's mirror image, with the product of their
@@ -64,7 +69,7 @@ def noise_gram(pairs: Sequence[Pair], taps: tuple[int, ...], names: Sequence[str
     return total
 
 
-def _products(extended: Array, taps: Sequence[int]) -> Array:
+def _products(extended: FloatArray, taps: Sequence[int]) -> FloatArray:
     """Sum the products of all pairs of windows of a continued picture.
 
     Along the first axis the sum for two offsets depends on their distance alone, but for the rows at both ends: one
@@ -77,11 +82,11 @@ def _products(extended: Array, taps: Sequence[int]) -> Array:
     width, rows = math.prod(rest), len(extended) - first + 1
     places = windows[0].size // width
 
-    def lines(start: int, stop: int) -> Array:
+    def lines(start: int, stop: int) -> FloatArray:
         """Copy the windows of some rows: (rows, places in a row, width)."""
         return np.ascontiguousarray(windows[start:stop]).reshape(stop - start, places, width)
 
-    def product(left: Array, right: Array) -> Array:
+    def product(left: FloatArray, right: FloatArray) -> FloatArray:
         return left.reshape(-1, width).T @ right.reshape(-1, width)
 
     sums = np.zeros((first, width, first, width))

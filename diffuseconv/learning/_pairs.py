@@ -7,23 +7,22 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from diffuseconv import _checks
 from diffuseconv import boundary as walls
+from diffuseconv._typing import FloatArray
 
-Array = NDArray[np.float64]
 LARGEST = 1e100  # of values: their products, summed over a picture, stay finite
 
 
 class Pair(NamedTuple):
     """Pictures that a process met, and what it made of them: spatial axes last, all others in one."""
 
-    before: Array
-    after: Array
+    before: FloatArray
+    after: FloatArray
 
 
-def pictures(name: str, value: Any) -> list[Array]:
+def pictures(name: str, value: Any) -> list[FloatArray]:
     """Take one picture, or a list or tuple of arrays as several, as float64."""
     several = isinstance(value, (list, tuple)) and len(value) > 0 and all(isinstance(v, np.ndarray) for v in value)
     items = [(f"{name}[{i}]", item) for i, item in enumerate(value)] if several else [(name, value)]
@@ -57,7 +56,7 @@ def pairs(names: tuple[str, str], before: Any, after: Any, ndim: int | None, axe
     return taken
 
 
-def stack(u: Array, spatial: Sequence[int]) -> Array:
+def stack(u: FloatArray, spatial: Sequence[int]) -> FloatArray:
     """Bring the spatial axes last and all others into one."""
     order = [axis for axis in range(u.ndim) if axis not in spatial] + list(spatial)
     return u.transpose(order).reshape(-1, *(u.shape[axis] for axis in spatial))

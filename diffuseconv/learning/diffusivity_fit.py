@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from diffuseconv import _checks
 from diffuseconv import boundary as walls
-from diffuseconv.learning._pairs import Array, pairs
+from diffuseconv._typing import FloatArray
+from diffuseconv.learning._pairs import pairs
 from diffuseconv.learning.estimate import Estimate
 
 __all__ = ["DiffusivityFit", "fit_diffusivity"]
@@ -50,10 +51,10 @@ class DiffusivityFit:
 class _Modes(NamedTuple):
     """The eigenmodes of all pictures in one row: how fast each decays, its power before, and what stayed of it."""
 
-    rates: Array
-    power: Array
-    product: Array
-    after: Array
+    rates: FloatArray
+    power: FloatArray
+    product: FloatArray
+    after: FloatArray
 
 
 def fit_diffusivity(
@@ -150,7 +151,7 @@ def fit_diffusivity(
     )
 
 
-def _modes(u: Array, v: Array, widths: Sequence[float], names: Sequence[str]) -> _Modes:
+def _modes(u: FloatArray, v: FloatArray, widths: Sequence[float], names: Sequence[str]) -> _Modes:
     """Expand both pictures in eigenmodes of length 1."""
     rates: Any = 0.0
     for axis, (size, width, name) in enumerate(zip(u.shape, widths, names, strict=True)):
@@ -161,7 +162,7 @@ def _modes(u: Array, v: Array, widths: Sequence[float], names: Sequence[str]) ->
     return _Modes(rates.ravel(), power.ravel(), product.ravel(), (np.abs(second) ** 2).ravel())
 
 
-def _expand(u: Array, names: Sequence[str]) -> NDArray[Any]:
+def _expand(u: FloatArray, names: Sequence[str]) -> NDArray[Any]:
     """Expand in orthonormal eigenmodes, so that sums of squares, and white noise, stay what they are."""
     import scipy.fft
 
@@ -175,7 +176,7 @@ def _expand(u: Array, names: Sequence[str]) -> NDArray[Any]:
 
 
 def _solve(modes: _Modes, noise: float) -> tuple[float, float, float]:
-    """Give the best D t (perhaps below 0, by the tangent at 0), its standard error, and the variance of the noise."""
+    """Return the best D t (perhaps below 0, by the tangent at 0), its standard error, and the variance of the noise."""
     from scipy.optimize import brentq
 
     signal, rates = modes.power - noise, modes.rates

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from diffuseconv._typing import FloatArray
 
 __all__ = ["Estimate"]
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -25,10 +24,10 @@ class Estimate:
         How often, over repeated noise, the interval holds the truth.
     """
 
-    value: Array
-    standard_error: Array
-    lower: Array
-    upper: Array
+    value: FloatArray
+    standard_error: FloatArray
+    lower: FloatArray
+    upper: FloatArray
     confidence: float
 
     @classmethod

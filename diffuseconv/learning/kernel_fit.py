@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from diffuseconv import _checks
+from diffuseconv._typing import FloatArray
 from diffuseconv.learning import _equations
-from diffuseconv.learning._pairs import Array, problem
+from diffuseconv.learning._pairs import problem
 from diffuseconv.learning.estimate import Estimate
 
 __all__ = ["KernelFit", "fit_kernel"]
@@ -37,14 +38,14 @@ class KernelFit:
         Pixels less the weights that were fitted.
     """
 
-    kernel: Array
-    standard_errors: Array
-    covariance: Array
+    kernel: FloatArray
+    standard_errors: FloatArray
+    covariance: FloatArray
     noise_variance: float
     degrees_of_freedom: float
 
     def interval(self, confidence: float = 0.95) -> Estimate:
-        """Give the weights with intervals that hold each with this confidence (Student's t; exact without ridge)."""
+        """Return the weights with intervals that hold each with this confidence (Student's t; exact without ridge)."""
         level = _checks.probability("confidence", confidence)
         return Estimate.student(self.kernel, self.standard_errors, level, self.degrees_of_freedom)
 

@@ -6,13 +6,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from diffuseconv import _checks
-from diffuseconv.learning._pairs import LARGEST, Array
+from diffuseconv._typing import FloatArray
+from diffuseconv.learning._pairs import LARGEST
 
 __all__ = ["feature_correlation"]
 
 
-def feature_correlation(maps: ArrayLike) -> Array:
-    r"""Give the correlation between feature maps, over all pixels.
+def feature_correlation(maps: ArrayLike) -> FloatArray:
+    r"""Return the correlation between feature maps, over all pixels.
 
     .. math:: c_{ab} = \frac{\sum_i (v_{ai} - \bar v_a)(v_{bi} - \bar v_b)}
                             {\sqrt{\sum_i (v_{ai} - \bar v_a)^2 \sum_i (v_{bi} - \bar v_b)^2}}

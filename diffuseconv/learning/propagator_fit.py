@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from diffuseconv import _checks
+from diffuseconv._typing import FloatArray
 from diffuseconv.convolution import convolve, correlate
 from diffuseconv.learning import _equations
-from diffuseconv.learning._pairs import Array, Pair, problem
+from diffuseconv.learning._pairs import Pair, problem
 from diffuseconv.learning.estimate import Estimate
 from diffuseconv.propagator import Propagator
 
@@ -48,8 +49,8 @@ class PropagatorFit:
     """
 
     propagator: Propagator
-    weights: Array
-    covariance: Array
+    weights: FloatArray
+    covariance: FloatArray
     noise_variance: float
     degrees_of_freedom: int
 
@@ -123,13 +124,13 @@ class PropagatorFit:
         scale = np.multiply.outer(widths, widths) / (2 * time)
         return Estimate.student(value * scale, np.sqrt(np.maximum(variance, 0)) * scale, level, self.degrees_of_freedom)
 
-    def _moments(self) -> tuple[Array, Array, Array]:
+    def _moments(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         """The mean displacement, its covariance, and the displacement of each tap: shape (ndim, taps)."""
         shape = self.weights.shape
         moves = np.indices(shape, dtype=np.float64).reshape(len(shape), -1) - [[n // 2] for n in shape]
         return moves @ self.weights.ravel(), moves @ self.covariance @ moves.T, moves
 
-    def _units(self, duration: float, spacing: Any) -> tuple[float, Array]:
+    def _units(self, duration: float, spacing: Any) -> tuple[float, FloatArray]:
         """The checked duration and the cell widths."""
         widths = _checks.per_axis(
             "spacing", spacing, self.weights.ndim, lambda name, value: _checks.number(name, value, above=0.0)
@@ -231,7 +232,7 @@ def fit_propagator(
     )
 
 
-def _inverse(raw: Array, gram: Array, noise: float) -> Array:
+def _inverse(raw: FloatArray, gram: FloatArray, noise: float) -> FloatArray:
     """Invert the sums of products among changes of the weights that keep their sum."""
     size = len(gram)
     basis = np.linalg.qr(np.column_stack([np.ones(size), np.eye(size)[:, 1:]]))[0][:, 1:]
@@ -248,7 +249,7 @@ def _inverse(raw: Array, gram: Array, noise: float) -> Array:
     return np.asarray((vectors / values) @ vectors.T)
 
 
-def _nearest_density(gram: Array, weights: Array) -> Array:
+def _nearest_density(gram: FloatArray, weights: FloatArray) -> FloatArray:
     """Find the density p that has the least (p - weights)' gram (p - weights).
 
     With R'R = gram and a sum of 1 the distance is that of the point M p, M = R - R weights 1', from 0. Non-negative
@@ -267,8 +268,8 @@ def _nearest_density(gram: Array, weights: Array) -> Array:
     return np.asarray(density / density.sum())
 
 
-def _noise_score(pairs: Sequence[Pair], kernel: Array, names: Sequence[str], noise: float) -> Array:
-    r"""Give the part of the covariance of A'(v - A p) that comes from noise in the earlier pictures.
+def _noise_score(pairs: Sequence[Pair], kernel: FloatArray, names: Sequence[str], noise: float) -> FloatArray:
+    r"""Return the part of the covariance of A'(v - A p) that comes from noise in the earlier pictures.
 
     The noise enters twice: through the residual, filtered by p, and through the shifts. By Isserlis' theorem
     :math:`\sigma^2 \langle A^\top P P^\top A \rangle + \sigma^4 n\, (p * p)(d + e)`, for taps at `d` and `e`.

@@ -12,9 +12,10 @@ from numpy.typing import ArrayLike
 
 from diffuseconv import _checks
 from diffuseconv import boundary as walls
+from diffuseconv._typing import FloatArray
 from diffuseconv.convolution import feature_maps
 from diffuseconv.learning._equations import continued
-from diffuseconv.learning._pairs import Array, pictures
+from diffuseconv.learning._pairs import pictures
 
 __all__ = ["TrainingState", "bank_gradient", "train_bank"]
 
@@ -34,14 +35,14 @@ class TrainingState:
     """
 
     step: int
-    bank: Array
+    bank: FloatArray
     loss: float
 
 
 def bank_gradient(
     field: ArrayLike, targets: ArrayLike, bank: ArrayLike, *, boundary: str | Sequence[str] = "reflecting"
-) -> tuple[float, Array]:
-    r"""Give the loss of a bank of kernels on one picture, and its gradient.
+) -> tuple[float, FloatArray]:
+    r"""Return the loss of a bank of kernels on one picture, and its gradient.
 
     .. math:: L = \frac1N \sum_a \sum_i e_{ai}^2, \qquad e_a = k_a * u - v_a, \qquad
               \frac{\partial L}{\partial k_{aj}} = \frac2N \sum_i e_{ai}\, u_{i - (j - o)}
@@ -190,9 +191,9 @@ def train_bank(
 
 
 def _descend(
-    extended: Sequence[Array],
-    wanted: Sequence[Array],
-    bank: Array,
+    extended: Sequence[FloatArray],
+    wanted: Sequence[FloatArray],
+    bank: FloatArray,
     steps: int,
     side: Sequence[int],
     rate: float,
@@ -222,15 +223,15 @@ def _descend(
             bank = bank + step
 
 
-def _gradient(extended: Array, wanted: Array, bank: Array) -> tuple[float, Array]:
-    """Give the loss and its gradient on a picture that is already continued beyond its walls."""
+def _gradient(extended: FloatArray, wanted: FloatArray, bank: FloatArray) -> tuple[float, FloatArray]:
+    """Return the loss and its gradient on a picture that is already continued beyond its walls."""
     errors = feature_maps(extended, bank, mode="valid") - wanted
     pixels = wanted[0].size
     back = feature_maps(extended, errors, mode="valid", flip=False)
     return float(np.vdot(errors, errors)) / pixels, 2 / pixels * np.flip(back, tuple(range(1, back.ndim)))
 
 
-def _fields(given: Sequence[Array], ndim: int | None = None) -> list[Array]:
+def _fields(given: Sequence[FloatArray], ndim: int | None = None) -> list[FloatArray]:
     """Check the dimensions of pictures."""
     for u in given:
         _checks.field("inputs" if ndim else "field", u)
@@ -239,7 +240,7 @@ def _fields(given: Sequence[Array], ndim: int | None = None) -> list[Array]:
     return [np.asarray(u, dtype=np.float64) for u in given]
 
 
-def _targets(given: Sequence[Array], fields: Sequence[Array], count: int | None) -> list[Array]:
+def _targets(given: Sequence[FloatArray], fields: Sequence[FloatArray], count: int | None) -> list[FloatArray]:
     """Check that each picture has its maps, as many for each."""
     for v, u in zip(given, fields, strict=True):
         _checks.array("targets", v)

@@ -13,9 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from diffuseconv import _checks, boundary
 from diffuseconv._jit import measurement as _loops
+from diffuseconv._typing import Array
 from diffuseconv.propagator import Propagator
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from diffuseconv import _checks, boundary
+from diffuseconv._typing import Array
 
-Array = NDArray[Any]
 _EDGE = {"reflecting": -1.0, "periodic": 0.0, "absorbing": 1.0, "zero": 0.0}  # the ghost cell, seen from the edge cell
 
 
@@ -63,7 +63,7 @@ class Hamiltonian:
         return np.asarray(total)
 
     def apply(self, psi: Array, scale: float = 1.0, shift: float = 0.0) -> Array:
-        """Give ``scale (H/hbar - shift) psi``."""
+        """Return ``scale (H/hbar - shift) psi``."""
         out: Array = ((self.diagonal - shift) * scale).astype(psi.real.dtype) * psi
         for axis, (name, rate) in enumerate(zip(self.names, self.rates, strict=True)):
             into, of = np.moveaxis(out, axis, 0), np.moveaxis(psi, axis, 0)
@@ -76,7 +76,7 @@ class Hamiltonian:
         return out
 
     def phases(self, duration: float, kind: Any) -> list[Array]:
-        """Give how the modes of each axis turn in this time; each broadcasts to the field."""
+        """Return how the modes of each axis turn in this time; each broadcasts to the field."""
         turned = []
         for axis, values in enumerate(self.kinetic):
             line = np.exp(-1j * duration * values).astype(kind)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from diffuseconv import _checks
+from diffuseconv._typing import Array
 from diffuseconv.propagator import Propagator
 
-Array = NDArray[Any]
 MOST_AMPLITUDES = 1 << 26  # 1 GiB of complex numbers
 
 
@@ -53,7 +52,7 @@ def registers(image: ArrayLike, kernel: ArrayLike | Propagator) -> tuple[Array, 
 
 
 def angles(plan: Plan) -> list[Array]:
-    """Give the rotations that prepare the weights: for each ancilla, highest first, an angle for each value above it.
+    """Return the rotations that prepare the weights: for each ancilla, highest first, an angle for each value above it.
 
     An angle splits the weight under a node of the binary tree between its two halves (Möttönen et al. 2005).
     """
@@ -67,5 +66,5 @@ def angles(plan: Plan) -> list[Array]:
 
 
 def increments(move: int, bits: int) -> list[int]:
-    """Give the lowest qubit of each increment that together add `move` to a register of so many bits."""
+    """Return the lowest qubit of each increment that together add `move` to a register of so many bits."""
     return [bit for bit in range(bits) if move >> bit & 1]

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from diffuseconv import _checks
-
-Array = NDArray[Any]
+from diffuseconv._typing import Array
 
 
 def wave(psi: ArrayLike) -> Array:
@@ -21,7 +18,7 @@ def wave(psi: ArrayLike) -> Array:
 
 
 def largest(wave: Array) -> float:
-    """Give the largest size of an amplitude; refuse a wave that is nowhere."""
+    """Return the largest size of an amplitude; refuse a wave that is nowhere."""
     most = float(max(np.abs(wave.real).max(), np.abs(wave.imag).max()))
     if most == 0:
         raise ValueError("psi must not be zero everywhere, got a wave without length")

@@ -80,7 +80,7 @@ def lcu_circuit(image: ArrayLike, kernel: ArrayLike | Propagator, *, load: bool 
 
 
 def _prepare(plan: Plan) -> Any:
-    """Give the circuit from ancilla 0 to the square roots of the weights: one rotation for each node of their tree.
+    """Return the circuit from ancilla 0 to the square roots of the weights: one rotation for each node of their tree.
 
     A rotation that depends on the qubits above is as many plain ones with CX between them, in the order of a Gray code
     (Möttönen et al. 2005).

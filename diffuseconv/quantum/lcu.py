@@ -17,18 +17,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from diffuseconv._typing import Array
 from diffuseconv.propagator import Propagator
 from diffuseconv.quantum._registers import angles, registers
 from diffuseconv.quantum.gates import GateCounts, count_gates
 
 __all__ = ["LCU", "lcu_convolve"]
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from diffuseconv import _checks
+from diffuseconv._typing import Array
 
 __all__ = ["Readout", "read_out"]
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +37,7 @@ class Readout:
 
 
 def read_out(counts: ArrayLike, shots: int, scale: float, confidence: float = 0.95) -> Readout:
-    r"""Give the image that shots have shown: :math:`|y_i| \approx \text{scale} \sqrt{n_i / N}`, with exact bounds.
+    r"""Return the image that shots have shown: :math:`|y_i| \approx \text{scale} \sqrt{n_i / N}`, with exact bounds.
 
     The error of a pixel is about :math:`\text{scale} / (2 \sqrt N)` wherever it is seen at all: two digits more of all
     pixels cost ten thousand times as many shots.

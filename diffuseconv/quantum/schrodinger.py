@@ -26,15 +26,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from diffuseconv import _checks, _threads, boundary
+from diffuseconv._typing import Array
 from diffuseconv.quantum import _hamiltonian, _waves
 from diffuseconv.quantum._hamiltonian import Hamiltonian
 
 __all__ = ["energy", "evolve", "frames", "wave_packet"]
 
-Array = NDArray[Any]
 METHODS = ("auto", "spectral", "chebyshev", "split-step")
 SPLIT_ERROR = 1e-3  # bound on the error that the default split step may make, relative to the wave's length
 LONGEST = 1000.0  # half the phases' spread in one Chebyshev sum, up to which Bessel functions keep all digits
@@ -53,7 +53,7 @@ def evolve(
     method: str = "auto",
     time_step: float | None = None,
 ) -> Array:
-    r"""Give the wave function after a time: :math:`\psi(t) = e^{-i H t / \hbar} \psi(0)`, a unitary map.
+    r"""Return the wave function after a time: :math:`\psi(t) = e^{-i H t / \hbar} \psi(0)`, a unitary map.
 
     - ``"spectral"`` (no potential): each mode of the lattice Laplacian is turned by its phase. Exact in time.
     - ``"chebyshev"`` (any potential): the exponential as a sum of Chebyshev polynomials of `H` weighted with Bessel
@@ -160,7 +160,7 @@ def energy(
     spacing: float | Sequence[float] = 1.0,
     boundary: str | Sequence[str] = "reflecting",
 ) -> float:
-    r"""Give the mean energy :math:`\langle\psi|H|\psi\rangle / \langle\psi|\psi\rangle`, which evolution keeps.
+    r"""Return the mean energy :math:`\langle\psi|H|\psi\rangle / \langle\psi|\psi\rangle`, which evolution keeps.
 
     Parameters are those of `evolve`.
 
@@ -190,7 +190,7 @@ def wave_packet(
     *,
     spacing: float | Sequence[float] = 1.0,
 ) -> Array:
-    r"""Give a Gaussian wave packet, a particle that is somewhere about `centre` and moves: its squares sum to 1.
+    r"""Return a Gaussian wave packet, a particle that is somewhere about `centre` and moves: its squares sum to 1.
 
     .. math:: \psi(x) \propto \prod_a \exp\left(-\frac{(x_a - c_a)^2}{4 w_a^2} + i k_a x_a\right)
 

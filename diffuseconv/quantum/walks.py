@@ -15,23 +15,22 @@ the lattice heat kernel :math:`e^{-2rt} I_d(2rt)` with variance :math:`2rt`, and
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from diffuseconv import _checks
+from diffuseconv._typing import Array
 from diffuseconv.propagator import Propagator
 from diffuseconv.quantum._waves import wave
 
 __all__ = ["classical_walk", "coined_walk", "propagator", "quantum_walk"]
 
-Array = NDArray[Any]
 HADAMARD = ((0.5**0.5, 0.5**0.5), (0.5**0.5, -(0.5**0.5)))
 
 
 def propagator(duration: float, rate: float = 0.5, *, tolerance: float = 1e-15) -> Array:
-    r"""Give the free particle's propagator on an endless line of cells: the amplitude to move by `d`.
+    r"""Return the free particle's propagator on an endless line of cells: the amplitude to move by `d`.
 
     .. math:: K_d(t) = e^{-2irt}\, i^d J_d(2rt), \qquad r = \frac{\hbar}{2 m \Delta x^2}
 
@@ -80,7 +79,7 @@ def propagator(duration: float, rate: float = 0.5, *, tolerance: float = 1e-15) 
 
 
 def quantum_walk(psi: ArrayLike, stencil: ArrayLike | Propagator, duration: float, rate: float = 1.0) -> Array:
-    r"""Give where a quantum walker on a ring (torus) is found: :math:`|e^{-i \gamma t (1 - p *)} \psi|^2`.
+    r"""Return where a quantum walker on a ring (torus) is found: :math:`|e^{-i \gamma t (1 - p *)} \psi|^2`.
 
     Exact in time: in Fourier space each wave turns by its phase :math:`\gamma t (1 - \hat p)`.
 
@@ -130,7 +129,7 @@ def quantum_walk(psi: ArrayLike, stencil: ArrayLike | Propagator, duration: floa
 
 
 def classical_walk(density: ArrayLike, stencil: ArrayLike | Propagator, duration: float, rate: float = 1.0) -> Array:
-    r"""Give where a classical walker on a ring (torus) is found: :math:`e^{-\gamma t (1 - p *)} u`.
+    r"""Return where a classical walker on a ring (torus) is found: :math:`e^{-\gamma t (1 - p *)} u`.
 
     Exact in time. The walker hops at random moments (a compound Poisson process); any density will do as stencil.
 
@@ -233,7 +232,7 @@ def coined_walk(state: ArrayLike, steps: int, coin: ArrayLike = HADAMARD) -> Ite
 
 
 def _lost(stencil: ArrayLike | Propagator, shape: tuple[int, ...]) -> Array:
-    """Give 1 minus the stencil's Fourier transform on this torus: how each wave differs from its mean neighbours."""
+    """Return 1 minus the stencil's Fourier transform on this torus: how each wave differs from its mean neighbours."""
     import scipy.fft
 
     p = stencil if isinstance(stencil, Propagator) else Propagator(stencil)

@@ -17,7 +17,7 @@ _HALF_POWER = np.sqrt(0.5)
 
 
 def transfer_function(kernel: ArrayLike, shape: int | Sequence[int]) -> NDArray[np.complex128]:
-    r"""Give the factor by which a kernel multiplies every frequency.
+    r"""Return the factor by which a kernel multiplies every frequency.
 
     .. math:: H[m] = \sum_j k[j]\, e^{-2\pi i\, m \cdot (j - o) / n}, \qquad o = \lfloor \text{kernel shape}/2 \rfloor
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from diffuseconv import _checks
+from diffuseconv._typing import FloatArray
 
-Array = NDArray[np.float64]
 
-
-def series(name: str, value: ArrayLike, least: int = 1) -> Array:
+def series(name: str, value: ArrayLike, least: int = 1) -> FloatArray:
     """Take one finite series of at least `least` values as float64."""
     taken = _checks.array(name, value)
     if taken.ndim != 1:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from diffuseconv import _checks
-from diffuseconv.timeseries._series import Array
+from diffuseconv._typing import FloatArray
 
 if TYPE_CHECKING:
     from diffuseconv.timeseries.model import ARIMA
@@ -37,8 +37,8 @@ def decays(coefficients: Sequence[float]) -> bool:
     return True
 
 
-def polynomials(model: ARIMA) -> tuple[Array, Array]:
-    """Give ``[1, *ma]`` and ``[1, *-ar]``, padded to one length (at least 2, so that there is a state)."""
+def polynomials(model: ARIMA) -> tuple[FloatArray, FloatArray]:
+    """Return ``[1, *ma]`` and ``[1, *-ar]``, padded to one length (at least 2, so that there is a state)."""
     size = max(len(model.ar), len(model.ma), 1) + 1
     numerator, denominator = np.zeros(size), np.zeros(size)
     numerator[: len(model.ma) + 1] = [1.0, *model.ma]
@@ -46,8 +46,8 @@ def polynomials(model: ARIMA) -> tuple[Array, Array]:
     return numerator, denominator
 
 
-def state_root(model: ARIMA) -> Array:
-    """Give L with L L' = P, the stationary covariance of the filter's state for noise of variance 1.
+def state_root(model: ARIMA) -> FloatArray:
+    """Return L with L L' = P, the stationary covariance of the filter's state for noise of variance 1.
 
     The state of the transposed direct form obeys ``z' = A z + b noise``, ``output = z[0] + noise``.
     """

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from diffuseconv import _checks
+from diffuseconv._typing import FloatArray
 from diffuseconv.timeseries import _series
-from diffuseconv.timeseries._series import Array
 from diffuseconv.timeseries.model import ARIMA
 
 __all__ = ["ARFit", "autocovariance", "fit_ar", "levinson_durbin"]
@@ -33,10 +33,10 @@ class ARFit:
         Standard error of the intercept.
     """
 
-    coefficients: Array
+    coefficients: FloatArray
     intercept: float
     noise_variance: float
-    standard_errors: Array
+    standard_errors: FloatArray
     intercept_error: float
 
     @property
@@ -45,7 +45,7 @@ class ARFit:
         return ARIMA(ar=self.coefficients.tolist(), intercept=self.intercept, noise_variance=self.noise_variance)
 
 
-def autocovariance(series: ArrayLike, lags: int) -> Array:
+def autocovariance(series: ArrayLike, lags: int) -> FloatArray:
     r"""Estimate the autocovariance at lags 0 to `lags`.
 
     .. math:: \hat\gamma_k = \frac1n \sum_{t=k}^{n-1} (x_t - \bar x)(x_{t-k} - \bar x)
@@ -77,8 +77,8 @@ def autocovariance(series: ArrayLike, lags: int) -> Array:
     return _autocovariance(_centred(values), most)
 
 
-def levinson_durbin(autocovariance: ArrayLike) -> tuple[Array, float]:
-    r"""Give the best linear predictor of a stationary series from its `p` past values, and its mean squared error.
+def levinson_durbin(autocovariance: ArrayLike) -> tuple[FloatArray, float]:
+    r"""Return the best linear predictor of a stationary series from its `p` past values, and its mean squared error.
 
     .. math:: \sum_{j=1}^{p} \gamma_{|i-j|}\, \varphi_j = \gamma_i, \qquad
               \sigma^2 = \gamma_0 - \sum_{j=1}^{p} \varphi_j \gamma_j
@@ -170,7 +170,7 @@ def fit_ar(series: ArrayLike, order: int, *, method: str = "yule-walker") -> ARF
     return _yule_walker(values, p) if way == "yule-walker" else _least_squares(values, p)
 
 
-def _yule_walker(values: Array, p: int) -> ARFit:
+def _yule_walker(values: FloatArray, p: int) -> ARFit:
     """Fit by the Toeplitz system of the estimated autocovariances."""
     from scipy.linalg import solve_toeplitz
 
@@ -187,7 +187,7 @@ def _yule_walker(values: Array, p: int) -> ARFit:
     )
 
 
-def _least_squares(values: Array, p: int) -> ARFit:
+def _least_squares(values: FloatArray, p: int) -> ARFit:
     """Fit by regression on the lagged values, centred so that a large mean costs no digits."""
     n = len(values) - p
     lagged = np.stack([values[p - j : len(values) - j] for j in range(1, p + 1)], axis=1)
@@ -209,7 +209,7 @@ def _least_squares(values: Array, p: int) -> ARFit:
     )
 
 
-def _solve(gamma: Array) -> tuple[Array, float]:
+def _solve(gamma: FloatArray) -> tuple[FloatArray, float]:
     """Solve the Yule–Walker equations."""
     from scipy.linalg import LinAlgError, solve_toeplitz
 
@@ -225,11 +225,11 @@ def _solve(gamma: Array) -> tuple[Array, float]:
     return coefficients + 0.0, error  # no -0.0
 
 
-def _centred(values: Array) -> Array:
+def _centred(values: FloatArray) -> FloatArray:
     return np.asarray(values - values.mean())
 
 
-def _autocovariance(centred: Array, lags: int) -> Array:
-    """Give the autocovariances of a centred series."""
+def _autocovariance(centred: FloatArray, lags: int) -> FloatArray:
+    """Return the autocovariances of a centred series."""
     n = len(centred)
     return np.array([centred[k:] @ centred[: n - k] for k in range(lags + 1)]) / n

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from diffuseconv import _checks
+from diffuseconv._typing import FloatArray
 from diffuseconv.timeseries import _series
-from diffuseconv.timeseries._series import Array
 from diffuseconv.timeseries._state import polynomials, require_invertible, require_model, require_stationary, state_root
 from diffuseconv.timeseries.model import ARIMA
 from diffuseconv.timeseries.series_kernels import difference, impulse_response
@@ -32,10 +32,10 @@ class Forecast:
     confidence : float
     """
 
-    mean: Array
-    standard_error: Array
-    lower: Array
-    upper: Array
+    mean: FloatArray
+    standard_error: FloatArray
+    lower: FloatArray
+    upper: FloatArray
     confidence: float
 
 
@@ -107,7 +107,7 @@ def forecast(model: ARIMA, series: ArrayLike, steps: int, *, confidence: float =
     return Forecast(mean, error, mean - width, mean + width, level)
 
 
-def _predict(model: ARIMA, series: Array, steps: int) -> tuple[Array, Array, Array]:
+def _predict(model: ARIMA, series: FloatArray, steps: int) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Forecast an ARMA series: its mean, each step's answer to the state now, and a root of the state's covariance.
 
     The transposed direct form has the state ``z``, and the filter with numerator and denominator exchanged has ``-z``:
@@ -118,8 +118,8 @@ def _predict(model: ARIMA, series: Array, steps: int) -> tuple[Array, Array, Arr
 
     numerator, denominator = polynomials(model)
     size = len(numerator) - 1
-    state: Array
-    doubt: Array
+    state: FloatArray
+    doubt: FloatArray
     if not model.ma and len(series) >= len(model.ar):  # the last p values tell the state; no mean is needed
         mean, push = 0.0, model.intercept
         past = series[::-1]

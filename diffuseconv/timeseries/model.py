@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from diffuseconv import _checks
+from diffuseconv._typing import FloatArray
 from diffuseconv.timeseries import _series
-from diffuseconv.timeseries._series import Array
 from diffuseconv.timeseries._state import (
     decays,
     polynomials,
@@ -92,7 +92,7 @@ class ARIMA:
         return self.intercept / math.fsum([1.0, *(-phi for phi in self.ar)])
 
 
-def arma_filter(model: ARIMA, noise: ArrayLike) -> Array:
+def arma_filter(model: ARIMA, noise: ArrayLike) -> FloatArray:
     r"""Drive the model, at rest before the first step, with given noise.
 
     Before the first step :math:`x`, :math:`w` and :math:`\varepsilon` are all 0. Without intercept this is
@@ -125,13 +125,13 @@ def arma_filter(model: ARIMA, noise: ArrayLike) -> Array:
 
     require_model(model)
     shocks = _series.series("noise", noise)
-    driven: Array = lfilter(
+    driven: FloatArray = lfilter(
         [1.0], whitening_kernel(model.ar), lfilter([1.0, *model.ma], [1.0], shocks) + model.intercept
     )
     return _integrate(driven, model.differences)
 
 
-def innovations(model: ARIMA, series: ArrayLike) -> Array:
+def innovations(model: ARIMA, series: ArrayLike) -> FloatArray:
     r"""Recover the noise that drove a series from rest: the whitening of any invertible model.
 
     .. math:: \varepsilon = \frac{\varphi(B)\,(1 - B)^d\, x - c}{\theta(B)}
@@ -169,7 +169,7 @@ def innovations(model: ARIMA, series: ArrayLike) -> Array:
     return np.asarray(lfilter([1.0], [1.0, *model.ma], left))
 
 
-def simulate(model: ARIMA, count: int, *, rng: object = None) -> Array:
+def simulate(model: ARIMA, count: int, *, rng: object = None) -> FloatArray:
     """Draw a series with Gaussian noise that is stationary from its first value on.
 
     The state before the first step is drawn from its stationary distribution (its covariance solves
@@ -213,7 +213,7 @@ def simulate(model: ARIMA, count: int, *, rng: object = None) -> Array:
     return _integrate(series + mean, model.differences)
 
 
-def _integrate(series: Array, times: int) -> Array:
+def _integrate(series: FloatArray, times: int) -> FloatArray:
     """Undo `times` differences, from 0."""
     for _ in range(times):
         series = np.cumsum(series)

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from diffuseconv import _checks
+from diffuseconv._typing import FloatArray
 from diffuseconv.convolution import convolve
 from diffuseconv.timeseries import _series
-from diffuseconv.timeseries._series import Array
 from diffuseconv.timeseries._state import require_model
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 
-def moving_average(series: ArrayLike, weights: ArrayLike) -> Array:
+def moving_average(series: ArrayLike, weights: ArrayLike) -> FloatArray:
     r"""Average a series over a window that moves with time: a convolution, nothing else.
 
     .. math:: y_t = \sum_{j=0}^{q} w_j x_{t-j}, \qquad t = q, \dots, n-1
@@ -65,7 +65,7 @@ def moving_average(series: ArrayLike, weights: ArrayLike) -> Array:
     return _valid(_series.series("series", series, least=len(taps)), taps)
 
 
-def predict_ar(series: ArrayLike, coefficients: ArrayLike, intercept: float = 0.0) -> Array:
+def predict_ar(series: ArrayLike, coefficients: ArrayLike, intercept: float = 0.0) -> FloatArray:
     r"""Predict each value from the `p` before it: a convolution of the past, plus a intercept.
 
     .. math:: \hat x_t = c + \sum_{j=1}^{p} \varphi_j x_{t-j}, \qquad t = p, \dots, n
@@ -103,8 +103,8 @@ def predict_ar(series: ArrayLike, coefficients: ArrayLike, intercept: float = 0.
     return _valid(_series.series("series", series, least=len(taps)), taps) + constant
 
 
-def difference_kernel(order: int = 1) -> Array:
-    r"""Give the kernel of the `order`-th difference, ``[1, -1]`` convolved with itself.
+def difference_kernel(order: int = 1) -> FloatArray:
+    r"""Return the kernel of the `order`-th difference, ``[1, -1]`` convolved with itself.
 
     .. math:: k_j = (-1)^j \binom{d}{j}, \qquad j = 0, \dots, d
 
@@ -131,7 +131,7 @@ def difference_kernel(order: int = 1) -> Array:
     return np.array([(-1.0) ** j * math.comb(d, j) for j in range(d + 1)])
 
 
-def difference(series: ArrayLike, order: int = 1) -> Array:
+def difference(series: ArrayLike, order: int = 1) -> FloatArray:
     """Difference a series `order` times: convolve it with `difference_kernel`.
 
     A polynomial trend of degree below `order` vanishes.
@@ -159,8 +159,8 @@ def difference(series: ArrayLike, order: int = 1) -> Array:
     return _valid(_series.series("series", series, least=len(taps)), taps)
 
 
-def whitening_kernel(coefficients: ArrayLike) -> Array:
-    r"""Give the kernel ``[1, -phi_1, ..., -phi_p]`` that turns an autoregressive series back into white noise.
+def whitening_kernel(coefficients: ArrayLike) -> FloatArray:
+    r"""Return the kernel ``[1, -phi_1, ..., -phi_p]`` that turns an autoregressive series back into white noise.
 
     .. math:: \varepsilon_t + c = x_t - \sum_{j=1}^{p} \varphi_j x_{t-j}
 
@@ -192,8 +192,8 @@ def whitening_kernel(coefficients: ArrayLike) -> Array:
     return np.array([1.0, *(-c for c in _series.coefficients("coefficients", coefficients))])
 
 
-def impulse_response(model: ARIMA, count: int) -> Array:
-    r"""Give the kernel (the psi-weights) that turns white noise into the model's series.
+def impulse_response(model: ARIMA, count: int) -> FloatArray:
+    r"""Return the kernel (the psi-weights) that turns white noise into the model's series.
 
     .. math:: x_t = \sum_{j \ge 0} \psi_j \varepsilon_{t-j}, \qquad
               \psi(B) = \frac{1 + \theta_1 B + \dots + \theta_q B^q}
@@ -231,13 +231,13 @@ def impulse_response(model: ARIMA, count: int) -> Array:
     n = _checks.count("count", count, least=1)
     impulse = np.zeros(n)
     impulse[0] = 1.0
-    response: Array = lfilter([1.0, *model.ma], whitening_kernel(model.ar), impulse)
+    response: FloatArray = lfilter([1.0, *model.ma], whitening_kernel(model.ar), impulse)
     for _ in range(model.differences):
         response = np.cumsum(response)
     return response
 
 
-def _valid(series: Array, taps: Array) -> Array:
+def _valid(series: FloatArray, taps: FloatArray) -> FloatArray:
     """Convolve where the window lies wholly inside the series."""
     result: Any = convolve(series, taps, mode="valid")
     return np.asarray(result)

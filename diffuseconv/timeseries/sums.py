@@ -9,17 +9,17 @@ from numpy.typing import ArrayLike
 
 from diffuseconv import _checks, _threads
 from diffuseconv._jit import timeseries as _jit
+from diffuseconv._typing import FloatArray
 from diffuseconv.convolution import convolve
 from diffuseconv.timeseries import _series
-from diffuseconv.timeseries._series import Array
 
 __all__ = ["convolve_irregular", "sum_density"]
 
 
 def sum_density(
     f: ArrayLike, g: ArrayLike, spacing: float = 1.0, *, starts: Sequence[float] = (0.0, 0.0)
-) -> tuple[Array, Array]:
-    r"""Give the density of X + Y for independent X and Y whose densities are sampled on grids of one spacing.
+) -> tuple[FloatArray, FloatArray]:
+    r"""Return the density of X + Y for independent X and Y whose densities are sampled on grids of one spacing.
 
     .. math:: h(z_k) = \int f(t)\, g(z_k - t)\, dt \approx \Delta x \sum_i f_i\, g_{k-i},
               \qquad z_k = x_0 + y_0 + k\, \Delta x
@@ -74,7 +74,7 @@ def sum_density(
 
 def convolve_irregular(
     x: ArrayLike, f: ArrayLike, y: ArrayLike, g: ArrayLike, *, at: ArrayLike | None = None
-) -> tuple[Array, Array]:
+) -> tuple[FloatArray, FloatArray]:
     r"""Convolve two piecewise-linear functions on irregular grids, exactly.
 
     .. math:: h(z) = \int_{-\infty}^{\infty} f(t)\, g(z - t)\, dt
@@ -160,7 +160,7 @@ def convolve_irregular(
     return wanted, result.reshape(wanted.shape)
 
 
-def _density(name: str, value: ArrayLike) -> Array:
+def _density(name: str, value: ArrayLike) -> FloatArray:
     """Take a sampled density: >= 0 and not 0 everywhere."""
     taken = _series.series(name, value)
     if taken.min() < 0:
@@ -170,7 +170,7 @@ def _density(name: str, value: ArrayLike) -> Array:
     return taken
 
 
-def _piecewise(knots_name: str, knots: ArrayLike, name: str, values: ArrayLike) -> tuple[Array, Array]:
+def _piecewise(knots_name: str, knots: ArrayLike, name: str, values: ArrayLike) -> tuple[FloatArray, FloatArray]:
     """Take a piecewise-linear function."""
     taken = _series.series(knots_name, knots, least=2)
     heights = _series.series(name, values)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from diffuseconv import _checks
-from diffuseconv.timeseries._series import Array
+from diffuseconv._typing import FloatArray
 
 __all__ = ["Whitened", "whiten"]
 
@@ -31,17 +31,17 @@ class Whitened:
         How many directions the data really varies in. Below m, variables depend on each other linearly.
     """
 
-    data: Array
-    mean: Array
-    matrix: Array
-    inverse: Array
+    data: FloatArray
+    mean: FloatArray
+    matrix: FloatArray
+    inverse: FloatArray
     rank: int
 
-    def apply(self, data: ArrayLike) -> Array:
+    def apply(self, data: ArrayLike) -> FloatArray:
         """Whiten other data of shape (..., m) by the same map."""
         return np.asarray((_rows("data", data, len(self.mean)) - self.mean) @ self.matrix)
 
-    def restore(self, data: ArrayLike | None = None) -> Array:
+    def restore(self, data: ArrayLike | None = None) -> FloatArray:
         """Undo the whitening, of `data` of shape (..., k), by default of the whitened data itself."""
         white = self.data if data is None else _rows("data", data, len(self.inverse))
         return np.asarray(white @ self.inverse + self.mean)
@@ -129,7 +129,7 @@ def whiten(data: ArrayLike, method: str = "pca", *, tolerance: float | None = No
     return Whitened(white, mean, matrix, inverse, rank)
 
 
-def _rows(name: str, value: ArrayLike, width: int) -> Array:
+def _rows(name: str, value: ArrayLike, width: int) -> FloatArray:
     """Take data whose last axis has the given length."""
     taken = _checks.array(name, value).astype(np.float64, copy=False)
     if taken.ndim == 0 or taken.shape[-1] != width:
