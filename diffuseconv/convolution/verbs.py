@@ -219,7 +219,10 @@ def _apply(
     options = (u.shape, kernel.shape, walls, mode, axes, method, u.dtype.type.__name__, flip)
     plain = axes is None and all(isinstance(word, str) for word in (walls, mode, method))  # to remember the plan by
     plan = _plan(*options) if plain else _plan.__wrapped__(*options)
-    if out is not None and (not isinstance(out, np.ndarray) or out.shape != plan.shape or out.dtype != u.dtype):
+    target: object = out
+    if target is not None and not (
+        isinstance(target, np.ndarray) and target.shape == plan.shape and target.dtype == u.dtype
+    ):
         raise ValueError(f"out must be an array of shape {plan.shape} and dtype {u.dtype}, got {_checks.got(out)}")
     if out is not None and not out.flags.writeable:
         raise ValueError("out must be writable, got a read-only array")

@@ -129,7 +129,7 @@ def band_pass(
     True
     """
     image, over, names = _arguments(image, boundary, axes)
-    if not isinstance(radius, (tuple, list, np.ndarray)) or len(radius) != 2:
+    if np.shape(radius) != (2,):
         raise ValueError(f"radius must be a pair (inner, outer), got {_checks.got(radius)}")
     inner, edge = _circle(radius[0], edge, "radius[0]")
     outer, edge = _circle(radius[1], edge, "radius[1]")

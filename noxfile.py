@@ -1,0 +1,43 @@
+#!/usr/bin/env -S uv run --script
+# /// script
+# dependencies = ["nox>=2025.2.9"]
+# ///
+"""The steps of continuous integration, one by one: ``nox -l`` lists them."""
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "uv|virtualenv"
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests as the README says."""
+    session.install("-e", ".[test]")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and format."""
+    session.install("ruff")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types."""
+    session.install("-e", ".", "mypy", "scipy-stubs")
+    session.run("mypy")
+
+
+@nox.session(default=False)
+def peers(session: nox.Session) -> None:
+    """Compare with other libraries."""
+    session.install("-e", ".[test,peers]")
+    session.run("pytest", "-m", "peer", "tests")
+
+
+if __name__ == "__main__":
+    nox.main()
