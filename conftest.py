@@ -1,10 +1,19 @@
 """Settings of the test suite: hypothesis profiles, and numpy names for doctests."""
 
+import importlib.util
+
 import hypothesis
 import numpy as np
 import pytest
 
 import diffuseconv
+
+# each file of interop belongs to an engine that need not be there
+collect_ignore = [
+    f"diffuseconv/interop/{engine}.py"
+    for engine in ("dask", "xarray", "torch", "cupy")
+    if importlib.util.find_spec(engine) is None
+]
 
 hypothesis.settings.register_profile(
     "suite",

@@ -1,6 +1,6 @@
 """Convolution as diffusion: propagators, exact solvers of the diffusion equation, convolution by measurement."""
 
-from diffuseconv import boundary, kernels, learning, matching, quantum, spectrum, testing, timeseries
+from diffuseconv import boundary, interop, kernels, learning, matching, quantum, spectrum, testing, timeseries
 from diffuseconv.convolution import convolution_method, convolve, correlate, feature_maps
 from diffuseconv.diffusion import Barrier, DiffusionEquation, Dirichlet, Neumann, Robin
 from diffuseconv.images import load_image, save_image
@@ -34,6 +34,7 @@ __all__ = [
     "draws_needed",
     "ensemble",
     "feature_maps",
+    "interop",
     "interpret",
     "kernels",
     "learning",

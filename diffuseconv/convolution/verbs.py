@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from diffuseconv import _checks
+from diffuseconv._dispatch import for_arrays_of_any_kind
 from diffuseconv._typing import Array
 from diffuseconv.boundary import extend, per_axis
 from diffuseconv.convolution.direct import correlate_directly
@@ -27,6 +28,7 @@ MODES = ("same", "valid", "full")
 LEAST_SHARE = 0.01  # of a kernel on known cells, for which the rounding of transforms stays within the agreement
 
 
+@for_arrays_of_any_kind()
 def convolve(
     field: ArrayLike,
     kernel: ArrayLike | Propagator,
@@ -98,6 +100,7 @@ def convolve(
     return _apply(field, kernel, boundary, mode, axes, method, mask, out, flip=True)
 
 
+@for_arrays_of_any_kind()
 def correlate(
     field: ArrayLike,
     kernel: ArrayLike | Propagator,
@@ -139,6 +142,7 @@ def correlate(
     return _apply(field, kernel, boundary, mode, axes, method, mask, out, flip=False)
 
 
+@for_arrays_of_any_kind()
 def feature_maps(
     field: ArrayLike,
     bank: ArrayLike,

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from diffuseconv import _checks
+from diffuseconv._dispatch import for_arrays_of_any_kind
 from diffuseconv._typing import Array
 from diffuseconv.diffusion import chebyshev, diagnostics, explicit, rkl2, spectral, steady, walls
 from diffuseconv.diffusion.barriers import Barrier
@@ -137,6 +138,7 @@ class DiffusionEquation:
         told = self._told_shape() or ()
         return self.lattice(told if len(told) == ndim else (4,) * ndim).stable_time_step
 
+    @for_arrays_of_any_kind(1)
     def evolve(
         self,
         u: ArrayLike,
@@ -254,6 +256,7 @@ class DiffusionEquation:
         played = _play(plan, field)
         return _watched(played, len(taken)) if progress else played
 
+    @for_arrays_of_any_kind(1)
     def explicit_steps(self, u: ArrayLike, steps: int, time_step: float | None = None) -> Array:
         r"""Take `steps` explicit steps at once: every mode of the lattice is multiplied by :math:`\lambda^n`.
 
@@ -293,6 +296,7 @@ class DiffusionEquation:
         step = explicit.checked_step(lattice, time_step)
         return spectral.explicit_steps(lattice, field, steps, step if math.isfinite(step) else 1.0)
 
+    @for_arrays_of_any_kind(1)
     def steady_state(self, u: ArrayLike | None = None) -> Array:
         r"""Return the limit of long times: the field at which :math:`\nabla \cdot (D \nabla u) + \text{source} = 0`.
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diffuseconv import _checks
+from diffuseconv._dispatch import for_arrays_of_any_kind
 from diffuseconv._jit import measurement as _loops
 from diffuseconv.measurement import _streams
 from diffuseconv.measurement._taps import Scene, stage
@@ -20,6 +21,7 @@ MOST_DRAWS = 10**18
 FEW = 24  # single draws cost as much as a binomial for every tap at about this many draws per tap
 
 
+@for_arrays_of_any_kind()
 def measure(
     field: ArrayLike,
     kernel: ArrayLike | Propagator,

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from diffuseconv import _checks, _threads
 from diffuseconv import boundary as walls
+from diffuseconv._dispatch import for_arrays_of_any_kind
 from diffuseconv._jit import measurement as _loops
 from diffuseconv.measurement import _streams
 from diffuseconv.measurement._taps import Taps, offsets, table, take, three
@@ -21,6 +22,7 @@ FEW = 24  # grains of one cell that jump one by one, per tap
 _THREADS = 8  # each keeps a tank of its own
 
 
+@for_arrays_of_any_kind()
 def scatter(
     counts: ArrayLike,
     propagator: ArrayLike | Propagator,

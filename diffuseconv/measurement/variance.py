@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diffuseconv import _checks
+from diffuseconv._dispatch import for_arrays_of_any_kind
 from diffuseconv._jit import measurement as _loops
 from diffuseconv.measurement import _streams
 from diffuseconv.measurement._taps import Scene, stage
@@ -20,6 +21,7 @@ __all__ = ["draws_needed", "measurement_variance", "reach", "single"]
 MOST_PRECISE = 2.0**53  # a finer share of the values' range lies below their rounding
 
 
+@for_arrays_of_any_kind()
 def measurement_variance(
     field: ArrayLike,
     kernel: ArrayLike | Propagator,

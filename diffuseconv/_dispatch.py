@@ -1,0 +1,55 @@
+"""Dispatch of the verbs by the library that an array belongs to: what kind of array goes in comes out.
+
+A verb marked with `for_arrays_of_any_kind` takes NumPy arrays itself. For an array of another library it calls the
+function of the same name in that library's file of `diffuseconv.interop`, which is imported then and not before.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+ENGINES = ("dask", "xarray", "torch", "cupy")
+
+
+def engine_of(value: object) -> str | None:
+    """Return the library whose array this is, None for NumPy's and for everything that NumPy makes an array of."""
+    library = type(value).__module__.partition(".")[0]
+    return library if library in ENGINES else None
+
+
+def for_arrays_of_any_kind(position: int = 0) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Return a decorator that hands calls whose argument number `position` is another library's array to its file."""
+
+    def decorate(verb: Callable[P, R]) -> Callable[P, R]:
+        name = list(inspect.signature(verb).parameters)[position]
+
+        @functools.wraps(verb)
+        def dispatched(*args: P.args, **kwargs: P.kwargs) -> R:
+            array = args[position] if len(args) > position else kwargs.get(name)
+            engine = engine_of(array)
+            if engine is None:
+                return verb(*args, **kwargs)
+            result: R = implementation(verb.__name__, engine)(*args, **kwargs)
+            return result
+
+        return dispatched
+
+    return decorate
+
+
+def implementation(verb: str, engine: str) -> Callable[..., Any]:
+    """Return a library's version of a verb, or raise TypeError where it has none."""
+    module = importlib.import_module(f"diffuseconv.interop.{engine}")
+    found: Callable[..., Any] | None = getattr(module, verb, None) if verb in module.__all__ else None
+    if found is None:
+        raise TypeError(
+            f"{verb} takes no {engine} arrays (of these, {', '.join(module.__all__)} do); convert yours to NumPy first"
+        )
+    return found

@@ -1,0 +1,230 @@
+"""Dask: lazy arrays in, lazy arrays out; each task works on one chunk and the halo around it.
+
+The field is continued beyond its walls once, as a whole; after that every chunk with its halo is an ordinary field, on
+which the verb runs in mode "valid". So walls of all kinds and kernels wider than a chunk need nothing of their own.
+Shapes and options are checked at the call, values when they are computed. A task uses one thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dask.array as da
+import numba
+import numpy as np
+from dask.array.overlap import ensure_minimum_chunksize, overlap
+
+from diffuseconv import _checks, convolution
+from diffuseconv import boundary as walls
+from diffuseconv._typing import Array
+from diffuseconv.convolution.separable import split
+from diffuseconv.propagator import Propagator
+
+__all__ = ["convolve", "correlate", "feature_maps"]
+
+
+def convolve(field: da.Array, kernel: Any, **options: Any) -> da.Array:
+    """Return `diffuseconv.convolve` of a Dask array, lazily; the options are the same but for `out`."""
+    return _sums("convolve", field, kernel, **options)
+
+
+def correlate(field: da.Array, kernel: Any, **options: Any) -> da.Array:
+    """Return `diffuseconv.correlate` of a Dask array, lazily; the options are the same but for `out`."""
+    return _sums("correlate", field, kernel, **options)
+
+
+def feature_maps(
+    field: da.Array,
+    bank: Any,
+    *,
+    boundary: Any = "reflecting",
+    mode: str = "valid",
+    axes: Any = None,
+    flip: bool = True,
+) -> da.Array:
+    """Return `diffuseconv.feature_maps` of a Dask array, lazily: all maps of a chunk in one task."""
+    u = _checked("field", field)
+    kernels = _checks.array("bank", bank)
+    spatial = _checks.axes(axes, u.ndim)
+    _same_dimensions("bank", kernels.ndim - 1, spatial)
+    halo = _Halo.around(u, kernels.shape[1:], spatial, boundary, mode, flip)
+    return da.map_blocks(
+        _maps,
+        halo.blocks(halo.extended(u)),
+        bank=kernels,
+        axes=spatial,
+        flip=flip,
+        chunks=((len(kernels),), *halo.chunks),
+        new_axis=0,
+        dtype=u.dtype,
+        meta=np.empty((0,) * (u.ndim + 1), u.dtype),
+    )
+
+
+@dataclass(frozen=True)
+class _Halo:
+    """How a field is continued and cut, so that each piece knows all that its pixels depend on."""
+
+    axes: tuple[int, ...]
+    names: tuple[Any, ...]  # boundary of each axis
+    extension: tuple[tuple[int, int], ...]  # cells added beyond the walls of each axis
+    depth: dict[int, tuple[int, int]]  # cells that a pixel depends on, before and after it
+    start: tuple[tuple[int, ...], ...]  # chunks of the field, none smaller than the halo
+    chunks: tuple[tuple[int, ...], ...]  # of the result
+
+    @classmethod
+    def around(
+        cls, u: da.Array, sizes: Sequence[int], axes: tuple[int, ...], boundary: Any, mode: str, flip: bool
+    ) -> _Halo:
+        """Return the halo of a kernel of these sizes in a mode."""
+        names = walls.per_axis(boundary, len(axes))
+        _checks.choice("mode", mode, ("same", "valid", "full"))
+        if mode == "full" and any(name != "zero" for name in names):
+            raise ValueError(f"boundary must be 'zero' with mode='full', got {', '.join(map(repr, names))}")
+        widths = [(k - 1 - k // 2, k // 2) if flip else (k // 2, k - 1 - k // 2) for k in sizes]
+        extension = {"same": widths, "valid": [(0, 0)] * len(axes), "full": [(k - 1, k - 1) for k in sizes]}[mode]
+        start, chunks = list(u.chunks), list(u.chunks)
+        for axis, (low, high), (before, after) in zip(axes, widths, extension, strict=True):
+            if mode == "valid" and low + high >= u.shape[axis]:
+                raise ValueError(f"kernel must fit inside the field with mode='valid', got {tuple(sizes)} in {u.shape}")
+            least = min(low + high + 1, u.shape[axis])
+            start[axis] = ensure_minimum_chunksize(least, u.chunks[axis])
+            cut = [*start[axis]]
+            cut[0] += before - low
+            cut[-1] += after - high
+            chunks[axis] = tuple(cut)
+        depth = dict(zip(axes, widths, strict=True))
+        return cls(axes, names, tuple(extension), depth, tuple(start), tuple(chunks))
+
+    def extended(self, u: da.Array) -> da.Array:
+        """Return the field continued beyond its walls; the first and last chunks hold what is added."""
+        u = u.rechunk(self.start)
+        for axis, name, (before, after) in zip(self.axes, self.names, self.extension, strict=True):
+            size, inner = u.shape[axis], u.chunks[axis]
+            sides = [_beyond(u, axis, np.arange(-before, 0), name), u]
+            sides.append(_beyond(u, axis, np.arange(size, size + after), name))
+            joined = da.concatenate([side for side in sides if side.shape[axis]], axis=axis)
+            cut = [*inner]
+            cut[0] += before
+            cut[-1] += after
+            u = joined.rechunk({axis: tuple(cut)})
+        return u
+
+    def blocks(self, extended: da.Array) -> da.Array:
+        """Return the extended field with its chunks overlapping."""
+        return overlap(extended, depth=self.depth, boundary=dict.fromkeys(self.depth, "none"))
+
+
+def _checked(name: str, u: da.Array) -> da.Array:
+    """Return a Dask array of known shape as float32 or float64."""
+    if any(np.isnan(size) for size in u.shape):
+        raise ValueError(f"{name} must have a known shape (see compute_chunk_sizes), got {u.shape}")
+    if u.size == 0:
+        raise ValueError(f"{name} must not be empty, got shape {u.shape}")
+    if u.dtype.kind in "iub":
+        return u.astype(np.float64)
+    if u.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise TypeError(f"{name} must hold float32, float64, integers or booleans, got dtype {u.dtype}")
+    return u
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep the loops of this task to its own thread."""
+    threads = numba.get_num_threads()
+    numba.set_num_threads(1)
+    try:
+        yield
+    finally:
+        numba.set_num_threads(threads)
+
+
+def _sums(
+    verb: str,
+    field: da.Array,
+    kernel: Any,
+    *,
+    boundary: Any = "reflecting",
+    mode: str = "same",
+    axes: Any = None,
+    method: str = "auto",
+    mask: Any = None,
+    out: Any = None,
+) -> da.Array:
+    """Convolve or correlate."""
+    if out is not None:
+        raise ValueError("out must be None for a Dask array, whose result is lazy")
+    u = _checked("field", field)
+    spatial = _checks.axes(axes, u.ndim)
+    weights = kernel if isinstance(kernel, Propagator) else _checks.array("kernel", kernel)
+    _same_dimensions("kernel", len(weights.shape), spatial)
+    inner = tuple(u.shape[axis] for axis in spatial)
+    halo = _Halo.around(u, weights.shape, spatial, boundary, mode, verb == "convolve")
+    if method == "auto":  # as for the whole field, so that the results are those of the whole field
+        method = _method(weights, inner, u.dtype)
+    arrays = [halo.blocks(halo.extended(u))]
+    if mask is not None:
+        known = _known(mask, u, spatial)
+        even = tuple("reflecting" if name == "absorbing" else name for name in halo.names)
+        outside = _Halo(halo.axes, even, halo.extension, halo.depth, halo.start, halo.chunks)
+        arrays.append(halo.blocks(outside.extended(known)))
+    options = {"kernel": weights, "axes": spatial, "method": method, "verb": verb}
+    meta = np.empty((0,) * u.ndim, u.dtype)
+    return da.map_blocks(_valid, *arrays, **options, chunks=halo.chunks, dtype=u.dtype, meta=meta)
+
+
+def _valid(block: Array, known: Array | None = None, *, verb: str, kernel: Any, axes: Any, method: str) -> Array:
+    """Sum over the kernel where it fits in a block."""
+    with _one_thread():
+        result: Array = getattr(convolution, verb)(
+            block, kernel, mode="valid", boundary="zero", axes=axes, method=method, mask=known
+        )
+    return result
+
+
+def _maps(block: Array, *, bank: Array, axes: Any, flip: bool) -> Array:
+    """Return the feature maps of a block."""
+    with _one_thread():
+        return convolution.feature_maps(block, bank, mode="valid", axes=axes, flip=flip)
+
+
+def _same_dimensions(name: str, ndim: int, axes: Sequence[int]) -> None:
+    """Refuse kernels that have not one dimension for each spatial axis."""
+    if ndim != len(axes):
+        raise ValueError(f"{name} must have one dimension for each of the {len(axes)} spatial axes, got {ndim}")
+
+
+def _method(kernel: Any, inner: Sequence[int], dtype: Any) -> str:
+    """Return the method that `diffuseconv.convolve` takes for the whole field."""
+    if isinstance(kernel, Propagator):
+        rank_one = kernel.factors is not None or split(kernel.density) is not None
+    else:
+        rank_one = split(np.ascontiguousarray(kernel, np.float64)) is not None
+    return convolution.convolution_method(inner, kernel.shape, np.dtype(dtype).name, rank_one=rank_one)
+
+
+def _known(mask: Any, u: da.Array, axes: Sequence[int]) -> da.Array:
+    """Return a mask as a Dask array of the field's shape."""
+    known = mask if isinstance(mask, da.Array) else da.from_array(np.asarray(mask))
+    if known.dtype != np.bool_:
+        raise TypeError(f"mask must hold booleans (True where the field is known), got dtype {known.dtype}")
+    if known.shape == tuple(u.shape[axis] for axis in sorted(axes)):
+        known = known.reshape([size if axis in axes else 1 for axis, size in enumerate(u.shape)])
+    elif known.shape != u.shape:
+        raise ValueError(f"mask must have the field's shape {u.shape}, got shape {known.shape}")
+    return da.broadcast_to(known, u.shape).rechunk(u.chunks)
+
+
+def _beyond(u: da.Array, axis: int, index: Array, name: Any) -> da.Array:
+    """Return the field at indices beyond a wall; beyond a zero wall a mask is True: all is known to be 0 there."""
+    source, sign = walls.fold(index, u.shape[axis], name)
+    if not sign.any():
+        shape = tuple(len(index) if a == axis else size for a, size in enumerate(u.shape))
+        return da.full(shape, u.dtype == np.bool_, dtype=u.dtype)
+    images = da.take(u, source, axis=axis)
+    if (sign == 1).all():
+        return images
+    return images * sign.astype(u.dtype).reshape([-1 if a == axis else 1 for a in range(u.ndim)])

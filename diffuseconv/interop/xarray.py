@@ -1,0 +1,227 @@
+"""xarray: a `DataArray` in, a `DataArray` out; dimensions, coordinates, attributes and name are kept.
+
+``dims=`` names the spatial axes (all by default). The data may be NumPy's or Dask's: the verb is called on it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from diffuseconv import convolution, measurement
+from diffuseconv._checks import got
+from diffuseconv.diffusion import DiffusionEquation
+
+__all__ = [
+    "convolve",
+    "correlate",
+    "evolve",
+    "explicit_steps",
+    "feature_maps",
+    "measure",
+    "measurement_variance",
+    "steady_state",
+    "to_xarray",
+]
+
+UNEVEN = 1e-5  # relative difference of two widths that coordinates in single precision may show by rounding alone
+
+
+def convolve(field: xr.DataArray, kernel: Any, **options: Any) -> xr.DataArray:
+    """Return `diffuseconv.convolve` of a DataArray; in mode "valid" the coordinates are cut, in "full" dropped."""
+    return _local("convolve", field, kernel, **options)
+
+
+def correlate(field: xr.DataArray, kernel: Any, **options: Any) -> xr.DataArray:
+    """Return `diffuseconv.correlate` of a DataArray; in mode "valid" the coordinates are cut, in "full" dropped."""
+    return _local("correlate", field, kernel, **options)
+
+
+def feature_maps(field: xr.DataArray, bank: Any, *, dims: Any = None, **options: Any) -> xr.DataArray:
+    """Return `diffuseconv.feature_maps` of a DataArray, with the dimension "kernel" in front."""
+    axes = _axes(field, dims, options)
+    maps = convolution.feature_maps(field.data, bank, axes=axes, **options)
+    sizes = np.shape(bank)[1:]
+    inner = _trimmed(field, axes, sizes, options.get("mode", "valid"), options.get("flip", True))
+    return inner.expand_dims({"kernel": len(maps)}).copy(data=maps)
+
+
+def measure(field: xr.DataArray, kernel: Any, draws: int = 1, *, dims: Any = None, **options: Any) -> xr.DataArray:
+    """Return `diffuseconv.measure` of a DataArray."""
+    axes = _axes(field, dims, options)
+    return field.copy(data=measurement.measure(field.data, kernel, draws, axes=axes, **options))
+
+
+def measurement_variance(
+    field: xr.DataArray, kernel: Any, draws: int = 1, *, dims: Any = None, **options: Any
+) -> xr.DataArray:
+    """Return `diffuseconv.measurement_variance` of a DataArray."""
+    axes = _axes(field, dims, options)
+    return field.copy(data=measurement.measurement_variance(field.data, kernel, draws, axes=axes, **options))
+
+
+def evolve(eq: DiffusionEquation, u: xr.DataArray, duration: float, *args: Any, **options: Any) -> xr.DataArray:
+    """Return `DiffusionEquation.evolve` of a DataArray.
+
+    The spacing is that of the coordinates where the equation has the default of 1.
+    """
+    eq, options = _prepared(eq, u, options)
+    return u.copy(data=eq.evolve(u.data, duration, *args, **options))
+
+
+def explicit_steps(eq: DiffusionEquation, u: xr.DataArray, steps: int, *args: Any, **options: Any) -> xr.DataArray:
+    """Return `DiffusionEquation.explicit_steps` of a DataArray; the spacing is found as in `evolve`."""
+    eq, options = _prepared(eq, u, options)
+    return u.copy(data=eq.explicit_steps(u.data, steps, *args, **options))
+
+
+def steady_state(eq: DiffusionEquation, u: xr.DataArray, **options: Any) -> xr.DataArray:
+    """Return `DiffusionEquation.steady_state` of a DataArray; the spacing is found as in `evolve`."""
+    eq, options = _prepared(eq, u, options)
+    return u.copy(data=eq.steady_state(np.asarray(u.data), **options))
+
+
+def to_xarray(
+    frames: Iterable[tuple[float, Any]],
+    *,
+    dims: Sequence[str] | None = None,
+    spacing: float | Sequence[float] = 1.0,
+    name: str = "u",
+    units: str = "",
+    length_units: str = "m",
+    time_units: str = "s",
+) -> xr.Dataset:
+    r"""Return frames, as `DiffusionEquation.frames` yields them, as a Dataset with a time axis.
+
+    Parameters
+    ----------
+    frames : iterable of (time, field)
+        Fields of one shape, NumPy arrays or DataArrays (whose dimensions and coordinates are then kept).
+    dims : sequence of str, optional
+        Names of the axes; the last of "z", "y", "x" by default.
+    spacing : float or sequence of float
+        Cell width, for all axes or one each; the coordinates are the centres of the cells.
+    name, units, length_units, time_units : str
+        Name of the variable, and the units that go into the attributes.
+
+    Returns
+    -------
+    xarray.Dataset
+        One variable of shape (time, \*field).
+
+    Raises
+    ------
+    ValueError
+        If there is no frame, or `dims` do not fit.
+
+    Examples
+    --------
+    >>> eq = dc.DiffusionEquation(spacing=0.5)
+    >>> run = to_xarray(eq.frames(np.eye(4), [0.0, 1.0]), spacing=0.5)
+    >>> run.u.dims, run.x.values
+    (('time', 'y', 'x'), array([0.25, 0.75, 1.25, 1.75]))
+    """
+    times, fields = [], []
+    for time, field in frames:
+        times.append(float(time))
+        fields.append(field)
+    if not fields:
+        raise ValueError("frames must hold at least one (time, field), got none")
+    time_axis = xr.DataArray(np.array(times), dims="time", attrs={"units": time_units}, name="time")
+    if isinstance(fields[0], xr.DataArray):
+        joined = xr.concat(fields, dim=time_axis)
+        return joined.to_dataset(name=str(fields[0].name or name))
+    array = np.stack(fields)
+    ndim = array.ndim - 1
+    names = tuple(dims) if dims is not None else ("z", "y", "x")[-ndim:]
+    if len(names) != ndim:
+        raise ValueError(f"dims must name the {ndim} axes of the fields, got {got(dims)}")
+    widths = np.broadcast_to(np.asarray(spacing, float), ndim)
+    coords: dict[Hashable, Any] = {"time": time_axis}
+    for axis, (dim, width) in enumerate(zip(names, widths, strict=True)):
+        centres = (np.arange(array.shape[axis + 1]) + 0.5) * width
+        coords[dim] = xr.DataArray(centres, dims=dim, attrs={"units": length_units})
+    return xr.Dataset({name: (("time", *names), array, {"units": units} if units else {})}, coords)
+
+
+def _local(verb: str, field: xr.DataArray, kernel: Any, *, dims: Any = None, **options: Any) -> xr.DataArray:
+    """Call a verb that may change the size of the field."""
+    if options.get("out") is not None:
+        raise ValueError("out must be None for a DataArray, whose result is a new one")
+    axes = _axes(field, dims, options)
+    mask = options.get("mask")
+    if isinstance(mask, xr.DataArray):
+        options["mask"] = mask.transpose(*(dim for dim in field.dims if dim in mask.dims)).data
+    data = getattr(convolution, verb)(field.data, kernel, axes=axes, **options)
+    shape = kernel.shape if hasattr(kernel, "shape") else np.shape(kernel)
+    return _trimmed(field, axes, shape, options.get("mode", "same"), verb == "convolve").copy(data=data)
+
+
+def _trimmed(field: xr.DataArray, axes: Sequence[int], sizes: Sequence[int], mode: str, flip: bool) -> xr.DataArray:
+    """Return a template of the result's shape, with the coordinates that its pixels have."""
+    if mode == "same":
+        return field
+    if mode == "valid":
+        before = [k - 1 - k // 2 if flip else k // 2 for k in sizes]
+        cut = {
+            field.dims[axis]: slice(b, field.shape[axis] - (k - 1 - b))
+            for axis, b, k in zip(axes, before, sizes, strict=True)
+        }
+        return field.isel(cut)
+    shape = list(field.shape)
+    for axis, k in zip(axes, sizes, strict=True):
+        shape[axis] += k - 1
+    gone = [name for name, c in field.coords.items() if any(field.dims[axis] in c.dims for axis in axes)]
+    kept = {name: c for name, c in field.coords.items() if name not in gone}
+    return xr.DataArray(np.empty(shape, bool), kept, field.dims, field.name, field.attrs)
+
+
+def _axes(field: xr.DataArray, dims: Any, options: dict[str, Any]) -> tuple[int, ...]:
+    """Return the positions of the spatial dimensions."""
+    axes = options.pop("axes", None)
+    if axes is not None and dims is not None:
+        raise ValueError("dims and axes name the same thing: pass one of them")
+    if dims is None:
+        return tuple(range(field.ndim)) if axes is None else tuple(np.atleast_1d(axes).tolist())
+    names = (dims,) if isinstance(dims, str) else tuple(dims)
+    for name in names:
+        if name not in field.dims:
+            raise ValueError(f"dims must be dimensions of the field {tuple(field.dims)}, got {name!r}")
+    return tuple(field.dims.index(name) for name in names)
+
+
+def _prepared(
+    eq: DiffusionEquation, u: xr.DataArray, options: dict[str, Any]
+) -> tuple[DiffusionEquation, dict[str, Any]]:
+    """Return the equation with the coordinates' spacing, and the options with the axes in numbers."""
+    axes = _axes(u, options.pop("dims", None), options)
+    if np.ndim(eq.spacing) == 0 and eq.spacing == 1.0:
+        widths = tuple(_spacing(u, str(u.dims[axis])) for axis in axes)
+        if any(width is not None for width in widths):
+            spacing = tuple(1.0 if width is None else width for width in widths)
+            eq = dataclasses.replace(eq, spacing=spacing)
+    if axes != tuple(range(u.ndim)):
+        options["axes"] = axes
+    return eq, options
+
+
+def _spacing(u: xr.DataArray, dim: str) -> float | None:
+    """Return the distance of a dimension's coordinates, None where it has none."""
+    if dim not in u.coords:
+        return None
+    centres = np.asarray(u.coords[dim].values)
+    if centres.dtype.kind not in "iuf":
+        raise ValueError(f"coordinate {dim!r} must hold numbers to be a length, got dtype {centres.dtype}")
+    steps = np.diff(centres.astype(float))
+    if len(steps) == 0:
+        return None
+    width = float(np.abs(steps).mean())
+    if not (steps > 0).all() and not (steps < 0).all():
+        raise ValueError(f"coordinate {dim!r} must grow or fall throughout, got {got(centres)}")
+    if np.abs(np.abs(steps) - width).max() > UNEVEN * width:
+        raise ValueError(f"coordinate {dim!r} must be evenly spaced, or pass spacing= yourself, got {got(centres)}")
+    return width

@@ -1,0 +1,85 @@
+"""Dask arrays: the same numbers as NumPy's, whatever the chunks, walls and modes."""
+
+import numpy as np
+import pytest
+
+import diffuseconv as dc
+
+da = pytest.importorskip("dask.array")
+pytestmark = pytest.mark.engine
+
+FIELDS = [  # shape, chunks, kernel: narrower and wider than a chunk, and wider than the field
+    ((50, 60), (17, 60), (5, 4)),
+    ((50, 60), (7, 9), (15, 30)),
+    ((64,), (5,), (9,)),
+    ((9, 10), (4, 5), (21, 7)),
+    ((8, 9, 10), (3, 9, (2, 7, 1)), (3, 2, 5)),
+]
+WALLS = ["reflecting", "periodic", "absorbing", "zero"]
+
+
+@pytest.mark.parametrize("verb", [dc.convolve, dc.correlate])
+@pytest.mark.parametrize("boundary", WALLS)
+@pytest.mark.parametrize(("shape", "chunks", "taps"), FIELDS)
+def test_equal_to_numpy(shape, chunks, taps, boundary, verb):
+    rng = np.random.default_rng(1)
+    u, kernel, mask = rng.normal(size=shape), rng.random(taps), rng.random(shape) > 0.3
+    agreement = 2e-12 * kernel.sum() * np.abs(u).max()
+    lazy = da.from_array(u, chunks=chunks)
+    for mode in ["same", "valid", "full"]:
+        if (mode == "full" and boundary != "zero") or (mode == "valid" and any(np.less(shape, taps))):
+            continue
+        for known in [None, mask]:
+            expected = verb(u, kernel, boundary=boundary, mode=mode, mask=known)
+            got = verb(lazy, kernel, boundary=boundary, mode=mode, mask=known)
+            assert isinstance(got, da.Array)
+            assert got.shape == expected.shape
+            np.testing.assert_allclose(got.compute(scheduler="sync"), expected, rtol=0, atol=agreement)
+
+
+def test_colours_propagators_and_integers():
+    photo = np.random.default_rng(2).integers(0, 255, (40, 30, 3), dtype=np.uint8)
+    p = dc.Propagator.heat(1.0, 2.0)
+    lazy = da.from_array(photo, chunks=(11, 13, 1))
+    got = dc.convolve(lazy, p, axes=(0, 1))
+    assert got.dtype == np.float64
+    np.testing.assert_allclose(got.compute(), dc.convolve(photo, p, axes=(0, 1)), rtol=0, atol=255e-12)
+    single = dc.convolve(lazy.astype(np.float32), p, axes=(0, 1))
+    assert single.dtype == single.compute().dtype == np.float32
+
+
+def test_feature_maps():
+    rng = np.random.default_rng(3)
+    u, bank = rng.normal(size=(50, 60)), rng.normal(size=(3, 5, 4))
+    for mode in ["valid", "same"]:
+        got = dc.feature_maps(da.from_array(u, chunks=17), bank, mode=mode)
+        expected = dc.feature_maps(u, bank, mode=mode)
+        assert got.shape == expected.shape
+        np.testing.assert_allclose(got.compute(), expected, rtol=0, atol=1e-10)
+
+
+def test_nothing_is_computed_at_the_call():
+    def fail(block):
+        raise AssertionError("computed")
+
+    lazy = da.ones((20, 20), chunks=10).map_blocks(fail, dtype=float)
+    assert dc.convolve(lazy, np.ones((3, 3))).shape == (20, 20)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda u: dc.convolve(u, np.ones(3)), ValueError, "kernel must have one dimension for each of the 2"),
+        (lambda u: dc.convolve(u, np.ones((3, 3)), boundary="wall"), ValueError, "boundary must be one of"),
+        (lambda u: dc.convolve(u, np.ones((3, 3)), mode="full"), ValueError, "boundary must be 'zero'"),
+        (lambda u: dc.convolve(u, np.ones((99, 3)), mode="valid"), ValueError, "kernel must fit inside"),
+        (lambda u: dc.convolve(u.astype(complex), np.ones((3, 3))), TypeError, "must hold float32"),
+        (lambda u: dc.convolve(u, np.ones((3, 3)), mask=np.ones((3, 3), bool)), ValueError, "mask must have"),
+        (lambda u: dc.convolve(u, np.ones((3, 3)), out=np.ones((20, 20))), ValueError, "out must be None"),
+        (lambda u: dc.convolve(u[u > 5], np.ones(3)), ValueError, "known shape"),
+        (lambda u: dc.DiffusionEquation().steady_state(u), TypeError, "steady_state takes no dask arrays"),
+    ],
+)
+def test_what_cannot_be_done_is_said_at_the_call(call, error, message):
+    with pytest.raises(error, match=message):
+        call(da.ones((20, 20), chunks=10))
