@@ -1,0 +1,78 @@
+"""The command line: pictures and films come out, units are understood, errors are one line."""
+
+import numpy as np
+import pytest
+
+import diffuseconv as dc
+from diffuseconv.__main__ import main
+
+
+@pytest.fixture
+def photo(tmp_path):
+    path = tmp_path / "photo.png"
+    dc.save_image(path, np.random.default_rng(1).random((20, 30)))
+    return str(path)
+
+
+def test_diffuse(photo, tmp_path, capsys):
+    out = str(tmp_path / "out.png")
+    options = ["--duration", "2h", "--spacing", "1mm", "--diffusivity", "1.6e-3mm2/s"]
+    assert main(["diffuse", photo, "-o", out, *options]) == 0
+    assert "4.8 pixels" in capsys.readouterr().out
+    expected = dc.DiffusionEquation(1.6e-9, 1e-3).evolve(dc.load_image(photo), 7200.0)
+    assert np.abs(dc.load_image(out) - expected).max() <= 1 / 256  # a level of eight bits
+    assert main(["diffuse", photo, "--colour", "-o", out, *options]) == 0
+    assert main(["diffuse", photo, "-o", str(tmp_path / "out.gif"), "--frames", "3", *options]) == 0
+    assert (tmp_path / "out.gif").stat().st_size > 0
+
+
+def test_convolve_and_measure(photo, tmp_path, capsys):
+    out = str(tmp_path / "out.png")
+    assert main(["convolve", photo, "--kernel", "box:5", "-o", out]) == 0
+    expected = dc.convolve(dc.load_image(photo), dc.kernels.box(5))
+    assert np.abs(dc.load_image(out) - expected).max() <= 1 / 256
+    assert main(["convolve", photo, "--kernel", "sharpen", "-o", out]) == 0
+    assert "Sharpens" in capsys.readouterr().out
+    assert main(["measure", photo, "--kernel", "gaussian:1.5", "--draws", "16", "--rng", "1", "-o", out]) == 0
+    assert "error" in capsys.readouterr().out
+
+
+def test_interpret_info_and_warm(tmp_path, capsys):
+    np.savetxt(tmp_path / "kernel.txt", dc.kernels.laplacian())
+    assert main(["interpret", str(tmp_path / "kernel.txt")]) == 0
+    assert capsys.readouterr().out == str(dc.interpret(dc.kernels.laplacian())) + "\n"
+    assert main(["info"]) == 0
+    assert "numba" in capsys.readouterr().out
+    assert main(["warm"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["convolve", "none.png", "--kernel", "box", "-o", "o.png"], "none.png"),
+        (["interpret", "nothing"], "kernel must be one of"),
+        (["interpret", "box:x"], "kernel must be NAME"),
+        (["interpret", "box:4.5"], "size must be a whole number"),
+    ],
+)
+def test_errors_are_one_line(argv, message, capsys):
+    assert main(argv) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("text", ["2 weeks", "h", "1e", "two", ""])
+def test_units_that_are_not_known(text, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["diffuse", "p.png", "-o", "o.png", f"--duration={text}"])
+    assert stopped.value.code == 2
+    assert "must be a number with a unit" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["", "diffuse", "convolve", "measure", "interpret", "info", "warm"])
+def test_help_explains(command, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main([command, "--help"] if command else ["--help"])
+    assert stopped.value.code == 0
+    assert len(capsys.readouterr().out) > 120
