@@ -106,6 +106,13 @@ def number(name: str, value: object, *, above: float = -math.inf, least: float =
     return taken
 
 
+def flag(name: str, value: object) -> bool:
+    """Return True or False, checked."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, got {got(value)}")
+    return bool(value)
+
+
 def probability(name: str, value: object) -> float:
     """Take a number strictly between 0 and 1."""
     taken = number(name, value, above=0.0)

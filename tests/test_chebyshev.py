@@ -80,8 +80,8 @@ def test_rounding_stays_below_the_tolerance_in_runs_of_millions_of_steps(toleran
 @given(st.floats(0.01, 3e3))
 def test_the_weights_integrate_those_of_the_exponential(z):
     flat = np.ones(3)
-    bare = chebyshev._weights(chebyshev._Problem(flat, None, 1.0, 1.0), z, 0.0)
-    summed = chebyshev._weights(chebyshev._Problem(flat, flat, 1.0, 1.0), z, 0.0)
+    bare = chebyshev._weights(chebyshev._Expansion(flat, None, 1.0, 1.0), z, 0.0)
+    summed = chebyshev._weights(chebyshev._Expansion(flat, flat, 1.0, 1.0), z, 0.0)
     assert abs(bare.sum() - 1) <= 1e-14
     assert abs(summed.sum() - z) <= 1e-13 * z
     whole = z * (scipy.special.ive(0, z) + scipy.special.ive(1, z))  # Abramowitz & Stegun 11.3.12
@@ -95,7 +95,7 @@ def test_terms_grow_as_the_square_root_of_time():
     """412 terms reach 2e-6 and 708 reach 1e-13 where explicit steps of the default length number 16,000."""
     field = np.zeros((256, 256))
     field[0, 0] = 1.0
-    problem = chebyshev._Problem(field, None, 1.0, 1.0)
+    problem = chebyshev._Expansion(field, None, 1.0, 1.0)
     assert len(chebyshev._weights(problem, 8000.0, 4e-6)) <= 460
     assert len(chebyshev._weights(problem, 8000.0, 2e-13)) <= 720
     counts = [len(chebyshev._weights(problem, z, 1e-10)) for z in (1e3, 4e3, 1.6e4, 6.4e4)]

@@ -416,7 +416,7 @@ def test_bad_problems_are_refused_in_one_line(options, error, words):
         ({}, {"method": "magic"}, "method must be one of"),
         ({}, {"method": "explicit", "time_step": 0.26}, "time_step must be at most the stability limit"),
         ({}, {"time_step": 0.0}, "time_step must be greater than 0"),
-        ({}, {"method": "spectral", "time_step": 0.1}, "time_step belongs to"),
+        ({}, {"method": "spectral", "time_step": 0.1}, "time_step is used by method .explicit. only"),
         ({"diffusivity": STILL}, {"method": "spectral"}, "needs constant diffusivity"),
         ({"barriers": [np.ones((3, 4), dtype=bool), None]}, {"method": "spectral"}, "no barriers"),
         ({"source": lambda t: t}, {"method": "spectral"}, "do not depend on time"),

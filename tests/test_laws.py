@@ -106,7 +106,7 @@ METHODS = st.sampled_from(["explicit", "auto"])
 
 def error_of(eq, shape, method, dtype=np.float64):
     """Relative error to allow for: rounding, unless "auto" picks the scheme that is exact to 1e-10 of the range."""
-    exact = method == "explicit" or spectral.obstacle(eq.lattice(shape)) is None
+    exact = method == "explicit" or spectral.unsupported(eq.lattice(shape)) is None
     return 200 * np.finfo(dtype).eps + (0.0 if exact else 2e-10)
 
 

@@ -1,4 +1,4 @@
-"""Glass walls between cells: shut faces, leaky faces, faces that open at a given time."""
+"""Barriers between cells: shut faces, permeable faces, faces that open at a given time."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from diffuseconv import _checks
-from diffuseconv._typing import Array
+from diffuseconv._typing import Array, frozen
 
 __all__ = ["Barrier"]
 
 
 @dataclass(frozen=True, eq=False)
 class Barrier:
-    r"""Shut faces along one axis, perhaps leaky, perhaps lifted at some time.
+    r"""Shut faces along one axis, permeable or not, that may be lifted at some time.
 
     The conductance of a face with permeability `P` (length/time) between cells of diffusivity `D` is
     :math:`1 / (\Delta x / D + 1/P)`, so the answer does not change with the grid.
@@ -47,11 +47,10 @@ class Barrier:
     lifted_at: Any = None
 
     def __post_init__(self) -> None:
-        shut = np.array(self.shut)
+        shut = np.asarray(self.shut)
         if shut.dtype != bool:
             raise TypeError(f"barriers must be boolean (True where a face is shut), got dtype {shut.dtype}")
-        shut.flags.writeable = False
-        object.__setattr__(self, "shut", shut)
+        object.__setattr__(self, "shut", frozen(shut))
         object.__setattr__(self, "permeability", _per_face("permeability", self.permeability, shut.shape))
         if self.lifted_at is not None:
             object.__setattr__(self, "lifted_at", _per_face("lifted_at", self.lifted_at, shut.shape))
@@ -61,26 +60,27 @@ class Barrier:
         """The times at which faces open."""
         return set() if self.lifted_at is None else {float(time) for time in np.ravel(self.lifted_at)}
 
-    def standing(self, time: float) -> Array:
-        """Tell which faces are shut from `time` on."""
+    def shut_at(self, time: float) -> Array:
+        """Return which faces are shut from `time` on."""
         return np.asarray(self.shut if self.lifted_at is None else self.shut & (np.asarray(self.lifted_at) > time))
 
-    def hold_back(self, diffusivity: Array, spacing: float, time: float) -> Array:
-        """Return the diffusivity that each face has with this barrier in it."""
-        passing = np.asarray(self.permeability) * spacing
+    def face_diffusivity(self, diffusivity: Array, spacing: float, time: float) -> Array:
+        """Return the diffusivity of each face with this barrier in it, from its diffusivity without."""
+        conductance = np.asarray(self.permeability) * spacing
         with np.errstate(divide="ignore", invalid="ignore"):
-            behind = np.where(diffusivity * passing > 0, diffusivity * passing / (diffusivity + passing), 0.0)
-        return np.where(self.standing(time), behind, diffusivity)
+            in_series = np.where(
+                diffusivity * conductance > 0, diffusivity * conductance / (diffusivity + conductance), 0.0
+            )
+        return np.where(self.shut_at(time), in_series, diffusivity)
 
 
 def _per_face(name: str, value: Any, shape: tuple[int, ...]) -> Any:
-    """Take a number >= 0 or a frozen array of them over the faces."""
+    """Return a number >= 0 or a frozen array of them over the faces, checked."""
     if np.ndim(value) == 0:
         return _checks.number(name, value, least=0)
-    taken = _checks.array(name, value).astype(np.float64)
-    if taken.shape != shape:
-        raise ValueError(f"{name} must be a number or an array of shape {shape}, got shape {taken.shape}")
-    if (taken < 0).any():
-        raise ValueError(f"{name} must be at least 0, got {taken.min():g}")
-    taken.flags.writeable = False
-    return taken
+    values = _checks.array(name, value).astype(np.float64)
+    if values.shape != shape:
+        raise ValueError(f"{name} must be a number or an array of shape {shape}, got shape {values.shape}")
+    if (values < 0).any():
+        raise ValueError(f"{name} must be at least 0, got {values.min():g}")
+    return frozen(values)

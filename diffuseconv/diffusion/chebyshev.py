@@ -37,9 +37,9 @@ from diffuseconv._typing import Array
 from diffuseconv.diffusion import halos
 from diffuseconv.diffusion.lattice import SMALLEST_SHARE, Lattice, as_planes
 
-__all__ = ["TOLERANCE", "obstacle", "solve"]
+__all__ = ["OPTIONS", "solve", "unsupported"]
 
-TOLERANCE = 1e-10  # of the field's range
+OPTIONS = {"tolerance": 1e-10}  # of the field's range
 LONGEST = 1e8  # in units of 2 / rate: beyond, a run is cut (Bessel functions of such arguments lose digits)
 EPS = float(np.finfo(np.float64).eps)
 MOST_SHARED = 8  # fields that share one recurrence: what bounds the memory
@@ -50,15 +50,15 @@ EXCHANGE = 1 << 16  # cell updates in twice the time that an exchange of edges t
 MARGIN = int(_loops.MARGIN)
 
 
-def obstacle(lattice: Lattice) -> str | None:
-    """Say why this scheme cannot solve a problem, None if it can."""
-    if not lattice.steady:
+def unsupported(problem: Lattice) -> str | None:
+    """Return why the scheme cannot solve a problem, None if it can."""
+    if not problem.steady:
         return "needs walls and sources that do not depend on time or on the field"
     return None
 
 
-class _Problem(NamedTuple):
-    """What is left to do at some moment: ``u(t) = base + sum of weights * T_k(A) vector``."""
+class _Expansion(NamedTuple):
+    """What the polynomials act on from some time on: ``u(t) = base + sum of weights * T_k(A) vector``."""
 
     vector: Array
     base: Array | None  # None where the weights are those of exp itself
@@ -76,21 +76,28 @@ class _Layout(NamedTuple):
 
 
 def solve(
-    lattice: Lattice, u: Array, start: float, times: Sequence[float], tolerance: float = TOLERANCE
+    problem: Lattice,
+    u: Array,
+    start: float,
+    times: Sequence[float],
+    *,
+    time_step: float | None = None,
+    tolerance: float | None = None,
 ) -> Iterator[Array]:
-    """Yield the field, known at `start`, at each of the `times` (increasing), within `tolerance` times its range.
+    """Yield the field at each of the `times`, within `tolerance` times its range: see `scheme.Scheme`.
 
     The range is that of `u`, with 0 where walls lose salt, or the largest change that sources and walls bring if that
     is larger. The arithmetic is in float64 for float32 fields too.
     """
+    lattice, error = problem, OPTIONS["tolerance"] if tolerance is None else tolerance
     field, rate = u.astype(np.float64), _rate_bound(lattice, times[-1] - start if times else 0.0)
     if rate == 0:
         for time in times:
             yield (field if lattice.forcing is None else field + (time - start) * lattice.forcing).astype(u.dtype)
         return
-    problem = _problem(lattice, field, rate)
-    scale = max(problem.largest, 0.0 if problem.base is None else float(np.ptp(field)))
-    layout, still = _layout(lattice, rate), ~_moving(lattice)
+    expansion = _expansion(lattice, field, rate)
+    scale = max(expansion.largest, 0.0 if expansion.base is None else float(np.ptp(field)))
+    layout, isolated = _layout(lattice, rate), ~_exchanging(lattice)
     done, begin = 0, start
     while done < len(times):
         if times[done] == begin:
@@ -98,14 +105,14 @@ def solve(
             done += 1
             continue
         if begin > start:
-            problem = _problem(lattice, field, rate)
+            expansion = _expansion(lattice, field, rate)
             scale = max(scale, float(np.abs(field - u).max()))
-        allowed = tolerance * scale / len(times)
-        stops = [min(time, begin + _reach(problem, allowed) * 2 / rate) for time in times[done : done + MOST_SHARED]]
-        weights = _shared(problem, [(stop - begin) * rate / 2 for stop in stops], allowed)
-        fields = _sums(lattice, rate, layout, problem, weights)
-        if problem.base is None:
-            np.copyto(fields, field, where=still)  # to the last bit
+        allowed = error * scale / len(times)
+        stops = [min(time, begin + _reach(expansion, allowed) * 2 / rate) for time in times[done : done + MOST_SHARED]]
+        weights = _shared(expansion, [(stop - begin) * rate / 2 for stop in stops], allowed)
+        fields = _sums(lattice, rate, layout, expansion, weights)
+        if expansion.base is None:
+            np.copyto(fields, field, where=isolated)  # to the last bit
         for stop, evolved in zip(stops, fields, strict=False):
             if stop == times[done]:
                 yield evolved.astype(u.dtype)
@@ -132,15 +139,17 @@ def _rate_bound(lattice: Lattice, duration: float) -> float:
     return rate
 
 
-def _problem(lattice: Lattice, u: Array, rate: float) -> _Problem:
-    """Say which vector the polynomials act on, and how large it is."""
+def _expansion(lattice: Lattice, u: Array, rate: float) -> _Expansion:
+    """Return the vector that the polynomials act on, and how large it is."""
     if lattice.forcing is not None:
         change = (lattice.apply(u) + lattice.forcing) * (2 / rate)
-        return _Problem(change, u, *_sizes(change))
-    moving = u[_moving(lattice)]
+        return _Expansion(change, u, *_sizes(change))
+    exchanging = u[_exchanging(lattice)]
     loses = (lattice.outflow() != lattice.outflow(wall_share=0)).any()
-    level = 0.0 if loses else (moving.max() + moving.min()) / 2  # a constant stays as it is where nothing is lost
-    return _Problem(u, None, *_sizes(moving - level))
+    level = (
+        0.0 if loses else (exchanging.max() + exchanging.min()) / 2
+    )  # a constant stays as it is where nothing is lost
+    return _Expansion(u, None, *_sizes(exchanging - level))
 
 
 def _sizes(vector: Array) -> tuple[float, float]:
@@ -150,23 +159,27 @@ def _sizes(vector: Array) -> tuple[float, float]:
     return largest, largest * math.sqrt(np.square(vector / (largest or 1.0)).sum())
 
 
-def _reach(problem: _Problem, allowed: float) -> float:
+def _reach(expansion: _Expansion, allowed: float) -> float:
     """Return the largest `z` to take at once: so far the rounding of what flows in, seen to be z^1.5 EPS, is allowed.
 
     What flows in evens out, so that later pieces are longer. Without inflow rounding does not grow.
     """
-    if problem.base is None or problem.largest == 0:
+    if expansion.base is None or expansion.largest == 0:
         return LONGEST
-    return min(LONGEST, max(16.0, math.pow(allowed / (EPS * problem.largest), 2 / 3)))
+    return min(LONGEST, max(16.0, math.pow(allowed / (EPS * expansion.largest), 2 / 3)))
 
 
-def _moving(lattice: Lattice) -> NDArray[np.bool_]:
-    """Tell which cells exchange anything."""
-    moving: NDArray[np.bool_] = np.broadcast_to(lattice.outflow() > 0, lattice.shape)
-    return moving if lattice.diagonal is None else moving | (lattice.diagonal.diagonal() != 0).reshape(lattice.shape)
+def _exchanging(lattice: Lattice) -> NDArray[np.bool_]:
+    """Return which cells exchange anything."""
+    exchanging: NDArray[np.bool_] = np.broadcast_to(lattice.outflow() > 0, lattice.shape)
+    return (
+        exchanging
+        if lattice.diagonal is None
+        else exchanging | (lattice.diagonal.diagonal() != 0).reshape(lattice.shape)
+    )
 
 
-def _weights(problem: _Problem, z: float, allowed: float) -> Array:
+def _weights(expansion: _Expansion, z: float, allowed: float) -> Array:
     """Return the weights for `z` (half the rate times the time): an even number of them, which keeps the error allowed.
 
     What is left out is bounded cell by cell: a row of T_k has a Euclidean norm of at most 1 and reaches k cells far, so
@@ -177,35 +190,35 @@ def _weights(problem: _Problem, z: float, allowed: float) -> Array:
 
     weights: Array = ive(np.arange(2 * math.ceil(5 * math.sqrt(z)) + 40), z)  # exp(-50) is left out
     whole = 1.0
-    if problem.base is not None:
+    if expansion.base is not None:
         beyond = weights[::-1].cumsum()[::-1] - weights
         weights, whole = 2 * beyond[::-1].cumsum()[::-1], z
     weights[1:] *= 2
-    reach = np.minimum(problem.vector.size, (2.0 * np.arange(len(weights)) + 1) ** problem.vector.ndim)
-    left_out = 2 * (weights * np.minimum(np.sqrt(reach) * problem.largest, problem.norm))[::-1].cumsum()[::-1]
+    reach = np.minimum(expansion.vector.size, (2.0 * np.arange(len(weights)) + 1) ** expansion.vector.ndim)
+    left_out = 2 * (weights * np.minimum(np.sqrt(reach) * expansion.largest, expansion.norm))[::-1].cumsum()[::-1]
     count = max(4, int(np.searchsorted(-left_out, -allowed)))
     kept = weights[: count + count % 2]
     kept[0] += whole - kept.sum()
     return kept
 
 
-def _shared(problem: _Problem, ahead: Sequence[float], allowed: float) -> list[Array]:
+def _shared(expansion: _Expansion, ahead: Sequence[float], allowed: float) -> list[Array]:
     """Return the weights of as many of the growing `ahead` as had better share a recurrence than start anew."""
-    taken = [_weights(problem, ahead[0], allowed)]
+    shared = [_weights(expansion, ahead[0], allowed)]
     for before, z in itertools.pairwise(ahead):
-        weights = _weights(problem, z, allowed)
-        anew = len(_weights(problem, z - before, allowed)) if z > before else 0
-        if len(weights) - len(taken[-1]) + SUM_COST * len(weights) > (1 + SUM_COST) * anew:
+        weights = _weights(expansion, z, allowed)
+        anew = len(_weights(expansion, z - before, allowed)) if z > before else 0
+        if len(weights) - len(shared[-1]) + SUM_COST * len(weights) > (1 + SUM_COST) * anew:
             break
-        taken.append(weights)
-    return taken
+        shared.append(weights)
+    return shared
 
 
-def _sums(lattice: Lattice, rate: float, layout: _Layout, problem: _Problem, weights: list[Array]) -> Array:
-    """Run the recurrence once and give all weighted sums, one after the other along a new first axis."""
-    vector = problem.vector
+def _sums(lattice: Lattice, rate: float, layout: _Layout, expansion: _Expansion, weights: list[Array]) -> Array:
+    """Run the recurrence once; return all weighted sums along a new first axis."""
+    vector = expansion.vector
     first = vector + 2 / rate * lattice.apply(np.ascontiguousarray(vector))
-    base = 0.0 if problem.base is None else problem.base
+    base = 0.0 if expansion.base is None else expansion.base
     totals = np.stack([base + w[0] * vector + w[1] * first for w in weights])
     ends = np.array([len(w) - 1 for w in weights])
     table = np.zeros((len(weights), ends.max() + 1))

@@ -12,6 +12,8 @@ from diffuseconv.diffusion.lattice import Lattice
 
 __all__ = ["MassBalance", "energy", "entropy", "face_flux", "mass_balance", "total_mass"]
 
+NEGLIGIBLE = 1e-6  # share of the salt below 0 that an entropy leaves out
+
 
 @dataclass(frozen=True)
 class MassBalance:
@@ -22,9 +24,9 @@ class MassBalance:
     change : float
         Rate at which the salt in the tank grows.
     inflow, outflow : float
-        What the walls bring in and take out, both >= 0.
+        What comes in and goes out through the walls, both >= 0.
     source : float
-        What sources make.
+        What sources add.
     """
 
     change: float
@@ -50,7 +52,7 @@ def face_flux(lattice: Lattice, u: Array, time: float) -> tuple[Array, ...]:
         for wall in lattice.walls:
             if wall.axis == axis:
                 face = (slice(None),) * axis + (slice(-1, None) if wall.high else slice(0, 1),)
-                flux[face] += (-1 if wall.high else 1) * wall.brings(time) * dx
+                flux[face] += (-1 if wall.high else 1) * wall.at(time) * dx
         fluxes.append(flux)
     return tuple(fluxes)
 
@@ -73,9 +75,18 @@ def mass_balance(lattice: Lattice, u: Array, time: float) -> MassBalance:
 
 
 def entropy(u: Array, mask: Array | None = None) -> float:
-    r"""Return :math:`-\sum p \ln p` of the salt's distribution ``p = u / sum(u)`` over cells."""
+    r"""Return :math:`-\sum p \ln p` of the salt's distribution ``p = u / sum(u)`` over cells.
+
+    Values below 0, which rounding and tolerances leave, count as 0 if they hold at most 1e-6 of the salt.
+    """
     amounts = np.asarray(u if mask is None else u[mask], dtype=np.float64).ravel()
-    amounts = amounts[amounts != 0]
+    negative, total = -amounts[amounts < 0].sum(), np.abs(amounts).sum()
+    if total == 0 or negative > NEGLIGIBLE * total:
+        raise ValueError(
+            f"entropy needs a field that is >= 0 and not 0 everywhere, got values from {amounts.min(initial=0.0):g} to "
+            f"{amounts.max(initial=0.0):g}"
+        )
+    amounts = amounts[amounts > 0]
     p = amounts / math.fsum(amounts)
     return -math.fsum(p * np.log(p))
 

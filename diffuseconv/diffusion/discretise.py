@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,57 +13,74 @@ from diffuseconv import _checks
 from diffuseconv._typing import Array
 from diffuseconv.diffusion import walls
 from diffuseconv.diffusion.barriers import Barrier
-from diffuseconv.diffusion.lattice import Inlet, Lattice
+from diffuseconv.diffusion.lattice import Lattice, WallTerm
 from diffuseconv.diffusion.tensor import as_tensor, diagonal_exchanges, split
 
-if TYPE_CHECKING:
-    from diffuseconv.diffusion.equation import DiffusionEquation
-
-__all__ = ["arguments_of", "barriers_per_axis", "diffusivities", "discretise", "harmonic_mean"]
+__all__ = ["arguments_of", "barriers_per_axis", "diffusivities", "discretise", "harmonic_mean", "mask_on", "read_only"]
 
 
-def discretise(equation: DiffusionEquation, shape: tuple[int, ...], time: float = 0.0) -> Lattice:
-    """Build the lattice of an equation on a field of this shape, as it is from `time` until the next barrier lifts."""
+def discretise(
+    shape: tuple[int, ...],
+    *,
+    diffusivity: Any,
+    spacing: Any,
+    boundary: Any,
+    barriers: Any = None,
+    source: Any = None,
+    mask: Any = None,
+    time: float = 0.0,
+) -> Lattice:
+    """Build the lattice on a field of this shape from the equation's arguments, as they are from `time` on.
+
+    It is valid until the next barrier lifts.
+    """
     ndim = len(shape)
-    spacing = _checks.per_axis("spacing", equation.spacing, ndim, lambda name, value: _checks.number(name, value))
-    sides = walls.sides(equation.boundary, ndim)
-    mask = _mask(equation.mask, shape)
-    barriers = barriers_per_axis(equation.barriers, shape)
-    rates: list[Array] = []
-    inlets: list[Inlet] = []
-    source, reaction = _source(equation.source, shape, mask)
-    tensor = as_tensor(equation.diffusivity, shape)
-    whole = diffusivities(equation.diffusivity if tensor is None else tuple(np.diag(tensor)), shape)
-    inner_part, diagonal = [1.0] * ndim, None
+    widths = _checks.per_axis("spacing", spacing, ndim, lambda name, value: _checks.number(name, value))
+    sides = walls.sides(boundary, ndim)
+    periodic = tuple(pair[0] == "periodic" for pair in sides)
+    wet = mask_on(mask, shape)
+    shut = barriers_per_axis(barriers, shape)
+    constant, reaction = _source(source, shape, wet)
+    tensor = as_tensor(diffusivity, shape)
+    cells = diffusivities(diffusivity if tensor is None else tuple(np.diag(tensor)), shape)
+    axis_share, diagonal = [1.0] * ndim, None
     if tensor is not None:
-        if any(barriers):
+        if any(shut):
             raise ValueError("barriers need a diffusivity without off-diagonal part, got a tensor")
-        inner_part, exchanges = split(tensor, spacing)
-        diagonal = diagonal_exchanges(exchanges, shape, tuple(pair[0] == "periodic" for pair in sides), mask)
-    for axis, diffusivity in enumerate(whole):
-        low, high = _at(axis, slice(0, 1)), _at(axis, slice(-1, None))
-        inner = _inner_rates(axis, diffusivity, spacing[axis], barriers[axis], mask, time) * inner_part[axis]
-        if sides[axis][0] == "periodic":
-            seam = harmonic_mean(diffusivity[low], diffusivity[high]) * (shape[axis] > 1) / spacing[axis] ** 2
-            seam = seam * inner_part[axis] * (1 if mask is None else mask[low] & mask[high])
-            rates.append(_joined(axis, seam, inner, seam))
+        axis_share, exchanges = split(tensor, widths)
+        diagonal = diagonal_exchanges(exchanges, shape, periodic, wet)
+    rates: list[Array] = []
+    terms: list[WallTerm] = []
+    for axis, d in enumerate(cells):
+        inner = _inner_rates(axis, d, widths[axis], shut[axis], wet, time) * axis_share[axis]
+        if periodic[axis]:
+            low, high = _at(axis, slice(0, 1)), _at(axis, slice(-1, None))
+            ends = harmonic_mean(d[low], d[high]) * (shape[axis] > 1) / widths[axis] ** 2
+            ends = ends * axis_share[axis] * (1 if wet is None else wet[low] & wet[high])
+            rates.append(_joined(axis, ends, inner, ends))
             continue
         losses = []
-        for is_high, side, where in zip((False, True), sides[axis], (low, high), strict=True):
-            face = shape[:axis] + shape[axis + 1 :]
-            loss, weight = walls.exchange(side, np.squeeze(diffusivity[where], axis), spacing[axis], face)
-            loss, weight = (np.expand_dims(part, axis) for part in (loss, weight))
-            if mask is not None:
-                loss, weight = loss * mask[where], weight * mask[where]
+        for is_high, wall in zip((False, True), sides[axis], strict=True):
+            loss, term = _wall(wall, axis, is_high, d, widths[axis], shape, wet)
+            if callable(term.value):
+                term.value(time)  # a bad value is refused before any work
+            if callable(term.value) or np.any(term.value):
+                terms.append(term)
             losses.append(loss)
-            brought = walls.brought(side, face, axis)
-            if callable(brought):
-                brought(time)  # a bad value is refused before any work
-            if callable(brought) or np.any(brought):
-                inlets.append(Inlet(axis, is_high, weight, brought))
         rates.append(_joined(axis, losses[0], inner, losses[1]))
-    periodic = tuple(pair[0] == "periodic" for pair in sides)
-    return Lattice(shape, spacing, periodic, tuple(rates), tuple(inlets), source, reaction, diagonal)
+    return Lattice(shape, widths, periodic, tuple(rates), tuple(terms), constant, reaction, diagonal)
+
+
+def _wall(
+    wall: Any, axis: int, is_high: bool, d: Array, spacing: float, shape: tuple[int, ...], mask: Array | None
+) -> tuple[Array, WallTerm]:
+    """Return the loss of the cells along a wall, and what the wall adds to them."""
+    where = _at(axis, slice(-1, None) if is_high else slice(0, 1))
+    face = shape[:axis] + shape[axis + 1 :]
+    wet = 1.0 if mask is None else mask[where]
+    parts = walls.exchange(wall, np.squeeze(d[where], axis), spacing, face)
+    loss, weight = (np.expand_dims(part, axis) * wet for part in parts)
+    return loss, WallTerm(axis, is_high, weight, walls.wall_value(wall, face, axis))
 
 
 def diffusivities(value: Any, shape: tuple[int, ...]) -> list[Array]:
@@ -80,21 +97,21 @@ def diffusivities(value: Any, shape: tuple[int, ...]) -> list[Array]:
             f"diffusivity must be a number, one for each of the {ndim} axes, a symmetric ({ndim}, {ndim}) "
             f"tensor or an array of the field's shape {shape}, got shape {np.shape(value)}"
         )
-    taken = []
+    values = []
     for axis, item in enumerate(items):
         if np.min(item) < 0:
             raise ValueError(f"diffusivity must be at least 0, got {np.min(item):g}")
         if np.ndim(item) == 0:
-            taken.append(np.full([n if a == axis else 1 for a, n in enumerate(shape)], float(item)))
+            values.append(np.full([n if a == axis else 1 for a, n in enumerate(shape)], float(item)))
         elif np.shape(item) == shape:
-            taken.append(np.asarray(item, dtype=np.float64))
+            values.append(np.asarray(item, dtype=np.float64))
         else:
             raise ValueError(f"diffusivity must have the field's shape {shape}, got shape {np.shape(item)}")
-    return taken
+    return values
 
 
 def harmonic_mean(one: Array, other: Array) -> Array:
-    """Diffusivity of the face between two half cells in series; 0 where either is 0."""
+    """Return the diffusivity of the face between two half cells in series; 0 where either is 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = one * (2 * other / (one + other))
     return np.where(one == other, one, np.where(one * other > 0, mean, 0.0))
@@ -114,12 +131,12 @@ def barriers_per_axis(value: Any, shape: tuple[int, ...]) -> tuple[Barrier | Non
 
 
 def _at(axis: int, piece: slice) -> tuple[slice, ...]:
-    """Index a piece of one axis and all of those before it."""
+    """Return the index of a piece of one axis, all of the axes before it."""
     return (slice(None),) * axis + (piece,)
 
 
 def _joined(axis: int, low: Array, inner: Array, high: Array) -> Array:
-    """Put wall and inner faces in a row, each as large as the largest of them needs to be."""
+    """Concatenate wall and inner faces along an axis, broadcast across it."""
     across = np.broadcast_shapes(*(np.moveaxis(part, axis, 0).shape[1:] for part in (low, inner, high)))
     parts = [np.broadcast_to(np.moveaxis(part, axis, 0), (part.shape[axis], *across)) for part in (low, inner, high)]
     return np.moveaxis(np.concatenate(parts), 0, axis)
@@ -131,15 +148,15 @@ def _inner_rates(
     """Return the exchange rates of the faces between the cells of one axis."""
     before, after = _at(axis, slice(None, -1)), _at(axis, slice(1, None))
     between = harmonic_mean(diffusivity[before], diffusivity[after])
-    if barrier is not None and barrier.standing(time).any():
-        between = barrier.hold_back(between, spacing, time)
+    if barrier is not None and barrier.shut_at(time).any():
+        between = barrier.face_diffusivity(between, spacing, time)
     if mask is not None:
         between = between * (mask[before] & mask[after])
     return between / spacing**2
 
 
-def _mask(mask: Any, shape: tuple[int, ...]) -> Array | None:
-    """Check the mask against the field's shape."""
+def mask_on(mask: Any, shape: tuple[int, ...]) -> Array | None:
+    """Return the mask, checked against the field's shape; None where it leaves nothing out."""
     if mask is not None and mask.shape != shape:
         raise ValueError(f"mask must have the field's shape {shape}, got {mask.shape}")
     return None if mask is None or mask.all() else np.asarray(mask)
@@ -148,7 +165,7 @@ def _mask(mask: Any, shape: tuple[int, ...]) -> Array | None:
 def _source(
     source: Any, shape: tuple[int, ...], mask: Array | None
 ) -> tuple[Array | None, Callable[[float, Array], Array] | None]:
-    """Split a source into (constant array, function of time and field)."""
+    """Return a source as (constant array, function of time and field), one of which is None."""
     inside: Any = 1.0 if mask is None else mask
     if source is None:
         return None, None
@@ -156,10 +173,10 @@ def _source(
         takes_field = arguments_of(source) == 2
 
         def reaction(time: float, u: Array) -> Array:
-            made = _checks.array("source's result", source(time, u) if takes_field else source(time))
-            if made.shape not in ((), shape):
-                raise ValueError(f"source must return a number or an array of shape {shape}, got shape {made.shape}")
-            return np.asarray(made * inside)
+            result = _checks.array("source's result", source(time, read_only(u)) if takes_field else source(time))
+            if result.shape not in ((), shape):
+                raise ValueError(f"source must return a number or an array of shape {shape}, got shape {result.shape}")
+            return np.asarray(result * inside)
 
         return None, reaction
     if np.ndim(source) != 0 and np.shape(source) != shape:
@@ -167,14 +184,26 @@ def _source(
     return np.full(shape, source, dtype=np.float64) * inside, None
 
 
+def read_only(values: Array) -> Array:
+    """Return a view that functions given by users cannot write to."""
+    view = values.view()
+    view.flags.writeable = False
+    return view
+
+
 def arguments_of(source: Callable[..., Any]) -> int:
-    """Count the arguments of a source: 1 for ``source(t)``, 2 for ``source(t, u)``."""
+    """Return the number of arguments of a source: 1 for ``source(t)``, 2 for ``source(t, u)``."""
     try:
         signature = inspect.signature(source)
     except ValueError:  # built in C, without a signature
         return 1
-    for arguments in (1, 2):
+    for arguments in (2, 1) if _is_variadic(signature) else (1, 2):
         with suppress(TypeError):
             signature.bind(*[0.0] * arguments)
             return arguments
     raise TypeError(f"source must be a function of (time) or of (time, field), got one of {signature}")
+
+
+def _is_variadic(signature: inspect.Signature) -> bool:
+    """Return whether a function takes any number of arguments: such a one gets the field too."""
+    return any(parameter.kind is parameter.VAR_POSITIONAL for parameter in signature.parameters.values())

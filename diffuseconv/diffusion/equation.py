@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from diffuseconv import _checks
 from diffuseconv._dispatch import for_arrays_of_any_kind
-from diffuseconv._typing import Array
-from diffuseconv.diffusion import chebyshev, diagnostics, explicit, rkl2, spectral, steady, walls
+from diffuseconv._typing import Array, frozen
+from diffuseconv.diffusion import diagnostics, explicit, run, spectral, steady, walls
 from diffuseconv.diffusion.barriers import Barrier
-from diffuseconv.diffusion.discretise import arguments_of, discretise
+from diffuseconv.diffusion.discretise import arguments_of, discretise, mask_on
 from diffuseconv.diffusion.lattice import Lattice
 from diffuseconv.diffusion.tensor import check_tensor, heat_of_tensor
 from diffuseconv.propagator import Propagator
@@ -25,12 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DiffusionEquation"]
 
-SCHEMES = {
-    "spectral": spectral,
-    "chebyshev": chebyshev,
-    "rkl2": rkl2,
-    "explicit": explicit,
-}  # asked in order
+MOST_TIMES = 10**6  # of an iterable without a length: more can only be an endless one
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,11 +98,10 @@ class DiffusionEquation:
         if callable(self.source):
             arguments_of(self.source)
         if self.mask is not None:
-            mask = np.array(self.mask)
+            mask = np.asarray(self.mask)
             if mask.dtype != bool:
                 raise TypeError(f"mask must be boolean (True where there is water), got dtype {mask.dtype}")
-            mask.flags.writeable = False
-            keep("mask", mask)
+            keep("mask", frozen(mask))
 
     def stable_time_step(self, ndim_or_shape: int | Sequence[int]) -> float:
         r"""Return the largest stable explicit step: the limit itself, of which `evolve` takes half by default.
@@ -135,8 +130,8 @@ class DiffusionEquation:
         if isinstance(ndim_or_shape, (list, tuple)):
             return self.lattice(ndim_or_shape).stable_time_step
         ndim = _checks.count("ndim_or_shape", ndim_or_shape, least=1, most=3)
-        told = self._told_shape() or ()
-        return self.lattice(told if len(told) == ndim else (4,) * ndim).stable_time_step
+        known = self._known_shape() or ()
+        return self.lattice(known if len(known) == ndim else (4,) * ndim).stable_time_step
 
     @for_arrays_of_any_kind(1)
     def evolve(
@@ -242,19 +237,24 @@ class DiffusionEquation:
         start = _checks.number("start", start)
         if not isinstance(times, Iterable):
             raise TypeError(f"times must be an iterable of numbers, got {_checks.got(times)}")
-        taken = [_checks.number(f"times[{i}]", time) for i, time in enumerate(times)]
-        for earlier, later in zip([start, *taken], taken, strict=False):
-            if later < earlier:
-                raise ValueError(f"times must not decrease, got {later:g} after {earlier:g}")
+        wanted = _times(times, start)
+        progress = _checks.flag("progress", progress)
         if time_step is not None:
             time_step = _checks.number("time_step", time_step, above=0)
         if tolerance is not None:
             tolerance = _checks.number("tolerance", tolerance, above=0)
-        plan = self._plan(field.shape, start, taken, method, time_step, tolerance)
-        if plan[0].lattice.reaction is not None:
-            plan[0].lattice.reaction(start, field)  # a bad source is refused before any work
-        played = _play(plan, field)
-        return _watched(played, len(taken)) if progress else played
+        _checks.choice("method", method, run.METHODS)
+        solved = run.frames(
+            partial(self.lattice, field.shape),
+            self.lift_times,
+            field,
+            start,
+            wanted,
+            method=method,
+            time_step=time_step,
+            tolerance=tolerance,
+        )
+        return _with_progress(solved, len(wanted)) if progress else solved
 
     @for_arrays_of_any_kind(1)
     def explicit_steps(self, u: ArrayLike, steps: int, time_step: float | None = None) -> Array:
@@ -292,7 +292,7 @@ class DiffusionEquation:
         if time_step is not None:
             time_step = _checks.number("time_step", time_step, above=0)
         lattice = self.lattice(field.shape)
-        _refuse("explicit_steps", spectral.obstacle(lattice))
+        _refuse("explicit_steps", spectral.unsupported(lattice))
         step = explicit.checked_step(lattice, time_step)
         return spectral.explicit_steps(lattice, field, steps, step if math.isfinite(step) else 1.0)
 
@@ -332,21 +332,21 @@ class DiffusionEquation:
         array([2., 2., 2.])
         """
         field = None if u is None else _checks.field("u", u)
-        shape = self._told_shape() if field is None else field.shape
+        shape = self._known_shape() if field is None else field.shape
         if shape is None:
             raise ValueError(
                 "u must be given for a steady state: no array among the equation's arguments has its shape"
             )
         last = max(self.lift_times, default=0.0)
         lattice = self.lattice(shape, last)
-        _refuse("steady_state", steady.obstacle(lattice))
+        _refuse("steady_state", steady.unsupported(lattice))
         if field is not None and last > 0:  # which salt each part holds is settled when the last barrier lifts
             field = self.evolve(field, last)
         dry = None if self.mask is None else ~np.asarray(self.mask)
         found = steady.limit(lattice, None if field is None else field.astype(np.float64), dry)
         return found if field is None else found.astype(field.dtype)
 
-    def _told_shape(self) -> tuple[int, ...] | None:
+    def _known_shape(self) -> tuple[int, ...] | None:
         """Return the shape of the field if the arguments tell it."""
         items = self.diffusivity if isinstance(self.diffusivity, tuple) else (self.diffusivity,)
         arrays: list[Array] = [
@@ -400,8 +400,7 @@ class DiffusionEquation:
         )
         if any(uneven) and not tensor:
             raise ValueError("diffusivity must be one number, or one for each axis, for a propagator, got an array")
-        known = {side for pair in walls.sides(self.boundary) for side in pair}
-        if not all(isinstance(side, str) for side in known):
+        if not walls.are_named(self.boundary):
             raise ValueError(f"boundary must be given by name for a propagator, got {_checks.got(self.boundary)}")
         if ndim is None:
             entries = (self.diffusivity, self.spacing, self.boundary)
@@ -436,7 +435,8 @@ class DiffusionEquation:
         """
         from diffuseconv.diffusion.operator import Operator
 
-        return Operator(self, _checks.shape("shape", shape), _checks.number("time", time))
+        lattice_at = partial(self.lattice, _checks.shape("shape", shape))
+        return Operator(lattice_at, self.lift_times, _checks.number("time", time))
 
     def flux(self, u: ArrayLike, time: float = 0.0) -> tuple[Array, ...]:
         r"""Return the flux :math:`-D \nabla u` through every face.
@@ -464,7 +464,7 @@ class DiffusionEquation:
         >>> dc.DiffusionEquation().flux(np.array([3.0, 1.0, 0.0]))
         (array([0., 2., 1., 0.]),)
         """
-        field, lattice, time = self._looked_at(u, time)
+        field, lattice, time = self._field_and_lattice(u, time)
         if lattice.diagonal is not None:
             raise ValueError("flux needs a diffusivity without off-diagonal part, got a tensor")
         return tuple(flux.astype(field.dtype, copy=False) for flux in diagnostics.face_flux(lattice, field, time))
@@ -477,8 +477,8 @@ class DiffusionEquation:
         >>> dc.DiffusionEquation(spacing=0.5).total_mass(np.full((10, 10), 0.1))
         2.5
         """
-        field, lattice, _ = self._looked_at(u, 0.0)
-        return diagnostics.total_mass(field, math.prod(lattice.spacing), self._mask)
+        field, cell, mask = self._cells(u)
+        return diagnostics.total_mass(field, cell, mask)
 
     def mass_balance(self, u: ArrayLike, time: float = 0.0) -> diagnostics.MassBalance:
         """Return the salt that comes and goes per time: change = inflow - outflow + source.
@@ -488,7 +488,7 @@ class DiffusionEquation:
         >>> dc.DiffusionEquation(boundary=dc.Neumann(2.0), source=1.0).mass_balance(np.zeros(5))
         MassBalance(change=9.0, inflow=4.0, outflow=0.0, source=5.0)
         """
-        field, lattice, time = self._looked_at(u, time)
+        field, lattice, time = self._field_and_lattice(u, time)
         return diagnostics.mass_balance(lattice, field, time)
 
     def entropy(self, u: ArrayLike) -> float:
@@ -499,10 +499,8 @@ class DiffusionEquation:
         >>> round(dc.DiffusionEquation().entropy(np.ones(4)), 12)  # ln 4
         1.38629436112
         """
-        field, _, _ = self._looked_at(u, 0.0)
-        if field.min() < 0 or not field.any():
-            raise ValueError("entropy needs a field that is >= 0 and not 0 everywhere")
-        return diagnostics.entropy(field, self._mask)
+        field, _, mask = self._cells(u)
+        return diagnostics.entropy(field, mask)
 
     def energy(self, u: ArrayLike) -> float:
         """Return half the integral of the squared field; without source it falls.
@@ -512,12 +510,21 @@ class DiffusionEquation:
         >>> dc.DiffusionEquation().energy(np.array([1.0, 2.0]))
         2.5
         """
-        field, lattice, _ = self._looked_at(u, 0.0)
-        return diagnostics.energy(field, math.prod(lattice.spacing), self._mask)
+        field, cell, mask = self._cells(u)
+        return diagnostics.energy(field, cell, mask)
 
     def lattice(self, shape: int | Sequence[int], time: float = 0.0) -> Lattice:
         """Return the discretised problem on a field of this shape, valid from `time` to the next lift."""
-        return discretise(self, _checks.shape("shape", shape), time)
+        return discretise(
+            _checks.shape("shape", shape),
+            diffusivity=self.diffusivity,
+            spacing=self.spacing,
+            boundary=self.boundary,
+            barriers=self.barriers,
+            source=self.source,
+            mask=self.mask,
+            time=time,
+        )
 
     @property
     def lift_times(self) -> list[float]:
@@ -525,117 +532,77 @@ class DiffusionEquation:
         barriers = [barrier for barrier in self.barriers or () if barrier is not None]
         return sorted(set().union(*(barrier.lift_times for barrier in barriers)))
 
-    @property
-    def _mask(self) -> Array | None:
-        return None if self.mask is None else np.asarray(self.mask)
+    def _cells(self, u: Any) -> tuple[Array, float, Array | None]:
+        """Return a field, checked, with the volume of a cell and the mask."""
+        field = _checks.field("u", u)
+        widths = _checks.per_axis("spacing", self.spacing, field.ndim, lambda name, value: _checks.number(name, value))
+        return field, math.prod(widths), mask_on(self.mask, field.shape)
 
-    def _looked_at(self, u: Any, time: Any) -> tuple[Array, Lattice, float]:
-        """Take a field and a time, checked, with the lattice they need."""
+    def _field_and_lattice(self, u: Any, time: Any) -> tuple[Array, Lattice, float]:
+        """Return a field and a time, checked, with the lattice of that time."""
         field = np.ascontiguousarray(_checks.field("u", u))
         time = _checks.number("time", time)
         return field, self.lattice(field.shape, time), time
 
-    def _plan(
-        self,
-        shape: tuple[int, ...],
-        start: float,
-        times: list[float],
-        method: str,
-        time_step: float | None,
-        tolerance: float | None,
-    ) -> list[_Part]:
-        """Cut a run where barriers lift."""
-        _checks.choice("method", method, ("auto", *SCHEMES))
-        if time_step is not None and method not in ("auto", "explicit"):
-            raise ValueError(f'time_step belongs to method "explicit", got {time_step:g} with method "{method}"')
-        lifts = [lift for lift in self.lift_times if start < lift < times[-1]] if times else []
-        plan = []
-        for begin, end in zip([start, *lifts], [*lifts, math.inf], strict=True):
-            lattice = self.lattice(shape, begin)
-            wanted = [time for time in times if begin < time <= end or time == begin == start]
-            stops = wanted if end == math.inf or end in wanted else [*wanted, end]
-            scheme = _scheme(lattice, method if time_step is None else "explicit")
-            if scheme is explicit:
-                explicit.checked_step(lattice, time_step)
-            error = getattr(scheme, "TOLERANCE", 0.0) if tolerance is None else tolerance
-            setting = time_step if scheme is explicit else error / (1 + len(lifts))
-            plan.append(_Part(scheme, lattice, begin, stops, len(wanted), setting))
-        return plan
+
+def _refuse(what: str, reason: str | None) -> None:
+    """Raise ValueError if there is a reason."""
+    if reason is not None:
+        raise ValueError(f"{what} {reason}")
 
 
-class _Part(NamedTuple):
-    """A part of a run between two events."""
-
-    scheme: Any
-    lattice: Lattice
-    start: float
-    stops: list[float]
-    wanted: int  # how many of the stops to yield
-    setting: float | None  # what the scheme is told: a time step or a tolerance
-
-
-def _scheme(lattice: Lattice, method: str) -> Any:
-    """Find the scheme that solves a problem, or say why the one asked for cannot."""
-    if method == "auto":
-        return next(scheme for scheme in SCHEMES.values() if scheme.obstacle(lattice) is None)
-    _refuse(f'method "{method}"', SCHEMES[method].obstacle(lattice))
-    return SCHEMES[method]
+def _times(times: Any, start: float) -> list[float]:
+    """Return the times of a run, checked."""
+    if not isinstance(times, Iterable):
+        raise TypeError(f"times must be an iterable of numbers, got {_checks.got(times)}")
+    most = len(times) if isinstance(times, Sized) else MOST_TIMES
+    checked: list[float] = []
+    for i, time in enumerate(times):
+        if i == most:
+            raise ValueError(f"times must come to an end, got more than {most} from {_checks.got(times)}: pass a list")
+        checked.append(_checks.number(f"times[{i}]", time))
+        before = checked[-2] if i else start
+        if checked[-1] < before:
+            raise ValueError(f"times must not decrease, got {checked[-1]:g} after {before:g}")
+    return checked
 
 
-def _refuse(what: str, obstacle: str | None) -> None:
-    """Raise if there is an obstacle."""
-    if obstacle is not None:
-        raise ValueError(f"{what} {obstacle}")
-
-
-def _play(plan: list[_Part], u: Array) -> Iterator[tuple[float, Array]]:
-    """Run the parts of a plan one after the other."""
-    for scheme, lattice, start, stops, wanted, setting in plan:
-        solved = zip(stops, scheme.solve(lattice, u, start, stops, setting), strict=True)
-        for number, (time, evolved) in enumerate(solved):
-            if number == len(stops) - 1:
-                u = evolved.copy()  # where the next part begins, whatever becomes of the yielded one
-            if number < wanted:
-                yield time, evolved
-
-
-def _watched(frames: Iterator[tuple[float, Array]], total: int) -> Iterator[tuple[float, Array]]:
-    """Show a bar while the frames are taken, on a terminal."""
+def _with_progress(frames: Iterator[tuple[float, Array]], total: int) -> Iterator[tuple[float, Array]]:
+    """Yield the frames under a progress bar, on a terminal."""
     from tqdm import tqdm
 
     yield from tqdm(frames, total=total, unit="frame", disable=None)
 
 
 def _frozen(name: str, value: Any) -> Any:
-    """Take a number, or a copy of an array that nobody can change."""
-    if np.ndim(value) == 0:
-        return _checks.number(name, value)
-    taken = _checks.array(name, value).astype(np.float64)
-    taken.flags.writeable = False
-    return taken
+    """Return a number, or a read-only copy of an array, checked."""
+    return _checks.number(name, value) if np.ndim(value) == 0 else frozen(_checks.array(name, value).astype(np.float64))
 
 
 def _diffusivity(name: str, value: Any) -> Any:
-    """Take a diffusivity: a number, an array, or a tuple with one of them per axis."""
+    """Return a diffusivity, checked: a number, an array, or a tuple with one of them per axis."""
     if isinstance(value, (list, tuple)) and any(isinstance(item, np.ndarray) and item.ndim for item in value):
         return tuple(_diffusivity(f"{name}[{axis}]", item) for axis, item in enumerate(value))
-    taken = _frozen(name, value)
-    if np.shape(taken) in ((2, 2), (3, 3)) and np.min(taken) < 0:
-        check_tensor(taken)  # negative numbers can only be those of a tensor
-    elif np.min(taken) < 0:
-        raise ValueError(f"{name} must be at least 0, got {np.min(taken):g}")
-    return taken
+    values = _frozen(name, value)
+    if np.shape(values) in ((2, 2), (3, 3)) and np.min(values) < 0:
+        check_tensor(values)  # negative numbers can only be those of a tensor
+    elif np.min(values) < 0:
+        raise ValueError(f"{name} must be at least 0, got {np.min(values):g}")
+    return values
 
 
 def _spacing(value: Any) -> Any:
-    """Take one width for all axes or a tuple with one per axis."""
+    """Return one width for all axes or a tuple with one per axis, checked."""
     ndim = len(value) if isinstance(value, (list, tuple)) or np.ndim(value) == 1 else 1
     widths = _checks.per_axis("spacing", value, ndim, lambda name, item: _checks.number(name, item, above=0))
     return widths if np.ndim(value) else widths[0]
 
 
 def _barriers(value: Any) -> tuple[Barrier | None, ...]:
-    """Take one barrier, boolean array or None for each axis."""
+    """Return one barrier or None for each axis, checked."""
     if not isinstance(value, (list, tuple)):
-        raise TypeError(f"barriers must be a sequence with one boolean array per axis, got {_checks.got(value)}")
+        raise TypeError(
+            "barriers must be a sequence with one boolean array, Barrier or None per axis, such as [barrier, None] in "
+            f"the plane, got {_checks.got(value)}"
+        )
     return tuple(item if item is None or isinstance(item, Barrier) else Barrier(item) for item in value)

@@ -8,16 +8,18 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from diffuseconv._typing import Array
-from diffuseconv.diffusion.lattice import Lattice, inflow
+from diffuseconv.diffusion.lattice import Lattice, apply_faces
 from diffuseconv.diffusion.strips import march
 
-__all__ = ["checked_step", "obstacle", "solve", "whole_steps"]
+__all__ = ["OPTIONS", "checked_step", "solve", "unsupported", "whole_steps"]
+
+OPTIONS = {"time_step": None}
 
 ROUNDING = 1e-12  # a step may exceed the limit, or a duration a whole number of steps, by this relative amount
 
 
-def obstacle(lattice: Lattice) -> str | None:
-    """Say why this scheme cannot solve a problem: it always can."""
+def unsupported(problem: Lattice) -> str | None:
+    """Return why the scheme cannot solve a problem, None if it can: it always can."""
     return None
 
 
@@ -40,31 +42,43 @@ def whole_steps(duration: float, time_step: float) -> tuple[int, float]:
     return steps, duration / steps
 
 
-def solve(lattice: Lattice, u: Array, start: float, times: Sequence[float], time_step: float | None) -> Iterator[Array]:
-    """Yield the field, known at `start`, at each of the `times` (increasing)."""
-    step = checked_step(lattice, time_step)
+def solve(
+    problem: Lattice,
+    u: Array,
+    start: float,
+    times: Sequence[float],
+    *,
+    time_step: float | None = None,
+    tolerance: float | None = None,
+) -> Iterator[Array]:
+    """Return the field at each of the `times` by steps of at most `time_step`: see `scheme.Scheme`."""
+    return _fields(problem, u, start, times, checked_step(problem, time_step))
+
+
+def _fields(problem: Lattice, u: Array, start: float, times: Sequence[float], time_step: float) -> Iterator[Array]:
+    """Yield the field at each of the times."""
     for time in times:
         if time > start:
-            steps, exact = whole_steps(time - start, step)
-            u = _march(lattice, u, start, steps, exact)
+            steps, exact = whole_steps(time - start, time_step)
+            u = _advance(problem, u, start, steps, exact)
             start = time
         yield u.copy()
 
 
-def _march(lattice: Lattice, u: Array, start: float, steps: int, step: float) -> Array:
+def _advance(lattice: Lattice, u: Array, start: float, steps: int, step: float) -> Array:
     """Take explicit steps: many per pass over memory where the right-hand side allows it."""
     if lattice.steady and u.ndim < 3 and lattice.diagonal is None:
         return march(lattice, u, steps, step)
     faces = lattice.faces(u.dtype, step)
     here, there = u.copy(), np.empty_like(u)
     for n in range(steps):
-        inflow(here, faces, lattice.periodic, 1.0, there)
+        apply_faces(here, faces, lattice.periodic, 1.0, there)
         if lattice.diagonal is not None:
             there += (step * (lattice.diagonal @ here.reshape(-1))).reshape(u.shape).astype(u.dtype, copy=False)
         time = start + n * step
-        brought = lattice.b(time)
-        if brought is not None:
-            there += (step * brought).astype(u.dtype)
+        forcing = lattice.b(time)
+        if forcing is not None:
+            there += (step * forcing).astype(u.dtype)
         if lattice.reaction is not None:
             there += (step * lattice.reaction(time, here)).astype(u.dtype, copy=False)
         here, there = there, here

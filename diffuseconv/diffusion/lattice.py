@@ -2,7 +2,7 @@ r"""The discretised tank: cells that exchange salt through their faces, :math:`d
 
 :math:`(Lu)_i = \sum_{\text{faces } f \text{ of } i} g_f (u_{\text{across } f} - u_i)` with a rate :math:`g_f \ge 0`
 (per time) on every face. A rate belongs to the face, not to a cell, so what leaves one cell enters the next and `L` is
-symmetric. Beyond a wall the "cell across" holds 0 and what the wall itself brings in stands in :math:`b(t)`.
+symmetric. Beyond a wall the cell across holds 0; what the wall itself adds stands in :math:`b(t)`.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from diffuseconv import _threads
 from diffuseconv._jit import diffusion as _loops
 from diffuseconv._typing import Array
 
-__all__ = ["Inlet", "Lattice", "as_planes", "inflow"]
+__all__ = ["Lattice", "WallTerm", "apply_faces", "as_planes"]
 
 SMALLEST_SHARE = 1 << 15  # cells per thread below which handing out work costs more than it saves
 
 
 @dataclass(frozen=True, eq=False)
-class Inlet:
-    """What one wall brings into the cells along it, per volume and time: ``weight`` times its value or function."""
+class WallTerm:
+    """The inhomogeneous term of one wall, per volume and time: ``weight`` times a value or a function of time."""
 
     axis: int
     high: bool
@@ -38,15 +38,15 @@ class Inlet:
         """The cells along this wall."""
         return (slice(None),) * self.axis + (slice(-1, None) if self.high else slice(0, 1),)
 
-    def brings(self, time: float) -> Array:
-        """Return what comes in at a time, as an array that broadcasts to the cells along the wall."""
-        brought: Array = self.weight * (self.value(time) if callable(self.value) else self.value)
-        return brought
+    def at(self, time: float) -> Array:
+        """Return the term at a time, as an array that broadcasts to the cells along the wall."""
+        term: Array = self.weight * (self.value(time) if callable(self.value) else self.value)
+        return term
 
 
 @dataclass(frozen=True, eq=False)
 class Lattice:
-    """The discretised problem on a field of one shape, between two events in time (such as the lifting of a barrier).
+    """The discretised problem on a field of one shape, between two events (such as the lifting of a barrier).
 
     Parameters
     ----------
@@ -57,9 +57,9 @@ class Lattice:
     rates : tuple of ndarray of float64
         Exchange rates of the faces, per time: for each axis an array with one entry more than cells along that axis,
         entry `i` lying before cell `i`. It has 1 entry along other axes where nothing changes. The outermost entries
-        are the walls' losses, or twice the one seam of a periodic axis.
-    walls : tuple of Inlet
-        What the walls bring in.
+        are the walls' losses, or twice the one face between the last cell and the first on a periodic axis.
+    walls : tuple of WallTerm
+        What the walls add to `b`.
     source : ndarray of float64 or None
         Constant source, of the field's shape.
     reaction : callable or None
@@ -72,30 +72,30 @@ class Lattice:
     spacing: tuple[float, ...]
     periodic: tuple[bool, ...]
     rates: tuple[Array, ...]
-    walls: tuple[Inlet, ...] = ()
+    walls: tuple[WallTerm, ...] = ()
     source: Array | None = None
     reaction: Callable[[float, Array], Array] | None = None
     diagonal: Any = None
 
     @property
-    def inlets(self) -> tuple[Inlet, ...]:
+    def moving_walls(self) -> tuple[WallTerm, ...]:
         """The walls that depend on time."""
         return tuple(wall for wall in self.walls if callable(wall.value))
 
     @property
     def steady(self) -> bool:
         """Whether nothing on the right-hand side depends on time or, beyond `L`, on the field."""
-        return not self.inlets and self.reaction is None
+        return not self.moving_walls and self.reaction is None
 
     @cached_property
     def forcing(self) -> Array | None:
-        """What constant walls and sources bring in, per volume and time, of the field's shape; None for nothing."""
+        """The constant part of `b`, per volume and time, of the field's shape; None for nothing."""
         constant = [wall for wall in self.walls if not callable(wall.value)]
         if self.source is None and not constant:
             return None
         total = np.zeros(self.shape) if self.source is None else self.source.copy()
         for wall in constant:
-            total[wall.where] += wall.brings(0.0)
+            total[wall.where] += wall.at(0.0)
         return total
 
     @cached_property
@@ -105,7 +105,7 @@ class Lattice:
             return None
         found = []
         for n, g, periodic in zip(self.shape, self.rates, self.periodic, strict=True):
-            inner = g.reshape(-1)[0 if periodic else 1 : -1]  # the seam of a periodic axis is a face like the others
+            inner = g.reshape(-1)[0 if periodic else 1 : -1]  # the periodic face is one like the others
             if g.size != n + 1 or (inner != inner[:1]).any():
                 return None
             if n > 1 and inner[0] == 0 and g.any():  # walls that lose salt beside shut faces: no ghost expresses it
@@ -165,7 +165,7 @@ class Lattice:
         if u.dtype not in self._full:
             self._full[u.dtype] = self.faces(u.dtype)
         out = np.empty_like(u) if out is None else out
-        inflow(u, self._full[u.dtype], self.periodic, 0.0, out)
+        apply_faces(u, self._full[u.dtype], self.periodic, 0.0, out)
         if self.diagonal is not None:
             out += (self.diagonal @ u.reshape(-1)).reshape(u.shape).astype(u.dtype, copy=False)
         return out
@@ -195,34 +195,34 @@ class Lattice:
 
     def b(self, time: float) -> Array | None:
         """Return the inhomogeneous term at a time (float64, of the field's shape), None for nothing."""
-        if not self.inlets:
+        if not self.moving_walls:
             return self.forcing
         total = np.zeros(self.shape) if self.forcing is None else self.forcing.copy()
-        for inlet in self.inlets:
-            total[inlet.where] += inlet.brings(time)
+        for wall in self.moving_walls:
+            total[wall.where] += wall.at(time)
         return total
 
     def rhs(self, time: float, u: Array) -> Array:
         """Return the whole right-hand side ``L u + b(t) + reaction(t, u)`` as a new array of `u`'s dtype."""
         change = self.apply(u)
-        brought = self.b(time)
-        if brought is not None:
-            change += brought.astype(u.dtype, copy=False)
+        forcing = self.b(time)
+        if forcing is not None:
+            change += forcing.astype(u.dtype, copy=False)
         if self.reaction is not None:
             change += self.reaction(time, u)
         return change
 
 
 def as_planes(shape: tuple[Any, ...], single: Any) -> tuple[Any, Any, Any]:
-    """Take what belongs to the axes of a line, plane or block as belonging to (planes, rows, cells).
+    """Return what belongs to the axes of a line, plane or block for (planes, rows, cells).
 
     A plane consists of planes with a `single` row, a line is one of them.
     """
     return (shape[0] if len(shape) > 1 else single, shape[1] if len(shape) > 2 else single, shape[-1])
 
 
-def inflow(u: Array, faces: tuple[Array, ...], periodic: tuple[bool, ...], keep: float, out: Array) -> None:
-    """Write ``keep * u`` plus what flows in through full `faces`, on as many threads as pay."""
+def apply_faces(u: Array, faces: tuple[Array, ...], periodic: tuple[bool, ...], keep: float, out: Array) -> None:
+    """Write ``keep * u`` plus the exchange through full `faces` to `out`, on as many threads as pay."""
     number, none = u.dtype.type, np.empty(0, u.dtype)
     if u.ndim == 1:
         faces = (np.zeros(2 * u.size, u.dtype), *faces)

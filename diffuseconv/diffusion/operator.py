@@ -1,9 +1,9 @@
-"""The right-hand side as a linear operator, for research code that brings its own integrator."""
+"""The right-hand side as a linear operator, for integrators of other libraries."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import scipy.sparse.linalg
@@ -12,9 +12,6 @@ from numpy.typing import ArrayLike
 from diffuseconv import _checks
 from diffuseconv._typing import Array
 from diffuseconv.diffusion.lattice import Lattice
-
-if TYPE_CHECKING:
-    from diffuseconv.diffusion.equation import DiffusionEquation
 
 __all__ = ["Operator"]
 
@@ -43,11 +40,11 @@ class Operator(scipy.sparse.linalg.LinearOperator):  # type: ignore[misc,unused-
     array([0.25, 0.25, 0.25, 0.25])
     """
 
-    def __init__(self, equation: DiffusionEquation, shape: tuple[int, ...], time: float) -> None:
-        self.lattice: Lattice = equation.lattice(shape, time)
-        self.lift_times = equation.lift_times
-        self._stages = {bisect_right(self.lift_times, time): self.lattice}
-        self._equation = equation
+    def __init__(self, lattice_at: Callable[[float], Lattice], lift_times: Sequence[float], time: float) -> None:
+        self.lattice = lattice_at(time)
+        self.lift_times = list(lift_times)
+        self._lattices = {bisect_right(self.lift_times, time): self.lattice}
+        self._lattice_at = lattice_at
         self.matrix = self.lattice.matrix()
         super().__init__(np.dtype(np.float64), self.matrix.shape)  # type: ignore[call-arg,unused-ignore]
 
@@ -62,22 +59,22 @@ class Operator(scipy.sparse.linalg.LinearOperator):  # type: ignore[misc,unused-
         return self
 
     def b(self, time: float = 0.0) -> Array:
-        """Return what walls and constant sources bring in at a time, raveled."""
-        brought = self._at(time).b(time)
-        return np.zeros(self.shape[0]) if brought is None else brought.reshape(-1)
+        """Return what walls and constant sources add per volume and time at a time, raveled."""
+        forcing = self._between_lifts(time).b(time)
+        return np.zeros(self.shape[0]) if forcing is None else forcing.reshape(-1)
 
     def rhs(self, time: float, u: ArrayLike) -> Array:
         """Return the whole right-hand side for `scipy.integrate.solve_ivp`: of `u`'s shape, raveled or not."""
         given = _checks.array("u", u, finite=False)
-        lattice = self._at(time)
+        lattice = self._between_lifts(time)
         if given.shape not in (lattice.shape, self.shape[:1]):
             raise ValueError(f"u must have shape {lattice.shape} or be raveled, got shape {given.shape}")
         field = np.ascontiguousarray(given, dtype=np.float64).reshape(lattice.shape)
         return lattice.rhs(time, field).reshape(given.shape)
 
-    def _at(self, time: float) -> Lattice:
-        """Return the lattice between the lifts of barriers around a time."""
-        stage = bisect_right(self.lift_times, time)
-        if stage not in self._stages:
-            self._stages[stage] = self._equation.lattice(self.lattice.shape, time)
-        return self._stages[stage]
+    def _between_lifts(self, time: float) -> Lattice:
+        """Return the lattice that is valid at a time."""
+        segment = bisect_right(self.lift_times, time)
+        if segment not in self._lattices:
+            self._lattices[segment] = self._lattice_at(time)
+        return self._lattices[segment]

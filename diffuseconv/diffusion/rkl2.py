@@ -33,29 +33,36 @@ import numpy as np
 from diffuseconv._typing import Array
 from diffuseconv.diffusion.lattice import Lattice
 
-__all__ = ["TOLERANCE", "obstacle", "solve", "step"]
+__all__ = ["OPTIONS", "solve", "step", "unsupported"]
 
-TOLERANCE = 1e-4  # of the field's range, for a whole run
+OPTIONS = {"tolerance": 1e-4}  # of the field's range, for a whole run
 MOST_STAGES = 299
-SAFETY, SHRINK, GROW = 0.8, 0.1, 5.0  # how boldly the step follows the estimated error
+SAFETY, SHRINK, GROW = 0.8, 0.1, 5.0  # how fast the step follows the estimated error
 FIRST = 4.0  # the first step, in stable explicit ones
 
 
-def obstacle(lattice: Lattice) -> str | None:
-    """Say why this scheme cannot solve a problem, None if it can."""
-    if lattice.steady:
+def unsupported(problem: Lattice) -> str | None:
+    """Return why the scheme cannot solve a problem, None if it can."""
+    if problem.steady:
         return 'is for walls and sources that depend on time or on the field ("chebyshev" is exact for this problem)'
     return None
 
 
 def solve(
-    lattice: Lattice, u: Array, start: float, times: Sequence[float], tolerance: float = TOLERANCE
+    problem: Lattice,
+    u: Array,
+    start: float,
+    times: Sequence[float],
+    *,
+    time_step: float | None = None,
+    tolerance: float | None = None,
 ) -> Iterator[Array]:
-    """Yield the field, known at `start`, at each of the `times` (increasing).
+    """Yield the field at each of the `times`: see `scheme.Scheme`.
 
     Steps are as long as keeps the sum of their estimated errors below `tolerance` times the largest range of the field
     so far, or its largest change. The arithmetic is in float64 for float32 fields too.
     """
+    lattice, tolerance = problem, OPTIONS["tolerance"] if tolerance is None else tolerance
     first = here = u.astype(np.float64)
     now, end = start, times[-1] if times else start
     stable = lattice.stable_time_step
@@ -65,26 +72,26 @@ def solve(
     scale = 0.0
     for stop in times:
         while now < stop:
-            taken = min(proposed, stop - now)
-            ahead, error_share = step(lattice, here, slope, now, taken)
-            new_slope = lattice.rhs(now + taken, ahead)
-            error = error_share * float(np.abs(ahead - here - taken / 2 * (slope + new_slope)).max())
+            length = min(proposed, stop - now)
+            ahead, error_share = step(lattice, here, slope, now, length)
+            new_slope = lattice.rhs(now + length, ahead)
+            error = error_share * float(np.abs(ahead - here - length / 2 * (slope + new_slope)).max())
             scale = max(scale, float(np.ptp(ahead)), float(np.abs(ahead - first).max()), float(np.ptp(here)))
             rounding = 4 * np.finfo(np.float64).eps * float(np.abs(ahead).max())
-            allowed = max(tolerance * scale * taken / (end - start), rounding)
+            allowed = max(tolerance * scale * length / (end - start), rounding)
             growth = GROW if error == 0 else SAFETY * math.sqrt(allowed / error)
             if error <= allowed:
                 here, slope = ahead, new_slope
-                now = stop if taken == stop - now else now + taken
-                if taken == proposed or growth < 1:
-                    proposed = min(taken * min(GROW, max(SHRINK, growth)), longest)
+                now = stop if length == stop - now else now + length
+                if length == proposed or growth < 1:
+                    proposed = min(length * min(GROW, max(SHRINK, growth)), longest)
             else:
-                proposed = taken * min(SAFETY, max(SHRINK, growth))
+                proposed = length * min(SAFETY, max(SHRINK, growth))
         yield here.astype(u.dtype)
 
 
 def step(lattice: Lattice, u: Array, slope: Array, now: float, duration: float) -> tuple[Array, float]:
-    """Take one step; give the field after it, and what share of the trapezium's defect its own error is."""
+    """Take one step; return the field after it, and what share of the trapezium's defect its own error is."""
     stages = _stages(duration / lattice.stable_time_step)
     table = _coefficients(stages)
     past, here = u, u + table.first * duration * slope
@@ -100,7 +107,7 @@ def step(lattice: Lattice, u: Array, slope: Array, now: float, duration: float) 
 
 
 def _reach(stages: int) -> float:
-    """How far `stages` stages go, in stable explicit steps."""
+    """Return how far `stages` stages go, in stable explicit steps."""
     return (stages**2 + stages - 2) / 4
 
 
@@ -120,7 +127,7 @@ class _Table(NamedTuple):
 
 @lru_cache(maxsize=256)
 def _coefficients(stages: int) -> _Table:
-    """Work out the coefficients of a step with this number of stages."""
+    """Compute the coefficients of a step with this number of stages."""
     s, w = stages, 1 / _reach(stages)
     b = [1 / 3, 1 / 3, *((j * j + j - 2) / (2 * j * (j + 1)) for j in range(2, s + 1))]
     b[2] = 1 / 3

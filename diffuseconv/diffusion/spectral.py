@@ -19,8 +19,9 @@ from diffuseconv import _threads, boundary
 from diffuseconv._typing import Array
 from diffuseconv.diffusion.lattice import Lattice
 
-__all__ = ["explicit_steps", "obstacle", "solve"]
+__all__ = ["OPTIONS", "explicit_steps", "solve", "unsupported"]
 
+OPTIONS: dict[str, float | None] = {}  # exact to rounding: nothing to choose
 FORGOTTEN = 45.0  # modes that have decayed by exp(-45) = 3e-20 lie below the rounding of any field
 LARGE = 1 << 17  # cells from which a transform gains from more threads
 
@@ -35,20 +36,26 @@ class _Axis(NamedTuple):
     high: float
 
 
-def obstacle(lattice: Lattice) -> str | None:
-    """Say why this scheme cannot solve a problem, None if it can."""
-    if lattice.uniform is None:
+def unsupported(problem: Lattice) -> str | None:
+    """Return why the scheme cannot solve a problem, None if it can."""
+    if problem.uniform is None:
         return "needs constant diffusivity, no barriers, no mask, and walls that lose salt evenly"
-    if not lattice.steady:
+    if not problem.steady:
         return "needs walls and sources that do not depend on time or on the field"
     return None
 
 
 def solve(
-    lattice: Lattice, u: Array, start: float, times: Sequence[float], time_step: float | None = None
+    problem: Lattice,
+    u: Array,
+    start: float,
+    times: Sequence[float],
+    *,
+    time_step: float | None = None,
+    tolerance: float | None = None,
 ) -> Iterator[Array]:
-    """Yield the field, known at `start`, at each of the `times` (increasing)."""
-    axes = _axes(lattice)
+    """Yield the field at each of the `times`: see `scheme.Scheme`."""
+    lattice, axes = problem, _axes(problem)
     modes: list[Array] = []  # transformed once, when a first time needs all of them
     still = lattice.forcing is None and lattice.largest_rate == 0
     for time in times:

@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 from diffuseconv._typing import FloatArray
 from diffuseconv.diffusion.lattice import Lattice
 
-__all__ = ["limit", "obstacle"]
+__all__ = ["limit", "unsupported"]
 
 BALANCED = 1e-12  # inflow and outflow may differ by this share of their sum: rounding
 DIRECT = (10**7, 10**6, 5_000)  # cells, in 1, 2 and 3 dimensions, up to which factors of the matrix are cheap
 RESIDUAL = 1e-13  # of conjugate gradients, relative to b
 
 
-def obstacle(lattice: Lattice) -> str | None:
-    """Say why a problem has no limit that can be found, None if it has."""
-    if not lattice.steady:
+def unsupported(problem: Lattice) -> str | None:
+    """Return why a problem has no limit that can be found, None if it has one."""
+    if not problem.steady:
         return "needs walls and sources that do not depend on time or on the field"
     return None
 

@@ -1,28 +1,52 @@
-r"""What happens at each wall of the tank, as an exchange between the edge cell and the world outside.
+r"""Walls: what happens on the outermost faces of the box.
 
-Every wall changes the edge cell by ``gain - loss * u``: with cells of width :math:`\Delta x`, the wall lies half a cell
-beyond the edge cell's centre, and eliminating the value on the wall gives, for :math:`a u + b D \partial_n u = c`,
+Every wall is a triple (a, b, c) of :math:`a u + b D \partial_n u = c` at a distance :math:`d` beyond the centre of the
+edge cell (half a cell: the face), `n` pointing outwards. Eliminating the value there changes the edge cell by
+``gain - loss * u`` per time:
 
 .. math::
-    \text{loss} = \frac{2D}{\Delta x^2} \frac{a}{a + 2bD/\Delta x}, \qquad
-    \text{gain} = \frac{2D}{\Delta x^2} \frac{c}{a + 2bD/\Delta x}.
+    \text{loss} = \frac{1}{\Delta x} \frac{a}{a d / D + b}, \qquad
+    \text{gain} = \frac{1}{\Delta x} \frac{c}{a d / D + b}.
+
+A new kind of wall is a class with `a`, `b`, `c` and `distance`, and nothing else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from diffuseconv import _checks, boundary
-from diffuseconv._typing import Array
+from diffuseconv._typing import Array, frozen
 
-__all__ = ["Dirichlet", "Neumann", "Robin", "brought", "exchange", "over_face", "sides"]
+__all__ = ["Dirichlet", "Neumann", "Robin", "Wall", "are_named", "exchange", "over_face", "sides", "wall_value"]
 
 Value: TypeAlias = float | ArrayLike | Callable[[float], ArrayLike]
+ON_THE_FACE = 0.5  # cells beyond the centre of the edge cell
+
+
+class Wall(Protocol):
+    """A wall: ``a u + b D du/dn = c`` at `distance` cells beyond the centre of the edge cell."""
+
+    @property
+    def a(self) -> Any: ...
+    @property
+    def b(self) -> Any: ...
+    @property
+    def c(self) -> Any: ...
+    @property
+    def distance(self) -> float: ...
+
+
+def _value(name: str, value: Any) -> Any:
+    """Return a number, a frozen copy of an array, or a function of time, checked."""
+    if callable(value):
+        return value
+    return _checks.number(name, value) if np.ndim(value) == 0 else frozen(_checks.array(name, value).astype(np.float64))
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,24 +71,32 @@ class Dirichlet:
     """
 
     value: Value = 0.0
+    a: ClassVar[float] = 1.0
+    b: ClassVar[float] = 0.0
+    distance: ClassVar[float] = ON_THE_FACE
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "value", _value("Dirichlet value", self.value))
 
+    @property
+    def c(self) -> Value:
+        """The value."""
+        return self.value
+
 
 @dataclass(frozen=True, eq=False)
 class Neumann:
-    """A wall through which salt flows at a given rate (Neumann): ``D du/dn = value``, positive is inflow.
+    """A wall through which salt flows at a given rate (Neumann): ``D du/dn = flux``, positive is inflow.
 
     Parameters
     ----------
-    value : number, array over the face, or function of time
+    flux : number, array over the face, or function of time
         Salt per area and time, n being the normal that points outwards.
 
     Raises
     ------
     TypeError, ValueError
-        If the value is not a finite number, array of numbers or function.
+        If the flux is not a finite number, array of numbers or function.
 
     Examples
     --------
@@ -73,10 +105,18 @@ class Neumann:
     2.0
     """
 
-    value: Value = 0.0
+    flux: Value = 0.0
+    a: ClassVar[float] = 0.0
+    b: ClassVar[float] = 1.0
+    distance: ClassVar[float] = ON_THE_FACE
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "value", _value("Neumann flux", self.value))
+        object.__setattr__(self, "flux", _value("Neumann flux", self.flux))
+
+    @property
+    def c(self) -> Value:
+        """The flux."""
+        return self.flux
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +145,7 @@ class Robin:
     a: float | ArrayLike
     b: float | ArrayLike
     c: Value = 0.0
+    distance: ClassVar[float] = ON_THE_FACE
 
     def __post_init__(self) -> None:
         for name in ("a", "b"):
@@ -119,51 +160,66 @@ class Robin:
             raise ValueError("Robin needs a or b to differ from 0 everywhere on the face")
 
 
-Wall: TypeAlias = Dirichlet | Neumann | Robin
-Side: TypeAlias = str | Dirichlet | Neumann | Robin
+@dataclass(frozen=True)
+class _Ghost:
+    """A ghost cell held at 0, a whole cell beyond the edge cell: the wall that ``"zero"`` names."""
+
+    a: ClassVar[float] = 1.0
+    b: ClassVar[float] = 0.0
+    c: ClassVar[float] = 0.0
+    distance: ClassVar[float] = 1.0
 
 
-def _value(name: str, value: Any) -> Any:
-    """Take a number, a frozen copy of an array, or a function of time."""
-    if callable(value):
-        return value
-    if np.ndim(value) == 0:
-        return _checks.number(name, value)
-    taken = _checks.array(name, value).astype(np.float64)
-    taken.flags.writeable = False
-    return taken
+NAMED: dict[str, Wall] = {"reflecting": Neumann(0.0), "absorbing": Dirichlet(0.0), "zero": _Ghost()}
+Side: TypeAlias = Wall | str  # the only name left is "periodic"
 
 
-def brought(side: Side, face: tuple[int, ...], axis: int) -> Any:
-    """Return what a wall holds or brings, checked: an array to add along `axis`, or a function from time to one."""
-    value: Any = 0.0 if isinstance(side, str) else side.c if isinstance(side, Robin) else side.value
-    name = "boundary" if isinstance(side, str) else f"{type(side).__name__} value"
+def exchange(wall: Wall, diffusivity: Array, spacing: float, face: tuple[int, ...]) -> tuple[Array, Array]:
+    """Return (loss, gain per unit of `c`) of the edge cells with this diffusivity, per time."""
+    a, b = over_face("wall a", wall.a, face), over_face("wall b", wall.b, face)
+    rate = diffusivity / wall.distance / spacing**2  # of the piece between the centre and the wall
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gain = np.where(a == 0, 1 / (b * spacing), rate / (a + b * rate * spacing))  # a = 0 is a flux, whatever D is
+    return np.where(a == 0, 0.0, gain * a), gain
+
+
+def wall_value(wall: Wall, face: tuple[int, ...], axis: int) -> Any:
+    """Return the right-hand side of a wall, checked: an array to add along `axis`, or a function from time to one."""
+    name, value = f"{type(wall).__name__} value", wall.c
     if not callable(value):
         return np.expand_dims(over_face(name, value, face), axis)
     return lambda time: np.expand_dims(over_face(name, _value(f"{name} at time {time:g}", value(time)), face), axis)
 
 
 def over_face(name: str, value: Any, face: tuple[int, ...]) -> Array:
-    """Take a number or an array over the face as an array that broadcasts to the face."""
+    """Return a number or an array over the face as an array that broadcasts to the face."""
     if np.ndim(value) != 0 and np.shape(value) != face:
         raise ValueError(f"{name} must be a number or an array of the face's shape {face}, got shape {np.shape(value)}")
     return np.asarray(value, dtype=np.float64).reshape((1,) * len(face) if np.ndim(value) == 0 else face)
 
 
-def _side(name: str, value: Any) -> Side:
-    """Take a boundary's name or a wall."""
-    if isinstance(value, (Dirichlet, Neumann, Robin)):
-        return value
-    if isinstance(value, str) and value in boundary.NAMES:
-        return value
-    raise ValueError(
-        f"{name} must be one of {', '.join(map(repr, boundary.NAMES))}, a wall (Dirichlet, Neumann, Robin) or a "
-        f"pair of them, got {_checks.got(value)}"
-    )
+def sides(value: Any, ndim: int | None = None) -> tuple[tuple[Side, Side], ...]:
+    """Return the (low, high) walls of each axis, checked; without `ndim` only as far as possible without a field.
+
+    Named boundaries become the walls they stand for, but for ``"periodic"``.
+    """
+    if isinstance(value, (list, tuple)):
+        if ndim == 1 and len(value) == 2 and not any(isinstance(item, (list, tuple)) for item in value):
+            raise ValueError(
+                f"boundary of one axis must be one entry, or a pair in a tuple: write boundary=((low, high),), "
+                f"got {_checks.got(value)}"
+            )
+        ndim = len(value) if ndim is None else ndim
+    return _checks.per_axis("boundary", value, ndim or 1, _pair)
+
+
+def are_named(value: Any) -> bool:
+    """Return whether a boundary is given by names alone."""
+    return all(map(are_named, value)) if isinstance(value, (list, tuple)) else isinstance(value, str)
 
 
 def _pair(name: str, value: Any) -> tuple[Side, Side]:
-    """Take what happens at both sides of one axis."""
+    """Return the walls at both sides of one axis."""
     if isinstance(value, (list, tuple)):
         if len(value) != 2:
             raise ValueError(f"{name} must be one entry or a pair (low side, high side), got {len(value)} entries")
@@ -175,25 +231,28 @@ def _pair(name: str, value: Any) -> tuple[Side, Side]:
     return low, high
 
 
-def sides(value: Any, ndim: int | None = None) -> tuple[tuple[Side, Side], ...]:
-    """Return the (low, high) sides of each axis, checked; without `ndim` only as far as possible without a field."""
-    if isinstance(value, (list, tuple)):
-        ndim = len(value) if ndim is None else ndim
-    return _checks.per_axis("boundary", value, ndim or 1, _pair)
+def _side(name: str, value: Any) -> Side:
+    """Return a wall, or the one that a boundary's name stands for."""
+    if isinstance(value, str) and value in boundary.NAMES:
+        return NAMED.get(value, value)
+    if not isinstance(value, (str, type)) and all(hasattr(value, part) for part in ("a", "b", "c", "distance")):
+        wall: Wall = value
+        return wall
+    hint = _HINTS.get(value.lower(), "") if isinstance(value, str) else ""
+    if isinstance(value, type) and value in (Dirichlet, Neumann, Robin):
+        hint = f"; make one, such as {value.__name__}(1.0)" if value is not Robin else "; make one: Robin(a, b, c)"
+    raise ValueError(
+        f"{name} must be one of {', '.join(map(repr, boundary.NAMES))}, a wall (Dirichlet, Neumann, Robin) or a "
+        f"pair of them, got {_checks.got(value)}{hint}"
+    )
 
 
-def exchange(side: Side, diffusivity: Array, spacing: float, face: tuple[int, ...]) -> tuple[Array, Array]:
-    """Return (loss, gain per unit of the wall's value) of an edge cell with this diffusivity, per time."""
-    conductance = 2 * diffusivity / spacing**2
-    nothing = np.zeros_like(conductance)
-    if side == "zero":  # the ghost cell, a whole cell away, is 0
-        return conductance / 2, nothing
-    if side == "absorbing" or isinstance(side, Dirichlet):
-        return conductance, conductance
-    if isinstance(side, Robin):
-        a, b = over_face("Robin a", side.a, face), over_face("Robin b", side.b, face)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            share = conductance / (a + b * conductance * spacing)
-            share = np.where(a == 0, 1 / (b * spacing), share)  # a = 0 is a flux, whatever D is
-        return np.where(a == 0, 0.0, share * a), share
-    return nothing, nothing + 1 / spacing
+_HINTS = {
+    "dirichlet": "; write Dirichlet(value), or 'absorbing' for value 0",
+    "neumann": "; write Neumann(flux), or 'reflecting' for flux 0",
+    "robin": "; write Robin(a, b, c)",
+    "no-flux": "; write 'reflecting'",
+    "mirror": "; 'reflecting' mirrors about the face (scipy.ndimage's \"reflect\")",
+    "reflect": "; write 'reflecting'",
+    "wrap": "; write 'periodic'",
+}

@@ -1,0 +1,49 @@
+"""What a scheme is: a module (or any object) that integrates the discretised problem over time.
+
+A scheme plugs in by fulfilling `Scheme` and by one entry in `run.SCHEMES`, which are asked in order by ``"auto"``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+
+from diffuseconv._typing import Array
+from diffuseconv.diffusion.lattice import Lattice
+
+__all__ = ["Scheme"]
+
+
+class Scheme(Protocol):
+    """An integrator of ``du/dt = L u + b(t) + reaction(t, u)`` between two events.
+
+    Attributes
+    ----------
+    OPTIONS : mapping from str to float or None
+        The options that the scheme uses, ``"time_step"`` or ``"tolerance"``, and their defaults. All others are refused
+        by `run.frames` when they are given together with this scheme's name.
+    """
+
+    @property
+    def OPTIONS(self) -> Mapping[str, float | None]: ...  # noqa: N802
+
+    def unsupported(self, problem: Lattice) -> str | None:
+        """Return why the scheme cannot solve a problem (what follows the method's name in an error), None if it can."""
+        ...
+
+    def solve(
+        self,
+        problem: Lattice,
+        u: Array,
+        start: float,
+        times: Sequence[float],
+        *,
+        time_step: float | None,
+        tolerance: float | None,
+    ) -> Iterator[Array]:
+        """Yield a fresh array for each of the `times`, which do not decrease, from the field `u` at `start`.
+
+        An option that the scheme does not use is None; one that is used and None has its default. Options that the
+        problem does not allow (a step above the stability limit) raise ValueError at the call, before the first `next`.
+        """
+        ...
