@@ -404,8 +404,8 @@ class DiffusionEquation:
             raise ValueError(f"boundary must be given by name for a propagator, got {_checks.got(self.boundary)}")
         if ndim is None:
             entries = (self.diffusivity, self.spacing, self.boundary)
-            told = [len(entry) for entry in entries if isinstance(entry, (tuple, list, np.ndarray))]
-            ndim = max(told, default=2)
+            lengths = [len(entry) for entry in entries if isinstance(entry, (tuple, list, np.ndarray))]
+            ndim = max(lengths, default=2)
         if tensor:
             size = len(self.diffusivity)
             return heat_of_tensor(self.diffusivity, duration, np.broadcast_to(self.spacing, size))

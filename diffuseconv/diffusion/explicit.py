@@ -24,7 +24,7 @@ def unsupported(problem: Lattice) -> str | None:
 
 
 def checked_step(lattice: Lattice, time_step: float | None) -> float:
-    """Refuse a step above the stability limit; pick half the limit when none is given.
+    """Return the step, checked against the stability limit: half of it when none is given.
 
     At half the limit every eigenvalue of a step lies in 0..1 and every weight is >= 0, beside held walls too.
     """
@@ -37,7 +37,7 @@ def checked_step(lattice: Lattice, time_step: float | None) -> float:
 
 
 def whole_steps(duration: float, time_step: float) -> tuple[int, float]:
-    """Cut a duration into the fewest equal steps that are not longer than `time_step`."""
+    """Return the fewest equal steps that are not longer than `time_step`."""
     steps = max(1, math.ceil(duration / time_step * (1 - ROUNDING)))
     return steps, duration / steps
 

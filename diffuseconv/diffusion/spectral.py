@@ -89,7 +89,7 @@ def explicit_steps(lattice: Lattice, u: Array, steps: int, time_step: float) -> 
 
 
 def _axes(lattice: Lattice) -> list[_Axis]:
-    """Recognise the boundary of each axis by what its walls lose."""
+    """Return the axes, with the boundary of each recognised of each axis by what its walls lose."""
     axes = []
     for n, rate, g, periodic in zip(lattice.shape, lattice.uniform or (), lattice.rates, lattice.periodic, strict=True):
         low, high = (0.0, 0.0) if periodic else (float(g.reshape(-1)[0]), float(g.reshape(-1)[-1]))

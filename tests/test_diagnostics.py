@@ -1,0 +1,43 @@
+"""Mass, entropy and energy."""
+
+import math
+
+import numpy as np
+import pytest
+
+import diffuseconv as dc
+
+
+def test_diagnostics():
+    u = np.full((10, 10), 0.1)
+    mask = np.ones((10, 10), dtype=bool)
+    mask[:5] = False
+    assert dc.DiffusionEquation(spacing=0.5).total_mass(u) == 2.5  # numpy's own sum gives 2.5000000000000004
+    assert dc.DiffusionEquation(spacing=0.5, mask=mask).total_mass(u) == 1.25
+    eq = dc.DiffusionEquation(spacing=0.5)
+    fields = [field for _, field in eq.frames(np.random.default_rng(0).random((10, 10)), np.linspace(0, 1, 9))]
+    entropies, energies = [eq.entropy(f) for f in fields], [eq.energy(f) for f in fields]
+    assert (np.diff(entropies) > 0).all()
+    assert (np.diff(energies) < 0).all()
+    assert entropies[-1] <= math.log(100)
+
+
+def test_entropy_takes_what_a_run_returns_and_no_more():
+    u = np.zeros(200)
+    u[100] = 1.0
+    for eq in (dc.DiffusionEquation(), dc.DiffusionEquation((np.ones(200),), barriers=[np.arange(199) == 50])):
+        for time in (0.1, 1.0, 100.0):
+            v = eq.evolve(u, time)
+            p = v[v > 0] / v.sum()
+            assert abs(eq.entropy(v) + (p * np.log(p)).sum()) <= 1e-6 * np.log(200)
+    with pytest.raises(ValueError, match="entropy needs a field that is >= 0"):
+        dc.DiffusionEquation().entropy([1.0, -0.01])
+    with pytest.raises(ValueError, match="entropy needs a field that is >= 0"):
+        dc.DiffusionEquation().entropy(np.zeros(3))
+
+
+def test_totals_need_no_lattice(monkeypatch):
+    monkeypatch.setattr(dc.DiffusionEquation, "lattice", None)
+    eq = dc.DiffusionEquation(spacing=0.5, boundary=dc.Dirichlet(1.0))
+    assert (eq.total_mass(np.ones(4)), eq.energy(np.ones(4))) == (2.0, 1.0)
+    assert round(eq.entropy(np.ones(4)), 12) == round(math.log(4), 12)

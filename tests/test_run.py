@@ -1,0 +1,77 @@
+"""Runs: frames, their times, precision, and what is left untouched."""
+
+import math
+
+import numpy as np
+import pytest
+
+import diffuseconv as dc
+
+STILL = np.ones((4, 4))
+
+
+def test_frames_are_fresh_exact_and_checked_at_the_call():
+    u = np.random.default_rng(0).random((12, 9))
+    kept = u.copy()
+    eq = dc.DiffusionEquation(barriers=[np.zeros((11, 9), dtype=bool), None])
+    for method in ("spectral", "explicit", "auto"):
+        plain = dc.DiffusionEquation() if method == "spectral" else eq
+        frames = plain.frames(u, (t for t in (0.0, 0.1, 1.7, 1.7)), method)
+        seen = []
+        for time, field in frames:
+            seen.append((time, field.copy()))
+            field[:] = np.nan  # what a caller does with a frame is its own business
+        assert [time for time, _ in seen] == [0.0, 0.1, 1.7, 1.7]
+        np.testing.assert_array_equal(seen[0][1], u)
+        np.testing.assert_allclose(seen[2][1], dc.DiffusionEquation().evolve(u, 1.7), rtol=0, atol=0.01)
+        np.testing.assert_array_equal(seen[2][1], seen[3][1])
+    np.testing.assert_array_equal(u, kept)
+    assert list(eq.frames(u, [])) == []
+    with pytest.raises(ValueError, match="times must not decrease"):
+        eq.frames(u, [1.0, 0.5])
+
+
+def test_progress_counts_frames(capsys):
+    frames = list(dc.DiffusionEquation().frames(np.ones(4), [1.0, 2.0], progress=True))
+    assert len(frames) == 2
+    assert capsys.readouterr().err == ""  # not a terminal
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("options", [{}, {"diffusivity": (1.0, 2.0)}, {"boundary": dc.Dirichlet(1.0)}, {"source": 1.0}])
+def test_precision_is_kept_and_input_untouched(dtype, options):
+    u = np.random.default_rng(0).random((16, 24)).astype(dtype)[::2, ::-1]
+    kept = u.copy()
+    eq = dc.DiffusionEquation(**options)
+    for method in ("spectral", "explicit"):
+        after = eq.evolve(u, 0.5, method)
+        assert after.dtype == dtype
+        exact = eq.evolve(u.astype(np.float64), 0.5, method)
+        np.testing.assert_allclose(after, exact, rtol=0, atol=100 * np.finfo(dtype).eps)
+        assert eq.evolve(u, 0.0, method) is not u
+    np.testing.assert_array_equal(u, kept)
+    assert eq.evolve(np.ones((3, 3), dtype=int), 0.5).dtype == np.float64
+
+
+def test_nothing_moves_where_nothing_can():
+    eq = dc.DiffusionEquation(0.0)
+    assert eq.stable_time_step((3, 3)) == math.inf
+    u = np.random.default_rng(0).random((5, 6))
+    for method in ("explicit", "spectral", "chebyshev", "auto"):
+        np.testing.assert_array_equal(eq.evolve(u, 5.0, method), u)
+    np.testing.assert_allclose(eq.explicit_steps(u, 5), u, rtol=0, atol=1e-15)
+
+
+def test_single_precision_stays_and_huge_values_do_not_overflow():
+    u = np.random.default_rng(0).random((4, 4))
+    assert [flux.dtype for flux in dc.DiffusionEquation().flux(u.astype(np.float32))] == [np.float32] * 2
+    for method, diffusivity in (("explicit", 1.0), ("spectral", 1.0), ("chebyshev", 1 + u)):
+        eq = dc.DiffusionEquation(diffusivity)
+        np.testing.assert_allclose(eq.evolve(2.0**1000 * u, 1.0, method) / 2.0**1000, eq.evolve(u, 1.0, method), 1e-12)
+
+
+def test_arguments_are_copied():
+    diffusivity = np.ones((4, 4))
+    eq = dc.DiffusionEquation(diffusivity)
+    diffusivity[:] = -1
+    assert eq.evolve(STILL, 1.0).max() == 1
