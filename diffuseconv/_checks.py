@@ -18,7 +18,7 @@ LARGE = 4096  # values: fewer are not worth a compiled loop
 
 
 def got(value: object) -> str:
-    """Say in a few characters what was passed."""
+    """Describe in a few characters what was passed."""
     if isinstance(value, np.ndarray) and value.size > 8:
         return f"an array of shape {value.shape} and dtype {value.dtype}"
     text = " ".join(repr(value).split())
@@ -26,30 +26,30 @@ def got(value: object) -> str:
 
 
 def array(name: str, value: ArrayLike, *, finite: bool = True) -> Array:
-    """Take real numbers as float32 or float64 (integers and booleans become float64); copy only if the type changes."""
+    """Return real numbers as float32 or float64 (integers and booleans become float64), copied only if need be."""
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name} must be a plain array (pass holes by mask=), got a masked array")
     try:
-        taken = np.asarray(value)
+        checked = np.asarray(value)
     except ValueError:
         raise ValueError(f"{name} must be a rectangular array of numbers, got {got(value)}") from None
-    if taken.dtype.kind in "iub":
-        taken = taken.astype(np.float64)
-    elif taken.dtype.kind == "f" and taken.dtype.itemsize in (4, 8):
-        taken = taken.astype(taken.dtype.newbyteorder("="), copy=False)
+    if checked.dtype.kind in "iub":
+        checked = checked.astype(np.float64)
+    elif checked.dtype.kind == "f" and checked.dtype.itemsize in (4, 8):
+        checked = checked.astype(checked.dtype.newbyteorder("="), copy=False)
     else:
-        raise TypeError(f"{name} must hold float32, float64, integers or booleans, got dtype {taken.dtype}")
-    if taken.size == 0:
-        raise ValueError(f"{name} must not be empty, got shape {taken.shape}")
+        raise TypeError(f"{name} must hold float32, float64, integers or booleans, got dtype {checked.dtype}")
+    if checked.size == 0:
+        raise ValueError(f"{name} must not be empty, got shape {checked.shape}")
     if finite:
-        all_finite(name, taken)
-    return taken
+        all_finite(name, checked)
+    return checked
 
 
 def all_finite(name: str, value: Array) -> None:
     """Refuse NaN and infinity, and say where the first one is."""
     large = value.size > LARGE and value.dtype.kind == "f" and value.flags.c_contiguous
-    if large and sum_of_zeros(value.reshape(-1)) == 0:  # takes half the time of the next line
+    if large and sum_of_zeros(value.reshape(-1)) == 0:  # costs half the time of the next line
         return
     finite = np.isfinite(value)
     if not finite.all():
@@ -67,43 +67,43 @@ def summable(name: str, value: Array) -> Array:
 
 
 def field(name: str, value: ArrayLike, *, finite: bool = True) -> Array:
-    """Take a field of one, two or three dimensions."""
-    taken = array(name, value, finite=finite)
-    if not 1 <= taken.ndim <= 3:
-        raise ValueError(f"{name} must have 1, 2 or 3 dimensions, got {taken.ndim}")
-    return taken
+    """Return a field of one, two or three dimensions."""
+    checked = array(name, value, finite=finite)
+    if not 1 <= checked.ndim <= 3:
+        raise ValueError(f"{name} must have 1, 2 or 3 dimensions, got {checked.ndim}")
+    return checked
 
 
 def wave(name: str, value: ArrayLike) -> Array:
-    """Take complex numbers as complex64 or complex128; real ones become complex of the same precision."""
+    """Return complex numbers as complex64 or complex128; real ones become complex of the same precision."""
     if not isinstance(value, np.ma.MaskedArray) and np.iscomplexobj(value):
-        taken = np.asarray(value)
-        if taken.dtype.itemsize not in (8, 16):
-            raise TypeError(f"{name} must hold complex64, complex128 or real numbers, got dtype {taken.dtype}")
-        taken = taken.astype(taken.dtype.newbyteorder("="), copy=False)
-        if taken.size == 0:
-            raise ValueError(f"{name} must not be empty, got shape {taken.shape}")
-        all_finite(name, taken)
-        return taken
+        checked = np.asarray(value)
+        if checked.dtype.itemsize not in (8, 16):
+            raise TypeError(f"{name} must hold complex64, complex128 or real numbers, got dtype {checked.dtype}")
+        checked = checked.astype(checked.dtype.newbyteorder("="), copy=False)
+        if checked.size == 0:
+            raise ValueError(f"{name} must not be empty, got shape {checked.shape}")
+        all_finite(name, checked)
+        return checked
     real = array(name, value)
     return real.astype(np.result_type(real.dtype, np.complex64))
 
 
 def number(name: str, value: object, *, above: float = -math.inf, least: float = -math.inf) -> float:
-    """Take one finite real number greater than `above` and not less than `least`."""
+    """Return one finite real number greater than `above` and not less than `least`."""
     if isinstance(value, (bool, np.bool_, str, bytes, complex)) or np.ndim(value) != 0:  # type: ignore[arg-type]
         raise TypeError(f"{name} must be a real number, got {got(value)}")
     try:
-        taken = float(value)  # type: ignore[arg-type]
+        checked = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):
         raise TypeError(f"{name} must be a real number, got {got(value)}") from None
-    if not math.isfinite(taken):
-        raise ValueError(f"{name} must be finite, got {taken}")
-    if taken <= above:
-        raise ValueError(f"{name} must be greater than {above:g}, got {taken:g}")
-    if taken < least:
-        raise ValueError(f"{name} must be at least {least:g}, got {taken:g}")
-    return taken
+    if not math.isfinite(checked):
+        raise ValueError(f"{name} must be finite, got {checked}")
+    if checked <= above:
+        raise ValueError(f"{name} must be greater than {above:g}, got {checked:g}")
+    if checked < least:
+        raise ValueError(f"{name} must be at least {least:g}, got {checked:g}")
+    return checked
 
 
 def flag(name: str, value: object) -> bool:
@@ -114,37 +114,37 @@ def flag(name: str, value: object) -> bool:
 
 
 def probability(name: str, value: object) -> float:
-    """Take a number strictly between 0 and 1."""
-    taken = number(name, value, above=0.0)
-    if taken >= 1:
-        raise ValueError(f"{name} must be less than 1, got {taken:g}")
-    return taken
+    """Return a number strictly between 0 and 1."""
+    checked = number(name, value, above=0.0)
+    if checked >= 1:
+        raise ValueError(f"{name} must be less than 1, got {checked:g}")
+    return checked
 
 
 def count(name: str, value: object, *, least: int = 0, most: int | None = None) -> int:
-    """Take one whole number."""
+    """Return one whole number."""
     if isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name} must be a whole number, got {got(value)}")
     try:
-        taken = operator.index(value)  # type: ignore[arg-type]
+        checked = operator.index(value)  # type: ignore[arg-type]
     except TypeError:
         raise TypeError(f"{name} must be a whole number, got {got(value)}") from None
-    if taken < least:
-        raise ValueError(f"{name} must be at least {least}, got {taken}")
-    if most is not None and taken > most:
-        raise ValueError(f"{name} must be at most {most}, got {taken}")
-    return taken
+    if checked < least:
+        raise ValueError(f"{name} must be at least {least}, got {checked}")
+    if most is not None and checked > most:
+        raise ValueError(f"{name} must be at most {most}, got {checked}")
+    return checked
 
 
 def _items(value: object) -> Sequence[object]:
-    """Take several values, or one by itself, as a sequence."""
+    """Return several values, or one by itself, as a sequence."""
     if isinstance(value, np.ndarray) and value.ndim == 1:
         return list(value)
     return value if isinstance(value, (list, tuple)) else (value,)
 
 
 def shape(name: str, value: object) -> tuple[int, ...]:
-    """Take the shape of a field of one, two or three dimensions; a whole number is the length of a line."""
+    """Return the shape of a field of one, two or three dimensions; a whole number is the length of a line."""
     items = _items(value)
     if not 1 <= len(items) <= 3:
         raise ValueError(f"{name} must have 1, 2 or 3 axes, got {got(value)}")
@@ -152,14 +152,14 @@ def shape(name: str, value: object) -> tuple[int, ...]:
 
 
 def choice(name: str, value: object, options: Sequence[str]) -> str:
-    """Take one of a few words."""
+    """Return one of a few words."""
     if isinstance(value, str) and value in options:
         return value
     raise ValueError(f"{name} must be one of {', '.join(map(repr, options))}, got {got(value)}")
 
 
 def per_axis(name: str, value: Any, ndim: int, check: Callable[[str, Any], T]) -> tuple[T, ...]:
-    """Take one value for all axes, or a sequence with one for each axis."""
+    """Return one value for all axes, or a sequence with one for each axis."""
     if isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim == 1):
         if len(value) != ndim:
             raise ValueError(f"{name} must be one value or one for each of the {ndim} axes, got {len(value)} values")
@@ -168,21 +168,21 @@ def per_axis(name: str, value: Any, ndim: int, check: Callable[[str, Any], T]) -
 
 
 def axes(value: object, ndim: int) -> tuple[int, ...]:
-    """Take the spatial axes of an array of `ndim` dimensions, in the order given; None means all of them."""
+    """Return the spatial axes of an array of `ndim` dimensions, in the order given; None means all of them."""
     if value is None:
-        taken = tuple(range(ndim))
+        checked = tuple(range(ndim))
     else:
         items = _items(value)
-        taken = tuple(count("axes", item, least=-ndim, most=ndim - 1) % ndim for item in items)
-    if len(set(taken)) != len(taken):
+        checked = tuple(count("axes", item, least=-ndim, most=ndim - 1) % ndim for item in items)
+    if len(set(checked)) != len(checked):
         raise ValueError(f"axes must not repeat, got {got(value)}")
-    if not 1 <= len(taken) <= 3:
-        raise ValueError(f"axes must name 1, 2 or 3 spatial axes, got {len(taken)}")
-    return taken
+    if not 1 <= len(checked) <= 3:
+        raise ValueError(f"axes must name 1, 2 or 3 spatial axes, got {len(checked)}")
+    return checked
 
 
 def seeds(rng: object) -> np.random.SeedSequence:
-    """Take an int, `SeedSequence` or None as a fresh `SeedSequence`: spawning from it leaves the caller's unchanged."""
+    """Return an int, `SeedSequence` or None as a fresh `SeedSequence`: the caller's stays unchanged."""
     if isinstance(rng, np.random.SeedSequence):
         return np.random.SeedSequence(rng.entropy, spawn_key=rng.spawn_key, pool_size=rng.pool_size)
     if isinstance(rng, (bool, np.bool_)) or not (rng is None or isinstance(rng, (int, np.integer))):
@@ -193,5 +193,5 @@ def seeds(rng: object) -> np.random.SeedSequence:
 
 
 def generator(rng: object) -> np.random.Generator:
-    """Take an int, `Generator`, `SeedSequence` or None as a `Generator`; a passed `Generator` is the one returned."""
+    """Return an int, `Generator`, `SeedSequence` or None as a `Generator`; a passed `Generator` is the one returned."""
     return rng if isinstance(rng, np.random.Generator) else np.random.default_rng(seeds(rng))

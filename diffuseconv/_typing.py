@@ -1,4 +1,4 @@
-"""Array types that the annotations share, and one way to make a read-only copy."""
+"""Array types that the annotations share, and the one way to make arrays read-only."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ BoolArray: TypeAlias = NDArray[np.bool_]
 
 def frozen(values: Array) -> Array:
     """Return a read-only copy of an array."""
-    copy = values.copy()
-    copy.flags.writeable = False
-    return copy
+    return read_only(values.copy())
+
+
+def read_only(values: Array) -> Array:
+    """Return an array that no one else writes to, made read-only."""
+    values.flags.writeable = False
+    return values

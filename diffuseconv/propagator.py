@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property, reduce
-from typing import Any
+from functools import reduce
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from diffuseconv import _bessel, _checks
+from diffuseconv import _bessel, _checks, _composition, _mixing
 from diffuseconv import boundary as walls
-from diffuseconv._typing import FloatArray
+from diffuseconv._cached import cached_property
+from diffuseconv._mixing import SUM_ERROR
+from diffuseconv._typing import FloatArray, read_only
 
 __all__ = ["Propagator"]
 
-
-_SUM_ERROR = 1e-12  # how far from 1 a density may sum; also how uneven a "mirror-symmetric" one may be
-_DIRECT_PRODUCTS = 1e9  # densities are combined directly up to here (about a second), beyond it by transform
 _LARGEST_FOURIER_NUMBER = 1e11  # a kernel of about eight million cells along the axis
-_NEVER = 1e-30  # a spectral gap below this is rounding: the mode does not decay
 
 
-@dataclass(frozen=True, init=False, repr=False, eq=False)
 class Propagator:
     r"""A probability density over displacements: ``density[j]`` is the chance to move by ``j - shape // 2`` cells.
 
@@ -75,16 +71,21 @@ class Propagator:
     _tolerance: float = 1e-15  # where a heat kernel was cut
 
     def __init__(self, density: ArrayLike) -> None:
-        taken = _checks.field("density", density)
-        total = float(taken.sum(dtype=np.float64))
-        if taken.min() < 0:
-            where = tuple(int(i) for i in np.argwhere(taken < 0)[0])
-            raise ValueError(f"density must not be negative anywhere, got {taken[where]} at index {where}")
-        if abs(total - 1) > _SUM_ERROR:
-            raise ValueError(f"density must sum to 1 within {_SUM_ERROR:g} (see Propagator.normalized), got {total!r}")
-        own = np.add(taken, 0.0, dtype=np.float64, order="C")  # a copy without negative zeros
-        own.setflags(write=False)
-        self.__dict__.update(density=own, factors=(own,) if own.ndim == 1 else None, fourier_numbers=None)
+        values = _checks.field("density", density)
+        total = float(values.sum(dtype=np.float64))
+        if values.min() < 0:
+            where = tuple(int(i) for i in np.argwhere(values < 0)[0])
+            raise ValueError(f"density must not be negative anywhere, got {values[where]} at index {where}")
+        if abs(total - 1) > SUM_ERROR:
+            raise ValueError(f"density must sum to 1 within {SUM_ERROR:g} (see Propagator.normalized), got {total!r}")
+        own = read_only(np.add(values, 0.0, dtype=np.float64, order="C"))  # a copy without negative zeros
+        vars(self).update(density=own, factors=(own,) if own.ndim == 1 else None, fourier_numbers=None)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"a Propagator never changes: {name} cannot be set")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"a Propagator never changes: {name} cannot be deleted")
 
     @classmethod
     def softmax(cls, kernel: ArrayLike, temperature: float = 1.0) -> Propagator:
@@ -242,9 +243,7 @@ class Propagator:
     def density(self) -> FloatArray:
         """The probabilities of all displacements, read-only; the origin is at ``shape // 2``."""
         assert self.factors is not None  # a propagator without factors was given its density
-        density = reduce(np.multiply.outer, self.factors)
-        density.setflags(write=False)
-        return density
+        return read_only(reduce(np.multiply.outer, self.factors))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -259,9 +258,7 @@ class Propagator:
     @cached_property
     def mean(self) -> FloatArray:
         """The mean displacement along each axis, in cells: shape ``(ndim,)``."""
-        mean = np.array([_expect(marginal, _moves(marginal.size)) for marginal in self._marginals()])
-        mean.setflags(write=False)
-        return mean
+        return read_only(np.array([_expect(marginal, _moves(marginal.size)) for marginal in self._marginals()]))
 
     @cached_property
     def covariance(self) -> FloatArray:
@@ -273,8 +270,7 @@ class Propagator:
                 for b in range(a + 1, self.ndim):
                     pair = self.density.sum(axis=tuple(c for c in range(self.ndim) if c not in (a, b)))
                     covariance[a, b] = covariance[b, a] = centred[a] @ pair @ centred[b]
-        covariance.setflags(write=False)
-        return covariance
+        return read_only(covariance)
 
     @cached_property
     def entropy(self) -> float:
@@ -388,7 +384,7 @@ class Propagator:
         if self.factors is not None and other.factors is not None:
             return _product(
                 [
-                    _finish(_add(p, q), [p.size // 2 + q.size // 2])
+                    _composition.centred(_composition.add(p, q), [p.size // 2 + q.size // 2])
                     for p, q in zip(self.factors, other.factors, strict=True)
                 ]
             )
@@ -396,7 +392,7 @@ class Propagator:
         parts = sorted(
             (*self._parts(), *other._parts()), key=lambda part: -part.size
         )  # lines meet the largest one by one
-        return Propagator(_finish(reduce(_add, parts), origin))
+        return Propagator(_composition.centred(reduce(_composition.add, parts), origin))
 
     def power(self, n: float) -> Propagator:
         """Apply the propagator `n` times over.
@@ -444,8 +440,12 @@ class Propagator:
         if count == 1:
             return self
         if self.factors is not None:
-            return _product([_finish(_power(f, count), [count * (f.size // 2)]) for f in self.factors])
-        return Propagator(_finish(_power(self.density, count), [count * (n // 2) for n in self.shape]))
+            return _product(
+                [_composition.centred(_composition.power(f, count), [count * (f.size // 2)]) for f in self.factors]
+            )
+        return Propagator(
+            _composition.centred(_composition.power(self.density, count), [count * (n // 2) for n in self.shape])
+        )
 
     def steps_to_mix(
         self, shape: int | Sequence[int], boundary: str | Sequence[str] = "reflecting", tolerance: float = 1e-3
@@ -497,30 +497,9 @@ class Propagator:
         tolerance = _checks.number("tolerance", tolerance, above=0.0)
         if tolerance >= 1:
             raise ValueError(f"tolerance must be less than 1, got {tolerance:g}")
-        for axis, name in enumerate(names):
-            if name != "periodic" and not self._is_mirrored(axis):
-                raise ValueError(
-                    f"boundary must be 'periodic' on axis {axis}, where flipping changes the propagator, got {name!r}"
-                )
-            if name == "zero" and self._reach(axis) > 1:
-                raise ValueError(
-                    f"boundary must not be 'zero' on axis {axis}, where the propagator moves further than one cell"
-                )
-        if self.factors is None:
-            gap = _gap(self.density, cells, names)
-        else:
-            gaps = [_gap(f, (n,), (name,)) for f, n, name in zip(self.factors, cells, names, strict=True)]
-            leaving = [gap for gap, name in zip(gaps, names, strict=True) if name in ("absorbing", "zero")]
-            # 1 - gap of a product is the product over the leaving axes; without any, the slowest axis alone
-            gap = -math.expm1(sum(math.log1p(-g) for g in leaving if g < 1)) if leaving else min(gaps)
-            gap = 1.0 if any(g >= 1 for g in leaving) else gap
-        if gap == math.inf:
-            return 0
-        if gap >= 1:
-            return 1
-        if gap < _NEVER:
-            return math.inf
-        return max(1, math.ceil(math.log(tolerance) / math.log1p(-gap) * (1 - 1e-13)))
+        factors = self.density if self.factors is None else self.factors
+        _mixing.check_modes(factors, names)
+        return _mixing.steps(_mixing.spectral_gap(factors, cells, names), tolerance)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         """Return `density`, so that a propagator goes wherever a kernel does."""
@@ -552,58 +531,39 @@ class Propagator:
         return _product, (self.factors, self.fourier_numbers, self._tolerance)
 
     def _marginals(self) -> list[FloatArray]:
-        """The density of the displacement along each axis alone."""
+        """Return the density of the displacement along each axis by itself."""
         if self.factors is not None:
             return list(self.factors)
         axes = range(self.ndim)
         return [self.density.sum(axis=tuple(other for other in axes if other != axis)) for axis in axes]
 
     def _units(self, duration: float, spacing: Any) -> tuple[float, FloatArray]:
-        """The checked duration of a step and the cell widths."""
+        """Return the duration of a step and the cell widths, checked."""
         widths = _checks.per_axis(
             "spacing", spacing, self.ndim, lambda name, value: _checks.number(name, value, above=0.0)
         )
         return _checks.number("duration", duration, above=0.0), np.array(widths)
 
     def _at_origin(self) -> float:
-        """The chance to stay, multiplied in the order in which `density` is."""
+        """Return the chance to stay, multiplied in the order in which `density` is."""
         if self.factors is None:
             return float(self.density[tuple(n // 2 for n in self.shape)])
         return float(math.prod(factor[factor.size // 2] for factor in self.factors))
 
     def _parts(self) -> list[FloatArray]:
-        """Densities that compose to this one: the factors, each along its own axis, or the whole."""
+        """Return densities that compose to this one: the factors, each along its own axis, or the whole."""
         if self.factors is None:
             return [self.density]
         axes = range(self.ndim)
         return [f.reshape([-1 if a == axis else 1 for a in axes]) for axis, f in enumerate(self.factors)]
-
-    def _part(self, axis: int) -> tuple[FloatArray, int]:
-        """The smallest array that tells about an axis, and its number there."""
-        return (self.density, axis) if self.factors is None else (self.factors[axis], 0)
-
-    def _is_mirrored(self, axis: int) -> bool:
-        """Whether flipping one axis leaves the density as it is, to the error allowed for its sum."""
-        part, axis = self._part(axis)
-        if part.shape[axis] % 2 == 0:
-            part = np.pad(part, [(0, int(a == axis)) for a in range(part.ndim)])
-        return float(np.abs(part - np.flip(part, axis)).sum()) <= _SUM_ERROR
-
-    def _reach(self, axis: int) -> int:
-        """The furthest move along an axis."""
-        part, axis = self._part(axis)
-        moves = _moves(part.shape[axis])[part.any(axis=tuple(a for a in range(part.ndim) if a != axis))]
-        return int(np.abs(moves).max())
 
 
 def _product(
     factors: Sequence[FloatArray], numbers: tuple[float, ...] | None = None, tolerance: float = 1e-15
 ) -> Propagator:
     """Make a propagator of one density per axis, without checks."""
-    for factor in factors:
-        factor.setflags(write=False)
     made = object.__new__(Propagator)
-    made.__dict__.update(factors=tuple(factors), fourier_numbers=numbers, _tolerance=tolerance)
+    vars(made).update(factors=tuple(map(read_only, factors)), fourier_numbers=numbers, _tolerance=tolerance)
     return made
 
 
@@ -617,110 +577,17 @@ def _heat(numbers: tuple[float, ...], tolerance: float) -> Propagator:
     return _product([_bessel.walk(2 * r, tolerance / len(numbers)) for r in numbers], numbers, tolerance)
 
 
-def _unit(density: FloatArray) -> FloatArray:
-    """Divide by the sum."""
-    return np.asarray(density / density.sum())
-
-
 def _moves(size: int) -> FloatArray:
-    """The displacements along an axis of `size` taps."""
+    """Return the displacements along an axis of `size` taps."""
     return np.arange(size, dtype=np.float64) - size // 2
 
 
 def _expect(density: FloatArray, values: FloatArray) -> float:
-    """A mean, its products summed without rounding: symmetric densities move by exactly 0."""
+    """Compute a mean, its products summed without rounding: symmetric densities move by exactly 0."""
     return math.fsum((density * values).tolist())
 
 
 def _entropy(density: FloatArray) -> float:
-    """-sum(p log p) where p > 0."""
+    """Compute -sum(p log p) where p > 0."""
     some = density[density > 0]
     return abs(float((some * np.log(some)).sum()))
-
-
-def _add(p: FloatArray, q: FloatArray) -> FloatArray:
-    """The density of the sum of two displacements, with the origins' sum as its origin."""
-    if p.size < q.size:
-        p, q = q, p
-    if np.count_nonzero(q) * p.size > _DIRECT_PRODUCTS:
-        return _by_transform([p, q])
-    if p.ndim == 1:
-        return np.convolve(p, q)
-    out = np.zeros([n + m - 1 for n, m in zip(p.shape, q.shape, strict=True)])
-    for tap in np.argwhere(q):  # one shifted copy of the larger for each tap of the smaller
-        out[tuple(slice(t, t + n) for t, n in zip(tap.tolist(), p.shape, strict=True))] += q[tuple(tap)] * p
-    return out
-
-
-def _power(density: FloatArray, n: int) -> FloatArray:
-    """The density of the sum of `n` displacements, with `n` times the origin as its origin."""
-    sizes = [n * (length - 1) + 1 for length in density.shape]
-    taps = sizes[0] / n if density.ndim == 1 else np.count_nonzero(density)
-    if n * taps * math.prod(sizes) > (density.ndim + 1) * _DIRECT_PRODUCTS:
-        return _by_transform([density], n)
-    out = density
-    if density.ndim == 1:
-        for bit in bin(n)[3:]:  # by squaring, from the leading bit down
-            out = _add(out, out)
-            out = _add(out, density) if bit == "1" else out
-    else:
-        for _ in range(n - 1):  # fewer products than squaring: `density` has few taps
-            out = _add(out, density)
-    return out
-
-
-def _by_transform(parts: Sequence[FloatArray], n: int = 1) -> FloatArray:
-    """The same by the convolution theorem, all `parts` `n` times; what is below its rounding noise becomes 0."""
-    import scipy.fft
-
-    sizes = [
-        1 + n * sum(length - 1 for length in lengths) for lengths in zip(*(part.shape for part in parts), strict=True)
-    ]
-    fast = [scipy.fft.next_fast_len(size, real=True) for size in sizes]
-    modes = math.prod(scipy.fft.rfftn(part, fast) for part in parts) ** n
-    out = scipy.fft.irfftn(modes, fast)[tuple(map(slice, sizes))]
-    return np.where(out > 4 * n * np.finfo(float).eps * out.max(), out, 0.0)
-
-
-def _finish(density: FloatArray, origin: Sequence[int]) -> FloatArray:
-    """Pad the far side so that the origin is at ``shape // 2``, and divide by the sum."""
-    sizes = [max(n, 2 * o) for n, o in zip(density.shape, origin, strict=True)]
-    return _unit(np.pad(density, [(0, size - n) for size, n in zip(sizes, density.shape, strict=True)]))
-
-
-def _gap(density: FloatArray, shape: Sequence[int], names: Sequence[str]) -> float:
-    """1 - |λ| of the slowest mode on a box (but the constant one, unless salt can leave); inf if there is none."""
-    periods, modes = zip(*map(_modes, shape, names), strict=True)
-    folded = np.zeros(periods)
-    places = [(np.arange(n) - n // 2) % period for n, period in zip(density.shape, periods, strict=True)]
-    np.add.at(folded, np.ix_(*places), density)
-    size = np.abs(np.fft.fftn(folded)[np.ix_(*modes)])
-    if not any(name in ("absorbing", "zero") for name in names):
-        size[(0,) * size.ndim] = -1.0
-    if size.max() < 0:
-        return math.inf
-    slowest = np.argsort(size, axis=None)[-32:]  # all within rounding, in all practice
-    gap = math.inf
-    for index in zip(*np.unravel_index(slowest, size.shape), strict=True):
-        if size[index] >= 0:
-            gap = min(gap, _gap_of_mode(folded, [m[i] for m, i in zip(modes, index, strict=True)]))
-    return gap
-
-
-def _gap_of_mode(folded: FloatArray, mode: Sequence[int]) -> float:
-    """1 - |λ| of one mode without cancellation: 2 Σ p sin²((φ - arg λ) / 2)."""
-    turns: Any = 0.0
-    for axis, (number, period) in enumerate(zip(mode, folded.shape, strict=True)):
-        part = (int(number) * np.arange(period) % period) / period
-        turns = turns + part.reshape([-1 if a == axis else 1 for a in range(folded.ndim)])
-    direction = np.angle(np.sum(folded * np.exp(2j * np.pi * turns))) / (2 * np.pi)
-    return float(2 * np.sum(folded * np.sin(np.pi * (turns - direction)) ** 2))
-
-
-def _modes(size: int, name: str) -> tuple[int, NDArray[np.intp]]:
-    """The period of a field continued beyond its walls, and which Fourier modes of that period fit the walls."""
-    if name == "periodic":
-        return size, np.arange(size)
-    if name == "reflecting":
-        return 2 * size, np.arange(size)
-    return 2 * (size + (name == "zero")), np.arange(1, size + 1)

@@ -138,7 +138,7 @@ def test_uniform_is_centred_and_never_an_end():
 @given(chances=strategies.densities(strategies.shapes(1, most=40)))
 def test_table_and_residual_have_the_exact_chances(chances):
     """Add up by whole fractions what table and alias table give each tap."""
-    taps = _taps.take(chances, 1)
+    taps = _taps.taps_of(chances, 1)
     offset = taps.index[0].astype(np.int32)
     table = _taps.table(taps.chance, offset)
     held = np.bincount(table.entry[table.entry != loops.RESIDUAL], minlength=chances.size) / loops.TABLE

@@ -1,7 +1,6 @@
 """Propagator against plain loops, exponentials of matrices, and constants worked out to 50 digits."""
 
 import copy
-import dataclasses
 import itertools
 import math
 import pickle
@@ -15,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import diffuseconv as dc
-from diffuseconv import propagator
+from diffuseconv import _composition
 from diffuseconv.propagator import Propagator
 
 EDGE = np.array([[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]])
@@ -86,9 +85,9 @@ def test_a_sum_within_rounding_is_taken():
 
 @pytest.mark.parametrize("p", [Propagator([0.25, 0.75]), Propagator.softmax(EDGE), Propagator.heat(1, 2, ndim=3)])
 def test_it_never_changes(p):
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError, match="never changes"):
         p.density = np.ones(1)
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError, match="never changes"):
         p.anything = 1
     for array in (p.density, p.mean, p.covariance, *(p.factors or ())):
         with pytest.raises(ValueError, match="read-only"):
@@ -448,7 +447,7 @@ def test_transform_agrees_with_sums(data, ndim, n):
     q = Propagator(data.draw(strategies.densities(strategies.shapes(ndim, most=6))))
     direct = p.power(n), p.compose(q)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(propagator, "_DIRECT_PRODUCTS", 0)
+        patch.setattr(_composition, "DIRECT_PRODUCTS", 0)
         transformed = p.power(n), p.compose(q)
     for ours, theirs in zip(transformed, direct, strict=True):
         assert ours.shape == theirs.shape

@@ -13,7 +13,7 @@ import diffuseconv
 PACKAGE = Path(diffuseconv.__file__).parent
 # A module may import from its own layer's list of lower layers only (and from within its own room).
 LAYERS = [
-    {"_bessel", "_checks", "_colours", "_dispatch", "_files", "_threads", "_typing", "_units", "_jit", "boundary"},
+    {"boundary"} | {path.stem for path in PACKAGE.glob("_[a-z]*")},  # every private module
     {"kernels"},
     {"propagator"},
     {"convolution", "diffusion", "measurement", "interpretation", "testing", "images", "movie", "runs"},

@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from diffuseconv import _threads
+from diffuseconv._cached import cached_property
 from diffuseconv._jit import diffusion as _loops
 from diffuseconv._typing import Array
 

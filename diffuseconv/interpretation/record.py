@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from diffuseconv import _checks
-from diffuseconv._typing import FloatArray
+from diffuseconv._typing import FloatArray, read_only
 from diffuseconv.interpretation.equations import equation_of
 from diffuseconv.interpretation.factors import is_separable, smoother_of
 from diffuseconv.interpretation.kinds import kind_of
@@ -170,8 +170,7 @@ def interpret(kernel: ArrayLike | Propagator) -> Interpretation:
     """
     given = kernel.density if isinstance(kernel, Propagator) else _checks.field("kernel", kernel)
     eps = float(np.finfo(given.dtype).eps)
-    taken = np.array(given, dtype=np.float64)
-    taken.setflags(write=False)
+    taken = read_only(np.array(given, dtype=np.float64))
     largest = float(np.abs(taken).max())
     if largest > np.finfo(np.float64).max / taken.size:
         raise ValueError(f"kernel must have weights whose sum is a finite number, got {largest:g} among them")

@@ -33,13 +33,13 @@ class Taps:
         return self.chance / tail, np.append(tail[1:], 0.0) / tail
 
 
-def take(kernel: ArrayLike | Propagator, ndim: int, name: str = "kernel") -> Taps:
-    """Take a propagator or any signed array of weights as taps."""
+def taps_of(kernel: ArrayLike | Propagator, ndim: int, name: str = "kernel") -> Taps:
+    """Return the taps of a propagator or of any signed array of weights."""
     return _taps(_weights(kernel, ndim, name), isinstance(kernel, Propagator))
 
 
 def _weights(kernel: ArrayLike | Propagator, ndim: int, name: str) -> NDArray[np.float64]:
-    """Check a kernel, and give its weights."""
+    """Return the weights of a kernel, checked."""
     given = kernel.density if isinstance(kernel, Propagator) else _checks.array(name, kernel)
     if given.ndim != ndim:
         raise ValueError(f"{name} must have {ndim} dimensions, one for each spatial axis, got {given.ndim}")
@@ -47,7 +47,7 @@ def _weights(kernel: ArrayLike | Propagator, ndim: int, name: str) -> NDArray[np
 
 
 def _taps(weights: NDArray[np.float64], is_density: bool) -> Taps:
-    """Sort out the weights that are not zero."""
+    """Select the weights that are not zero, and sort them."""
     index = np.nonzero(weights)
     if index[0].size == 0:  # every draw weighs nothing
         return Taps(weights.shape, tuple(np.zeros(1, np.int64) for _ in index), np.ones(1), np.zeros(1, bool), 0.0)
@@ -76,7 +76,7 @@ class Table:
 
 
 def table(chance: NDArray[np.float64], offset: Array) -> Table:
-    """Tabulate moves so that entries and residual together have exactly the given chances."""
+    """Tabulate moves so that entries and residual have, in sum, exactly the given chances."""
     scaled = chance * _loops.TABLE
     whole = np.floor(scaled)
     entry = np.full(_loops.TABLE, _loops.RESIDUAL, offset.dtype)
@@ -94,7 +94,7 @@ def table(chance: NDArray[np.float64], offset: Array) -> Table:
 
 @dataclass(frozen=True)
 class Plan:
-    """All about a measurement that the field's values do not matter for."""
+    """What a measurement needs besides the values of the field."""
 
     taps: Taps
     table: Table
@@ -107,7 +107,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Scene:
+class Prepared:
     """A field made ready for drawing: its values continued beyond the walls, and the plan of what to read."""
 
     plan: Plan
@@ -122,7 +122,7 @@ class Scene:
         return math.prod(self.plan.shape)
 
     def finish(self, values: NDArray[np.float64]) -> Array:
-        """Bring (channels, pixels) back to the shape and dtype of the field."""
+        """Reshape (channels, pixels) to the shape and dtype of the field."""
         shaped = values.reshape(self.result).astype(self.dtype, copy=False)
         return np.moveaxis(shaped, range(-len(self.axes), 0), self.axes) if self.axes else shaped
 
@@ -139,8 +139,8 @@ def offsets(index: Sequence[Array], wide: Sequence[int], copies: Array | int = 0
     return np.asarray(flat, np.int32 if 2 * math.prod(wide) < 2**31 else np.int64)
 
 
-def stage(field: ArrayLike, kernel: ArrayLike | Propagator, walls: str | Sequence[str], axes: object) -> Scene:
-    """Check the arguments that every measurement shares, and make the field ready for drawing."""
+def prepare(field: ArrayLike, kernel: ArrayLike | Propagator, walls: str | Sequence[str], axes: object) -> Prepared:
+    """Check the arguments that every measurement shares, and prepare the field for drawing."""
     values = _checks.array("field", field, finite=False)
     spatial = _checks.axes(axes, values.ndim)
     ndim = len(spatial)
@@ -158,11 +158,11 @@ def stage(field: ArrayLike, kernel: ArrayLike | Propagator, walls: str | Sequenc
     flat = np.ascontiguousarray(planes).reshape(channels, -1)
     _loops.extend(flat, plan.index, plan.sign, plan.shape, plan.wide, plan.lead, source)
     with np.errstate(over="ignore", invalid="ignore"):
-        if not math.isfinite(source[:, :cells].sum()):  # looked at here, while it lies in the cache
+        if not math.isfinite(source[:, :cells].sum()):  # checked here, while it lies in the cache
             _checks.all_finite("field", values)
     if signed:
         np.negative(source[:, :cells], out=source[:, cells:])
-    return Scene(plan, source, planes.shape, spatial, values.dtype)
+    return Prepared(plan, source, planes.shape, spatial, values.dtype)
 
 
 def _plan(data: bytes, size: tuple[int, ...], is_density: bool, shape: tuple[int, ...], names: tuple[str, ...]) -> Plan:
@@ -183,4 +183,4 @@ def _plan(data: bytes, size: tuple[int, ...], is_density: bool, shape: tuple[int
 
 
 _LARGEST_KEPT = 4096  # weights of a kernel whose plan is kept
-_cached_plan = lru_cache(maxsize=16)(_plan)  # planning takes as long as one draw for each of 256 x 256 pixels
+_cached_plan = lru_cache(maxsize=16)(_plan)  # planning costs as much as one draw for each of 256 x 256 pixels

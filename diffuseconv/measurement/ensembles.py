@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from diffuseconv import _checks
 from diffuseconv.measurement import _streams
-from diffuseconv.measurement._taps import stage
+from diffuseconv.measurement._taps import prepare
 from diffuseconv.measurement.sampling import MOST_DRAWS, average
 from diffuseconv.propagator import Propagator
 
@@ -75,14 +75,14 @@ def ensemble(
     (True, True)
     """
     draws = _checks.count("draws", draws, least=1, most=MOST_DRAWS)
-    scene = stage(field, kernel, boundary, axes)
+    prepared = prepare(field, kernel, boundary, axes)
     number = itertools.count(1) if members is None else range(1, _checks.count("members", members) + 1)
     chance = _checks.generator(rng)
 
     def along() -> Iterator[Member]:
         mean, squares = np.zeros(np.shape(field)), np.zeros(np.shape(field))
         for count in number:
-            measurement = average(scene, draws, _streams.key(chance))
+            measurement = average(prepared, draws, _streams.key(chance))
             step = measurement - mean
             mean = mean + step / count
             squares += step * (measurement - mean)

@@ -12,7 +12,7 @@ from diffuseconv import _checks
 from diffuseconv._dispatch import for_arrays_of_any_kind
 from diffuseconv._jit import measurement as _loops
 from diffuseconv.measurement import _streams
-from diffuseconv.measurement._taps import Scene, stage
+from diffuseconv.measurement._taps import Prepared, prepare
 from diffuseconv.propagator import Propagator
 
 __all__ = ["average", "measure", "sums"]
@@ -93,30 +93,32 @@ def measure(
     True
     """
     draws = _checks.count("draws", draws, least=1, most=MOST_DRAWS)
-    scene = stage(field, kernel, boundary, axes)
-    return average(scene, draws, _streams.key(rng))
+    prepared = prepare(field, kernel, boundary, axes)
+    return average(prepared, draws, _streams.key(rng))
 
 
-def average(scene: Scene, draws: int, key: NDArray[np.uint64]) -> NDArray[Any]:
+def average(prepared: Prepared, draws: int, key: NDArray[np.uint64]) -> NDArray[Any]:
     """Average `draws` drawn values for every pixel, in the shape of the field."""
-    total = sums(scene, draws, key)
-    if scene.plan.taps.norm != 1:
-        total *= scene.plan.taps.norm
+    total = sums(prepared, draws, key)
+    if prepared.plan.taps.norm != 1:
+        total *= prepared.plan.taps.norm
     if draws > 1:
         total /= draws
-    return scene.finish(total)
+    return prepared.finish(total)
 
 
-def sums(scene: Scene, draws: int, key: NDArray[np.uint64]) -> NDArray[np.float64]:
-    """Sum `draws` drawn values for every channel and pixel, by whichever way is quicker; the choice is fixed."""
-    plan = scene.plan
-    totals = np.zeros((scene.source.shape[0], scene.pixels))
-    fixed = scene.source, plan.shape, plan.wide
+def sums(prepared: Prepared, draws: int, key: NDArray[np.uint64]) -> NDArray[np.float64]:
+    """Sum `draws` drawn values for every channel and pixel, by the quicker of two methods; the choice is fixed."""
+    plan = prepared.plan
+    totals = np.zeros((prepared.source.shape[0], prepared.pixels))
+    fixed = prepared.source, plan.shape, plan.wide
     if draws <= FEW * plan.offset.size:
         tables = plan.table.entry, plan.table.cut, plan.table.own, plan.table.other
-        _streams.run(lambda *part: _loops.sum_few(*fixed, *tables, draws, key, totals, *part), scene.pixels, 2 * draws)
+        _streams.run(
+            lambda *part: _loops.sum_few(*fixed, *tables, draws, key, totals, *part), prepared.pixels, 2 * draws
+        )
     else:
         chain = *plan.taps.chain(), plan.offset
         cost = 50 * plan.offset.size
-        _streams.run(lambda *part: _loops.sum_many(*fixed, *chain, draws, key, totals, *part), scene.pixels, cost)
+        _streams.run(lambda *part: _loops.sum_many(*fixed, *chain, draws, key, totals, *part), prepared.pixels, cost)
     return totals

@@ -12,14 +12,14 @@ from diffuseconv import boundary as walls
 from diffuseconv._dispatch import for_arrays_of_any_kind
 from diffuseconv._jit import measurement as _loops
 from diffuseconv.measurement import _streams
-from diffuseconv.measurement._taps import Taps, offsets, table, take, three
+from diffuseconv.measurement._taps import Taps, offsets, table, taps_of, three
 from diffuseconv.propagator import Propagator
 
 __all__ = ["random_walk", "scatter"]
 
 MOST_GRAINS = 2**62
 FEW = 24  # grains of one cell that jump one by one, per tap
-_THREADS = 8  # each keeps a tank of its own
+_THREADS = 8  # each adds to an array of its own
 
 
 @for_arrays_of_any_kind()
@@ -126,28 +126,28 @@ def random_walk(
 
 
 def _grains(counts: ArrayLike) -> NDArray[np.int64]:
-    """Take whole, not negative numbers whose sum leaves room in 64 bits."""
+    """Return whole, not negative numbers whose sum fits into 63 bits, checked."""
     if isinstance(counts, np.ma.MaskedArray):
         raise TypeError("counts must be a plain array, got a masked array")
     try:
-        taken = np.asarray(counts)
+        cells = np.asarray(counts)
     except ValueError:
         raise ValueError(f"counts must be a rectangular array of numbers, got {_checks.got(counts)}") from None
-    if taken.dtype.kind not in "iub":
-        raise TypeError(f"counts must hold whole numbers, got dtype {taken.dtype}")
-    if not 1 <= taken.ndim <= 3 or taken.size == 0:
-        raise ValueError(f"counts must have 1, 2 or 3 dimensions and not be empty, got shape {taken.shape}")
-    if taken.dtype.kind == "i" and taken.min() < 0:
-        raise ValueError(f"counts must not be negative, got {taken.min()}")
-    grains = np.ascontiguousarray(taken, dtype=np.int64)
+    if cells.dtype.kind not in "iub":
+        raise TypeError(f"counts must hold whole numbers, got dtype {cells.dtype}")
+    if not 1 <= cells.ndim <= 3 or cells.size == 0:
+        raise ValueError(f"counts must have 1, 2 or 3 dimensions and not be empty, got shape {cells.shape}")
+    if cells.dtype.kind == "i" and cells.min() < 0:
+        raise ValueError(f"counts must not be negative, got {cells.min()}")
+    grains = np.ascontiguousarray(cells, dtype=np.int64)
     halves = grains >> 32, grains & 0xFFFFFFFF  # neither of their sums can overflow
-    if taken.max() > MOST_GRAINS or int(halves[0].sum()) * 2**32 + int(halves[1].sum()) > MOST_GRAINS:
-        raise ValueError(f"counts must sum to at most 2**62, got a sum of {taken.sum(dtype=np.float64):.3g}")
+    if cells.max() > MOST_GRAINS or int(halves[0].sum()) * 2**32 + int(halves[1].sum()) > MOST_GRAINS:
+        raise ValueError(f"counts must sum to at most 2**62, got a sum of {cells.sum(dtype=np.float64):.3g}")
     return grains
 
 
 def _names(boundary: str | Sequence[str], ndim: int) -> tuple[str, ...]:
-    """Take boundaries that a grain can meet."""
+    """Return one boundary per axis, each with a meaning for grains."""
     names = walls.per_axis(boundary, ndim)
     if "absorbing" in names:
         raise ValueError(
@@ -157,15 +157,15 @@ def _names(boundary: str | Sequence[str], ndim: int) -> tuple[str, ...]:
 
 
 def _moves(propagator: ArrayLike | Propagator, ndim: int) -> list[Taps]:
-    """Take the moves that follow one another: all axes at once, or axis by axis where a propagator has factors."""
+    """Return the moves that follow one another: all axes at once, or axis by axis where a propagator has factors."""
     if isinstance(propagator, Propagator):
         if propagator.ndim != ndim:
             raise ValueError(f"propagator must have {ndim} dimensions, as counts have, got {propagator.ndim}")
         if propagator.factors is None:
-            return [take(propagator, ndim)]
+            return [taps_of(propagator, ndim)]
         lines = np.eye(ndim, dtype=np.int64)
         return [
-            take(f.reshape(1 + (f.size - 1) * line), ndim) for f, line in zip(propagator.factors, lines, strict=True)
+            taps_of(f.reshape(1 + (f.size - 1) * line), ndim) for f, line in zip(propagator.factors, lines, strict=True)
         ]
     weights = _checks.array("propagator", propagator)
     total = float(weights.sum(dtype=np.float64))
@@ -174,39 +174,39 @@ def _moves(propagator: ArrayLike | Propagator, ndim: int) -> list[Taps]:
             "propagator must not be negative and must sum to 1, "
             f"got a minimum of {weights.min():g} and a sum of {total!r}"
         )
-    return [take(weights, ndim, "propagator")]
+    return [taps_of(weights, ndim, "propagator")]
 
 
 def _jump(
     grains: NDArray[np.int64], moves: Sequence[Taps], names: Sequence[str], chance: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Let all grains make their moves, one after another."""
+    """Apply all moves to all grains, one after another."""
     for taps in moves:
         grains = _move(grains, taps, names, _streams.key(chance))
     return grains
 
 
 def _move(grains: NDArray[np.int64], taps: Taps, names: Sequence[str], key: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Scatter into a tank extended by the reach of the taps, then bring the grains beyond its walls back."""
+    """Scatter into an array extended by the reach of the taps, then fold the grains beyond its walls back."""
     wide = [n + k - 1 for n, k in zip(grains.shape, taps.shape, strict=True)]
     offset = offsets(taps.index, wide)
     few = table(taps.chance, offset)
     fixed = grains.reshape(-1), three(grains.shape), three(wide)
     law = few.entry, few.cut, few.own, few.other, *taps.chain(), offset, FEW * offset.size, key
     parts = _threads.slices(_streams.blocks(grains.size), min(_threads.count(), _THREADS))
-    tanks = np.zeros((len(parts), *wide), np.int64)
+    targets = np.zeros((len(parts), *wide), np.int64)
     _threads.run(
-        lambda tank, first, last: _loops.move_grains(*fixed, *law, tank.reshape(-1), first, last),
-        [(tank, *part) for tank, part in zip(tanks, parts, strict=True)],
+        lambda target, first, last: _loops.move_grains(*fixed, *law, target.reshape(-1), first, last),
+        [(target, *part) for target, part in zip(targets, parts, strict=True)],
     )
-    landed = tanks[0] if len(parts) == 1 else tanks.sum(axis=0)
+    landed = targets[0] if len(parts) == 1 else targets.sum(axis=0)
     for axis, (size, reach, name) in enumerate(zip(grains.shape, taps.shape, names, strict=True)):
-        landed = _bring_back(landed, axis, size, reach // 2, name)
+        landed = _fold_back(landed, axis, size, reach // 2, name)
     return np.ascontiguousarray(landed)
 
 
-def _bring_back(wide: NDArray[np.int64], axis: int, size: int, before: int, name: str) -> NDArray[np.int64]:
-    """Fold one axis of the extended tank back into its `size` cells, adding up what meets there."""
+def _fold_back(wide: NDArray[np.int64], axis: int, size: int, before: int, name: str) -> NDArray[np.int64]:
+    """Fold one axis of the extended array back into its `size` cells, adding up what meets there."""
     source, kept = walls.fold(np.arange(-before, wide.shape[axis] - before), size, name)
     rows = np.moveaxis(wide, axis, 0)
     folded = np.zeros((size, *rows.shape[1:]), np.int64)

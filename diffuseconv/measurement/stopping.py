@@ -12,13 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from diffuseconv import _checks
 from diffuseconv.measurement import _streams
-from diffuseconv.measurement._taps import stage
+from diffuseconv.measurement._taps import prepare
 from diffuseconv.measurement.sampling import FEW, MOST_DRAWS, sums
 from diffuseconv.propagator import Propagator
 
 __all__ = ["Measured", "measure_until"]
 
-FIRST_LOOK = 16
+FIRST_CHECK = 16
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ def measure_until(
     .. math:: h_i = \sqrt{\frac{2 V_i \ell}{n}} + \frac{7 b \ell}{3 (n - 1)}, \qquad
               \ell = \ln \frac{4 N J}{1 - c}
 
-    of its expectation by the empirical Bernstein inequality [1]_, for all N pixels and all J looks (at n = 16, 32, 64
+    of its expectation by the empirical Bernstein inequality [1]_, for all N pixels and all J checks (at n = 16, 32, 64
     and so on) together but for the probability 1 - c; b is the range of all values that can be drawn. Since the bound
-    holds at every look it may be looked at until it is small enough [2]_.
+    holds at every check, one may stop at the first that is small enough [2]_.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def measure_until(
     confidence : float
         c, between 0 and 1.
     max_draws : int
-        Where to give up, 2 to 10**18. Cost grows with the looks, of which there are about 36 up to 10**12 draws.
+        Where to give up, 2 to 10**18. Cost grows with the checks, of which there are about 36 up to 10**12 draws.
 
     Returns
     -------
@@ -93,44 +93,44 @@ def measure_until(
     tolerance = _checks.number("tolerance", tolerance, above=0.0)
     confidence = _checks.probability("confidence", confidence)
     max_draws = _checks.count("max_draws", max_draws, least=2, most=MOST_DRAWS)
-    scene = stage(field, kernel, boundary, axes)
+    prepared = prepare(field, kernel, boundary, axes)
     chance = _checks.generator(rng)
 
-    values = scene.source * scene.plan.taps.norm
+    values = prepared.source * prepared.plan.taps.norm
     low, high = float(values.min()), float(values.max())
     span, middle = high - low, low / 2 + high / 2
     values -= middle
     values /= span or 1.0
-    both = replace(scene, source=np.concatenate([values, values**2]))  # one draw adds to the sum and to its square
-    totals = np.zeros((len(both.source), scene.pixels))
+    both = replace(prepared, source=np.concatenate([values, values**2]))  # one draw adds to the sum and to its square
+    totals = np.zeros((len(both.source), prepared.pixels))
     channels = len(values)
 
-    looks = list(_looks(max_draws))
-    level = math.log(4 * channels * scene.pixels * len(looks) / (1 - confidence))
-    rounding = 2.0**-53 * (FEW * scene.plan.offset.size + len(looks) + 8)  # of sums of terms between -1/2 and 1/2
+    checks = list(_checkpoints(max_draws))
+    level = math.log(4 * channels * prepared.pixels * len(checks) / (1 - confidence))
+    rounding = 2.0**-53 * (FEW * prepared.plan.offset.size + len(checks) + 8)  # of sums of terms between -1/2 and 1/2
     drawn = 0
-    for look in looks:
-        totals += sums(both, look - drawn, _streams.key(chance))
-        drawn = look
+    for check in checks:
+        totals += sums(both, check - drawn, _streams.key(chance))
+        drawn = check
         average, squares = totals[:channels] / drawn, totals[channels:] / drawn
         variance = np.maximum(squares - average**2, 0.0) * (drawn / (drawn - 1)) + rounding
         half = np.sqrt(2 * variance * level / drawn) + 7 * level / (3 * (drawn - 1))
         exact = middle + span * average
-        mean = scene.finish(exact)
+        mean = prepared.finish(exact)
         half = span * (np.minimum(half, 1.0) + rounding) + 2.0**-52 * abs(middle)
-        half += np.abs(exact.astype(scene.dtype) - exact)
+        half += np.abs(exact.astype(prepared.dtype) - exact)
         if half.max() <= tolerance:
-            return Measured(mean, replace(scene, dtype=np.float64).finish(half), drawn, confidence)
+            return Measured(mean, replace(prepared, dtype=np.float64).finish(half), drawn, confidence)
     raise RuntimeError(
         f"max_draws must suffice for the tolerance of {tolerance:g}, "
         f"got a half-width of {half.max():.3g} after {drawn} draws"
     )
 
 
-def _looks(most: int) -> Iterator[int]:
-    """When to look: at doubling numbers of draws, and at the last."""
-    look = FIRST_LOOK
-    while look < most:
-        yield look
-        look *= 2
+def _checkpoints(most: int) -> Iterator[int]:
+    """Yield the numbers of draws at which to check: doubling ones, and the last."""
+    check = FIRST_CHECK
+    while check < most:
+        yield check
+        check *= 2
     yield most

@@ -13,7 +13,7 @@ from diffuseconv import _checks
 from diffuseconv._dispatch import for_arrays_of_any_kind
 from diffuseconv._jit import measurement as _loops
 from diffuseconv.measurement import _streams
-from diffuseconv.measurement._taps import Scene, stage
+from diffuseconv.measurement._taps import Prepared, prepare
 from diffuseconv.propagator import Propagator
 
 __all__ = ["draws_needed", "measurement_variance", "reach", "single"]
@@ -62,8 +62,8 @@ def measurement_variance(
     array([0., 3., 4., 3.])
     """
     draws = _checks.count("draws", draws, least=1)
-    scene = stage(field, kernel, boundary, axes)
-    return scene.finish(single(scene) / draws)
+    prepared = prepare(field, kernel, boundary, axes)
+    return prepared.finish(single(prepared) / draws)
 
 
 def draws_needed(
@@ -114,28 +114,28 @@ def draws_needed(
     """
     tolerance = _checks.number("tolerance", tolerance, above=0.0)
     confidence = _checks.probability("confidence", confidence)
-    scene = stage(field, kernel, boundary, axes)
-    span = reach(scene)
+    prepared = prepare(field, kernel, boundary, axes)
+    span = reach(prepared)
     if span <= tolerance:
         return 1
     if span / tolerance > MOST_PRECISE:
         raise ValueError(f"tolerance must be at least {span / MOST_PRECISE:.3g} for this field, got {tolerance:g}")
-    level = math.log(2 * scene.pixels * len(scene.source) / (1 - confidence))
+    level = math.log(2 * prepared.pixels * len(prepared.source) / (1 - confidence))
     relative = span / tolerance
-    bernstein = 2 * float(single(scene).max()) / tolerance / tolerance + 2 * relative / 3
+    bernstein = 2 * float(single(prepared).max()) / tolerance / tolerance + 2 * relative / 3
     return max(1, math.ceil(level * min(bernstein, relative**2 / 2)))
 
 
-def single(scene: Scene) -> NDArray[np.float64]:
+def single(prepared: Prepared) -> NDArray[np.float64]:
     """Variance of one draw, for each channel and pixel."""
-    variances = np.zeros((len(scene.source), scene.pixels))
-    plan = scene.plan
-    law = scene.source, plan.shape, plan.wide, plan.taps.chance, plan.offset, variances
-    _streams.run(lambda first, last: _loops.spread(*law, first, last), scene.pixels, plan.offset.size)
+    variances = np.zeros((len(prepared.source), prepared.pixels))
+    plan = prepared.plan
+    law = prepared.source, plan.shape, plan.wide, plan.taps.chance, plan.offset, variances
+    _streams.run(lambda first, last: _loops.spread(*law, first, last), prepared.pixels, plan.offset.size)
     variances *= plan.taps.norm**2
     return variances
 
 
-def reach(scene: Scene) -> float:
+def reach(prepared: Prepared) -> float:
     """The range of all values that can be drawn."""
-    return scene.plan.taps.norm * float(np.ptp(scene.source))
+    return prepared.plan.taps.norm * float(np.ptp(prepared.source))

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from diffuseconv import _checks, boundary
+from diffuseconv._cached import cached_property
 from diffuseconv._typing import Array
 
 _EDGE = {"reflecting": -1.0, "periodic": 0.0, "absorbing": 1.0, "zero": 0.0}  # the ghost cell, seen from the edge cell

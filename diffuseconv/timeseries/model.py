@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from diffuseconv import _checks
+from diffuseconv._cached import cached_property
 from diffuseconv._typing import FloatArray
 from diffuseconv.timeseries import _series
 from diffuseconv.timeseries._state import (

@@ -1,0 +1,67 @@
+"""Densities of sums of displacements: added directly as far as that takes a second, beyond it by transform."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from diffuseconv._typing import FloatArray
+
+DIRECT_PRODUCTS = 1e9  # densities are combined directly up to here (about a second), beyond it by transform
+
+
+def add(p: FloatArray, q: FloatArray) -> FloatArray:
+    """Return the density of the sum of two displacements, with the origins' sum as its origin."""
+    if p.size < q.size:
+        p, q = q, p
+    if np.count_nonzero(q) * p.size > DIRECT_PRODUCTS:
+        return _by_transform([p, q])
+    if p.ndim == 1:
+        return np.convolve(p, q)
+    out = np.zeros([n + m - 1 for n, m in zip(p.shape, q.shape, strict=True)])
+    for tap in np.argwhere(q):  # one shifted copy of the larger for each tap of the smaller
+        out[tuple(slice(t, t + n) for t, n in zip(tap.tolist(), p.shape, strict=True))] += q[tuple(tap)] * p
+    return out
+
+
+def power(density: FloatArray, n: int) -> FloatArray:
+    """Return the density of the sum of `n` displacements, with `n` times the origin as its origin."""
+    sizes = [n * (length - 1) + 1 for length in density.shape]
+    taps = sizes[0] / n if density.ndim == 1 else np.count_nonzero(density)
+    if n * taps * math.prod(sizes) > (density.ndim + 1) * DIRECT_PRODUCTS:
+        return _by_transform([density], n)
+    out = density
+    if density.ndim == 1:
+        for bit in bin(n)[3:]:  # by squaring, from the leading bit down
+            out = add(out, out)
+            out = add(out, density) if bit == "1" else out
+    else:
+        for _ in range(n - 1):  # fewer products than squaring: `density` has few taps
+            out = add(out, density)
+    return out
+
+
+def _by_transform(parts: Sequence[FloatArray], n: int = 1) -> FloatArray:
+    """Return the same by the convolution theorem, all `parts` `n` times; what is below its rounding noise becomes 0."""
+    import scipy.fft
+
+    sizes = [
+        1 + n * sum(length - 1 for length in lengths) for lengths in zip(*(part.shape for part in parts), strict=True)
+    ]
+    fast = [scipy.fft.next_fast_len(size, real=True) for size in sizes]
+    modes = math.prod(scipy.fft.rfftn(part, fast) for part in parts) ** n
+    out = scipy.fft.irfftn(modes, fast)[tuple(map(slice, sizes))]
+    return np.where(out > 4 * n * np.finfo(float).eps * out.max(), out, 0.0)
+
+
+def centred(density: FloatArray, origin: Sequence[int]) -> FloatArray:
+    """Pad the far side so that the origin is at ``shape // 2``, and divide by the sum."""
+    sizes = [max(n, 2 * o) for n, o in zip(density.shape, origin, strict=True)]
+    return _unit(np.pad(density, [(0, size - n) for size, n in zip(sizes, density.shape, strict=True)]))
+
+
+def _unit(density: FloatArray) -> FloatArray:
+    """Divide a density by its sum."""
+    return np.asarray(density / density.sum())
