@@ -49,12 +49,12 @@ def _outer(factors: Sequence[Kernel]) -> Kernel:
 
 
 def _ndim(ndim: int) -> int:
-    """Take a number of dimensions."""
+    """Check a number of dimensions."""
     return _checks.count("ndim", ndim, least=1, most=3)
 
 
 def _per_axis(name: str, value: object, ndim: int, check: Callable[[str, object], float]) -> tuple[float, ...]:
-    """Take one number for all axes or one for each, once `ndim` is known to be good."""
+    """Check one number for all axes or one for each, once `ndim` is known to be good."""
     return _checks.per_axis(name, value, _ndim(ndim), check)
 
 
@@ -165,7 +165,7 @@ def gaussian(sigma: float | Sequence[float] = 1.0, ndim: int = 2, *, truncate: f
     Parameters
     ----------
     sigma : float or sequence of float, default 1.0
-        Standard deviation in cells, for every axis or for each; 0 leaves that axis alone.
+        Standard deviation in cells, for every axis or for each; 0 leaves that axis unchanged.
     ndim : int, default 2
         Number of axes, 1 to 3.
     truncate : float, default 8.0
@@ -197,7 +197,7 @@ def gaussian(sigma: float | Sequence[float] = 1.0, ndim: int = 2, *, truncate: f
 
 
 def lattice_gaussian(sigma: float | Sequence[float] = 1.0, ndim: int = 2, *, tolerance: float = 1e-15) -> Kernel:
-    r"""Build the Gaussian of the lattice: the exact heat kernel of cells that trade with their neighbours.
+    r"""Build the Gaussian of the lattice: the exact heat kernel of cells that exchange with their neighbours.
 
     .. math:: k[d] = e^{-t} I_d(t), \quad t = \sigma^2
 
@@ -208,7 +208,7 @@ def lattice_gaussian(sigma: float | Sequence[float] = 1.0, ndim: int = 2, *, tol
     Parameters
     ----------
     sigma : float or sequence of float, default 1.0
-        Standard deviation in cells, for every axis or for each; 0 leaves that axis alone.
+        Standard deviation in cells, for every axis or for each; 0 leaves that axis unchanged.
     ndim : int, default 2
         Number of axes, 1 to 3.
     tolerance : float, default 1e-15
@@ -355,7 +355,7 @@ def laplacian(points: int = 5) -> Kernel:
     Parameters
     ----------
     points : {3, 5, 7, 9}, default 5
-        Cells that take part.
+        Cells with a weight.
 
     Returns
     -------
@@ -394,7 +394,7 @@ def _sum_over_axes(along: Kernel, across: Kernel, ndim: int) -> Kernel:
 
 
 def laplacian_of_gaussian(sigma: float = 1.0, ndim: int = 2, *, truncate: float = 8.0) -> Kernel:
-    r"""Build the Laplacian of a Gaussian (the "Mexican hat", turned over): the Laplacian of a blurred picture.
+    r"""Build the Laplacian of a Gaussian (the negative of the "Mexican hat"): the Laplacian of a blurred picture.
 
     .. math:: \nabla^2 g = \sum_a \frac{2 (d_a^2 - m_2)}{m_4 - m_2^2}\, g(d)
 
@@ -474,7 +474,7 @@ def sharpen(amount: float = 1.0) -> Kernel:
     Parameters
     ----------
     amount : float, default 1.0
-        How much of the Laplacian to take away, at least 0.
+        How much of the Laplacian to subtract, at least 0.
 
     Returns
     -------
@@ -501,7 +501,7 @@ def sharpen(amount: float = 1.0) -> Kernel:
 
 
 def unsharp_mask(sigma: float = 1.0, amount: float = 1.0, *, truncate: float = 8.0) -> Kernel:
-    r"""Build the unsharp mask: add what a Gaussian blur takes away.
+    r"""Build the unsharp mask: add what a Gaussian blur removes.
 
     .. math:: k = \delta + a\,(\delta - g_\sigma)
 
@@ -542,7 +542,7 @@ def unsharp_mask(sigma: float = 1.0, amount: float = 1.0, *, truncate: float = 8
 
 
 def emboss(angle: float = 135.0) -> Kernel:
-    r"""Build the relief: identity plus the slope away from a lamp, as if brightness were height.
+    r"""Build the emboss kernel: identity plus the slope away from a lamp, as if brightness were height.
 
     ``2 1 0 / 1 1 -1 / 0 -1 -2`` for a lamp at the upper left (135 degrees). At any angle
 
@@ -587,7 +587,7 @@ def sobel(axis: int = -1, ndim: int = 2) -> Kernel:
     Parameters
     ----------
     axis : int, default -1
-        Along which the slope is taken.
+        Along which the slope is computed.
     ndim : int, default 2
         Number of axes, 1 to 3.
 
@@ -624,7 +624,7 @@ def scharr(axis: int = -1, ndim: int = 2) -> Kernel:
     Parameters
     ----------
     axis : int, default -1
-        Along which the slope is taken.
+        Along which the slope is computed.
     ndim : int, default 2
         Number of axes, 1 to 3.
 
@@ -661,7 +661,7 @@ def prewitt(axis: int = -1, ndim: int = 2) -> Kernel:
     Parameters
     ----------
     axis : int, default -1
-        Along which the slope is taken.
+        Along which the slope is computed.
     ndim : int, default 2
         Number of axes, 1 to 3.
 
@@ -691,7 +691,7 @@ def prewitt(axis: int = -1, ndim: int = 2) -> Kernel:
 
 
 def _slope(axis: int, ndim: int, side: float, middle: float) -> Kernel:
-    """Take the difference ``u[i + 1] - u[i - 1]`` along one axis and weigh ``side middle side`` across it."""
+    """Compute the difference ``u[i + 1] - u[i - 1]`` along one axis weighted ``side middle side`` across it."""
     ndim = _ndim(ndim)
     axis = _checks.count("axis", axis, least=-ndim, most=ndim - 1) % ndim
     along, across = np.array([1.0, 0.0, -1.0]), np.array([side, middle, side])

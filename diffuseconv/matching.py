@@ -1,8 +1,8 @@
-r"""Finding a small picture in a large one: cross-correlation, made fair to bright and dark places.
+r"""Template matching: cross-correlation, normalised for brightness and contrast.
 
 Cross-correlation is convolution with the flipped template (`correlate`, on an odd template, is
-``convolve(image, template[::-1, ::-1])``). Alone it is largest where the image is bright, alike or not. `score` takes
-the mean off both and divides by their contrasts, which makes it the correlation coefficient of probability theory.
+``convolve(image, template[::-1, ::-1])``). By itself it is largest where the image is bright, alike or not. `score`
+subtracts both means and divides by both contrasts, which makes it the correlation coefficient of probability theory.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["Match", "find", "score"]
 
 _MODES = ("valid", "same")
 _AGREEMENT = 1e-12  # what `correlate` promises, relative to sum |kernel| * max |field|
-_ACCURACY = 1e-7  # scores that cannot be promised to this are worked out again, one by one
+_ACCURACY = 1e-7  # scores that cannot be promised to this are computed again, one by one
 _REACH = 8  # cells of the score around a peak that a spline needs (its memory fades as 0.43 ** distance)
 _BLOCK = 1 << 20  # cells of windows held in memory at a time
 
@@ -53,7 +53,7 @@ class Match:
 def score(
     image: ArrayLike, template: ArrayLike, *, mode: str = "valid", boundary: str | Sequence[str] = "reflecting"
 ) -> NDArray[Any]:
-    r"""Say for every place how alike image and template are, whatever their brightness and contrast.
+    r"""Return the correlation coefficient of the template with every window of the image.
 
     .. math:: s[i] = \frac{\sum_j (t[j] - \bar t)(u[i + j] - \bar u_i)}
                           {\sqrt{\sum_j (t[j] - \bar t)^2 \sum_j (u[i + j] - \bar u_i)^2}}
@@ -130,7 +130,7 @@ def find(
     Parameters
     ----------
     image, template, mode, boundary
-        See `score`. In ``"same"`` mode with a periodic wall, a place on the seam is found once.
+        See `score`. In ``"same"`` mode with a periodic wall, a place on the periodic edge is found once.
     count : int
         Most places to return, at least 1.
     minimum : float
@@ -160,14 +160,14 @@ def find(
     count = _checks.count("count", count, least=1)
     minimum = _checks.number("minimum", minimum)
     if separation is None:
-        apart = tuple(n / 2 for n in t.shape)
+        distances = tuple(n / 2 for n in t.shape)
     else:
-        apart = _checks.per_axis("separation", separation, t.ndim, lambda name, x: _checks.number(name, x, least=0))
+        distances = _checks.per_axis("separation", separation, t.ndim, lambda name, x: _checks.number(name, x, least=0))
     scores = _score(u, t).astype(np.float64)
     origin = [n // 2 for n in t.shape]
     first = origin if mode == "valid" else [0] * t.ndim
     matches = []
-    for peak in _peaks(scores, count, minimum, apart, cyclic):
+    for peak in _peaks(scores, count, minimum, distances, cyclic):
         shift, height = _climb(scores, peak, cyclic)
         position = [float(p + f + d) for p, f, d in zip(peak, first, shift, strict=True)]
         position = [p % n if goes_round else p for p, n, goes_round in zip(position, scores.shape, cyclic, strict=True)]
@@ -179,7 +179,7 @@ def find(
 def _arguments(
     image: ArrayLike, template: ArrayLike, mode: str, boundary: str | Sequence[str]
 ) -> tuple[NDArray[Any], NDArray[Any], list[bool]]:
-    """Check what both verbs share; continue the image beyond its walls; say along which axes the scores are cyclic."""
+    """Check what both verbs share; return the continued image, the template, and which axes are cyclic."""
     u, t = _checks.field("image", image), _checks.field("template", template)
     if t.ndim != u.ndim:
         raise ValueError(f"template must have as many dimensions as image ({u.ndim}), got {t.ndim}")
@@ -219,13 +219,13 @@ def _score(image: NDArray[Any], template: NDArray[Any]) -> NDArray[Any]:
 
 
 def _scaled(values: NDArray[Any]) -> FloatArray:
-    """Bring values to at most 1 in float64, by a power of two so that nothing is rounded."""
+    """Scale values to at most 1 in float64, by a power of two so that nothing is rounded."""
     _, exponent = np.frexp(np.abs(values).max())
     return np.ldexp(values.astype(np.float64), -int(exponent))
 
 
 def _moments(u: FloatArray, shape: Sequence[int]) -> tuple[FloatArray, FloatArray]:
-    """Mean and sum of squared deviations of every window."""
+    """Return the mean and the sum of squared deviations of every window."""
     mean, spread, cells = u, np.zeros_like(u), 1
     for axis in reversed(range(u.ndim)):  # the first axis last: then the result lies in memory as the scores do
         mean, spread = _widen(mean, spread, axis, cells, shape[axis])
@@ -257,7 +257,7 @@ def _one_by_one(u: FloatArray, t: FloatArray, mean: FloatArray, where: NDArray[n
 
 
 def _peaks(
-    scores: FloatArray, count: int, minimum: float, apart: Sequence[float], cyclic: Sequence[bool]
+    scores: FloatArray, count: int, minimum: float, distances: Sequence[float], cyclic: Sequence[bool]
 ) -> Iterator[tuple[int, ...]]:
     """Return local maxima, best first, each too far from the better ones to be a shoulder of them."""
     import scipy.ndimage
@@ -273,7 +273,7 @@ def _peaks(
         yield tuple(int(p) for p in best)
         distance = np.abs(left - best).astype(np.float64)
         distance = np.minimum(distance, size - distance)
-        left = left[1:][(distance[1:] >= apart).any(axis=1)]
+        left = left[1:][(distance[1:] >= distances).any(axis=1)]
         count -= 1
 
 

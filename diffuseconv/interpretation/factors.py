@@ -11,7 +11,7 @@ __all__ = ["is_separable", "smoother_of"]
 
 
 def is_separable(kernel: FloatArray, eps: float) -> bool:
-    """Tell whether the kernel has rank 1 however it is unfolded into a matrix."""
+    """Return whether the kernel has rank 1 however it is unfolded into a matrix."""
     for axis in range(kernel.ndim - 1):
         matrix = np.moveaxis(kernel, axis, 0).reshape(kernel.shape[axis], -1)
         strengths = np.linalg.svd(matrix, compute_uv=False)
@@ -21,7 +21,7 @@ def is_separable(kernel: FloatArray, eps: float) -> bool:
 
 
 def smoother_of(kernel: FloatArray, found: Moments, order: int | None) -> FloatArray | None:
-    """Take out a difference for every derivative; give what is left if it is a density."""
+    """Divide out a difference for every derivative; return what is left if it is a density."""
     if not order:
         return None
     left = kernel

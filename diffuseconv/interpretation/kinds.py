@@ -54,7 +54,7 @@ def kind_of(
 
 
 def _is_band(kernel: FloatArray, height: float, frequency: FloatArray) -> bool:
-    """Tell whether the finest waves of every axis are weak beside the strongest one, or are it themselves."""
+    """Return whether the finest waves of every axis are weak against the strongest one, or are it themselves."""
     if np.all(np.isin(np.abs(frequency), (0.0, 0.5))):
         return abs(float(kernel.sum())) <= 0.01 * height
     for corner in itertools.product((0, 1), repeat=kernel.ndim):

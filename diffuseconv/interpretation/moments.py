@@ -1,4 +1,4 @@
-"""Moments of a kernel: where it sends grains on average, and how far apart."""
+"""Moments of a kernel: the mean displacement of grains, its covariance, and higher ones."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def weighted_sum(kernel: FloatArray, factors: Sequence[FloatArray]) -> float:
 
 
 class Moments:
-    """The moments of one kernel, each 0 where rounding alone could have made it."""
+    """The moments of one kernel, each 0 where it is within rounding."""
 
     def __init__(self, kernel: FloatArray, eps: float) -> None:
         self.kernel = np.pad(kernel, [(0, 1 - n % 2) for n in kernel.shape])  # odd sizes: flipping keeps the origin

@@ -70,5 +70,5 @@ def wavelength(frequency: FloatArray) -> str:
 
 
 def alike(values: FloatArray) -> bool:
-    """Tell whether numbers agree to far more than is printed."""
+    """Return whether numbers agree to far more than is printed."""
     return bool(np.ptp(values) <= 1e-9 * np.abs(values).max())

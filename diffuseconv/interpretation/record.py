@@ -48,7 +48,7 @@ class Interpretation:
     kind : str
         ``"zero"``, ``"identity"``, ``"scale"``, ``"shift"``; ``"diffusion"`` (weights of one sign: a blur),
         ``"smoothing"`` (signed, spreads), ``"sharpen"`` (diffusion backward), ``"emboss"`` (identity plus a slope),
-        ``"mixed"`` (forward along one axis, backward along another), ``"neutral"`` (spreads in neither way);
+        ``"mixed"`` (forward along one axis, backward along another), ``"neutral"`` (neither spreads nor sharpens);
         ``"slope"``, ``"edge detector"`` (minus a Laplacian), ``"laplacian"``, ``"curvature"`` (another second
         derivative), ``"derivative"`` (order 3 and above); ``"wave"`` (answers to one wavelength).
     summary : str
@@ -119,7 +119,7 @@ class Interpretation:
 
 
 def interpret(kernel: ArrayLike | Propagator) -> Interpretation:
-    r"""Say what a kernel does: blur, carry, sharpen, find edges, and the equation behind it.
+    r"""Interpret a kernel: blur, drift, sharpening or edge detection, and the equation behind it.
 
     A kernel with gain `g` (its sum), mean displacement `v` and covariance `2D` of the displacement is one step, of
     duration 1 on cells of width 1, of
@@ -129,7 +129,7 @@ def interpret(kernel: ArrayLike | Propagator) -> Interpretation:
     up to third derivatives. If the gain is 0 the kernel is a derivative, of the lowest order whose moments do not
     vanish. A moment counts as 0 where it is not above :math:`(16 + \sum_a n_a)\,\epsilon \sum_d |k_d|\,|d|^\alpha`:
     what 16 roundings of each weight and the rounding of the sum itself can make. Odd moments come from the
-    antisymmetric part of the kernel alone and even ones from the symmetric part, so that a symmetric kernel has no
+    antisymmetric part of the kernel only, and even ones from the symmetric part, so that a symmetric kernel has no
     drift at all.
 
     Parameters
@@ -150,7 +150,7 @@ def interpret(kernel: ArrayLike | Propagator) -> Interpretation:
     Notes
     -----
     `amplification` is exact where no weight is negative (it is the sum) and wherever a wave of the two-cell period
-    attains ``sum |k|``. Otherwise ``|K|`` is looked at on a grid of 2 to 8 points for each cell of the kernel along
+    attains ``sum |k|``. Otherwise ``|K|`` is sampled on a grid of 2 to 8 points for each cell of the kernel along
     each axis. The grid cannot miss more than the factor :math:`\prod_a 1/\cos(\pi m_a / M_a)`, `M` points for
     half-width `m` (Ehlich and Zeller); its peaks within that factor of the highest, up to 16, are climbed to the top
     by Newton steps in a trust region, to about 1e-12.
@@ -170,21 +170,21 @@ def interpret(kernel: ArrayLike | Propagator) -> Interpretation:
     """
     given = kernel.density if isinstance(kernel, Propagator) else _checks.field("kernel", kernel)
     eps = float(np.finfo(given.dtype).eps)
-    taken = read_only(np.array(given, dtype=np.float64))
-    largest = float(np.abs(taken).max())
-    if largest > np.finfo(np.float64).max / taken.size:
+    values = read_only(np.array(given, dtype=np.float64))
+    largest = float(np.abs(values).max())
+    if largest > np.finfo(np.float64).max / values.size:
         raise ValueError(f"kernel must have weights whose sum is a finite number, got {largest:g} among them")
     scale = math.frexp(largest)[1] if largest else 0
-    weights = np.ldexp(taken, -scale)  # so that sums of huge weights stay finite; powers of two do not round
+    weights = np.ldexp(values, -scale)  # so that sums of huge weights stay finite; powers of two do not round
     found = Moments(weights, eps)
 
     order = found.lowest_order()
     coefficients = {
         powers: math.ldexp(found.coefficient(powers), scale)
         for n in sorted({0, 1, 2} | ({order} if order is not None else set()))
-        for powers in of_order(n, taken.ndim)
+        for powers in of_order(n, values.ndim)
     }
-    gain = coefficients[(0,) * taken.ndim]
+    gain = coefficients[(0,) * values.ndim]
     drift, diffusivity = found.drift_and_diffusivity()
     height, frequency, many = highest_response(weights)
     smoother = smoother_of(weights, found, order)
@@ -199,17 +199,17 @@ def interpret(kernel: ArrayLike | Propagator) -> Interpretation:
     amplification = math.ldexp(height, scale)
     bounded = amplification <= 1 + found.slack * math.ldexp(float(np.abs(weights).sum()), scale)
     separable = is_separable(weights, eps)
-    propagator = Propagator.softmax(taken)
+    propagator = Propagator.softmax(values)
     details = [
         *gain_words(kind, gain, unit),
         *motion_words(kind, drift, spread, principal, equation, smoother),
         *wave_words(kind, frequency, many),
         repeat_words(amplification, bounded, gain),
         softmax_words(propagator),
-        *(["It is a product of one factor per axis (separable)."] if separable and taken.ndim > 1 else []),
+        *(["It is a product of one factor per axis (separable)."] if separable and values.ndim > 1 else []),
     ]
     return Interpretation(
-        kernel=taken,
+        kernel=values,
         kind=kind,
         summary=summary_of(kind, gain, drift, diffusivity, coefficients, order, weights, frequency, smoother, many),
         gain=gain,

@@ -15,7 +15,7 @@ from diffuseconv.interpretation.moments import displacements
 
 __all__ = ["alternations", "highest_response"]
 
-_GRID = 2**22  # most frequencies to look at before the search is refined
+_GRID = 2**22  # most frequencies to sample before the search is refined
 
 
 def highest_response(kernel: FloatArray) -> tuple[float, FloatArray, bool]:
@@ -43,10 +43,10 @@ def highest_response(kernel: FloatArray) -> tuple[float, FloatArray, bool]:
     ]
     peak = response >= unseen * response.max()
     for axis, step in itertools.product(range(ndim), (-1, 1)):
-        beside = np.roll(response, step, axis)
+        neighbour = np.roll(response, step, axis)
         if axis == ndim - 1:  # only half of this axis is there: its ends have one neighbour
-            beside[..., 0 if step == 1 else -1] = 0.0
-        peak &= response >= beside
+            neighbour[..., 0 if step == 1 else -1] = 0.0
+        peak &= response >= neighbour
     places = np.argwhere(peak)[np.argsort(-response[peak], kind="stable")][:16]
     width = np.array([1 / m for m in grid])
     refined = [_climb(kernel, np.array([w[i] for w, i in zip(wave, place, strict=True)]), width) for place in places]
@@ -57,7 +57,7 @@ def highest_response(kernel: FloatArray) -> tuple[float, FloatArray, bool]:
 
 
 def alternations(shape: Sequence[int], corner: Sequence[int]) -> list[FloatArray]:
-    """Give, for each axis, the wave that is 1 everywhere or changes sign from cell to cell."""
+    """Return, for each axis, the wave that is 1 everywhere or changes sign from cell to cell."""
     return [np.where(displacements(n) % 2, 1.0 - 2 * c, 1.0) for n, c in zip(shape, corner, strict=True)]
 
 

@@ -1,4 +1,4 @@
-"""What a kernel does, in sentences."""
+"""The effect of a kernel, in sentences."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def summary_of(
     smoother: FloatArray | None,
     many: bool,
 ) -> str:
-    """Say in one sentence what the kernel does."""
+    """Return one sentence: what the kernel does."""
     ndim = kernel.ndim
     if kind == "shift":
         assert drift is not None
@@ -83,7 +83,7 @@ def summary_of(
 
 
 def gain_words(kind: str, gain: float, unit: bool) -> list[str]:
-    """Say what becomes of even light."""
+    """Describe what becomes of even light."""
     if kind in ("zero", "identity", "scale"):
         return []
     if gain == 0:
@@ -92,8 +92,8 @@ def gain_words(kind: str, gain: float, unit: bool) -> list[str]:
         return ["Its weights sum to 1: the brightness of even parts is kept."]
     if kind == "diffusion" and gain > 0:
         return [f"Its weights sum to {say(gain)}: even light is multiplied; divided by it they are a propagator."]
-    turned = " and turned from bright to dark" if gain < 0 else ""
-    return [f"Its weights sum to {say(gain)}: even light is multiplied by {say(abs(gain))}{turned}."]
+    sign = " and inverted from bright to dark" if gain < 0 else ""
+    return [f"Its weights sum to {say(gain)}: even light is multiplied by {say(abs(gain))}{sign}."]
 
 
 def motion_words(
@@ -104,7 +104,7 @@ def motion_words(
     equation: str | None,
     smoother: FloatArray | None,
 ) -> list[str]:
-    """Say where the grains go."""
+    """Describe where the grains go."""
     if equation is None or kind in ("identity", "scale", "shift"):
         return []
     words = []
@@ -137,7 +137,7 @@ def motion_words(
 
 
 def wave_words(kind: str, frequency: FloatArray, many: bool) -> list[str]:
-    """Say which waves pass best, where it is not even light."""
+    """Describe which waves pass best, where it is not even light."""
     if kind in ("zero", "identity", "scale", "shift", "diffusion", "wave") or not frequency.any():
         return []
     if frequency.size > 1 and np.all(np.abs(frequency) == 0.5):
@@ -147,7 +147,7 @@ def wave_words(kind: str, frequency: FloatArray, many: bool) -> list[str]:
 
 
 def repeat_words(amplification: float, bounded: bool, gain: float) -> str:
-    """Say what repeated use does."""
+    """Describe what repeated use does."""
     if bounded:
         return f"Used again and again it stays bounded: no wave grows (largest factor {say(amplification)})."
     what = "even light" if amplification <= abs(gain) * (1 + 1e-12) else "one wave"

@@ -1,4 +1,4 @@
-r"""The normal equations of a convolution: what a sum over taps looks like, seen as linear in the kernel.
+r"""The normal equations of a convolution: convolution as a map that is linear in the kernel.
 
 Convolution is linear in the kernel too, ``v = A k``, where column `j` of `A` is the picture, continued beyond its walls
 and shifted by the displacement of tap `j`. The matrix itself would be `taps` times as large as the pictures; what least
@@ -21,7 +21,7 @@ BLOCK = 1 << 21  # shifted values held at a time: 16 MiB
 
 
 def continued(picture: FloatArray, taps: Sequence[int], names: Sequence[str]) -> FloatArray:
-    """Continue a picture as far beyond its walls as convolution with so many taps looks."""
+    """Continue a picture as far beyond its walls as convolution with so many taps reaches."""
     return extend(picture, [(n - 1 - n // 2, n // 2) for n in taps], names)
 
 
@@ -45,7 +45,7 @@ def onto_shifts(
 def residuals(
     pairs: Sequence[Pair], weights: FloatArray, taps: tuple[int, ...], names: Sequence[str]
 ) -> list[FloatArray]:
-    """Say what a kernel leaves unexplained: after - A k."""
+    """Return what a kernel leaves unexplained: after - A k."""
     kernel, axes = weights.reshape(taps), tuple(range(1, len(taps) + 1))
     return [pair.after - convolve(pair.before, kernel, boundary=names, axes=axes) for pair in pairs]
 
@@ -54,7 +54,7 @@ def noise_gram(pairs: Sequence[Pair], taps: tuple[int, ...], names: Sequence[str
     r"""Return the mean of A^T A for pictures of white noise of variance 1.
 
     Two shifts of the noise have products with a mean other than 0 where they show the same cell: everywhere if they
-    are the same shift, and beside the walls, where one shows the other's mirror image, with the product of their
+    are the same shift, and near the walls, where one shows the other's mirror image, with the product of their
     signs. A cell is the same if it is on each axis, so the count is a Kronecker product of counts along the axes.
     """
     total = np.zeros((math.prod(taps),) * 2)
@@ -72,7 +72,7 @@ def noise_gram(pairs: Sequence[Pair], taps: tuple[int, ...], names: Sequence[str
 def _products(extended: FloatArray, taps: Sequence[int]) -> FloatArray:
     """Sum the products of all pairs of windows of a continued picture.
 
-    Along the first axis the sum for two offsets depends on their distance alone, but for the rows at both ends: one
+    Along the first axis the sum for two offsets depends only on their distance, but for the rows at both ends: one
     large matrix product for each distance, and small ones for the ends.
     """
     if len(taps) == 1:

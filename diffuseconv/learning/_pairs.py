@@ -23,25 +23,25 @@ class Pair(NamedTuple):
 
 
 def pictures(name: str, value: Any) -> list[FloatArray]:
-    """Take one picture, or a list or tuple of arrays as several, as float64."""
+    """Check one picture, or a list or tuple of arrays as several; return them as float64."""
     several = isinstance(value, (list, tuple)) and len(value) > 0 and all(isinstance(v, np.ndarray) for v in value)
     items = [(f"{name}[{i}]", item) for i, item in enumerate(value)] if several else [(name, value)]
-    taken = []
+    checked = []
     for label, item in items:
         picture = _checks.array(label, item).astype(np.float64, copy=False)
         largest = max(picture.max(), -picture.min())
         if largest > LARGEST:
             raise ValueError(f"{label} must not exceed {LARGEST:g} in magnitude, got {largest:g}")
-        taken.append(picture)
-    return taken
+        checked.append(picture)
+    return checked
 
 
 def pairs(names: tuple[str, str], before: Any, after: Any, ndim: int | None, axes: Any) -> list[Pair]:
-    """Take as many pictures before as after, alike in shape, all with `ndim` spatial axes (None: all they have)."""
+    """Check as many pictures before as after, alike in shape, all with `ndim` spatial axes (None: all they have)."""
     first, second = pictures(names[0], before), pictures(names[1], after)
     if len(first) != len(second):
         raise ValueError(f"{names[1]} must be as many pictures as {names[0]}, got {len(second)} for {len(first)}")
-    taken = []
+    checked = []
     for u, v in zip(first, second, strict=True):
         if u.shape != v.shape:
             raise ValueError(f"{names[1]} must have the shape of {names[0]}, got {v.shape} for {u.shape}")
@@ -52,12 +52,12 @@ def pairs(names: tuple[str, str], before: Any, after: Any, ndim: int | None, axe
                 f"got {len(spatial)} of shape {u.shape}"
             )
         ndim = len(spatial)
-        taken.append(Pair(stack(u, spatial), stack(v, spatial)))
-    return taken
+        checked.append(Pair(stack(u, spatial), stack(v, spatial)))
+    return checked
 
 
 def stack(u: FloatArray, spatial: Sequence[int]) -> FloatArray:
-    """Bring the spatial axes last and all others into one."""
+    """Move the spatial axes last and merge all others into one."""
     order = [axis for axis in range(u.ndim) if axis not in spatial] + list(spatial)
     return u.transpose(order).reshape(-1, *(u.shape[axis] for axis in spatial))
 
@@ -68,8 +68,8 @@ def problem(
     """Check what every fit of a kernel shares: the pairs, the kernel's shape, the boundary of each axis."""
     taps = _checks.shape("shape", shape)
     walled = walls.per_axis(boundary, len(taps))
-    given = pairs(names, before, after, len(taps), axes)
-    pixels = sum(pair.after.size for pair in given)
+    found = pairs(names, before, after, len(taps), axes)
+    pixels = sum(pair.after.size for pair in found)
     if pixels <= math.prod(taps):
         raise ValueError(f"{names[1]} must have more pixels than shape has weights, got {pixels} for {math.prod(taps)}")
-    return given, taps, walled
+    return found, taps, walled

@@ -78,7 +78,7 @@ def fit_diffusivity(
     interval is far narrower than that of `fit_propagator`, which supposes nothing and finds drift and direction too.
 
     Noise in `before` decays like salt and makes D too large, however many pixels there are. Given its standard
-    deviation :math:`\sigma` the bias is taken off (the last term).
+    deviation :math:`\sigma` the bias is subtracted (the last term).
 
     Parameters
     ----------
@@ -182,17 +182,17 @@ def _solve(modes: _Modes, noise: float) -> tuple[float, float, float]:
     signal, rates = modes.power - noise, modes.rates
 
     def loss(spread: float) -> float:
-        """The part of the sum of squares that depends on D t."""
+        """Return the part of the sum of squares that depends on D t."""
         kept = np.exp(-rates * spread)
         return float(kept @ (kept * signal - 2 * modes.product))
 
     def slope(spread: float) -> float:
-        """Half of how fast the loss falls."""
+        """Return half of how fast the loss falls."""
         kept = np.exp(-rates * spread)
         return float((rates * kept) @ (kept * signal - modes.product))
 
     def curvature(spread: float) -> float:
-        """Half of the loss's second derivative, but for terms that average to 0 (Gauss-Newton)."""
+        """Return half of the loss's second derivative, but for terms that average to 0 (Gauss-Newton)."""
         return float((rates * np.exp(-rates * spread)) ** 2 @ signal)
 
     moving = rates > 0

@@ -32,7 +32,7 @@ class Estimate:
 
     @classmethod
     def student(cls, value: Any, error: Any, confidence: float, freedom: float) -> Estimate:
-        """Lay Student's interval around a normal estimate whose noise variance was estimated too.
+        """Return Student's interval around a normal estimate whose noise variance was estimated too.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""The kernel that turns some pictures into others, by least squares."""
+"""The kernel that maps some pictures to others, by least squares."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How alike feature maps are."""
+"""The correlation of feature maps."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def feature_correlation(maps: ArrayLike) -> FloatArray:
     .. math:: c_{ab} = \frac{\sum_i (v_{ai} - \bar v_a)(v_{bi} - \bar v_b)}
                             {\sqrt{\sum_i (v_{ai} - \bar v_a)^2 \sum_i (v_{bi} - \bar v_b)^2}}
 
-    Convolution induces correlation: maps of one picture, even of white noise, go together as far as their kernels
+    Convolution induces correlation: maps of one picture, even of white noise, correlate as far as their kernels
     overlap. On white noise (periodic, so that no wall repeats it) the expected covariance of two maps is the inner
     product of their kernels, and their correlation
 
@@ -30,13 +30,13 @@ def feature_correlation(maps: ArrayLike) -> FloatArray:
     Parameters
     ----------
     maps : array_like, shape (n, ...)
-        The maps along the first axis, as `feature_maps` gives them.
+        The maps along the first axis, as `feature_maps` returns them.
 
     Returns
     -------
     ndarray of float64, shape (n, n)
-        Symmetric, 1 on the diagonal, never beyond -1 and 1. A constant map (to four roundings of its values) goes
-        with nothing: 0 with all others.
+        Symmetric, 1 on the diagonal, never beyond -1 and 1. A constant map (to four roundings of its values)
+        has correlation 0 with all others.
 
     Raises
     ------
@@ -53,14 +53,14 @@ def feature_correlation(maps: ArrayLike) -> FloatArray:
            [0. , 1. , 0.7],
            [0.7, 0.7, 1. ]])
     """
-    taken = _checks.array("maps", maps)
-    if taken.ndim < 2:
-        raise ValueError(f"maps must have shape (n, ...) with pixels in each, got shape {taken.shape}")
-    values = taken.reshape(len(taken), -1).astype(np.float64)
+    checked = _checks.array("maps", maps)
+    if checked.ndim < 2:
+        raise ValueError(f"maps must have shape (n, ...) with pixels in each, got shape {checked.shape}")
+    values = checked.reshape(len(checked), -1).astype(np.float64)
     sizes = np.abs(values).max(axis=1)
     if sizes.max() > LARGEST:
         raise ValueError(f"maps must not exceed {LARGEST:g} in magnitude, got {sizes.max():g}")
-    blur = 4 * np.finfo(taken.dtype).eps * sizes
+    blur = 4 * np.finfo(checked.dtype).eps * sizes
     constant = np.ptp(values, axis=1) <= blur
     values /= np.where(sizes > 0, sizes, 1)[:, None]
     values -= values.mean(axis=1, keepdims=True)

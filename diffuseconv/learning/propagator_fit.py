@@ -1,4 +1,4 @@
-"""The propagator that turns some pictures into others: a kernel that is a probability density."""
+"""The propagator that maps some pictures to others: a kernel that is a probability density."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class PropagatorFit:
         .. math:: D_{ab} = \Big(\sum_d p_d\, d_a d_b - m_a m_b\Big) \frac{\Delta x_a \Delta x_b}{2 t}, \qquad
                   m_a = \sum_d p_d\, d_a
 
-        with the mean of :math:`\hat m_a \hat m_b - m_a m_b` taken off, so that the estimate is unbiased.
+        with the mean of :math:`\hat m_a \hat m_b - m_a m_b` subtracted, so that the estimate is unbiased.
 
         Parameters
         ----------
@@ -125,13 +125,13 @@ class PropagatorFit:
         return Estimate.student(value * scale, np.sqrt(np.maximum(variance, 0)) * scale, level, self.degrees_of_freedom)
 
     def _moments(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """The mean displacement, its covariance, and the displacement of each tap: shape (ndim, taps)."""
+        """Return the mean displacement, its covariance, and the displacement of each tap: shape (ndim, taps)."""
         shape = self.weights.shape
         moves = np.indices(shape, dtype=np.float64).reshape(len(shape), -1) - [[n // 2] for n in shape]
         return moves @ self.weights.ravel(), moves @ self.covariance @ moves.T, moves
 
     def _units(self, duration: float, spacing: Any) -> tuple[float, FloatArray]:
-        """The checked duration and the cell widths."""
+        """Return the checked duration and cell widths."""
         widths = _checks.per_axis(
             "spacing", spacing, self.weights.ndim, lambda name, value: _checks.number(name, value, above=0.0)
         )
@@ -156,10 +156,10 @@ def fit_propagator(
     point of a simplex nearest to the least-squares solution, by non-negative least squares [1]_. (A softmax of free
     parameters describes the same densities but its zeros lie at infinity, where descent creeps.)
 
-    Noise in `before` biases: it makes the pictures look rougher than they were, so their pattern seems to have been
+    Noise in `before` biases: it adds fine detail that was not there, so the pattern seems to have been
     smoothed more, or less, than it was, and the diffusivity comes out wrong, however many pixels there are. Given the
-    noise's standard deviation :math:`\sigma`, its mean part :math:`\sigma^2 \Gamma` is taken off the sums of products
-    [2]_: one for each pixel on the diagonal, and a few beside walls that show a cell and its mirror image.
+    noise's standard deviation :math:`\sigma`, its mean part :math:`\sigma^2 \Gamma` is subtracted from the sums of
+    products [2]_: one for each pixel on the diagonal, and a few near walls that show a cell and its mirror image.
 
     Parameters
     ----------

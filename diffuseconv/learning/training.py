@@ -22,12 +22,12 @@ __all__ = ["TrainingState", "bank_gradient", "train_bank"]
 
 @dataclass(frozen=True)
 class TrainingState:
-    """Where the training stands.
+    """The state of the training after some steps.
 
     Attributes
     ----------
     step : int
-        Steps taken so far.
+        Steps done so far.
     bank : ndarray, shape (n, *shape)
         The kernels now.
     loss : float
@@ -111,7 +111,7 @@ def train_bank(
     .. math:: w \leftarrow \mu w - \frac{\eta}{K \lVert u \rVert^2} \sum_i e_i\, u_{i - (j - o)}, \qquad
               k \leftarrow k + w
 
-    Each step looks at one random patch, and moves against its gradient (`bank_gradient`) with momentum. The step is
+    Each step draws one random patch, and moves against its gradient (`bank_gradient`) with momentum. The step is
     measured by the patch itself, K taps times the sum of its squares, which is more than any curvature of its loss:
     so the rate needs no tuning, and neither the brightness of the pictures nor the size of the patch matters (the
     normalised least-mean-squares rule [1]_). If kernels of this shape can make the targets exactly, they are found
@@ -122,7 +122,7 @@ def train_bank(
     inputs : array_like, or list of ndarray
         One picture of 1 to 3 dimensions, or several. Used in float64.
     targets : array_like, or list of ndarray, each of shape (n, *picture)
-        For each picture the `n` maps that the bank should give.
+        For each picture the `n` maps that the bank should return.
     shape : int or sequence of int
         Of each kernel.
     steps : int
@@ -132,7 +132,7 @@ def train_bank(
     rate : float
         Above 0 and below 2: beyond 2 a step may overshoot.
     momentum : float
-        From 0, and below 1: the share of the last step that is taken again. It divides the steps needed by up to
+        From 0, and below 1: the share of the last step that is repeated. It divides the steps needed by up to
         ``1 / (1 - momentum)``; near 1 patches that differ much make it swing, and a lower rate is needed.
     initial : array_like, shape (n, *shape), optional
         The kernels to start from; by default normal weights of variance one over the number of taps.
@@ -200,7 +200,7 @@ def _descend(
     momentum: float,
     rng: np.random.Generator,
 ) -> Iterator[TrainingState]:
-    """Take the steps."""
+    """Yield the states, step by step."""
     sides = [[min(n, m) for n, m in zip(maps.shape[1:], side, strict=True)] for maps in wanted]
     rooms = [
         [n - m + 1 for n, m in zip(maps.shape[1:], clipped, strict=True)]

@@ -17,12 +17,17 @@ from diffuseconv import _checks, boundary
 from diffuseconv._cached import cached_property
 from diffuseconv._typing import Array
 
-_EDGE = {"reflecting": -1.0, "periodic": 0.0, "absorbing": 1.0, "zero": 0.0}  # the ghost cell, seen from the edge cell
+_EDGE = {
+    "reflecting": -1.0,
+    "periodic": 0.0,
+    "absorbing": 1.0,
+    "zero": 0.0,
+}  # minus the ghost cell's value over the edge cell's
 
 
 @dataclass(frozen=True, eq=False)
 class Hamiltonian:
-    """What a wave on a box of this shape obeys.
+    """The Hamiltonian of a box of this shape.
 
     Parameters
     ----------
@@ -53,7 +58,7 @@ class Hamiltonian:
 
     @cached_property
     def diagonal(self) -> Array:
-        """What stays in its cell; broadcasts to the field."""
+        """The diagonal of H over hbar; broadcasts to the field."""
         total = np.zeros((1,) * len(self.shape)) if self.potential is None else self.potential
         for axis, (n, name, rate) in enumerate(zip(self.shape, self.names, self.rates, strict=True)):
             line = np.full(n, 2 * rate)
@@ -76,12 +81,12 @@ class Hamiltonian:
         return out
 
     def phases(self, duration: float, kind: Any) -> list[Array]:
-        """Return how the modes of each axis turn in this time; each broadcasts to the field."""
-        turned = []
+        """Return the phase factors of the modes of each axis over this time; each broadcasts to the field."""
+        factors = []
         for axis, values in enumerate(self.kinetic):
             line = np.exp(-1j * duration * values).astype(kind)
-            turned.append(line.reshape([-1 if a == axis else 1 for a in range(len(self.shape))]))
-        return turned
+            factors.append(line.reshape([-1 if a == axis else 1 for a in range(len(self.shape))]))
+        return factors
 
 
 def hamiltonian(

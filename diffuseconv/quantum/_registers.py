@@ -1,4 +1,4 @@
-"""Image and kernel as qubits see them: registers, taps, and the angles that prepare the weights."""
+"""Image and kernel as registers of qubits, taps as shifts, and the angles that prepare the weights."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_AMPLITUDES = 1 << 26  # 1 GiB of complex numbers
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """The taps as a circuit sees them: weight, phase and cyclic displacement of each that is not zero."""
+    """The taps as a circuit applies them: weight, phase and cyclic displacement of each that is not zero."""
 
     weights: Array
     phases: Array
@@ -25,7 +25,7 @@ class Plan:
 
 
 def registers(image: ArrayLike, kernel: ArrayLike | Propagator) -> tuple[Array, Plan]:
-    """Check image and kernel, and lay out the taps."""
+    """Check image and kernel, and return the taps."""
     kernel = kernel.density if isinstance(kernel, Propagator) else kernel
     x, k = (
         _checks.wave(name, value) if np.iscomplexobj(value) else _checks.array(name, value)
@@ -66,5 +66,5 @@ def angles(plan: Plan) -> list[Array]:
 
 
 def increments(move: int, bits: int) -> list[int]:
-    """Return the lowest qubit of each increment that together add `move` to a register of so many bits."""
+    """Return the lowest qubit of each increment whose sum adds `move` to a register of so many bits."""
     return [bit for bit in range(bits) if move >> bit & 1]

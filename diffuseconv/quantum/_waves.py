@@ -10,11 +10,11 @@ from diffuseconv._typing import Array
 
 
 def wave(psi: ArrayLike) -> Array:
-    """Take a wave of one, two or three dimensions, real or complex, as complex numbers."""
-    taken = _checks.wave("psi", psi)
-    if not 1 <= taken.ndim <= 3:
-        raise ValueError(f"psi must have 1, 2 or 3 dimensions, got {taken.ndim}")
-    return taken
+    """Check a wave of one, two or three dimensions, real or complex; return it as complex numbers."""
+    checked = _checks.wave("psi", psi)
+    if not 1 <= checked.ndim <= 3:
+        raise ValueError(f"psi must have 1, 2 or 3 dimensions, got {checked.ndim}")
+    return checked
 
 
 def largest(wave: Array) -> float:

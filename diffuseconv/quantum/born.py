@@ -1,4 +1,4 @@
-"""Measurement: the wave collapses, and what is found is one place, at random."""
+"""Measurement of position: Born's rule as an exact multinomial draw."""
 
 from __future__ import annotations
 

@@ -88,21 +88,21 @@ def _prepare(plan: Plan) -> Any:
     from qiskit import QuantumCircuit
 
     circuit = QuantumCircuit(plan.ancillas, name="prepare")
-    for level, turns in enumerate(angles(plan)):
+    for level, rotations in enumerate(angles(plan)):
         target = plan.ancillas - 1 - level
-        above = np.arange(len(turns))
+        above = np.arange(len(rotations))
         gray = above ^ above >> 1
         signs = [[(-1) ** int(i & j).bit_count() for j in above] for i in gray]
-        for place, angle in enumerate(np.array(signs) @ turns / len(turns)):
+        for place, angle in enumerate(np.array(signs) @ rotations / len(rotations)):
             circuit.ry(angle, target)
-            changed = int(gray[place] ^ gray[(place + 1) % len(turns)])
+            changed = int(gray[place] ^ gray[(place + 1) % len(rotations)])
             if changed:
                 circuit.cx(target + changed.bit_length(), target)
     return circuit
 
 
 def _select(circuit: Any, plan: Plan, j: int, move: tuple[int, ...], axes: list[Any], tap: Any) -> None:
-    """Add tap `j`: where the ancilla holds `j`, shift every axis and turn the phase."""
+    """Add tap `j`: where the ancilla holds `j`, shift every axis and multiply by the phase."""
     angle = float(np.angle(plan.phases[j]))
     zeros = [qubit for digit, qubit in enumerate(tap) if not j >> digit & 1]
     if not any(move) and angle == 0:

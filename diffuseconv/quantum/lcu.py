@@ -31,7 +31,7 @@ __all__ = ["LCU", "lcu_convolve"]
 
 @dataclass(frozen=True, eq=False)
 class LCU:
-    """What the circuit gives; arrays are those of the simulated state vector.
+    """The result of the circuit; arrays are those of the simulated state vector.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class LCU:
 
     @property
     def qubits(self) -> int:
-        """Ancilla and image qubits together."""
+        """Ancilla and image qubits, all of them."""
         return self.ancilla_qubits + self.image_qubits
 
 
@@ -106,12 +106,12 @@ def lcu_convolve(image: ArrayLike, kernel: ArrayLike | Propagator) -> LCU:
     state = np.zeros((1 << plan.ancillas, *x.shape), kind)
     state[0] = x / length
     levels = list(enumerate(angles(plan)))
-    for level, turns in levels:
-        _rotate(state, level, turns)
+    for level, rotations in levels:
+        _rotate(state, level, rotations)
     for j, (phase, move) in enumerate(zip(plan.phases, plan.moves, strict=True)):
         state[j] = phase * np.roll(state[j], move, axis=tuple(range(x.ndim)))
-    for level, turns in reversed(levels):
-        _rotate(state, level, -turns)
+    for level, rotations in reversed(levels):
+        _rotate(state, level, -rotations)
 
     scale = total * length
     result = (scale * state[0]).astype(np.result_type(x.dtype, np.complex64) if kind.kind == "c" else x.dtype)
@@ -120,7 +120,7 @@ def lcu_convolve(image: ArrayLike, kernel: ArrayLike | Propagator) -> LCU:
 
 
 def _rotate(state: Array, level: int, angles: Array) -> None:
-    """Turn the ancilla below `level` others by the angle that belongs to their value."""
+    """Rotate the ancilla below `level` others by the angle that belongs to their value."""
     pairs = state.reshape(1 << level, 2, -1)
     cosine, sine = np.cos(angles / 2)[:, None], np.sin(angles / 2)[:, None]
     zero, one = pairs[:, 0].copy(), pairs[:, 1].copy()

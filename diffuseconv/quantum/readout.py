@@ -76,19 +76,19 @@ def read_out(counts: ArrayLike, shots: int, scale: float, confidence: float = 0.
     """
     from scipy.special import betainccinv, betaincinv
 
-    taken = np.asarray(counts)
-    if taken.dtype.kind not in "iu":
-        raise TypeError(f"counts must hold whole numbers, got dtype {taken.dtype}")
-    if taken.size == 0 or taken.min() < 0:
-        raise ValueError(f"counts must not be empty or negative, got {_checks.got(taken)}")
+    found = np.asarray(counts)
+    if found.dtype.kind not in "iu":
+        raise TypeError(f"counts must hold whole numbers, got dtype {found.dtype}")
+    if found.size == 0 or found.min() < 0:
+        raise ValueError(f"counts must not be empty or negative, got {_checks.got(found)}")
     total = _checks.count("shots", shots, least=1, most=2**62)
-    successes = int(taken.sum(dtype=object))
+    successes = int(found.sum(dtype=object))
     if successes > total:
         raise ValueError(f"counts must sum to at most shots, {total}, got {successes}")
     factor = _checks.number("scale", scale, above=0.0)
     sure = _checks.probability("confidence", confidence)
-    miss = (1 - sure) / taken.size / 2
-    n = taken.astype(np.float64)
+    miss = (1 - sure) / found.size / 2
+    n = found.astype(np.float64)
     low = np.where(n > 0, betaincinv(np.maximum(n, 1), total - n + 1, miss), 0.0)
     high = np.where(n < total, betainccinv(n + 1, np.maximum(total - n, 1), miss), 1.0)
     magnitude, lower, upper = (factor * np.sqrt(share) for share in (n / total, low, high))

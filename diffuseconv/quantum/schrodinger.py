@@ -55,7 +55,7 @@ def evolve(
 ) -> Array:
     r"""Return the wave function after a time: :math:`\psi(t) = e^{-i H t / \hbar} \psi(0)`, a unitary map.
 
-    - ``"spectral"`` (no potential): each mode of the lattice Laplacian is turned by its phase. Exact in time.
+    - ``"spectral"`` (no potential): each mode of the lattice Laplacian is multiplied by its phase. Exact in time.
     - ``"chebyshev"`` (any potential): the exponential as a sum of Chebyshev polynomials of `H` weighted with Bessel
       functions :math:`J_k`, cut below the rounding. Exact in time, and unitary to rounding. Its cost grows as
       duration times the spread of the energies, so it is also the quickest way to many digits.
@@ -117,7 +117,7 @@ def evolve(
     wave = _waves.wave(psi)
     time = _checks.number("duration", duration)
     box = _hamiltonian.hamiltonian(wave.shape, mass, hbar, potential, spacing, boundary)
-    return next(_play(box, wave, [time], _method(box, method, time_step), time_step))
+    return next(_solve(box, wave, [time], _method(box, method, time_step), time_step))
 
 
 def frames(
@@ -146,9 +146,9 @@ def frames(
     3.142 [0. 1.]
     """
     wave = _waves.wave(psi)
-    taken = [_checks.number(f"times[{i}]", time) for i, time in enumerate(times)]
+    moments = [_checks.number(f"times[{i}]", time) for i, time in enumerate(times)]
     box = _hamiltonian.hamiltonian(wave.shape, mass, hbar, potential, spacing, boundary)
-    return _counted(taken, _play(box, wave, taken, _method(box, method, time_step), time_step), progress)
+    return _counted(moments, _solve(box, wave, moments, _method(box, method, time_step), time_step), progress)
 
 
 def energy(
@@ -241,7 +241,7 @@ def wave_packet(
 
 
 def _method(box: Hamiltonian, method: str, time_step: float | None) -> str:
-    """Check and settle the method."""
+    """Check the method; resolve "auto"."""
     chosen = _checks.choice("method", method, METHODS)
     if time_step is not None:
         _checks.number("time_step", time_step, above=0)
@@ -261,12 +261,12 @@ def _counted(times: list[float], waves: Iterator[Array], progress: bool) -> Iter
     yield from tqdm(zip(times, waves, strict=True), total=len(times), unit="frame", disable=None if progress else True)
 
 
-def _play(box: Hamiltonian, wave: Array, times: list[float], method: str, step: float | None) -> Iterator[Array]:
+def _solve(box: Hamiltonian, wave: Array, times: list[float], method: str, step: float | None) -> Iterator[Array]:
     """Yield the wave, known at time 0, at each of the times."""
     if method == "spectral":
         modes = _transform(box, wave)
         for time in times:
-            yield _inverse(box, _turn(modes, box.phases(time, wave.dtype)), wave.dtype) if time else wave.copy()
+            yield _inverse(box, _multiplied(modes, box.phases(time, wave.dtype)), wave.dtype) if time else wave.copy()
         return
     now = 0.0
     for time in times:
@@ -282,17 +282,17 @@ def _transform(box: Hamiltonian, wave: Array) -> Array:
 
 
 def _inverse(box: Hamiltonian, modes: Array, kind: Any) -> Array:
-    """Sum the modes up again."""
+    """Apply the inverse of `_transform`."""
     workers = _threads.count() if modes.size >= LARGE else None
     return boundary.inverse_transform(modes, box.shape, box.names, workers, real=False).astype(kind, copy=False)
 
 
-def _turn(modes: Array, phases: list[Array]) -> Array:
+def _multiplied(modes: Array, phases: list[Array]) -> Array:
     """Multiply each mode by the phases of all axes."""
-    turned = modes
+    result = modes
     for phase in phases:
-        turned = turned * phase
-    return turned
+        result = result * phase
+    return result
 
 
 def _chebyshev(box: Hamiltonian, wave: Array, duration: float) -> Array:
@@ -320,18 +320,18 @@ def _chebyshev(box: Hamiltonian, wave: Array, duration: float) -> Array:
 
 
 def _split(box: Hamiltonian, wave: Array, duration: float, step: float | None) -> Array:
-    """Take Strang's steps; neighbouring half steps of the potential are one."""
+    """Apply Strang's steps; neighbouring half steps of the potential are merged."""
     if box.potential is None:
-        return _inverse(box, _turn(_transform(box, wave), box.phases(duration, wave.dtype)), wave.dtype)
+        return _inverse(box, _multiplied(_transform(box, wave), box.phases(duration, wave.dtype)), wave.dtype)
     error = abs(duration) ** 3 * _strang_constant(box)
     steps = math.ceil(math.sqrt(error / SPLIT_ERROR) if step is None else abs(duration) / step * (1 - 1e-12)) or 1
     part = duration / steps
     phases = box.phases(part, wave.dtype)
     half, whole = (np.exp(-1j * share * part * box.potential).astype(wave.dtype) for share in (0.5, 1.0))
     wave = half * wave
-    for taken in range(1, steps + 1):
-        moved = _inverse(box, _turn(_transform(box, wave), phases), wave.dtype)
-        wave = moved * (whole if taken < steps else half)
+    for number in range(1, steps + 1):
+        moved = _inverse(box, _multiplied(_transform(box, wave), phases), wave.dtype)
+        wave = moved * (whole if number < steps else half)
     return wave
 
 
@@ -342,7 +342,7 @@ def _strang_constant(box: Hamiltonian) -> float:
     once = twice = 0.0
     for axis, (name, rate) in enumerate(zip(box.names, box.rates, strict=True)):
         ends = np.take(box.potential, [-1, 0] if name == "periodic" else [], axis)
-        inner, seam = np.diff(box.potential, axis=axis), np.diff(ends, axis=axis)
-        jump = max(float(np.abs(part).max(initial=0.0)) for part in (inner, seam))
+        inner, wrapped = np.diff(box.potential, axis=axis), np.diff(ends, axis=axis)
+        jump = max(float(np.abs(part).max(initial=0.0)) for part in (inner, wrapped))
         once, twice = once + 2 * rate * jump, twice + 2 * rate * jump**2
     return spread * once / 12 + twice / 24

@@ -1,4 +1,4 @@
-r"""The quantum walk beside the classical walk: the same stencil, one with probabilities, one with amplitudes.
+r"""Quantum and classical walks: the same stencil, with amplitudes or with probabilities.
 
 A walker who hops at random moments, `rate` times per unit of time, by displacements drawn from the stencil `p`:
 
@@ -74,14 +74,14 @@ def propagator(duration: float, rate: float = 0.5, *, tolerance: float = 1e-15) 
     half = jv(np.arange(np.ceil(abs(z) + 12 * abs(z) ** (1 / 3) + 40)), z)
     beyond = 2 * np.cumsum(np.abs(half[::-1]))[::-1]
     half = half[: max(1, int((beyond > allowed).sum()))]
-    turned = np.exp(-1j * z) * np.array([1, 1j, -1, -1j])[np.arange(len(half)) % 4] * half
-    return np.concatenate([turned[:0:-1], turned])
+    amplitudes = np.exp(-1j * z) * np.array([1, 1j, -1, -1j])[np.arange(len(half)) % 4] * half
+    return np.concatenate([amplitudes[:0:-1], amplitudes])
 
 
 def quantum_walk(psi: ArrayLike, stencil: ArrayLike | Propagator, duration: float, rate: float = 1.0) -> Array:
     r"""Return where a quantum walker on a ring (torus) is found: :math:`|e^{-i \gamma t (1 - p *)} \psi|^2`.
 
-    Exact in time: in Fourier space each wave turns by its phase :math:`\gamma t (1 - \hat p)`.
+    Exact in time: in Fourier space each mode is multiplied by its phase :math:`\gamma t (1 - \hat p)`.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-r"""Frequencies: pictures as sums of waves, filters as circles, turning and differentiating in the Fourier plane.
+r"""Frequencies: filters, orientation and rotation, differentiation and the convolution theorem in the Fourier domain.
 
 Conventions, the same everywhere in this room:
 
@@ -8,7 +8,7 @@ Conventions, the same everywhere in this room:
   centred transform, so a circle of radius `r` is a circle in the picture of the spectrum. On an image that is not
   square, the same cycles per image are different cycles per cell along its two sides.
 * Pictures of the frequency plane are **centred**: frequency 0 lies at cell ``shape // 2``, as the origin of a kernel
-  does. `transfer_function` alone is in the order of `numpy.fft`, ready to be multiplied.
+  does. Only `transfer_function` is in the order of `numpy.fft`, ready to be multiplied.
 * Angles are in degrees, counter-clockwise as seen on a screen (row 0 on top) from the direction of increasing column.
   They are known modulo 180 only: a real image has the same magnitudes at a frequency and at its opposite.
 """

@@ -88,7 +88,7 @@ def derivative(
 
 
 def _factor(size: int, order: int, spacing: float, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """The multiplier (ik)**order of every mode of a real transform."""
+    """Return the multiplier (ik)**order of every mode of a real transform."""
     with np.errstate(over="ignore", invalid="ignore"):
         wave_number = 2 * np.pi * np.arange(size // 2 + 1) / (size * spacing)
         # odd orders make the sawtooth imaginary, which the real inverse transform drops

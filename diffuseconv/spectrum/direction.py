@@ -1,4 +1,4 @@
-"""Directions that a spectrum shows: which way a pattern runs, and by how much a picture was turned."""
+"""Directions read off a spectrum: the orientation of a pattern, and the rotation between two pictures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _RING = (2.0, 0.35)  # from 2 cycles per window (the mean lies within) to 0.35 c
 
 
 def orientation(image: ArrayLike) -> float:
-    r"""Tell the dominant direction of an image: that of its strongest wave, in degrees.
+    r"""Estimate the dominant orientation of an image: the direction of its strongest wave, in degrees.
 
     The strongest frequency of the tapered image is read off its spectrum and then refined to the maximum of
 
@@ -84,30 +84,31 @@ def orientation(image: ArrayLike) -> float:
     return float(np.rad2deg(np.arctan2(-frequency[0], frequency[1])) % 180) % 180
 
 
-def rotation_between(image: ArrayLike, turned: ArrayLike) -> float:
-    r"""Tell by how many degrees a picture was turned, from the magnitudes of two spectra alone.
+def rotation_between(image: ArrayLike, rotated: ArrayLike) -> float:
+    r"""Estimate by how many degrees a picture was rotated, from the magnitudes of two spectra.
 
-    Turning a picture turns its spectrum; shifting it leaves the magnitudes alone. The same round, softly edged window
-    is laid over the middle of both pictures, so that no frame or corner takes part, and the square roots of the two
-    magnitudes are compared ring by ring:
+    Rotating a picture rotates its spectrum; shifting it leaves the magnitudes unchanged. The same round window with a
+    soft edge is laid over the middle of both pictures, so that no frame or corner counts, and the square roots of the
+    two magnitudes are compared ring by ring:
 
     .. math:: c(\alpha) = \sum_r r \sum_\theta A_1(r, \theta)\, A_2(r, \theta + \alpha), \qquad
               A = |U|^{1/2} - \text{its mean over the ring}
 
     for all angles at once by the convolution theorem. The highest point, refined by a parabola, is the angle: within
-    0.1° for photographs of 100 cells a side and more, if they show the same scene at the same scale around the middle.
+    0.1° for photographs of 100 cells a side and more, if the same subject lies around the middle at the
+    same scale.
 
     Parameters
     ----------
-    image, turned : array_like
+    image, rotated : array_like
         Two-dimensional, real, at least 16 cells a side, not constant. The shapes may differ; what both share around
         their centres is compared.
 
     Returns
     -------
     float
-        Angle in [0, 180), counter-clockwise on a screen (as `scipy.ndimage.rotate` and Pillow turn). Magnitudes do not
-        tell it from that angle plus 180, and a pattern with a symmetry of its own is ambiguous by that symmetry too.
+        Angle in [0, 180), counter-clockwise on a screen (as in `scipy.ndimage.rotate` and Pillow). Magnitudes do
+        not tell it from that angle plus 180; a pattern with a symmetry of its own is ambiguous by that symmetry too.
 
     Raises
     ------
@@ -127,7 +128,7 @@ def rotation_between(image: ArrayLike, turned: ArrayLike) -> float:
     """
     import scipy.fft
 
-    pictures = [_picture("image", image, _LEAST), _picture("turned", turned, _LEAST)]
+    pictures = [_picture("image", image, _LEAST), _picture("rotated", rotated, _LEAST)]
     side = min(n for picture in pictures for n in picture.shape)
     radii = np.arange(_RING[0], _RING[1] * side)
     rings = [scipy.fft.rfft(_rings(picture, side, radii), axis=1) for picture in pictures]
@@ -140,22 +141,22 @@ def rotation_between(image: ArrayLike, turned: ArrayLike) -> float:
 
 
 def _picture(name: str, value: ArrayLike, least: int) -> NDArray[np.float64]:
-    """Take a two-dimensional image that has a direction, scaled so that nothing overflows."""
-    taken = _checks.field(name, value)
-    if taken.ndim != 2:
-        raise ValueError(f"{name} must be two-dimensional (average the colours first), got shape {taken.shape}")
-    if min(taken.shape) < least:
-        raise ValueError(f"{name} must have at least {least} cells a side, got shape {taken.shape}")
-    scaled = taken / max(np.abs(taken).max(), np.finfo(np.float64).tiny)
+    """Check a two-dimensional image that varies; return it scaled so that nothing overflows."""
+    checked = _checks.field(name, value)
+    if checked.ndim != 2:
+        raise ValueError(f"{name} must be two-dimensional (average the colours first), got shape {checked.shape}")
+    if min(checked.shape) < least:
+        raise ValueError(f"{name} must have at least {least} cells a side, got shape {checked.shape}")
+    scaled = checked / max(np.abs(checked).max(), np.finfo(np.float64).tiny)
     if not np.ptp(scaled):
-        raise ValueError(f"{name} must not be constant (it has no direction), got {taken.flat[0]:g} everywhere")
+        raise ValueError(f"{name} must not be constant (it has no direction), got {checked.flat[0]:g} everywhere")
     return np.asarray(scaled, np.float64)
 
 
 def _least_squares_power(
     frequency: NDArray[np.float64], tapered: NDArray[np.float64], windows: list[NDArray[np.float64]]
 ) -> float:
-    """The variance that one wave of this frequency explains, in a window and with a free mean."""
+    """Return the variance that one wave of this frequency explains, in a window and with a free mean."""
     waves = [np.exp(-2j * np.pi * f * np.arange(n)) for f, n in zip(frequency, tapered.shape, strict=True)]
     moment = waves[0] @ tapered @ waves[1]
     once = (windows[0] @ waves[0]) * (windows[1] @ waves[1])
@@ -168,7 +169,7 @@ def _least_squares_power(
 
 
 def _rings(picture: NDArray[np.float64], side: int, radii: NDArray[np.float64]) -> NDArray[Any]:
-    """Square roots of the spectrum's magnitudes on rings around frequency 0, less their mean on each ring."""
+    """Return square roots of the spectrum's magnitudes on rings around frequency 0, less their mean on each ring."""
     import scipy.fft
     import scipy.ndimage
 

@@ -1,4 +1,4 @@
-"""Circles in the frequency plane: low, high and band pass, and what they save."""
+"""Low, high and band pass by circles in the frequency plane, and the compression they allow."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def low_pass(
         Radius `r` of the circle, in cycles per image.
     edge : float
         Width `e` over which the weight falls from 1 to 0, half of it inside `radius`, at most ``2 * radius``. A hard
-        disc rings beside every sharp edge of the image; a wide one does not.
+        disc rings near every sharp edge of the image; a wide one does not.
     boundary : str or sequence of str
         The waves to use. ``"periodic"``: the Fourier transform of the text, where an edge bleeds into the opposite one.
         ``"reflecting"``: cosines, as JPEG has them, where it does not; cosine number k has k/2 cycles per image.
@@ -139,7 +139,7 @@ def band_pass(
 
 
 def radial_window(shape: int | Sequence[int], radius: float, *, edge: float = 0.0) -> NDArray[np.float64]:
-    """Draw the weights of `low_pass` as a picture of the centred frequency plane.
+    """Return the weights of `low_pass` on the centred frequency plane.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ def radial_window(shape: int | Sequence[int], radius: float, *, edge: float = 0.
 
 @dataclass(frozen=True)
 class Compression:
-    """What is saved by keeping a circle of frequencies, and what it costs.
+    """Compression by keeping a circle of frequencies: its ratio and its error.
 
     Attributes
     ----------
@@ -195,9 +195,9 @@ class Compression:
 
 
 def compression(image: ArrayLike, radius: float, *, boundary: Boundary = "periodic", axes: Axes = None) -> Compression:
-    """Compress an image by forgetting all frequencies outside a circle.
+    """Compress an image by dropping all frequencies outside a circle.
 
-    The error is what `high_pass` returns; by Parseval it is the energy of the forgotten coefficients. Counted are
+    The error is what `high_pass` returns; by Parseval it is the energy of the dropped coefficients. Counted are
     coefficients, not bits: real formats also round and pack them.
 
     Parameters
@@ -237,28 +237,28 @@ def compression(image: ArrayLike, radius: float, *, boundary: Boundary = "period
 
 
 def _root_mean_square(values: NDArray[Any]) -> float:
-    """Scale first: squares of the very large or small would leave the range of numbers."""
+    """Return the root mean square, scaled first: squares of the very large or small would over- or underflow."""
     largest = float(np.abs(values).max())
     return largest * float(np.sqrt(np.mean(np.square(values / largest, dtype=np.float64)))) if largest else 0.0
 
 
 def _arguments(image: ArrayLike, boundary: Boundary, axes: Axes) -> tuple[NDArray[Any], tuple[int, ...], Sequence[str]]:
-    """Check what all passes share."""
-    taken = _checks.summable("image", _checks.array("image", image))
-    over = _checks.axes(axes, taken.ndim)
-    return taken, over, _boundary.per_axis(boundary, len(over))
+    """Check the arguments that all filters share."""
+    checked = _checks.summable("image", _checks.array("image", image))
+    over = _checks.axes(axes, checked.ndim)
+    return checked, over, _boundary.per_axis(boundary, len(over))
 
 
 def _circle(radius: object, edge: object, name: str = "radius") -> tuple[float, float]:
     """Check a circle and its soft edge."""
-    taken, width = _checks.number(name, radius, least=0), _checks.number("edge", edge, least=0)
-    if width > 2 * taken:
-        raise ValueError(f"edge must be at most twice {name} (the mean is kept whole), got {width:g} for {taken:g}")
-    return taken, width
+    inner, width = _checks.number(name, radius, least=0), _checks.number("edge", edge, least=0)
+    if width > 2 * inner:
+        raise ValueError(f"edge must be at most twice {name} (the mean is kept whole), got {width:g} for {inner:g}")
+    return inner, width
 
 
 def _fall(frequency: NDArray[Any], radius: float, edge: float) -> NDArray[np.float64]:
-    """Weights that fall from 1 inside a circle to 0 outside."""
+    """Return weights that fall from 1 inside a circle to 0 outside."""
     if edge == 0:
         return (frequency <= radius).astype(np.float64)
     rise = np.clip(radius + edge / 2 - frequency, 0, edge) / edge
@@ -266,7 +266,7 @@ def _fall(frequency: NDArray[Any], radius: float, edge: float) -> NDArray[np.flo
 
 
 def _frequency(shape: Sequence[int], names: Sequence[str], half: int | None = None) -> NDArray[np.float64]:
-    """Distance of every mode from frequency 0, in cycles per image; `half`: the axis that a real transform halves."""
+    """Return every mode's frequency in cycles per image; `half` is the axis that a real transform halves."""
     squared: Any = 0.0
     for axis, (size, name) in enumerate(zip(shape, names, strict=True)):
         index = np.arange(size)
@@ -283,7 +283,7 @@ def _frequency(shape: Sequence[int], names: Sequence[str], half: int | None = No
 
 
 def _weigh(image: NDArray[Any], over: Sequence[int], names: Sequence[str], weight: Any) -> NDArray[Any]:
-    """Multiply every mode by a weight that depends on its frequency alone."""
+    """Multiply every mode by a weight that depends only on its frequency."""
     front = np.moveaxis(image, over, range(len(over)))
     shape = front.shape[: len(over)]
     half = max((axis for axis, name in enumerate(names) if name == "periodic"), default=None)

@@ -62,7 +62,7 @@ class Mask:
     Attributes
     ----------
     weights : array_like
-        Real, of the image's shape, frequency 0 at ``shape // 2``. A frequency and its opposite are one wave and take
+        Real, of the image's shape, frequency 0 at ``shape // 2``. A frequency and its opposite are one wave and get
         the mean of their two weights; that is what the real part of the painted image amounts to.
     """
 
@@ -81,7 +81,7 @@ def paint_spectrum(image: ArrayLike, edits: Edit | Sequence[Edit]) -> NDArray[An
     Parameters
     ----------
     image : array_like
-        Real values, 1 to 3 dimensions; start from zeros to see the strokes alone.
+        Real values, 1 to 3 dimensions; start from zeros to see only the strokes.
     edits : Dot, Line, Mask or sequence of them
         The strokes.
 
@@ -102,27 +102,27 @@ def paint_spectrum(image: ArrayLike, edits: Edit | Sequence[Edit]) -> NDArray[An
     """
     import scipy.fft
 
-    taken = _checks.summable("image", _checks.field("image", image))
+    values = _checks.summable("image", _checks.field("image", image))
     strokes = [edits] if isinstance(edits, Edit) else edits
     if not isinstance(strokes, (list, tuple)):
         raise TypeError(f"edits must be a Dot, Line or Mask, or a list of them, got {_checks.got(edits)}")
-    plane = scipy.fft.fftn(taken)
+    plane = scipy.fft.fftn(values)
     for number, edit in enumerate(strokes):
         name = f"edits[{number}]"
         if isinstance(edit, Mask):
-            plane *= scipy.fft.ifftshift(_weights(name, edit, taken.shape)).astype(taken.dtype)
+            plane *= scipy.fft.ifftshift(_weights(name, edit, values.shape)).astype(values.dtype)
         elif isinstance(edit, Dot):
-            _add(plane, name, [_cell(f"{name}.frequency", edit.frequency, taken.shape)], edit)
+            _add(plane, name, [_cell(f"{name}.frequency", edit.frequency, values.shape)], edit)
         elif isinstance(edit, Line):
-            start, stop = (_cell(f"{name}.{end}", getattr(edit, end), taken.shape) for end in ("start", "stop"))
-            _add(plane, name, _between(start, stop, taken.shape), edit)
+            start, stop = (_cell(f"{name}.{end}", getattr(edit, end), values.shape) for end in ("start", "stop"))
+            _add(plane, name, _between(start, stop, values.shape), edit)
         else:
             raise TypeError(f"{name} must be a Dot, Line or Mask, got {_checks.got(edit)}")
     return np.ascontiguousarray(scipy.fft.ifftn(plane).real)
 
 
 def _cell(name: str, value: object, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Take a cell of the frequency plane, counted from its centre."""
+    """Check a cell of the frequency plane, counted from its centre."""
     cell = _checks.per_axis(name, value, len(shape), lambda part, item: _checks.count(part, item, least=-(2**31)))
     for axis, (f, n) in enumerate(zip(cell, shape, strict=True)):
         if not -(n // 2) <= f <= n // 2:
@@ -131,7 +131,7 @@ def _cell(name: str, value: object, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _between(start: tuple[int, ...], stop: tuple[int, ...], shape: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """The cells on a straight line, both ends included; of opposites the one met first."""
+    """Return the cells on a straight line, both ends included; of opposites the one met first."""
     steps = max(abs(b - a) for a, b in zip(start, stop, strict=True))
     exact = np.linspace(start, stop, steps + 1)
     nearest = np.copysign(np.floor(np.abs(exact) + 0.5), exact).astype(np.int64)  # halves away from 0: symmetric
@@ -148,14 +148,14 @@ def _add(plane: NDArray[Any], name: str, cells: list[tuple[int, ...]], stroke: D
     amplitude = _checks.number(f"{name}.amplitude", stroke.amplitude)
     phase = np.deg2rad(_checks.number(f"{name}.phase", stroke.phase))
     for cell in cells:
-        turns = sum(f * (n // 2) / n for f, n in zip(cell, plane.shape, strict=True))
-        half = 0.5 * amplitude * plane.size * np.exp(1j * (phase - 2 * np.pi * turns))
+        cycles = sum(f * (n // 2) / n for f, n in zip(cell, plane.shape, strict=True))
+        half = 0.5 * amplitude * plane.size * np.exp(1j * (phase - 2 * np.pi * cycles))
         plane[tuple(f % n for f, n in zip(cell, plane.shape, strict=True))] += half
         plane[tuple(-f % n for f, n in zip(cell, plane.shape, strict=True))] += half.conjugate()
 
 
 def _weights(name: str, mask: Mask, shape: tuple[int, ...]) -> NDArray[Any]:
-    """Weights of a mask, averaged with those of the opposite frequencies."""
+    """Return the weights of a mask, averaged with those of the opposite frequencies."""
     weights = _checks.array(f"{name}.weights", mask.weights)
     if weights.shape != shape:
         raise ValueError(f"{name}.weights must have the image's shape {shape}, got {weights.shape}")

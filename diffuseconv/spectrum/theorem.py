@@ -37,7 +37,7 @@ class DiscreteTheorem:
     error : float
         Largest difference between the two, over ``sum |k| * max |u|``: rounding if the padding is enough.
     wrapped : ndarray of bool
-        Cells that hold what ran over the far edge, because the padding is too small.
+        Cells that also hold what wrapped around, because the padding is too small.
     """
 
     in_space: NDArray[Any]
@@ -80,10 +80,10 @@ def discrete_theorem(
 
     .. math:: u * k = \mathcal F^{-1}\left( \mathcal F u \cdot \mathcal F k \right)
 
-    The constant is 1 because the inverse alone carries :math:`1/N`; with the unitary transform
+    The constant is 1 because only the inverse carries :math:`1/N`; with the unitary transform
     :math:`\mathcal F / \sqrt N` it would be :math:`\sqrt N`. The product always gives the *cyclic* convolution. It is
     the convolution of two finite arrays only if zeros are appended, at least ``kernel.shape - 1`` on each axis;
-    with fewer, the far edge runs over into the near one.
+    with fewer, the far edge wraps around onto the near one.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ def fourier_transform(
 def inverse_fourier_transform(
     transform: ArrayLike, frequencies: ArrayLike, positions: ArrayLike, *, constant: float = 1.0
 ) -> NDArray[np.complex128]:
-    r"""Sum the waves of `fourier_transform` up again.
+    r"""Invert `fourier_transform`: sum its waves.
 
     .. math:: f(x) = \frac1c \int F(\nu)\, e^{2\pi i \nu x}\, d\nu
 
@@ -221,9 +221,9 @@ def inverse_fourier_transform(
     >>> bool(np.allclose(f, [1, np.exp(-np.pi)], rtol=0, atol=1e-15))
     True
     """
-    taken = np.asarray(transform)
-    real, nu = _samples("transform", taken.real, frequencies)
-    imaginary, nu = _samples("transform", taken.imag, frequencies)
+    values = np.asarray(transform)
+    real, nu = _samples("transform", values.real, frequencies)
+    imaginary, nu = _samples("transform", values.imag, frequencies)
     x = _line("positions", positions)
     return _integral(real + 1j * imaginary, nu, x, 1) / _checks.number("constant", constant, above=0)
 
@@ -260,7 +260,7 @@ def continuous_theorem(
         The constant `c` of the transform pair, greater than 0.
     padding : int, optional
         Points by which the line of ``f * g`` is longer than `positions`; ``n - 1`` by default, which holds all of it.
-        With fewer, the line is bent into a circle: its end runs over into its beginning and the theorem fails.
+        With fewer, the line is wrapped to that period: its end is added to its beginning and the theorem fails.
 
     Returns
     -------
@@ -288,7 +288,7 @@ def continuous_theorem(
     constant = _checks.number("constant", constant, above=0)
     length = x.size + (x.size - 1 if padding is None else _checks.count("padding", padding))
     spacing = (x[-1] - x[0]) / (x.size - 1)
-    convolved = _bend(spacing * _trapezoid_convolution(left, right), length)
+    convolved = _wrapped(spacing * _trapezoid_convolution(left, right), length)
     where = 2 * x[0] + spacing * np.arange(length)
     of_convolution = constant * _integral(convolved, where, nu, -1)
     product = constant * _integral(left, x, nu, -1) * _integral(right, x, nu, -1)
@@ -306,10 +306,10 @@ def _trapezoid_convolution(f: NDArray[np.float64], g: NDArray[np.float64]) -> ND
     return whole
 
 
-def _bend(values: NDArray[np.float64], length: int) -> NDArray[np.float64]:
-    """Bend a line into a circle of that many points; a line that is short enough stays one."""
-    turns = -(-values.size // length)
-    return np.asarray(np.pad(values, (0, turns * length - values.size)).reshape(turns, length).sum(axis=0))
+def _wrapped(values: NDArray[np.float64], length: int) -> NDArray[np.float64]:
+    """Add up a line modulo `length` (aliasing); a shorter line is padded with zeros."""
+    periods = -(-values.size // length)
+    return np.asarray(np.pad(values, (0, periods * length - values.size)).reshape(periods, length).sum(axis=0))
 
 
 def _integral(
@@ -327,15 +327,15 @@ def _integral(
 
 
 def _line(name: str, value: ArrayLike) -> NDArray[np.float64]:
-    """Take numbers along a line, in float64."""
-    taken = _checks.array(name, value)
-    if taken.ndim != 1:
-        raise ValueError(f"{name} must be one-dimensional, got shape {taken.shape}")
-    return taken.astype(np.float64)
+    """Check numbers along a line; return them as float64."""
+    values = _checks.array(name, value)
+    if values.ndim != 1:
+        raise ValueError(f"{name} must be one-dimensional, got shape {values.shape}")
+    return values.astype(np.float64)
 
 
 def _samples(name: str, value: ArrayLike, points: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Take samples and the evenly spaced points where they were taken."""
+    """Check samples and the evenly spaced points that they belong to."""
     values, where = _line(name, value), _line("positions" if name != "transform" else "frequencies", points)
     steps = np.diff(where)
     if where.size < 2 or steps.min() <= 0 or np.ptp(steps) > 1e-9 * steps.max() + 8 * np.spacing(np.abs(where).max()):
@@ -346,6 +346,6 @@ def _samples(name: str, value: ArrayLike, points: ArrayLike) -> tuple[NDArray[np
 
 
 def _relative(difference: NDArray[Any], scale: float) -> float:
-    """Largest difference over a scale; 0 where both are 0."""
+    """Return the largest difference over a scale; 0 where both are 0."""
     largest = float(np.abs(difference).max())
     return largest / float(scale) if largest else 0.0

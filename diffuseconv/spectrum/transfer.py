@@ -12,7 +12,7 @@ from diffuseconv import _checks
 
 __all__ = ["FilterKind", "filter_kind", "transfer_function"]
 
-_CELLS = {1: 1024, 2: 128, 3: 32}  # frequencies per axis that filter_kind looks at
+_CELLS = {1: 1024, 2: 128, 3: 32}  # frequencies per axis that filter_kind samples
 _HALF_POWER = np.sqrt(0.5)
 
 
@@ -28,14 +28,14 @@ def transfer_function(kernel: ArrayLike, shape: int | Sequence[int]) -> NDArray[
     Parameters
     ----------
     kernel : array_like
-        Weights, 1 to 3 dimensions, origin at ``shape // 2``. It may be wider than the field; it is wound around.
+        Weights, 1 to 3 dimensions, origin at ``shape // 2``. It may be wider than the field; it wraps around.
     shape : int or sequence of int
         Shape of the field.
 
     Returns
     -------
     ndarray of complex128
-        Of that shape, in the order of `numpy.fft.fftn`: frequency 0 comes first. ``fftshift`` it to look at it.
+        Of that shape, in the order of `numpy.fft.fftn`: frequency 0 comes first. apply ``fftshift`` to display it.
 
     Raises
     ------
@@ -53,10 +53,10 @@ def transfer_function(kernel: ArrayLike, shape: int | Sequence[int]) -> NDArray[
     sizes = _checks.shape("shape", shape)
     if len(sizes) != kernel.ndim:
         raise ValueError(f"shape must have as many axes as kernel ({kernel.ndim}), got {len(sizes)}")
-    wound = np.zeros(sizes)
+    wrapped = np.zeros(sizes)
     places = [(np.arange(width) - width // 2) % size for width, size in zip(kernel.shape, sizes, strict=True)]
-    np.add.at(wound, np.ix_(*places), kernel)
-    return np.asarray(scipy.fft.fftn(wound))
+    np.add.at(wrapped, np.ix_(*places), kernel)
+    return np.asarray(scipy.fft.fftn(wrapped))
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class FilterKind:
     band: tuple[float, float]
 
     def __str__(self) -> str:
-        """Say it in one line."""
+        """Return it in one line."""
         low, high = self.band
         return (
             f"{self.kind}: gain {self.gain_at_zero:.3g} for the mean, at most {self.peak_gain:.3g} "
@@ -93,11 +93,11 @@ class FilterKind:
 
 
 def filter_kind(kernel: ArrayLike) -> FilterKind:
-    r"""Say whether a kernel passes low, high or middle frequencies.
+    r"""Classify a kernel by the frequencies it passes: low, high or between.
 
     The gain :math:`|H|` of `transfer_function` is averaged (root mean square) over rings of equal frequency up to 0.5
     cycles per cell. A frequency *passes* if its power is at least half of the largest (-3 dB). The kernel is a low pass
-    if frequency 0 passes and 0.5 does not, a high pass if it is the other way round, a band pass if neither passes, and
+    if frequency 0 passes and 0.5 does not, a high pass in the opposite case, a band pass if neither passes, and
     if both do an all pass, unless something between is stopped.
 
     Parameters
@@ -145,7 +145,7 @@ def filter_kind(kernel: ArrayLike) -> FilterKind:
 
 
 def _over_rings(gain: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Root mean square of a gain over directions, for every whole frequency up to half the cells."""
+    """Return the root mean square of a gain over directions, for every whole frequency up to half the cells."""
     cells, squared = gain.shape[0], np.zeros((1,) * gain.ndim)
     line = np.minimum(np.arange(cells), cells - np.arange(cells)) ** 2
     for axis in range(gain.ndim):

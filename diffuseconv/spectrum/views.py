@@ -1,4 +1,4 @@
-"""What a spectrum looks like."""
+"""Pictures of a spectrum."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["log_spectrum"]
 
 
 def log_spectrum(image: ArrayLike, *, axes: int | Sequence[int] | None = None) -> NDArray[Any]:
-    r"""Show how strong every frequency is, on a logarithmic scale, with frequency 0 in the centre.
+    r"""Return the log magnitude of every frequency, with frequency 0 in the centre.
 
     .. math:: \log(1 + |U[m]|), \qquad U[m] = \sum_j u[j]\, e^{-2\pi i\, m \cdot j / n}
 

@@ -1,8 +1,9 @@
 """Time series seen as convolution: moving averages, ARIMA models as kernels, whitening, sums of random variables."""
 
+from diffuseconv.timeseries.filtering import arma_filter, innovations, simulate
 from diffuseconv.timeseries.fitting import ARFit, autocovariance, fit_ar, levinson_durbin
 from diffuseconv.timeseries.forecasting import Forecast, forecast
-from diffuseconv.timeseries.model import ARIMA, arma_filter, innovations, simulate
+from diffuseconv.timeseries.model import ARIMA
 from diffuseconv.timeseries.series_kernels import (
     difference,
     difference_kernel,

@@ -160,14 +160,14 @@ def fit_ar(series: ArrayLike, order: int, *, method: str = "yule-walker") -> ARF
     True
     """
     p = _checks.count("order", order, least=1)
-    way = _checks.choice("method", method, ("yule-walker", "least-squares"))
-    values = _series.series("series", series, least=p + 1 if way == "yule-walker" else 2 * p + 1)
+    name = _checks.choice("method", method, ("yule-walker", "least-squares"))
+    values = _series.series("series", series, least=p + 1 if name == "yule-walker" else 2 * p + 1)
     if values.min() == values.max():
         raise ValueError(f"series must vary, got {len(values)} times the value {values[0]:g}")
     half = float(values.max() / 2 - values.min() / 2)
     if not 1e-150 < half < 1e150:
         raise ValueError(f"series must vary by 1e-150 to 1e150 (its variance must be a number), got ±{half:g}")
-    return _yule_walker(values, p) if way == "yule-walker" else _least_squares(values, p)
+    return _yule_walker(values, p) if name == "yule-walker" else _least_squares(values, p)
 
 
 def _yule_walker(values: FloatArray, p: int) -> ARFit:

@@ -1,4 +1,4 @@
-"""Forecasts: what the past still has to say, and how much the unseen noise will add."""
+"""Forecasts: the conditional mean given the past, and the variance of the noise to come."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 from diffuseconv import _checks
 from diffuseconv._typing import FloatArray
 from diffuseconv.timeseries import _series
-from diffuseconv.timeseries._state import polynomials, require_invertible, require_model, require_stationary, state_root
-from diffuseconv.timeseries.model import ARIMA
+from diffuseconv.timeseries._state import polynomials, state_root
+from diffuseconv.timeseries.model import ARIMA, require_invertible, require_model, require_stationary
 from diffuseconv.timeseries.series_kernels import difference, impulse_response
 
 __all__ = ["Forecast", "forecast"]
@@ -40,17 +40,17 @@ class Forecast:
 
 
 def forecast(model: ARIMA, series: ArrayLike, steps: int, *, confidence: float = 0.95) -> Forecast:
-    r"""Forecast the next `steps` values of a series under a given model, with exact intervals.
+    r"""Forecast the next `steps` values of a series under a known model, with exact intervals.
 
     The forecast is the conditional mean given *all* observed values, without the usual approximation that the noise
     before the first value was zero: the unknown state before the series began is estimated along with it. Its error is
 
     .. math:: \operatorname{Var}[x_{n+h} - \hat x_{n+h}] = \sigma^2 \sum_{j=0}^{h-1} \psi_j^2 + s_h^\top C s_h,
 
-    the psi-weights of `impulse_response` (differences included) squared and summed, plus what is left of the doubt
-    `C` about the state, which is 0 for pure AR models and dies out with the length of the series for others. The
-    parameters are taken as known; with fitted ones the intervals are somewhat too narrow. With ``differences = d`` the
-    first `d` values are taken as given (a flat prior on the level).
+    the psi-weights of `impulse_response` (differences included) squared and summed, plus the remaining covariance
+    `C` of the state, which is 0 for pure AR models and dies out with the length of the series for others. The
+    parameters are treated as known; with fitted ones the intervals are somewhat too narrow. With ``differences = d``
+    the first `d` values are conditioned on (a flat prior on the level).
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def forecast(model: ARIMA, series: ArrayLike, steps: int, *, confidence: float =
 
     Examples
     --------
-    A random walk is expected to stay; its doubt grows as the square root of time.
+    A random walk is expected to stay; its spread grows as the square root of time.
 
     >>> ahead = dc.timeseries.forecast(dc.timeseries.ARIMA(differences=1), [0.0, 2.0, 5.0], 4)
     >>> ahead.mean
@@ -97,12 +97,12 @@ def forecast(model: ARIMA, series: ArrayLike, steps: int, *, confidence: float =
         require_stationary(model)
     values = _series.series("series", series, least=model.differences + (1 if model.stationary else len(model.ar)))
 
-    mean, reach, doubt = _predict(model, difference(values, model.differences), horizon)
+    mean, reach, spread = _predict(model, difference(values, model.differences), horizon)
     for order in reversed(range(model.differences)):  # undo the differences, from the last value of each
         mean = difference(values, order)[-1] + np.cumsum(mean)
         reach = np.cumsum(reach, axis=0)
     noise = np.cumsum(impulse_response(model, horizon) ** 2)
-    error = np.sqrt(model.noise_variance * (noise + np.sum((reach @ doubt) ** 2, axis=1)))
+    error = np.sqrt(model.noise_variance * (noise + np.sum((reach @ spread) ** 2, axis=1)))
     width = -float(ndtri((1.0 - level) / 2.0)) * error
     return Forecast(mean, error, mean - width, mean + width, level)
 
@@ -111,7 +111,7 @@ def _predict(model: ARIMA, series: FloatArray, steps: int) -> tuple[FloatArray, 
     """Forecast an ARMA series: its mean, each step's answer to the state now, and a root of the state's covariance.
 
     The transposed direct form has the state ``z``, and the filter with numerator and denominator exchanged has ``-z``:
-    one run of it over the data turns a guess of the first state into the noise and the last state, both linear in it.
+    one run of it over the data maps a guess of the first state to the noise and the last state, both linear in it.
     """
     from scipy.linalg import qr, solve_triangular
     from scipy.signal import lfilter
@@ -119,12 +119,12 @@ def _predict(model: ARIMA, series: FloatArray, steps: int) -> tuple[FloatArray, 
     numerator, denominator = polynomials(model)
     size = len(numerator) - 1
     state: FloatArray
-    doubt: FloatArray
+    spread: FloatArray
     if not model.ma and len(series) >= len(model.ar):  # the last p values tell the state; no mean is needed
         mean, push = 0.0, model.intercept
         past = series[::-1]
         state = np.array([-denominator[i + 1 :] @ past[: size - i] for i in range(size)])
-        doubt = np.zeros((size, size))
+        spread = np.zeros((size, size))
     else:
         mean, push = model.mean, 0.0
         noise, last = lfilter(denominator, numerator, series - mean, zi=np.zeros(size))
@@ -134,7 +134,7 @@ def _predict(model: ARIMA, series: FloatArray, steps: int) -> tuple[FloatArray, 
         q, r = qr(np.vstack([effect.T @ root, np.eye(size)]), mode="economic")
         carry = lasts.T @ root
         state = carry @ solve_triangular(r, q[: len(series)].T @ noise) - last
-        doubt = solve_triangular(r, carry.T, trans="T").T
+        spread = solve_triangular(r, carry.T, trans="T").T
     ahead, _ = lfilter(numerator, denominator, np.full(steps, push), zi=state)
     reach, _ = lfilter(numerator, denominator, np.zeros((size, steps)), zi=np.eye(size))
-    return ahead + mean, reach.T, doubt
+    return ahead + mean, reach.T, spread

@@ -7,7 +7,7 @@ A series runs forward in time, so tap ``j`` of a kernel weighs the value ``j`` s
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,10 +16,7 @@ from diffuseconv import _checks
 from diffuseconv._typing import FloatArray
 from diffuseconv.convolution import convolve
 from diffuseconv.timeseries import _series
-from diffuseconv.timeseries._state import require_model
-
-if TYPE_CHECKING:
-    from diffuseconv.timeseries.model import ARIMA
+from diffuseconv.timeseries.model import ARIMA, require_model
 
 __all__ = [
     "difference",
@@ -66,7 +63,7 @@ def moving_average(series: ArrayLike, weights: ArrayLike) -> FloatArray:
 
 
 def predict_ar(series: ArrayLike, coefficients: ArrayLike, intercept: float = 0.0) -> FloatArray:
-    r"""Predict each value from the `p` before it: a convolution of the past, plus a intercept.
+    r"""Predict each value from the `p` before it: a convolution of the past, plus an intercept.
 
     .. math:: \hat x_t = c + \sum_{j=1}^{p} \varphi_j x_{t-j}, \qquad t = p, \dots, n
 
@@ -160,11 +157,11 @@ def difference(series: ArrayLike, order: int = 1) -> FloatArray:
 
 
 def whitening_kernel(coefficients: ArrayLike) -> FloatArray:
-    r"""Return the kernel ``[1, -phi_1, ..., -phi_p]`` that turns an autoregressive series back into white noise.
+    r"""Return the kernel ``[1, -phi_1, ..., -phi_p]`` that maps an autoregressive series back to white noise.
 
     .. math:: \varepsilon_t + c = x_t - \sum_{j=1}^{p} \varphi_j x_{t-j}
 
-    It is what is left when the best prediction (`predict_ar`) is taken away, and it undoes `impulse_response`:
+    It is what is left when the best prediction (`predict_ar`) is subtracted, and it undoes `impulse_response`:
     their convolution is 1 followed by zeros.
 
     Parameters
@@ -193,7 +190,7 @@ def whitening_kernel(coefficients: ArrayLike) -> FloatArray:
 
 
 def impulse_response(model: ARIMA, count: int) -> FloatArray:
-    r"""Return the kernel (the psi-weights) that turns white noise into the model's series.
+    r"""Return the kernel (the psi-weights) that maps white noise to the model's series.
 
     .. math:: x_t = \sum_{j \ge 0} \psi_j \varepsilon_{t-j}, \qquad
               \psi(B) = \frac{1 + \theta_1 B + \dots + \theta_q B^q}

@@ -97,7 +97,7 @@ def convolve_irregular(
     y, g : arrays, shape (m,), m >= 2
         The same for the other function.
     at : array, any shape, keyword only
-        Where to evaluate h. By default at every knot sum, ascending, those that agree to rounding taken once.
+        Where to evaluate h. By default at every knot sum, ascending, those that agree to rounding only once.
 
     Returns
     -------
@@ -161,27 +161,29 @@ def convolve_irregular(
 
 
 def _density(name: str, value: ArrayLike) -> FloatArray:
-    """Take a sampled density: >= 0 and not 0 everywhere."""
-    taken = _series.series(name, value)
-    if taken.min() < 0:
-        raise ValueError(f"{name} must be a density (>= 0 everywhere), got {taken.min():g} at index {taken.argmin()}")
-    if taken.max() == 0:
+    """Check a sampled density: >= 0 and not 0 everywhere."""
+    density = _series.series(name, value)
+    if density.min() < 0:
+        raise ValueError(
+            f"{name} must be a density (>= 0 everywhere), got {density.min():g} at index {density.argmin()}"
+        )
+    if density.max() == 0:
         raise ValueError(f"{name} must have mass, got 0 everywhere")
-    return taken
+    return density
 
 
 def _piecewise(knots_name: str, knots: ArrayLike, name: str, values: ArrayLike) -> tuple[FloatArray, FloatArray]:
-    """Take a piecewise-linear function."""
-    taken = _series.series(knots_name, knots, least=2)
+    """Check a piecewise-linear function."""
+    places = _series.series(knots_name, knots, least=2)
     heights = _series.series(name, values)
-    if len(heights) != len(taken):
+    if len(heights) != len(places):
         raise ValueError(
-            f"{name} must have one value for each of the {len(taken)} knots {knots_name}, got {len(heights)}"
+            f"{name} must have one value for each of the {len(places)} knots {knots_name}, got {len(heights)}"
         )
-    steps = np.diff(taken)
+    steps = np.diff(places)
     if steps.min() <= 0:
         i = int(np.argmin(steps > 0))
         raise ValueError(
-            f"{knots_name} must increase strictly, got {taken[i]:g} then {taken[i + 1]:g} at index {i + 1}"
+            f"{knots_name} must increase strictly, got {places[i]:g} then {places[i + 1]:g} at index {i + 1}"
         )
-    return taken, np.array(heights)  # a fresh array: one compiled loop serves views and read-only arrays too
+    return places, np.array(heights)  # a fresh array: one compiled loop serves views and read-only arrays too

@@ -22,7 +22,7 @@ class Whitened:
     data : array, shape (n, k)
         The whitened data: mean 0, covariance the identity (on the span of the data).
     mean : array, shape (m,)
-        The mean that was taken away.
+        The mean that was subtracted.
     matrix : array, shape (m, k)
         ``data = (original - mean) @ matrix``.
     inverse : array, shape (k, m)
@@ -48,14 +48,14 @@ class Whitened:
 
 
 def whiten(data: ArrayLike, method: str = "pca", *, tolerance: float | None = None) -> Whitened:
-    r"""Whiten data: take away the mean, turn to the eigenvectors of the covariance, divide by the deviation along each.
+    r"""Whiten data: subtract the mean, rotate to the eigenvectors of the covariance, divide by the deviations.
 
     .. math:: \operatorname{Cov}[x] = V \Lambda V^\top, \qquad
               W_{pca} = V \Lambda^{-1/2}, \qquad W_{zca} = V \Lambda^{-1/2} V^\top
 
     ``"pca"`` gives coordinates along the eigenvectors, largest variance first, each vector's largest entry positive.
-    ``"zca"`` turns back afterwards: of all whitenings it changes the data least. The covariance has the divisor n - 1.
-    It is never formed: the singular values of the centred data give the same with twice the digits.
+    ``"zca"`` rotates back afterwards: of all whitenings it changes the data least. The covariance has the
+    divisor n - 1. It is never formed: the singular values of the centred data give the same with twice the digits.
 
     Directions in which the data does not vary beyond rounding are left out: ``"pca"`` then returns fewer columns,
     ``rank``, and ``"zca"`` as many as before but 0 along those directions (their covariance is the projector on
@@ -90,7 +90,7 @@ def whiten(data: ArrayLike, method: str = "pca", *, tolerance: float | None = No
     >>> np.allclose(np.cov(white.data.T), np.eye(2)), np.allclose(white.restore(), table)
     (True, True)
     """
-    way = _checks.choice("method", method, ("pca", "zca"))
+    kind = _checks.choice("method", method, ("pca", "zca"))
     table = _checks.array("data", data).astype(np.float64)
     if table.ndim != 2 or len(table) < 2:
         raise ValueError(f"data must have 2 dimensions (at least 2 observations, variables), got shape {table.shape}")
@@ -123,15 +123,15 @@ def whiten(data: ArrayLike, method: str = "pca", *, tolerance: float | None = No
     left = left @ np.linalg.inv(np.linalg.cholesky(left.T @ left)).T * signs
 
     white, matrix, inverse = left * (n - 1) ** 0.5, right.T / sizes, sizes[:, None] * right
-    if way == "zca":
+    if kind == "zca":
         white, matrix, inverse = white @ right, matrix @ right, right.T @ inverse
     mean, matrix, inverse = np.ldexp(mean, power), np.ldexp(matrix, -power), np.ldexp(inverse, power)
     return Whitened(white, mean, matrix, inverse, rank)
 
 
 def _rows(name: str, value: ArrayLike, width: int) -> FloatArray:
-    """Take data whose last axis has the given length."""
-    taken = _checks.array(name, value).astype(np.float64, copy=False)
-    if taken.ndim == 0 or taken.shape[-1] != width:
-        raise ValueError(f"{name} must have a last axis of length {width}, got shape {taken.shape}")
-    return taken
+    """Check data whose last axis must have this length."""
+    table = _checks.array(name, value).astype(np.float64, copy=False)
+    if table.ndim == 0 or table.shape[-1] != width:
+        raise ValueError(f"{name} must have a last axis of length {width}, got shape {table.shape}")
+    return table
