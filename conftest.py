@@ -15,6 +15,9 @@ collect_ignore = [
     if importlib.util.find_spec(engine) is None
 ]
 
+if importlib.util.find_spec("anywidget") is None:
+    collect_ignore.append("diffuseconv/explorer/widget.py")
+
 hypothesis.settings.register_profile(
     "suite",
     deadline=None,

@@ -88,6 +88,16 @@ def interpret(args: argparse.Namespace) -> None:
     print(dc.interpret(_kernel(args.kernel)))
 
 
+def explore(args: argparse.Namespace) -> None:
+    """Open a page on which one paints salt and walls, lifts them, and sees what kernels do.
+
+    The page is served on this machine's loopback address alone; photographs that one loads stay here.
+    """
+    from diffuseconv.explorer import explore as serve
+
+    serve(args.port, browser=not args.no_browser)
+
+
 def info(args: argparse.Namespace) -> None:
     """Print versions, threads, the compile cache and the processor."""
     import llvmlite.binding as llvm
@@ -186,6 +196,9 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--rng", type=int, help="a whole number that makes the chance repeatable")
     sub = command(interpret)
     sub.add_argument("kernel", metavar="KERNEL", help=kernel)
+    sub = command(explore)
+    sub.add_argument("--port", type=int, default=0, help="port on the loopback address (default: a free one)")
+    sub.add_argument("--no-browser", action="store_true", help="print the address alone")
     command(info)
     command(warm)
     return cli

@@ -70,7 +70,7 @@ def test_units_that_are_not_known(text, capsys):
     assert "must be a number with a unit" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["", "diffuse", "convolve", "measure", "interpret", "info", "warm"])
+@pytest.mark.parametrize("command", ["", "diffuse", "convolve", "measure", "interpret", "explore", "info", "warm"])
 def test_help_explains(command, capsys):
     with pytest.raises(SystemExit) as stopped:
         main([command, "--help"] if command else ["--help"])

@@ -1,0 +1,262 @@
+"""What the page asks and what Python answers: every number on the page comes from the package's functions.
+
+A request is a dict with ``"ask"``, the name of one of the functions below, and its options. Fields travel as text:
+float32, little-endian, base64. `answer` is all that a server or a notebook needs.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from diffuseconv import kernels, spectrum
+from diffuseconv._checks import choice, count, got, number
+from diffuseconv._colours import table
+from diffuseconv._typing import Array
+from diffuseconv.convolution import convolve
+from diffuseconv.diffusion import DiffusionEquation
+from diffuseconv.interpretation import interpret
+from diffuseconv.measurement import measure
+from diffuseconv.propagator import Propagator
+
+__all__ = [
+    "Session",
+    "answer",
+    "clear",
+    "filtered",
+    "kernel",
+    "measured",
+    "paint",
+    "photograph",
+    "run",
+    "start",
+    "waves",
+]
+
+SIZE = 256  # cells of the tank along each axis
+LARGEST = 1024  # cells of a picture along each axis
+WALLS = ("reflecting", "periodic", "absorbing")
+CATALOGUE = {
+    "identity": kernels.identity,
+    "box": kernels.box,
+    "gaussian": kernels.gaussian,
+    "sharpen": kernels.sharpen,
+    "edge_detector": kernels.edge_detector,
+    "laplacian": kernels.laplacian,
+    "sobel": kernels.sobel,
+    "emboss": kernels.emboss,
+    "motion_blur": kernels.motion_blur,
+    "disc": kernels.disc,
+}
+
+
+@dataclass
+class Session:
+    """What one page works on: a tank of salt with walls in it, a picture, and the sum of its measurements."""
+
+    salt: Array = field(default_factory=lambda: np.zeros((SIZE, SIZE)))
+    water: Array = field(default_factory=lambda: np.ones((SIZE, SIZE), bool))  # False where a wall stands
+    time: float = 0.0
+    picture: Array = field(default_factory=lambda: _test_card())
+    measured: Array | None = None
+    draws: int = 0
+
+
+def answer(session: Session, request: Any) -> dict[str, Any]:
+    """Return the answer to a request, or ``{"error": one line}``.
+
+    Parameters
+    ----------
+    session : Session
+        What the page works on; some requests change it.
+    request : dict
+        ``"ask"`` and the options of that question.
+
+    Returns
+    -------
+    dict
+        Ready for JSON.
+
+    Examples
+    --------
+    >>> answer(Session(), {"ask": "kernel", "name": "sharpen"})["summary"]
+    'Sharpens: the identity minus diffusion, which is diffusion run backward.'
+    """
+    try:
+        if not isinstance(request, dict):
+            raise TypeError(f"request must be an object, got {got(request)}")
+        options = {key: value for key, value in request.items() if key != "ask"}
+        ask = choice("ask", request.get("ask"), tuple(QUESTIONS))
+        return QUESTIONS[ask](session, **options)
+    except (TypeError, ValueError, KeyError, OverflowError, MemoryError) as error:
+        return {"error": " ".join(str(error).split())[:300]}
+
+
+def start(session: Session) -> dict[str, Any]:
+    """Return what the page needs to begin: sizes, colours, the names of kernels and walls."""
+    return {
+        "size": SIZE,
+        "colours": {name: table(name).reshape(-1).tolist() for name in ("viridis", "gray")},
+        "kernels": list(CATALOGUE),
+        "walls": list(WALLS),
+        "picture": _packed(session.picture),
+        **_tank(session, DiffusionEquation()),
+    }
+
+
+def paint(session: Session, strokes: list[dict[str, Any]], flux: bool = False) -> dict[str, Any]:
+    """Pour salt, build walls and lift them, in discs of cells."""
+    rows, columns = np.ogrid[:SIZE, :SIZE]
+    for stroke in strokes:
+        y, x = number("y", stroke.get("y")), number("x", stroke.get("x"))
+        radius = number("radius", stroke.get("radius"), least=0.5)
+        where = (rows - y) ** 2 + (columns - x) ** 2 <= radius**2
+        tool = choice("tool", stroke.get("tool"), ("salt", "water", "wall", "lift"))
+        if tool in ("salt", "water"):
+            session.salt[where & session.water] = 1.0 if tool == "salt" else 0.0
+        elif tool == "wall":
+            session.water[where] = False
+            session.salt[where] = 0.0
+        else:
+            session.water[where] = True
+    return _tank(session, DiffusionEquation(), flux)
+
+
+def clear(session: Session) -> dict[str, Any]:
+    """Empty the tank and remove its walls."""
+    session.salt[...], session.water[...], session.time = 0.0, True, 0.0
+    return _tank(session, DiffusionEquation())
+
+
+def run(
+    session: Session, duration: float, diffusivity: float, wall: str = "reflecting", flux: bool = False
+) -> dict[str, Any]:
+    """Let the salt diffuse for a time; lengths are in cells."""
+    duration = number("duration", duration, least=0.0)
+    mask = None if session.water.all() else session.water
+    diffusivity = number("diffusivity", diffusivity, least=0.0)
+    eq = DiffusionEquation(diffusivity, boundary=choice("wall", wall, WALLS), mask=mask)
+    session.salt = np.nan_to_num(eq.evolve(session.salt, duration))
+    session.time += duration
+    return _tank(session, eq, flux)
+
+
+def kernel(
+    session: Session, name: str | None = None, weights: list[list[float]] | None = None, temperature: float = 1.0
+) -> dict[str, Any]:
+    """Return a kernel, its softmax, what it does in words, and where one step of it carries a grain."""
+    taps = _kernel(name, weights)
+    words = interpret(taps)
+    p = Propagator.softmax(taps, number("temperature", temperature, above=0.0))
+    return {
+        "weights": taps.tolist(),
+        "softmax": p.density.tolist(),
+        "summary": words.summary,
+        "words": str(words),
+        "drift": p.mean.tolist(),
+        "entropy": float(p.entropy),
+    }
+
+
+def filtered(session: Session, name: str | None = None, weights: list[list[float]] | None = None) -> dict[str, Any]:
+    """Return the picture convolved with a kernel, and forget its measurements."""
+    session.measured, session.draws = None, 0
+    return {"picture": _packed(convolve(session.picture, _kernel(name, weights)))}
+
+
+def measured(
+    session: Session, name: str | None = None, weights: list[list[float]] | None = None, draws: int = 1
+) -> dict[str, Any]:
+    """Measure the picture some more, and return the average of all measurements with its error."""
+    taps = _kernel(name, weights)
+    draws = count("draws", draws, least=1, most=10_000)
+    fresh = measure(session.picture, taps, draws)
+    before = np.zeros_like(fresh) if session.measured is None else session.measured
+    session.draws += draws
+    session.measured = before + (fresh - before) * (draws / session.draws)
+    exact = convolve(session.picture, taps)
+    error = float(np.sqrt(np.mean((session.measured - exact) ** 2)))
+    return {"picture": _packed(session.measured), "draws": session.draws, "error": error}
+
+
+def photograph(session: Session, picture: dict[str, Any]) -> dict[str, Any]:
+    """Take the page's own photograph; it stays on this machine."""
+    session.picture = _unpacked(picture)
+    session.measured, session.draws = None, 0
+    return {"picture": _packed(session.picture)}
+
+
+def waves(session: Session, dots: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the picture whose spectrum has these dots, and its spectrum."""
+    size = 128
+    edits = [
+        spectrum.Dot(
+            (count("y", dot.get("y"), least=-size // 2), count("x", dot.get("x"), least=-size // 2)),
+            number("amplitude", dot.get("amplitude", 1.0)),
+        )
+        for dot in dots
+    ]
+    painted = spectrum.paint_spectrum(np.zeros((size, size)), edits) if edits else np.zeros((size, size))
+    return {"picture": _packed(painted), "spectrum": _packed(spectrum.log_spectrum(painted))}
+
+
+QUESTIONS: dict[str, Callable[..., dict[str, Any]]] = {
+    question.__name__: question
+    for question in (start, paint, clear, run, kernel, filtered, measured, photograph, waves)
+}
+
+
+def _tank(session: Session, eq: DiffusionEquation, flux: bool = False) -> dict[str, Any]:
+    """Return the tank as the page shows it, with its mass and, if asked for, the strength of the flux in its cells."""
+    shown = {
+        "salt": _packed(session.salt),
+        "water": base64.b64encode(session.water.astype(np.uint8).tobytes()).decode(),
+        "mass": float(eq.total_mass(session.salt)),
+        "largest": float(session.salt.max()),
+        "time": session.time,
+    }
+    if flux:
+        down, across = eq.flux(session.salt)
+        strength = np.hypot((across[:, 1:] + across[:, :-1]) / 2, (down[1:] + down[:-1]) / 2)
+        shown["flux"] = _packed(np.where(session.water, strength, 0.0))
+    return shown
+
+
+def _kernel(name: str | None, weights: list[list[float]] | None) -> Array:
+    """Return a kernel of the catalogue, or the one that was typed."""
+    if weights is None:
+        return np.asarray(CATALOGUE[choice("name", name, tuple(CATALOGUE))]())  # type: ignore[operator]
+    typed = np.array(weights, dtype=float)
+    if typed.ndim != 2 or not 1 <= typed.size <= 31 * 31:
+        raise ValueError(f"weights must be rows of at most 31 × 31 numbers, got shape {typed.shape}")
+    return typed
+
+
+def _packed(values: Array) -> dict[str, Any]:
+    """Return a field as text."""
+    return {"shape": list(values.shape), "data": base64.b64encode(values.astype("<f4").tobytes()).decode()}
+
+
+def _unpacked(packed: dict[str, Any]) -> Array:
+    """Return a field from text."""
+    rows, columns = (count("shape", size, least=1, most=LARGEST) for size in packed["shape"])
+    values = np.frombuffer(base64.b64decode(packed["data"], validate=True), "<f4")
+    if values.size != rows * columns:
+        raise ValueError(f"data must hold {rows * columns} numbers, got {values.size}")
+    if not np.isfinite(values).all():
+        raise ValueError("data must be finite")
+    return values.reshape(rows, columns).astype(np.float64)
+
+
+def _test_card() -> Array:
+    """Return a picture with edges, a slope, stripes and a disc."""
+    y, x = np.mgrid[:SIZE, :SIZE] / SIZE
+    card: Array = 0.25 + 0.5 * x
+    card[(y > 0.55) & (x < 0.5)] = np.where(np.sin(2 * np.pi * 24 * x**2) > 0, 0.9, 0.1)[(y > 0.55) & (x < 0.5)]
+    card[(y - 0.28) ** 2 + (x - 0.28) ** 2 < 0.03] = 1.0
+    card[(abs(y - 0.75) < 0.15) & (abs(x - 0.75) < 0.15)] = 0.0
+    return card

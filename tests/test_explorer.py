@@ -1,0 +1,170 @@
+"""The explorer: answers are the package's, the server answers its own page alone, and the page works in a browser."""
+
+import base64
+import http.client
+import json
+import shutil
+import threading
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+
+import diffuseconv as dc
+from diffuseconv.explorer import Session, answer
+from diffuseconv.explorer.server import LARGEST, serve
+
+
+def field(packed):
+    return np.frombuffer(base64.b64decode(packed["data"]), "<f4").reshape(packed["shape"])
+
+
+def test_strokes_arrive_as_salt_and_salt_diffuses():
+    session = Session()
+    stroke = {"x": 100, "y": 60, "radius": 12, "tool": "salt"}
+    painted = answer(session, {"ask": "paint", "strokes": [stroke]})
+    rows, columns = np.ogrid[:256, :256]
+    expected = ((rows - 60) ** 2 + (columns - 100) ** 2 <= 144).astype(float)
+    np.testing.assert_array_equal(field(painted["salt"]), expected)
+    assert painted["mass"] == expected.sum()
+    ran = answer(session, {"ask": "run", "duration": 5.0, "diffusivity": 2.0, "wall": "reflecting"})
+    np.testing.assert_allclose(field(ran["salt"]), dc.DiffusionEquation(2.0).evolve(expected, 5.0), rtol=0, atol=1e-7)
+    assert ran["mass"] == pytest.approx(expected.sum(), rel=1e-13)
+
+
+def test_walls_hold_salt_back():
+    session = Session()
+    wall = [{"x": 128, "y": y, "radius": 3, "tool": "wall"} for y in range(0, 257, 2)]
+    answer(session, {"ask": "paint", "strokes": [*wall, {"x": 60, "y": 128, "radius": 10, "tool": "salt"}]})
+    ran = answer(session, {"ask": "run", "duration": 1e4, "diffusivity": 5.0})
+    salt = field(ran["salt"])
+    assert salt[:, :120].min() > 0
+    assert salt[:, 135:].max() == 0
+
+
+def test_kernel_words_are_those_of_interpret():
+    for name in ["sharpen", "sobel", "box"]:
+        got = answer(Session(), {"ask": "kernel", "name": name})
+        kernel = getattr(dc.kernels, name)()
+        assert got["words"] == str(dc.interpret(kernel))
+        np.testing.assert_array_equal(got["softmax"], dc.Propagator.softmax(kernel).density)
+
+
+def test_measurements_add_up():
+    session = Session()
+    exact = field(answer(session, {"ask": "filtered", "name": "box"})["picture"])
+    np.testing.assert_allclose(exact, dc.convolve(session.picture, dc.kernels.box()), atol=1e-7)
+    errors = [answer(session, {"ask": "measured", "name": "box", "draws": n}) for n in (1, 99, 9900)]
+    assert [e["draws"] for e in errors] == [1, 100, 10_000]
+    assert errors[2]["error"] < errors[0]["error"] / 30  # about a hundredth
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        None,
+        {},
+        {"ask": "__class__"},
+        {"ask": "run", "duration": -1, "diffusivity": 1},
+        {"ask": "run", "duration": 1, "diffusivity": "x"},
+        {"ask": "kernel", "name": "none"},
+        {"ask": "kernel", "weights": [[1, 2], [3]]},
+        {"ask": "kernel", "weights": [[1] * 40] * 40},
+        {"ask": "measured", "name": "box", "draws": 10**9},
+        {"ask": "photograph", "picture": {"shape": [2, 2], "data": "AAAA"}},
+        {"ask": "photograph", "picture": {"shape": [10**6, 10**6], "data": ""}},
+        {"ask": "paint", "strokes": [{"x": 1}]},
+        {"ask": "start", "unknown": 1},
+    ],
+)
+def test_what_makes_no_sense_is_one_line(request_):
+    got = answer(Session(), request_)
+    assert list(got) == ["error"]
+    assert "\n" not in got["error"]
+
+
+@pytest.fixture
+def page():
+    server, address = serve()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield urlsplit(address)
+    server.shutdown()
+    server.server_close()
+
+
+def status(page, method="GET", path=None, body=None, **headers):
+    connection = http.client.HTTPConnection(page.hostname, page.port, timeout=10)
+    connection.putrequest(method, page.path if path is None else path, skip_host="Host" in headers)
+    for name, value in headers.items():
+        connection.putheader(name.replace("_", "-"), value)
+    if body is not None and "Content_Length" not in headers:
+        connection.putheader("Content-Length", str(len(body)))
+    connection.endheaders(body)
+    reply = connection.getresponse()
+    content = reply.read()
+    connection.close()
+    return reply.status, content
+
+
+def test_server_answers_its_own_page_alone(page):
+    assert page.hostname == "127.0.0.1"
+    assert status(page)[0] == 200
+    assert b"export default" in status(page, path=page.path + "explorer.js")[1]
+    code, body = status(page, "POST", page.path + "ask", json.dumps({"ask": "start"}).encode())
+    assert code == 200
+    assert json.loads(body)["size"] == 256
+    assert status(page, path="/")[0] == 404
+    assert status(page, path="/wrong/")[0] == 404
+    assert status(page, path=page.path + "../server.py")[0] == 404
+    assert status(page, Host="evil.example")[0] == 404
+    assert status(page, Origin="http://evil.example")[0] == 404
+    assert status(page, "POST", page.path + "ask", b"{}", Origin="null")[0] == 404
+    assert status(page, "POST", page.path + "ask", b"", Content_Length=str(LARGEST + 1))[0] == 413
+    assert status(page, "POST", page.path + "ask", b"not json")[0] == 400
+
+
+def until(tab, condition, seconds=20):
+    """Wait for the page, whose policy forbids to evaluate text in it."""
+    for _ in range(20 * seconds):
+        if condition():
+            return
+        tab.wait_for_timeout(50)
+    pytest.fail(f"the page did not come so far within {seconds} s")
+
+
+@pytest.mark.browser
+def test_page_in_a_browser(page):
+    sync = pytest.importorskip("playwright.sync_api")
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium is installed")
+    with sync.sync_playwright() as driver:
+        browser = driver.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        )
+        tab = browser.new_page(viewport={"width": 1100, "height": 800})
+        said = []
+        tab.on("console", lambda message: said.append(message.text))
+        tab.on("pageerror", lambda error: said.append(str(error)))
+        tab.goto(page.geturl())
+        tab.wait_for_selector(".dc[data-ready=true]")
+        canvas = tab.locator("#dc-salt")
+        box = canvas.bounding_box()
+        tab.mouse.move(box["x"] + 100, box["y"] + 100)
+        tab.mouse.down()
+        tab.mouse.move(box["x"] + 200, box["y"] + 160, steps=8)
+        tab.mouse.up()
+        until(tab, lambda: float(canvas.get_attribute("data-mass")) > 1000)
+        tab.wait_for_timeout(300)  # the last strokes
+        mass = float(canvas.get_attribute("data-mass"))
+        tab.click("#dc-run")
+        until(tab, lambda: float(tab.locator("#dc-facts").text_content().split()[1]) > 20)
+        assert float(canvas.get_attribute("data-mass")) == pytest.approx(mass, rel=1e-12)
+        tab.click("#dc-run")
+        tab.get_by_role("tab", name="Kernels").click()
+        until(tab, lambda: len(tab.locator("#dc-words").text_content()) > 20)
+        assert tab.locator("#dc-words").text_content() == str(dc.interpret(dc.kernels.sharpen()))
+        tab.set_viewport_size({"width": 380, "height": 800})
+        assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        assert said == []
+        browser.close()
