@@ -1,21 +1,30 @@
-"""Convolution as diffusion: propagators, exact solvers of the diffusion equation, convolution by measurement."""
+"""Convolution as diffusion: propagators, exact solvers of the diffusion equation, convolution by measurement.
 
-from diffuseconv import boundary, interop, kernels, learning, matching, quantum, spectrum, testing, timeseries
-from diffuseconv.convolution import convolution_method, convolve, correlate, feature_maps
-from diffuseconv.diffusion import Barrier, DiffusionEquation, Dirichlet, Neumann, Robin
-from diffuseconv.images import load_image, save_image
-from diffuseconv.interpretation import interpret
-from diffuseconv.measurement import (
-    draws_needed,
-    ensemble,
-    measure,
-    measure_until,
-    measurement_variance,
-    random_walk,
-    scatter,
-)
-from diffuseconv.movie import write_movie
-from diffuseconv.propagator import Propagator
+Nothing is loaded before it is first used: ``import diffuseconv`` costs little more than NumPy.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from diffuseconv import boundary, interop, kernels, learning, matching, quantum, spectrum, testing, timeseries
+    from diffuseconv.convolution import convolution_method, convolve, correlate, feature_maps
+    from diffuseconv.diffusion import Barrier, DiffusionEquation, Dirichlet, Neumann, Robin
+    from diffuseconv.images import load_image, save_image
+    from diffuseconv.interpretation import interpret
+    from diffuseconv.measurement import (
+        draws_needed,
+        ensemble,
+        measure,
+        measure_until,
+        measurement_variance,
+        random_walk,
+        scatter,
+    )
+    from diffuseconv.movie import write_movie
+    from diffuseconv.propagator import Propagator
 
 __version__ = "0.1.0"
 
@@ -52,3 +61,37 @@ __all__ = [
     "timeseries",
     "write_movie",
 ]
+
+_HOMES = {  # which module defines a name, for all but the modules themselves
+    name: module
+    for module, names in {
+        "convolution": ("convolution_method", "convolve", "correlate", "feature_maps"),
+        "diffusion": ("Barrier", "DiffusionEquation", "Dirichlet", "Neumann", "Robin"),
+        "images": ("load_image", "save_image"),
+        "interpretation": ("interpret",),
+        "measurement": (
+            "draws_needed",
+            "ensemble",
+            "measure",
+            "measure_until",
+            "measurement_variance",
+            "random_walk",
+            "scatter",
+        ),
+        "movie": ("write_movie",),
+        "propagator": ("Propagator",),
+    }.items()
+    for name in names
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used (PEP 562)."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module(f"{__name__}.{_HOMES.get(name, name)}")
+    return globals().setdefault(name, getattr(module, name) if name in _HOMES else module)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from diffuseconv._jit.finite import sum_of_zeros
 from diffuseconv._typing import Array
 
 T = TypeVar("T")
@@ -49,8 +48,11 @@ def array(name: str, value: ArrayLike, *, finite: bool = True) -> Array:
 def all_finite(name: str, value: Array) -> None:
     """Refuse NaN and infinity, and say where the first one is."""
     large = value.size > LARGE and value.dtype.kind == "f" and value.flags.c_contiguous
-    if large and sum_of_zeros(value.reshape(-1)) == 0:  # costs half the time of the next line
-        return
+    if large:
+        from diffuseconv._jit.finite import sum_of_zeros  # numba is not loaded for less
+
+        if sum_of_zeros(value.reshape(-1)) == 0:  # costs half the time of the next line
+            return
     finite = np.isfinite(value)
     if not finite.all():
         where = tuple(int(i) for i in np.argwhere(~finite)[0])

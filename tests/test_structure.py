@@ -117,24 +117,41 @@ def test_all_is_whole(path):
         assert hasattr(module, key)
 
 
+def modules_after(code: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; {code}; print(*sys.modules)"], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
 def test_import_is_light():
-    heavy = [
-        "matplotlib",
-        "imageio",
-        "av",
-        "PIL",
-        "tqdm",
-        "scipy.signal",
-        "scipy.ndimage",
-        "scipy.stats",
-        "scipy.sparse",
-    ]
-    code = f"import sys, diffuseconv; print([m for m in {heavy} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    """Beyond Python's own modules, importing the package loads itself alone; numba comes with the first verb."""
+    ours = modules_after("import diffuseconv") - modules_after("import __future__, importlib, typing")
+    assert ours == {"diffuseconv"}
+    light = modules_after("import diffuseconv as dc; dc.kernels.sobel(0); dc.boundary; dir(dc); dc.__version__")
+    assert not {"numba", "scipy"} & light
+    heavy = {"matplotlib", "imageio", "av", "PIL", "tqdm", "scipy.signal", "scipy.ndimage", "scipy.stats"}
+    assert not (heavy | {"scipy.sparse"}) & modules_after(
+        "import diffuseconv as dc; [getattr(dc, n) for n in dc.__all__]"
+    )
 
 
 def test_no_numba_parallel_layer():
     """Threads come from `_threads`; numba's own layers are unsafe under fork or concurrent callers."""
     for path in MODULES:
         assert "parallel=True" not in path.read_text(), path
+
+
+def test_names_load_when_first_used():
+    """The names for type checkers are the names that load, each from the module that defines it."""
+    tree = ast.parse((PACKAGE / "__init__.py").read_text())
+    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
+    static = {alias.name: node.module for node in block.body for alias in node.names}
+    assert set(static) == set(diffuseconv.__all__) - {"__version__"}
+    assert dir(diffuseconv) == sorted(set(dir(diffuseconv)) | set(diffuseconv.__all__))
+    for name, module in static.items():
+        home = f"{module}.{name}" if module == "diffuseconv" else module
+        value = getattr(diffuseconv, name)
+        assert value is (sys.modules[home] if module == "diffuseconv" else getattr(sys.modules[home], name))
+    with pytest.raises(AttributeError, match="module 'diffuseconv' has no attribute 'nothing'"):
+        diffuseconv.nothing  # noqa: B018
