@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffuseconv._typing import FloatArray
+from diffuseconv.boundary import RECORDS
 
 SUM_ERROR = 1e-12  # how uneven a "mirror-symmetric" density may be; also how far from 1 its sum
-_LEAKY = ("absorbing", "zero")  # walls through which salt leaves
 _NEVER = 1e-30  # a spectral gap below this is rounding: the mode does not decay
 
 
@@ -20,13 +20,14 @@ def check_modes(factors: Sequence[FloatArray] | FloatArray, names: Sequence[str]
     """Refuse walls that share no modes with a density, which is whole or one factor per axis."""
     for axis, name in enumerate(names):
         part, along = (factors, axis) if isinstance(factors, np.ndarray) else (factors[axis], 0)
-        if name != "periodic" and not _is_mirrored(part, along):
+        wall = RECORDS[name]
+        if not wall.joined and not _is_mirrored(part, along):
             raise ValueError(
                 f"boundary must be 'periodic' on axis {axis}, where flipping changes the propagator, got {name!r}"
             )
-        if name == "zero" and _reach(part, along) > 1:
+        if wall.period is None and _reach(part, along) > 1:
             raise ValueError(
-                f"boundary must not be 'zero' on axis {axis}, where the propagator moves further than one cell"
+                f"boundary must not be {name!r} on axis {axis}, where the propagator moves further than one cell"
             )
 
 
@@ -35,7 +36,7 @@ def spectral_gap(factors: Sequence[FloatArray] | FloatArray, shape: Sequence[int
     if isinstance(factors, np.ndarray):
         return _gap(factors, shape, names)
     gaps = [_gap(factor, (n,), (name,)) for factor, n, name in zip(factors, shape, names, strict=True)]
-    leaving = [gap for gap, name in zip(gaps, names, strict=True) if name in _LEAKY]
+    leaving = [gap for gap, name in zip(gaps, names, strict=True) if RECORDS[name].ghost != 1]
     if not leaving:
         return min(gaps)  # the slowest mode of a product varies along one axis alone
     if max(leaving) >= 1:
@@ -74,7 +75,7 @@ def _gap(density: FloatArray, shape: Sequence[int], names: Sequence[str]) -> flo
     places = [(np.arange(n) - n // 2) % period for n, period in zip(density.shape, periods, strict=True)]
     np.add.at(folded, np.ix_(*places), density)
     size = np.abs(np.fft.fftn(folded)[np.ix_(*modes)])
-    if not any(name in _LEAKY for name in names):
+    if all(RECORDS[name].ghost == 1 for name in names):
         size[(0,) * size.ndim] = -1.0
     if size.max() < 0:
         return math.inf
@@ -98,8 +99,6 @@ def _gap_of_mode(folded: FloatArray, mode: Sequence[int]) -> float:
 
 def _modes(size: int, name: str) -> tuple[int, NDArray[np.intp]]:
     """Return the period of a field continued beyond its walls, and which Fourier modes of that period fit the walls."""
-    if name == "periodic":
-        return size, np.arange(size)
-    if name == "reflecting":
-        return 2 * size, np.arange(size)
-    return 2 * (size + (name == "zero")), np.arange(1, size + 1)
+    wall = RECORDS[name]
+    period, waves = wall.modes.period(size), wall.modes.waves(size)
+    return period, np.unique([waves, -waves % period]) if wall.joined else waves

@@ -1,4 +1,4 @@
-"""What happens at a wall: folding, signs, transforms and lattice eigenvalues for every boundary.
+"""What happens at a wall: one record per boundary, and the folding, transforms and modes that follow from it.
 
 =============== ========================== ================================= =========
 name            meaning for salt           values beyond the edge            transform
@@ -9,12 +9,15 @@ name            meaning for salt           values beyond the edge            tra
 ``zero``        nothing outside            ``0 0 0 0 | a b c d | 0 0 0 0``   DST-I
 =============== ========================== ================================= =========
 
-The transform is the one whose modes are eigenvectors of the nearest-neighbour Laplacian with that wall.
+The transform is the one whose modes are eigenvectors of the nearest-neighbour Laplacian with that wall. Nothing outside
+this file compares names: to add a boundary is to add a record to `RECORDS`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,10 +25,144 @@ from numpy.typing import NDArray
 
 from diffuseconv import _checks
 
-__all__ = ["NAMES", "eigenvalues", "extend", "fold", "inverse_transform", "per_axis", "transform"]
+__all__ = [
+    "NAMES",
+    "RECORDS",
+    "Boundary",
+    "Modes",
+    "basis",
+    "copies",
+    "eigenvalues",
+    "extend",
+    "fold",
+    "frequencies",
+    "halved_axis",
+    "inverse_transform",
+    "per_axis",
+    "transform",
+]
 
-NAMES = ("reflecting", "periodic", "absorbing", "zero")
-_COSINE_OR_SINE = {"reflecting": ("dct", 2), "absorbing": ("dst", 2), "zero": ("dst", 1)}
+Index = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Modes:
+    r"""The waves that fit between two walls: :math:`\cos` or :math:`\sin` of :math:`\pi w (2j + c) / P` at cell `j`.
+
+    Parameters
+    ----------
+    period : callable
+        `P`, in cells, for a line of so many cells.
+    waves : callable
+        The wave numbers `w` for a line of so many cells, in the order of the transform. Of two equal ones the first
+        is a cosine and the second a sine.
+    sine : bool
+        Whether the modes are sines.
+    offset : int
+        `c`: 1 where the wall lies half a cell before the first cell's centre, 2 where it lies a whole cell before it.
+    transform : (str, int) or None
+        Name and type of the transform in `scipy.fft` (``("dft", 1)`` for all such axes at once); None for a product
+        with the matrix of `basis`.
+    """
+
+    period: Callable[[int], int]
+    waves: Callable[[int], Index]
+    sine: bool = False
+    offset: int = 0
+    transform: tuple[str, int] | None = None
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """All that the name of a boundary means.
+
+    Parameters
+    ----------
+    name : str
+        What users call it.
+    image : callable
+        ``image(index, size) -> (source, sign)``: the cell that a cell beyond the edge repeats, and its sign, 0 where
+        nothing is.
+    period : callable or None
+        Cells after which the continued field repeats, for a line of so many cells; None if it never does.
+    ghost : float
+        The first cell beyond the edge, over the edge cell (or, where the axis is joined, over the cell at the other
+        end): an edge cell of diffusivity D loses ``(1 - ghost) D / spacing**2``.
+    modes : Modes
+        The eigenvectors of the nearest-neighbour Laplacian.
+    joined : bool
+        Whether the two ends of the axis are neighbours.
+    """
+
+    name: str
+    image: Callable[[Index, int], tuple[Index, NDArray[np.int8]]]
+    period: Callable[[int], int] | None
+    ghost: float
+    modes: Modes
+    joined: bool = False
+
+    @property
+    def sign(self) -> int:
+        """The sign of the first image: 1, -1, or 0 if there is none."""
+        return int(self.image(np.array([1]), 1)[1][0])
+
+
+def copies(index: Index, size: int, *, mirrored: bool, sign: int) -> tuple[Index, NDArray[np.int8]]:
+    """Continue a line by copies of itself, every second one `mirrored` on the face and multiplied by `sign`."""
+    number, source = np.divmod(index, size)
+    odd = number % 2 == 1
+    return np.where(odd & mirrored, size - 1 - source, source), np.where(odd, sign, 1).astype(np.int8)
+
+
+def _nothing(index: Index, size: int) -> tuple[Index, NDArray[np.int8]]:
+    """Continue a line by nothing."""
+    source = np.clip(index, 0, size - 1)
+    return source, (source == index).astype(np.int8)
+
+
+def _size(size: int) -> int:
+    return size
+
+
+def _twice(size: int) -> int:
+    return 2 * size
+
+
+RECORDS = {
+    record.name: record
+    for record in (
+        Boundary(
+            "reflecting",
+            partial(copies, mirrored=True, sign=1),
+            _twice,
+            1.0,
+            Modes(_twice, np.arange, offset=1, transform=("dct", 2)),
+        ),
+        Boundary(
+            "periodic",
+            partial(copies, mirrored=False, sign=1),
+            _size,
+            1.0,
+            Modes(_size, lambda n: np.minimum(np.arange(n), n - np.arange(n)), transform=("dft", 1)),
+            joined=True,
+        ),
+        Boundary(
+            "absorbing",
+            partial(copies, mirrored=True, sign=-1),
+            _twice,
+            -1.0,
+            Modes(_twice, lambda n: np.arange(1, n + 1), sine=True, offset=1, transform=("dst", 2)),
+        ),
+        Boundary(
+            "zero",
+            _nothing,
+            None,
+            0.0,
+            Modes(lambda n: 2 * (n + 1), lambda n: np.arange(1, n + 1), sine=True, offset=2, transform=("dst", 1)),
+        ),
+    )
+}
+NAMES = tuple(RECORDS)
 
 
 def per_axis(boundary: str | Sequence[str], ndim: int) -> tuple[str, ...]:
@@ -53,7 +190,7 @@ def per_axis(boundary: str | Sequence[str], ndim: int) -> tuple[str, ...]:
     >>> per_axis("periodic", 2)
     ('periodic', 'periodic')
     """
-    return _checks.per_axis("boundary", boundary, ndim, lambda name, value: _checks.choice(name, value, NAMES))
+    return _checks.per_axis("boundary", boundary, ndim, lambda name, value: _checks.choice(name, value, tuple(RECORDS)))
 
 
 def fold(index: Any, size: int, boundary: str) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
@@ -82,19 +219,7 @@ def fold(index: Any, size: int, boundary: str) -> tuple[NDArray[np.int64], NDArr
     >>> fold([-2, -1, 0, 1, 2, 3, 4], 3, "absorbing")
     (array([1, 0, 0, 1, 2, 2, 1]), array([-1, -1,  1,  1,  1, -1, -1], dtype=int8))
     """
-    index = np.asarray(index, dtype=np.int64)
-    sign = np.ones(index.shape, dtype=np.int8)
-    if boundary == "periodic":
-        return index % size, sign
-    if boundary == "zero":
-        sign[(index < 0) | (index >= size)] = 0
-        return np.clip(index, 0, size - 1), sign
-    source = index % (2 * size)
-    mirrored = source >= size
-    source = np.where(mirrored, 2 * size - 1 - source, source)
-    if boundary == "absorbing":
-        sign[mirrored] = -1
-    return source, sign
+    return RECORDS[boundary].image(np.asarray(index, dtype=np.int64), size)
 
 
 def extend(
@@ -139,7 +264,7 @@ def extend(
         for start, stop in ((-before, 0), (size, size + after)):
             source, sign = fold(np.arange(start, stop), size, name)
             edge = there[(slice(None),) * axis + (source,)]  # (take would first copy all that is there)
-            if name in ("absorbing", "zero"):
+            if (sign != 1).any():
                 edge *= sign.astype(field.dtype).reshape([-1 if a == axis else 1 for a in range(field.ndim)])
             inside[axis] = slice(before + start, before + stop)
             extended[tuple(inside)] = edge
@@ -176,23 +301,92 @@ def eigenvalues(size: int, boundary: str) -> NDArray[np.float64]:
     >>> eigenvalues(4, "periodic")
     array([0., 2., 4., 2.])
     """
-    k = np.arange(size)
-    if boundary == "periodic":
-        half_angle = np.pi * np.minimum(k, size - k) / size
-    elif boundary == "reflecting":
-        half_angle = np.pi * k / (2 * size)
-    elif boundary == "absorbing":
-        half_angle = np.pi * (k + 1) / (2 * size)
-    else:
-        half_angle = np.pi * (k + 1) / (2 * (size + 1))
-    return np.asarray(4 * np.sin(half_angle) ** 2)
+    modes = RECORDS[boundary].modes
+    return np.asarray(4 * np.sin(np.pi * modes.waves(size) / modes.period(size)) ** 2)
 
 
-def transform(field: NDArray[Any], boundary: Sequence[str], workers: int | None = None) -> NDArray[Any]:
+def frequencies(size: int, boundary: str) -> NDArray[np.float64]:
+    """Return the cycles that each mode makes on a line of so many cells, in the order of `transform`.
+
+    Examples
+    --------
+    >>> frequencies(4, "periodic"), frequencies(4, "reflecting")
+    (array([0., 1., 2., 1.]), array([0. , 0.5, 1. , 1.5]))
+    """
+    modes = RECORDS[boundary].modes
+    return np.asarray(modes.waves(size) * size / modes.period(size))
+
+
+def basis(size: int, boundary: str, count: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the slowest modes of a line in orthonormal rows, and which of the modes of `transform` they are.
+
+    Parameters
+    ----------
+    size : int
+        Number of cells.
+    boundary : str
+        A name in `RECORDS`.
+    count : int
+        Number of modes, at most `size`.
+
+    Returns
+    -------
+    rows : ndarray of float64, shape (count, size)
+        The modes, the slowest first.
+    order : ndarray of int, shape (count,)
+        Their places in the order of `eigenvalues`.
+
+    Examples
+    --------
+    >>> rows, order = basis(3, "reflecting", 2)
+    >>> bool(np.allclose(rows @ rows.T, np.eye(2), atol=1e-15)), order
+    (True, array([0, 1]))
+    """
+    modes = RECORDS[boundary].modes
+    waves, turn = modes.waves(size), 2 * modes.period(size)
+    order = np.argsort(waves, kind="stable")[:count]
+    slow = waves[order]
+    sine = np.append(False, slow[1:] == slow[:-1]) | modes.sine
+    # whole parts of a circle keep the angles exact, however large they are
+    circle = 2 * np.pi / turn * np.arange(turn)
+    table = np.stack([np.cos(circle), np.sin(circle)])
+    rows = table[sine[:, None].astype(int), np.multiply.outer(slow, 2 * np.arange(size) + modes.offset) % turn]
+    return rows / np.sqrt((rows * rows).sum(axis=1, keepdims=True)), order
+
+
+def halved_axis(boundary: Sequence[str]) -> int | None:
+    """Return the axis of which `transform` keeps the first ``n // 2 + 1`` modes if the field is real, or None."""
+    return max((axis for axis, name in enumerate(boundary) if _kind(name) == "dft"), default=None)
+
+
+def _kind(boundary: str) -> str | None:
+    """Return the name of a boundary's transform."""
+    named = RECORDS[boundary].modes.transform
+    return None if named is None else named[0]
+
+
+def _along(field: NDArray[Any], axis: int, boundary: str, inverse: bool, **options: Any) -> NDArray[Any]:
+    """Transform one axis that is not part of the DFT."""
+    import scipy.fft
+
+    named = RECORDS[boundary].modes.transform
+    if named is not None:
+        kind, number = named
+        apply = getattr(scipy.fft, "i" + kind if inverse else kind)
+        return np.asarray(apply(field, type=number, axis=axis, **options))
+    size = field.shape[axis]
+    rows, order = basis(size, boundary, size)
+    matrix = rows[np.argsort(order)].astype(field.real.dtype)
+    return np.moveaxis(np.tensordot(matrix.T if inverse else matrix, field, (1, axis)), 0, axis)
+
+
+def transform(
+    field: NDArray[Any], boundary: Sequence[str], workers: int | None = None, norm: str | None = None
+) -> NDArray[Any]:
     """Expand a field in the eigenmodes of the Laplacian with these walls.
 
     Cosine or sine transforms along walled axes, then a DFT over all periodic axes. For a real field the last of them
-    is only ``n // 2 + 1`` long.
+    is only ``n // 2 + 1`` long (see `halved_axis`).
 
     Parameters
     ----------
@@ -202,6 +396,8 @@ def transform(field: NDArray[Any], boundary: Sequence[str], workers: int | None 
         One name for each axis.
     workers : int, optional
         Threads for `scipy.fft`.
+    norm : {None, "ortho"}
+        ``"ortho"`` for modes of length 1.
 
     Returns
     -------
@@ -210,17 +406,15 @@ def transform(field: NDArray[Any], boundary: Sequence[str], workers: int | None 
     """
     import scipy.fft
 
-    modes = field
+    modes, options = field, {"workers": workers, "norm": norm}
     for axis, name in enumerate(boundary):
-        if name != "periodic":
-            kind, number = _COSINE_OR_SINE[name]
-            modes = getattr(scipy.fft, kind)(modes, type=number, axis=axis, workers=workers)
-    periodic = [axis for axis, name in enumerate(boundary) if name == "periodic"]
-    if not periodic:
+        if _kind(name) != "dft":
+            modes = _along(modes, axis, name, inverse=False, **options)
+    joint = [axis for axis, name in enumerate(boundary) if _kind(name) == "dft"]
+    if not joint:
         return modes
-    if np.iscomplexobj(modes):
-        return scipy.fft.fftn(modes, axes=periodic, workers=workers)
-    return scipy.fft.rfftn(modes, axes=periodic, workers=workers)
+    forward: Any = scipy.fft.fftn if np.iscomplexobj(modes) else scipy.fft.rfftn
+    return np.asarray(forward(modes, axes=joint, **options))
 
 
 def inverse_transform(
@@ -235,14 +429,12 @@ def inverse_transform(
     import scipy.fft
 
     field = modes
-    periodic = [axis for axis, name in enumerate(boundary) if name == "periodic"]
-    if periodic and not real:
-        field = scipy.fft.ifftn(field, axes=periodic, workers=workers)
-    elif periodic:
-        sizes = [shape[axis] for axis in periodic]
-        field = scipy.fft.irfftn(field, s=sizes, axes=periodic, workers=workers)
+    joint = [axis for axis, name in enumerate(boundary) if _kind(name) == "dft"]
+    if joint and not real:
+        field = scipy.fft.ifftn(field, axes=joint, workers=workers)
+    elif joint:
+        field = scipy.fft.irfftn(field, s=[shape[axis] for axis in joint], axes=joint, workers=workers)
     for axis, name in enumerate(boundary):
-        if name != "periodic":
-            kind, number = _COSINE_OR_SINE[name]
-            field = getattr(scipy.fft, "i" + kind)(field, type=number, axis=axis, workers=workers)
+        if _kind(name) != "dft":
+            field = _along(field, axis, name, inverse=True, workers=workers)
     return field

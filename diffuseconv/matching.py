@@ -189,7 +189,7 @@ def _arguments(
     names = _boundary.per_axis(boundary, u.ndim)
     if mode == "same":
         widths = [(n // 2, n - 1 - n // 2) for n in t.shape]
-        return _boundary.extend(u, widths, names), t, [name == "periodic" for name in names]
+        return _boundary.extend(u, widths, names), t, [_boundary.RECORDS[name].joined for name in names]
     if any(m > n for m, n in zip(t.shape, u.shape, strict=True)):
         raise ValueError(f"template must fit into image {u.shape} in mode 'valid', got shape {t.shape}")
     return u, t, [False] * u.ndim

@@ -14,8 +14,10 @@ def value(u, index, boundary):
         while not 0 <= i < n:
             if name == "zero":
                 return 0.0
-            if name == "periodic":
+            if name in ("periodic", "antiperiodic"):
                 i += n if i < 0 else -n
+                if name == "antiperiodic":
+                    sign = -sign
             else:
                 i = -1 - i if i < 0 else 2 * n - 1 - i
                 if name == "absorbing":

@@ -1,5 +1,7 @@
 """The four walls: folding against plain loops and numpy, transforms as eigenvectors of the Laplacian."""
 
+from functools import partial
+
 import naive
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
+import diffuseconv as dc
 from diffuseconv import boundary
 
 PAD_MODES = {"reflecting": "symmetric", "periodic": "wrap", "zero": "constant"}
@@ -85,3 +88,63 @@ def test_a_complex_field_is_transformed_in_both_parts(data, shape, dtype):
     kept = tuple(slice(n) for n in halves[0].shape)
     scale = np.abs(u).sum() * 2**u.ndim
     np.testing.assert_allclose(modes[kept], halves[0] + 1j * halves[1], rtol=0, atol=50 * np.finfo(dtype).eps * scale)
+
+
+@given(st.data(), strategies.shapes((1, 3), most=6))
+def test_slow_modes_are_orthonormal_rows_in_the_order_of_their_decay(data, shape):
+    for size, name in zip(shape, data.draw(strategies.boundaries(len(shape))), strict=True):
+        rows, order = boundary.basis(size, name, size)
+        np.testing.assert_allclose(rows @ rows.T, np.eye(size), rtol=0, atol=1e-14)
+        decay = boundary.eigenvalues(size, name)[order]
+        assert (np.diff(decay) >= 0).all()
+        for row, rate in zip(rows, decay, strict=True):
+            np.testing.assert_allclose(naive.laplacian(row, (1.0,), (name,)), -rate * row, rtol=0, atol=3e-14)
+
+
+ANTIPERIODIC = boundary.Boundary(
+    "antiperiodic",
+    image=partial(boundary.copies, mirrored=False, sign=-1),
+    period=lambda n: 2 * n,
+    ghost=-1.0,
+    modes=boundary.Modes(lambda n: 2 * n, lambda n: np.arange(n) // 2 * 2 + 1),
+    joined=True,
+)
+
+
+@pytest.fixture
+def antiperiodic(monkeypatch):
+    """A boundary added to the package as one record: what leaves on one side enters on the other, negated."""
+    monkeypatch.setitem(boundary.RECORDS, "antiperiodic", ANTIPERIODIC)
+    return "antiperiodic"
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 8])
+def test_an_added_boundary_has_its_modes_and_transform(antiperiodic, size):
+    u = np.random.default_rng(0).normal(size=(size, 6))
+    for names in ((antiperiodic, "periodic"), (antiperiodic, "absorbing")):
+        modes = boundary.transform(u, names)
+        back = boundary.inverse_transform(modes, u.shape, names)
+        np.testing.assert_allclose(back, u, rtol=0, atol=1e-14)
+        rates = np.add.outer(*[boundary.eigenvalues(*axis) for axis in zip(u.shape, names, strict=True)])
+        decayed = boundary.inverse_transform(-modes * rates[:, : modes.shape[1]], u.shape, names)
+        np.testing.assert_allclose(decayed, naive.laplacian(u, (1.0, 1.0), names), rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("method", ["direct", "fft", "separable"])
+@pytest.mark.parametrize("size", [5, 8])
+def test_an_added_boundary_convolves(antiperiodic, method, size):
+    u = np.random.default_rng(1).normal(size=(size, 7))
+    names = (antiperiodic, "reflecting")
+    heat = dc.Propagator.heat(9.0, 1.0)  # wider than the field, so that few modes outlive it
+    for k in (np.outer([1.0, 2.0, -1.0], [3.0, 1.0]), heat.density):
+        ours = dc.convolve(u, k, boundary=names, method=method)
+        reference = naive.convolve(u, k, names)
+        np.testing.assert_allclose(ours, reference, rtol=0, atol=1e-12 * np.abs(k).sum() * np.abs(u).max())
+
+
+def test_an_added_boundary_has_a_spectral_gap(antiperiodic):
+    """A wave of half a period is the slowest: nothing stays in the end."""
+    n = 50
+    left = 1 - 0.5 * (1 - np.cos(np.pi / n))  # of it after one step
+    steps = dc.Propagator([0.25, 0.5, 0.25]).steps_to_mix(n, antiperiodic, tolerance=0.01)
+    assert left**steps <= 0.01 < left ** (steps - 1)

@@ -11,7 +11,7 @@ import numpy as np
 
 from diffuseconv import _threads
 from diffuseconv._typing import Array
-from diffuseconv.boundary import extend
+from diffuseconv.boundary import RECORDS, extend
 from diffuseconv.convolution.methods import pieces
 
 __all__ = ["correlate_in_fourier_space"]
@@ -99,10 +99,11 @@ def _plan(size: int, taps: int, width: tuple[int, int], name: str, ndim: int, la
     count, step = pieces(length, taps, ndim, last)
     if count > 1:
         return _Axis(width, scipy.fft.next_fast_len(step + taps - 1, real=True), step, length, np.arange(taps))
-    needed = size + (max(before, after) if name == "zero" else before + after)  # wrapped zeros do no harm
-    reach = (0, 0) if name == "zero" else width
+    wall = RECORDS[name]
+    needed = size + (before + after if wall.sign else max(before, after))  # wrapped zeros do no harm
+    reach = width if wall.sign else (0, 0)
     transformed = scipy.fft.next_fast_len(needed, real=True)
-    period = {"zero": transformed, "periodic": size}.get(name, 2 * size)
+    period = wall.period(size) if wall.period else transformed
     if before + after and period < transformed:  # the continued field repeats: fold the kernel into one period
         reach, transformed = (0, period - size), period
     return _Axis(reach, transformed, length, length, (np.arange(taps) - before + reach[0]) % transformed)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from diffuseconv._typing import Array
+from diffuseconv.boundary import RECORDS, basis
 from diffuseconv.convolution.direct import correlate_directly
 
 __all__ = ["correlate_by_factors", "split"]
@@ -85,29 +86,20 @@ def _surviving_modes(
     """
     import scipy.fft
 
-    taps = factor.size
+    wall, taps = RECORDS[name], factor.size
     total = float(np.abs(factor).sum())
     uneven = np.abs(factor - factor[::-1]).sum() > ROUNDINGS * np.finfo(factor.dtype).eps * total
-    if name == "zero" or width != (taps // 2, taps // 2) or uneven or total == 0:
+    if wall.period is None or width != (taps // 2, taps // 2) or uneven or total == 0:
         return None
-    period = size if name == "periodic" else 2 * size
+    period = wall.period(size)
     folded = np.bincount(np.arange(-(taps // 2), taps // 2 + 1) % period, factor, period)
     transfer = scipy.fft.rfft(folded).real  # of the waves 0 .. period // 2
     lost = 2 * np.cumsum(np.abs(transfer[::-1]))[::-1]
     alive = int(np.count_nonzero(lost > LOST[factor.itemsize] * total))
-    waves = np.arange(min(max(alive, 2), transfer.size))  # at least one mode, which is wave 1 behind absorbing walls
-    if name == "absorbing":
-        waves = waves[1:]
-    elif name == "reflecting":
-        waves = waves[waves < size]
-    modes = len(waves) * (2 if name == "periodic" else 1)
+    waves = wall.modes.waves(size)
+    modes = int(np.count_nonzero(waves < max(alive, 2)))  # at least one: wave 1 is the first behind absorbing walls
     if 2 * modes * (lines + 100) > taps * lines:  # 100: what a value of a cosine costs, in products
         return None
-    turn = 4 * size if name != "periodic" else 2 * size  # angles are whole parts of a circle: no rounding of large ones
-    angles = np.multiply.outer(2 * np.arange(size) + (name != "periodic"), waves) % turn
-    circle = 2 * np.pi / turn * np.arange(turn)
-    wave = {"reflecting": np.cos, "absorbing": np.sin}
-    basis = np.hstack([f(circle)[angles] for f in ([wave[name]] if name in wave else [np.cos, np.sin])])
-    share = np.where((waves == 0) | (2 * waves == period), 1.0, 2.0) / size * transfer[waves]
-    analysis = basis.T * np.tile(share, modes // len(waves))[:, None]
-    return np.ascontiguousarray(analysis, factor.dtype), np.ascontiguousarray(basis, factor.dtype)
+    rows, order = basis(size, name, modes)
+    analysis = rows * transfer[waves[order]][:, None]
+    return np.ascontiguousarray(analysis, factor.dtype), np.ascontiguousarray(rows.T, factor.dtype)

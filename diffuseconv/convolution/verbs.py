@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from diffuseconv import _checks
 from diffuseconv._dispatch import for_arrays_of_any_kind
 from diffuseconv._typing import Array
-from diffuseconv.boundary import extend, per_axis
+from diffuseconv.boundary import RECORDS, extend, per_axis
 from diffuseconv.convolution.direct import correlate_directly
 from diffuseconv.convolution.fourier import correlate_in_fourier_space
 from diffuseconv.convolution.methods import quickest
@@ -342,7 +342,7 @@ def _widths(inner: Sequence[int], taps: Sequence[int], names: Sequence[str], mod
             raise ValueError(f"kernel must fit inside the field with mode='valid', got {tuple(taps)} in {tuple(inner)}")
         return ((0, 0),) * len(taps)
     if mode == "full":
-        if any(name != "zero" for name in names):
+        if any(RECORDS[name].sign != 0 for name in names):
             raise ValueError(f"boundary must be 'zero' with mode='full', got {', '.join(map(repr, names))}")
         return tuple((k - 1, k - 1) for k in taps)
     return tuple((k - 1 - k // 2, k // 2) if flip else (k // 2, k - 1 - k // 2) for k in taps)
@@ -380,10 +380,10 @@ def _sum_known(
     """Correlate a stack with holes (0 there), over the share of the kernel that lies on known cells."""
     share = known.astype(stack.dtype)
     for axis, (width, name) in enumerate(zip(widths, names, strict=True), start=1):
-        if name == "zero":  # all beyond such a wall is known to be 0
+        if RECORDS[name].sign == 0:  # all beyond such a wall is known to be 0
             share = np.pad(share, [width if a == axis else (0, 0) for a in range(share.ndim)], constant_values=1)
         else:
-            share = extend(share, [width], ["reflecting" if name == "absorbing" else name], [axis])
+            share = np.abs(extend(share, [width], [name], [axis]))
     total = math.prod(float(part.sum()) for part in parts)
     share = _sum(share, parts, ((0, 0),) * len(names), ("zero",) * len(names), method) / total
     if method == "fft" and share.min() < LEAST_SHARE:

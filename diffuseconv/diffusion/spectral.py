@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, reduce
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -93,9 +93,9 @@ def _axes(lattice: Lattice) -> list[_Axis]:
     axes = []
     for n, rate, g, periodic in zip(lattice.shape, lattice.uniform or (), lattice.rates, lattice.periodic, strict=True):
         low, high = (0.0, 0.0) if periodic else (float(g.reshape(-1)[0]), float(g.reshape(-1)[-1]))
-        named = {0.0: "reflecting", 2 * rate: "absorbing", rate: "zero"}
-        name = "periodic" if periodic else named.get(low) if low == high else None
-        axes.append(_Axis("reflecting" if rate == low == high == 0 else name, n, rate, low, high))
+        fitting = [record.name for record in reversed(boundary.RECORDS.values()) if record.joined == periodic]
+        named = {rate * (1 - boundary.RECORDS[name].ghost): name for name in fitting}  # the first one if rate is 0
+        axes.append(_Axis(named.get(low) if low == high else None, n, rate, low, high))
     return axes
 
 
@@ -124,32 +124,11 @@ def _mixed(axis: _Axis) -> tuple[Array, Array]:
 
 def _slow(axis: _Axis, count: int) -> tuple[Array, Array]:
     """Return the `count` slowest modes of one axis in orthonormal rows, and their decay rates."""
-    n, name = axis.size, axis.name
-    if name is None:
+    if axis.name is None:
         modes, rates = _mixed(axis)
         return modes[:count], rates[:count]
-    k, j = np.arange(count)[:, None], np.arange(n)
-    shift: Any
-    if name == "periodic":
-        wave = (k + 1) // 2
-        turns, period = wave * j, n
-        shift = np.where(k % 2 == 0, 1, 0) * (k > 0)  # cosine, then sine
-        single = (k == 0) | (2 * wave == n)
-        rates = boundary.eigenvalues(n, name)[wave[:, 0]]
-    elif name == "zero":
-        turns, period, shift = (k + 1) * (j + 1), 2 * (n + 1), 1
-        single = np.zeros_like(k, dtype=bool)
-        rates = boundary.eigenvalues(n, name)[:count]
-    else:
-        shift = int(name == "absorbing")
-        turns, period = (k + shift) * (2 * j + 1), 4 * n
-        single = (k == 0) if name == "reflecting" else (k == n - 1)
-        rates = boundary.eigenvalues(n, name)[:count]
-    angle = 2 * np.pi / period * np.arange(period)  # integer turns keep the angles exact, however many they are
-    table = np.stack([np.cos(angle), np.sin(angle)])
-    waves = table[shift, turns % period]
-    length = n + 1 if name == "zero" else n
-    return waves * np.sqrt(np.where(single, 1, 2) / length), axis.rate * rates
+    modes, order = boundary.basis(axis.size, axis.name, count)
+    return modes, _rates(axis)[order]
 
 
 def _advance(
@@ -179,7 +158,7 @@ def _advance(
         names = [axis.name or "" for axis in axes]
         workers = _threads.count() if u.size >= LARGE else None
         rates = tuple(_rates(axis) for axis in axes)
-        halved = max((a for a, name in enumerate(names) if name == "periodic"), default=None)
+        halved = boundary.halved_axis(names)
         if halved is not None:  # a transform of real numbers keeps half of its last axis
             rates = (*rates[:halved], rates[halved][: u.shape[halved] // 2 + 1], *rates[halved + 1 :])
 

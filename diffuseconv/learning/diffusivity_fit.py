@@ -164,15 +164,7 @@ def _modes(u: FloatArray, v: FloatArray, widths: Sequence[float], names: Sequenc
 
 def _expand(u: FloatArray, names: Sequence[str]) -> NDArray[Any]:
     """Expand in orthonormal eigenmodes, so that sums of squares, and white noise, stay what they are."""
-    import scipy.fft
-
-    modes: NDArray[Any] = u
-    for axis, name in enumerate(names):
-        if name == "reflecting":
-            modes = scipy.fft.dct(modes, type=2, norm="ortho", axis=axis)
-        elif name != "periodic":
-            modes = scipy.fft.dst(modes, type=2 if name == "absorbing" else 1, norm="ortho", axis=axis)
-    return scipy.fft.fftn(modes, axes=[a for a, name in enumerate(names) if name == "periodic"], norm="ortho")
+    return walls.transform(u.astype(np.complex128), names, norm="ortho")
 
 
 def _solve(modes: _Modes, noise: float) -> tuple[float, float, float]:

@@ -149,10 +149,11 @@ def _grains(counts: ArrayLike) -> NDArray[np.int64]:
 def _names(boundary: str | Sequence[str], ndim: int) -> tuple[str, ...]:
     """Return one boundary per axis, each with a meaning for grains."""
     names = walls.per_axis(boundary, ndim)
-    if "absorbing" in names:
-        raise ValueError(
-            f"boundary must not be 'absorbing' (grains have no sign; use 'zero' to let them leave), got {boundary!r}"
-        )
+    for name in names:
+        if walls.RECORDS[name].sign < 0:
+            raise ValueError(
+                f"boundary must not be {name!r} (grains have no sign; use 'zero' to let them leave), got {boundary!r}"
+            )
     return names
 
 

@@ -17,13 +17,6 @@ from diffuseconv import _checks, boundary
 from diffuseconv._cached import cached_property
 from diffuseconv._typing import Array
 
-_EDGE = {
-    "reflecting": -1.0,
-    "periodic": 0.0,
-    "absorbing": 1.0,
-    "zero": 0.0,
-}  # minus the ghost cell's value over the edge cell's
-
 
 @dataclass(frozen=True, eq=False)
 class Hamiltonian:
@@ -62,8 +55,10 @@ class Hamiltonian:
         total = np.zeros((1,) * len(self.shape)) if self.potential is None else self.potential
         for axis, (n, name, rate) in enumerate(zip(self.shape, self.names, self.rates, strict=True)):
             line = np.full(n, 2 * rate)
-            line[0] += _EDGE[name] * rate
-            line[-1] += _EDGE[name] * rate
+            wall = boundary.RECORDS[name]
+            if not wall.joined:
+                line[0] -= wall.ghost * rate
+                line[-1] -= wall.ghost * rate
             total = total + line.reshape([-1 if a == axis else 1 for a in range(len(self.shape))])
         return np.asarray(total)
 
@@ -75,9 +70,10 @@ class Hamiltonian:
             hop = rate * scale
             into[1:] -= hop * of[:-1]
             into[:-1] -= hop * of[1:]
-            if name == "periodic":
-                into[0] -= hop * of[-1]
-                into[-1] -= hop * of[0]
+            wall = boundary.RECORDS[name]
+            if wall.joined:
+                into[0] -= wall.ghost * hop * of[-1]
+                into[-1] -= wall.ghost * hop * of[0]
         return out
 
     def phases(self, duration: float, kind: Any) -> list[Array]:

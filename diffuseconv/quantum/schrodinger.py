@@ -341,7 +341,7 @@ def _strang_constant(box: Hamiltonian) -> float:
     spread = sum(float(values.max()) for values in box.kinetic)
     once = twice = 0.0
     for axis, (name, rate) in enumerate(zip(box.names, box.rates, strict=True)):
-        ends = np.take(box.potential, [-1, 0] if name == "periodic" else [], axis)
+        ends = np.take(box.potential, [-1, 0] if boundary.RECORDS[name].joined else [], axis)
         inner, wrapped = np.diff(box.potential, axis=axis), np.diff(ends, axis=axis)
         jump = max(float(np.abs(part).max(initial=0.0)) for part in (inner, wrapped))
         once, twice = once + 2 * rate * jump, twice + 2 * rate * jump**2

@@ -12,7 +12,6 @@ from diffuseconv import boundary as _boundary
 
 __all__ = ["derivative"]
 
-_WALLS = ("periodic", "reflecting", "absorbing")
 _POWERS_OF_I = (1, 1j, -1, -1j)
 
 
@@ -72,12 +71,13 @@ def derivative(
     order = _checks.count("order", order)
     axis = _checks.count("axis", axis, least=-field.ndim, most=field.ndim - 1) % field.ndim
     spacing = _checks.number("spacing", spacing, above=0)
-    boundary = _checks.choice("boundary", boundary, _WALLS)
+    boundary = _checks.choice("boundary", boundary, _repeating())
     if order == 0:
         return field.copy()
     cells = field.shape[axis]
-    if boundary != "periodic":  # one whole period of the even or odd continuation
-        field = _boundary.extend(field, [(0, cells)], [boundary], [axis])
+    period = _boundary.RECORDS[boundary].period
+    if period is not None and period(cells) > cells:  # one whole period of the even or odd continuation
+        field = _boundary.extend(field, [(0, period(cells) - cells)], [boundary], [axis])
     factor = _factor(field.shape[axis], order, spacing, field.dtype)
     if not np.isfinite(factor).all():
         raise ValueError(f"order must leave (pi / spacing)**order representable in {field.dtype}, got {order}")
@@ -85,6 +85,12 @@ def derivative(
     modes = scipy.fft.rfft(field, axis=axis) * factor
     slope = scipy.fft.irfft(modes, n=field.shape[axis], axis=axis)
     return np.ascontiguousarray(slope[(slice(None),) * axis + (slice(cells),)])
+
+
+def _repeating() -> list[str]:
+    """Return the boundaries that continue a field for ever, the default first."""
+    walls = [wall for wall in _boundary.RECORDS.values() if wall.period]
+    return [wall.name for wall in sorted(walls, key=lambda wall: not wall.joined)]
 
 
 def _factor(size: int, order: int, spacing: float, dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -269,15 +269,7 @@ def _frequency(shape: Sequence[int], names: Sequence[str], half: int | None = No
     """Return every mode's frequency in cycles per image; `half` is the axis that a real transform halves."""
     squared: Any = 0.0
     for axis, (size, name) in enumerate(zip(shape, names, strict=True)):
-        index = np.arange(size)
-        if name == "periodic":
-            line: Any = np.minimum(index, size - index)[: size // 2 + 1 if axis == half else size]
-        elif name == "reflecting":
-            line = index / 2
-        elif name == "absorbing":
-            line = (index + 1) / 2
-        else:
-            line = (index + 1) * size / (2 * (size + 1))
+        line = _boundary.frequencies(size, name)[: size // 2 + 1 if axis == half else size]
         squared = squared + (line * line).reshape([-1 if a == axis else 1 for a in range(len(shape))])
     return np.asarray(np.sqrt(squared))
 
@@ -286,7 +278,7 @@ def _weigh(image: NDArray[Any], over: Sequence[int], names: Sequence[str], weigh
     """Multiply every mode by a weight that depends only on its frequency."""
     front = np.moveaxis(image, over, range(len(over)))
     shape = front.shape[: len(over)]
-    half = max((axis for axis, name in enumerate(names) if name == "periodic"), default=None)
+    half = _boundary.halved_axis(names)
     weights = weight(_frequency(shape, names, half)).astype(image.dtype)
     modes = _boundary.transform(front, names)
     modes = modes * weights.reshape(weights.shape + (1,) * (image.ndim - len(over)))
