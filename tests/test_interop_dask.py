@@ -83,3 +83,56 @@ def test_nothing_is_computed_at_the_call():
 def test_what_cannot_be_done_is_said_at_the_call(call, error, message):
     with pytest.raises(error, match=message):
         call(da.ones((20, 20), chunks=10))
+
+
+@pytest.mark.parametrize("draws", [1, 3, 10**6])
+@pytest.mark.parametrize("boundary", WALLS)
+@pytest.mark.parametrize(
+    ("shape", "chunks", "axes", "taps"),
+    [
+        ((3000,), (700,), None, (5,)),
+        ((130, 64), (11, 13), None, (5, 4)),
+        ((2050, 3), (100, 3), None, (9, 7)),
+        ((33, 128, 3), (16, 128, 1), (0, 1), (3, 3)),
+        ((3, 64, 256), (1, 9, 50), (2, 1), (3, 2)),
+        ((20, 16, 32), (7, 16, 8), None, (3, 3, 3)),
+    ],
+)
+def test_measurements_are_the_same_bits(shape, chunks, axes, taps, boundary, draws):
+    rng = np.random.default_rng(4)
+    u = rng.normal(size=shape)
+    for kernel in [rng.random(taps), rng.normal(size=taps)]:
+        options = {"boundary": boundary, "axes": axes}
+        lazy = da.from_array(u, chunks=chunks)
+        expected = dc.measure(u, kernel, draws, rng=7, **options)
+        np.testing.assert_array_equal(dc.measure(lazy, kernel, draws, rng=7, **options), expected)
+        one, other = np.random.default_rng(8), np.random.default_rng(8)
+        np.testing.assert_array_equal(
+            dc.measure(lazy, kernel, draws, rng=one, **options), dc.measure(u, kernel, draws, rng=other, **options)
+        )
+        assert one.random() == other.random()
+        if draws == 1:
+            np.testing.assert_array_equal(
+                dc.measurement_variance(lazy, kernel, **options), dc.measurement_variance(u, kernel, **options)
+            )
+
+
+@pytest.mark.parametrize("boundary", ["reflecting", "periodic", "zero", ("zero", "periodic")])
+@pytest.mark.parametrize(
+    ("shape", "chunks", "taps"),
+    [
+        ((130, 64), (11, 13), (5, 4)),
+        ((70, 128), (16, 128), (33, 3)),
+        ((4100, 3), (100, 3), (9, 7)),
+        ((5, 7), 2, (13, 3)),
+    ],
+)
+def test_scattered_grains_are_the_same(shape, chunks, taps, boundary):
+    rng = np.random.default_rng(5)
+    counts = rng.integers(0, 50, shape)
+    p = dc.Propagator.normalized(rng.random(taps))
+    got = dc.scatter(da.from_array(counts, chunks=chunks), p, rng=9, boundary=boundary)
+    np.testing.assert_array_equal(got, dc.scatter(counts, p, rng=9, boundary=boundary))
+    heat = dc.Propagator.heat(1.0, 1.5)  # moves along one axis after the other
+    got = dc.scatter(da.from_array(counts, chunks=chunks), heat, rng=9, boundary=boundary)
+    np.testing.assert_array_equal(got, dc.scatter(counts, heat, rng=9, boundary=boundary))

@@ -13,7 +13,7 @@ WORD_DRAWS = 5  # table draws of 12 bits in a word of 64
 TABLE = 4096
 RESIDUAL = -1  # marks table entries whose draw goes on to the alias table
 _INDEX = np.uint64(TABLE - 1)
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+INCREMENT = np.uint64(0x9E3779B97F4A7C15)
 # log(x!) - x log x + x for the x where Stirling's series is not yet good to rounding
 _SMALL = np.array([math.lgamma(x + 1) - x * math.log(max(x, 1)) + x for x in range(1024)])
 
@@ -31,10 +31,10 @@ def start(key, block):
     """Begin the stream of a block: word j is output 4 block + j of SplitMix64 begun at key[j]."""
     at = np.uint64(4 * block)
     return (
-        split_mix(key[0] + _GOLDEN * (at + np.uint64(1))),
-        split_mix(key[1] + _GOLDEN * (at + np.uint64(2))),
-        split_mix(key[2] + _GOLDEN * (at + np.uint64(3))),
-        split_mix(key[3] + _GOLDEN * (at + np.uint64(4))),
+        split_mix(key[0] + INCREMENT * (at + np.uint64(1))),
+        split_mix(key[1] + INCREMENT * (at + np.uint64(2))),
+        split_mix(key[2] + INCREMENT * (at + np.uint64(3))),
+        split_mix(key[3] + INCREMENT * (at + np.uint64(4))),
     )
 
 

@@ -8,22 +8,31 @@ Shapes and options are checked at the call, values when they are computed. A tas
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import dask.array as da
 import numba
 import numpy as np
 from dask.array.overlap import ensure_minimum_chunksize, overlap
+from dask.delayed import delayed
+from numpy.typing import NDArray
 
 from diffuseconv import _checks, convolution
 from diffuseconv import boundary as walls
 from diffuseconv._typing import Array
 from diffuseconv.convolution.separable import split
+from diffuseconv.measurement import _streams, sampling, scattering, variance
+from diffuseconv.measurement._taps import prepare, taps_of
 from diffuseconv.propagator import Propagator
 
-__all__ = ["convolve", "correlate", "feature_maps"]
+__all__ = ["convolve", "correlate", "feature_maps", "measure", "measurement_variance", "scatter"]
+
+Grains: TypeAlias = NDArray[np.int64]
 
 
 def convolve(field: da.Array, kernel: Any, **options: Any) -> da.Array:
@@ -62,6 +71,51 @@ def feature_maps(
         dtype=u.dtype,
         meta=np.empty((0,) * (u.ndim + 1), u.dtype),
     )
+
+
+def measure(
+    field: da.Array,
+    kernel: Any,
+    draws: int = 1,
+    *,
+    rng: object = None,
+    boundary: Any = "reflecting",
+    axes: Any = None,
+) -> da.Array:
+    """Return `diffuseconv.measure` of a Dask array, lazily: the same bits as in memory, whatever the chunks.
+
+    Random streams belong to blocks of 2048 pixels, so the field is cut into slabs of whole blocks along its first
+    spatial axis. A passed `Generator` advances at the call.
+    """
+    draws = _checks.count("draws", draws, least=1, most=sampling.MOST_DRAWS)
+    key = _streams.key(rng)
+    return _drawn(field, kernel, boundary, axes, _measured, draws=draws, key=key)
+
+
+def measurement_variance(
+    field: da.Array, kernel: Any, draws: int = 1, *, boundary: Any = "reflecting", axes: Any = None
+) -> da.Array:
+    """Return `diffuseconv.measurement_variance` of a Dask array, lazily."""
+    draws = _checks.count("draws", draws, least=1)
+    return _drawn(field, kernel, boundary, axes, _spread, draws=draws, key=np.zeros(4, np.uint64))
+
+
+def scatter(counts: da.Array, propagator: Any, *, rng: object = None, boundary: Any = "reflecting") -> da.Array:
+    """Return `diffuseconv.scatter` of a Dask array, lazily: the same bits as in memory, no grain lost or made.
+
+    Each slab scatters into cells beyond its ends, which are added to its neighbours. The sum of the counts is checked
+    slab by slab.
+    """
+    if counts.dtype.kind not in "iub":
+        raise TypeError(f"counts must hold whole numbers, got dtype {counts.dtype}")
+    if not 1 <= counts.ndim <= 3:
+        raise ValueError(f"counts must have 1, 2 or 3 dimensions, got shape {counts.shape}")
+    names = scattering.boundaries(boundary, counts.ndim)
+    chance = _checks.generator(rng)
+    grains = counts
+    for taps in scattering.moves(propagator, counts.ndim):
+        grains = _moved(grains, taps, names, _streams.key(chance))
+    return grains
 
 
 @dataclass(frozen=True)
@@ -104,9 +158,9 @@ class _Halo:
         u = u.rechunk(self.start)
         for axis, name, (before, after) in zip(self.axes, self.names, self.extension, strict=True):
             size, inner = u.shape[axis], u.chunks[axis]
-            sides = [_beyond(u, axis, np.arange(-before, 0), name), u]
-            sides.append(_beyond(u, axis, np.arange(size, size + after), name))
-            joined = da.concatenate([side for side in sides if side.shape[axis]], axis=axis)
+            low = [_beyond(u, axis, np.arange(-before, 0), name)] if before else []
+            high = [_beyond(u, axis, np.arange(size, size + after), name)] if after else []
+            joined = da.concatenate([*low, u, *high], axis=axis)
             cut = [*inner]
             cut[0] += before
             cut[-1] += after
@@ -228,3 +282,115 @@ def _beyond(u: da.Array, axis: int, index: Array, name: Any) -> da.Array:
     if (sign == 1).all():
         return images
     return images * sign.astype(u.dtype).reshape([-1 if a == axis else 1 for a in range(u.ndim)])
+
+
+def _slabs(size: int, rest: int, chunk: int, least: int) -> tuple[int, ...]:
+    """Cut an axis into slabs of about `chunk` cells, `least` at least, that begin with a whole block of streams."""
+    multiple = _streams.BLOCK // math.gcd(_streams.BLOCK, rest)
+    rows = -(-max(chunk, least) // multiple) * multiple
+    cut = [min(rows, size - first) for first in range(0, size, rows)]
+    if len(cut) > 1 and cut[-1] < least:
+        last = cut.pop()
+        cut[-1] += last
+    return tuple(cut)
+
+
+def _drawn(field: da.Array, kernel: Any, boundary: Any, axes: Any, work: Any, **options: Any) -> da.Array:
+    """Apply `work` to slabs of the field that begin with a whole block of streams."""
+    u = _checked("field", field)
+    spatial = _checks.axes(axes, u.ndim)
+    taps = taps_of(kernel, len(spatial))
+    inner = [u.shape[axis] for axis in spatial]
+    rest = math.prod(inner[1:])
+    halo = _Halo.around(u, taps.shape, spatial, boundary, "same", flip=True)
+    start = list(u.chunks)
+    for axis in spatial:
+        start[axis] = (u.shape[axis],)
+    start[spatial[0]] = slabs = _slabs(inner[0], rest, max(u.chunks[spatial[0]]), taps.shape[0] + 1)
+    halo = dataclasses.replace(halo, start=tuple(start), chunks=tuple(start))
+    firsts = [int(row) * rest // _streams.BLOCK for row in np.cumsum((0, *slabs[:-1]))]
+    return da.map_blocks(
+        work,
+        halo.blocks(halo.extended(u)),
+        kernel=kernel,
+        axes=spatial,
+        sizes=taps.shape,
+        firsts=firsts,
+        **options,
+        chunks=halo.chunks,
+        dtype=u.dtype,
+        meta=np.empty((0,) * u.ndim, u.dtype),
+    )
+
+
+def _prepared(block: Array, kernel: Any, axes: tuple[int, ...], sizes: Sequence[int]) -> Any:
+    """Return a block that is already continued beyond its edges, prepared for drawing."""
+    inside = [slice(None)] * block.ndim
+    for axis, k in zip(axes, sizes, strict=True):
+        inside[axis] = slice(k - 1 - k // 2, block.shape[axis] - k // 2)
+    _checks.all_finite("field", block)
+    prepared = prepare(block[tuple(inside)], kernel, "zero", axes)
+    cells = math.prod(prepared.plan.wide)
+    values = np.moveaxis(block, axes, range(-len(axes), 0)).reshape(-1, cells)
+    prepared.source[:, :cells] = values
+    if prepared.source.shape[1] > cells:
+        np.negative(values, out=prepared.source[:, cells:])
+    return prepared
+
+
+def _measured(
+    block: Array, *, kernel: Any, axes: Any, sizes: Any, firsts: Any, draws: int, key: Any, block_id: Any
+) -> Any:
+    """Measure a slab."""
+    with _one_thread():
+        prepared = _prepared(block, kernel, axes, sizes)
+        return sampling.average(prepared, draws, _streams.after(key, firsts[block_id[axes[0]]]))
+
+
+def _spread(block: Array, *, kernel: Any, axes: Any, sizes: Any, firsts: Any, draws: int, key: Any) -> Any:
+    """Return the variance of measurements of a slab."""
+    with _one_thread():
+        prepared = _prepared(block, kernel, axes, sizes)
+        return prepared.finish(variance.single(prepared) / draws)
+
+
+def _moved(grains: da.Array, taps: Any, names: Sequence[Any], key: NDArray[np.uint64]) -> da.Array:
+    """Let all grains make one move."""
+    size, reach = grains.shape[0], taps.shape[0]
+    rest = math.prod(grains.shape[1:])
+    before, after = reach // 2, reach - 1 - reach // 2
+    slabs = _slabs(size, rest, max(grains.chunks[0]), reach)
+    grains = grains.rechunk((slabs, *((n,) for n in grains.shape[1:])))
+    starts = [int(row) for row in np.cumsum((0, *slabs))]
+    blocks = grains.to_delayed().reshape(-1)
+    wide = [
+        delayed(_landed)(block, taps, names, _streams.after(key, start * rest // _streams.BLOCK))
+        for block, start in zip(blocks, starts, strict=False)
+    ]
+    index = np.arange(-before, size + after)
+    source, kept = walls.fold(index, size, names[0])
+    parts = []
+    for s, (first, last) in enumerate(itertools.pairwise(starts)):
+        here = []
+        for t in {s - 1, s, s + 1, 0, len(slabs) - 1} & set(range(len(slabs))):
+            rows = slice(starts[t], starts[t] + slabs[t] + reach - 1)  # of index: where this slab's grains may land
+            inside = (source[rows] >= first) & (source[rows] < last) & (kept[rows] != 0)
+            if inside.any():
+                here.append((wide[t], np.flatnonzero(inside), source[rows][inside] - first))
+        part = delayed(_added)(here, last - first)
+        parts.append(da.from_delayed(part, (last - first, *grains.shape[1:]), np.int64))
+    return da.concatenate(parts, axis=0)
+
+
+def _landed(block: Grains, taps: Any, names: Sequence[Any], key: NDArray[np.uint64]) -> Grains:
+    """Scatter the grains of a slab, walls but those of the first axis included."""
+    with _one_thread():
+        return scattering.land(scattering.checked_counts(block), taps, names, key, range(1, block.ndim))
+
+
+def _added(parts: Sequence[tuple[Grains, NDArray[np.int64], NDArray[np.int64]]], rows: int) -> Grains:
+    """Add the grains that landed in a slab, from itself and from its neighbours."""
+    total = np.zeros((rows, *parts[0][0].shape[1:]), np.int64)
+    for wide, landed, target in parts:
+        np.add.at(total, target, wide[landed])
+    return total

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from diffuseconv import _checks, _threads
 from diffuseconv._jit import measurement as _loops
 
+BLOCK = _loops.BLOCK  # pixels that share one stream
 _WORTH = 300_000  # nanoseconds of work for which a second thread is worth waking
 
 
@@ -24,6 +25,12 @@ def key(rng: object) -> NDArray[np.uint64]:
 def blocks(pixels: int) -> int:
     """How many streams serve this many pixels."""
     return -(-pixels // _loops.BLOCK)
+
+
+def after(key: NDArray[np.uint64], blocks: int) -> NDArray[np.uint64]:
+    """Return the key whose streams begin where those of `key` have served so many blocks."""
+    steps = 4 * blocks * int(_loops.INCREMENT) % 2**64
+    return key + np.uint64(steps)
 
 
 def run(work: Callable[[int, int], Any], pixels: int, cost: int) -> None:

@@ -15,7 +15,7 @@ from diffuseconv.measurement import _streams
 from diffuseconv.measurement._taps import Taps, offsets, table, taps_of, three
 from diffuseconv.propagator import Propagator
 
-__all__ = ["random_walk", "scatter"]
+__all__ = ["boundaries", "checked_counts", "land", "moves", "random_walk", "scatter"]
 
 MOST_GRAINS = 2**62
 FEW = 24  # grains of one cell that jump one by one, per tap
@@ -75,9 +75,9 @@ def scatter(
     >>> int(after.sum()) == 10**18, bool(abs(after[2] - 5 * 10**17) < 10**10)
     (True, True)
     """
-    grains = _grains(counts)
-    names = _names(boundary, grains.ndim)
-    return _jump(grains, _moves(propagator, grains.ndim), names, _checks.generator(rng))
+    grains = checked_counts(counts)
+    names = boundaries(boundary, grains.ndim)
+    return _jump(grains, moves(propagator, grains.ndim), names, _checks.generator(rng))
 
 
 def random_walk(
@@ -111,21 +111,21 @@ def random_walk(
     [3, 4, 4, 4]
     """
     steps = _checks.count("steps", steps)
-    grains = _grains(counts)
-    names = _names(boundary, grains.ndim)
-    moves = _moves(propagator, grains.ndim)
+    grains = checked_counts(counts)
+    names = boundaries(boundary, grains.ndim)
+    jumps = moves(propagator, grains.ndim)
     chance = _checks.generator(rng)
 
     def along() -> Iterator[NDArray[np.int64]]:
         field = grains
         for _ in range(steps):
-            field = _jump(field, moves, names, chance)
+            field = _jump(field, jumps, names, chance)
             yield field.copy()
 
     return along()
 
 
-def _grains(counts: ArrayLike) -> NDArray[np.int64]:
+def checked_counts(counts: ArrayLike) -> NDArray[np.int64]:
     """Return whole, not negative numbers whose sum fits into 63 bits, checked."""
     if isinstance(counts, np.ma.MaskedArray):
         raise TypeError("counts must be a plain array, got a masked array")
@@ -146,7 +146,7 @@ def _grains(counts: ArrayLike) -> NDArray[np.int64]:
     return grains
 
 
-def _names(boundary: str | Sequence[str], ndim: int) -> tuple[str, ...]:
+def boundaries(boundary: str | Sequence[str], ndim: int) -> tuple[str, ...]:
     """Return one boundary per axis, each with a meaning for grains."""
     names = walls.per_axis(boundary, ndim)
     for name in names:
@@ -157,7 +157,7 @@ def _names(boundary: str | Sequence[str], ndim: int) -> tuple[str, ...]:
     return names
 
 
-def _moves(propagator: ArrayLike | Propagator, ndim: int) -> list[Taps]:
+def moves(propagator: ArrayLike | Propagator, ndim: int) -> list[Taps]:
     """Return the moves that follow one another: all axes at once, or axis by axis where a propagator has factors."""
     if isinstance(propagator, Propagator):
         if propagator.ndim != ndim:
@@ -179,16 +179,18 @@ def _moves(propagator: ArrayLike | Propagator, ndim: int) -> list[Taps]:
 
 
 def _jump(
-    grains: NDArray[np.int64], moves: Sequence[Taps], names: Sequence[str], chance: np.random.Generator
+    grains: NDArray[np.int64], jumps: Sequence[Taps], names: Sequence[str], chance: np.random.Generator
 ) -> NDArray[np.int64]:
     """Apply all moves to all grains, one after another."""
-    for taps in moves:
-        grains = _move(grains, taps, names, _streams.key(chance))
+    for taps in jumps:
+        grains = land(grains, taps, names, _streams.key(chance), range(grains.ndim))
     return grains
 
 
-def _move(grains: NDArray[np.int64], taps: Taps, names: Sequence[str], key: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Scatter into an array extended by the reach of the taps, then fold the grains beyond its walls back."""
+def land(
+    grains: NDArray[np.int64], taps: Taps, names: Sequence[str], key: NDArray[np.uint64], axes: Sequence[int]
+) -> NDArray[np.int64]:
+    """Scatter into an array extended by the reach of the taps, then fold the grains beyond the walls of `axes` back."""
     wide = [n + k - 1 for n, k in zip(grains.shape, taps.shape, strict=True)]
     offset = offsets(taps.index, wide)
     few = table(taps.chance, offset)
@@ -201,8 +203,8 @@ def _move(grains: NDArray[np.int64], taps: Taps, names: Sequence[str], key: NDAr
         [(target, *part) for target, part in zip(targets, parts, strict=True)],
     )
     landed = targets[0] if len(parts) == 1 else targets.sum(axis=0)
-    for axis, (size, reach, name) in enumerate(zip(grains.shape, taps.shape, names, strict=True)):
-        landed = _fold_back(landed, axis, size, reach // 2, name)
+    for axis in axes:
+        landed = _fold_back(landed, axis, grains.shape[axis], taps.shape[axis] // 2, names[axis])
     return np.ascontiguousarray(landed)
 
 
