@@ -623,20 +623,12 @@ def scharr(axis: int = -1, ndim: int = 2) -> Kernel:
 
     Parameters
     ----------
-    axis : int, default -1
-        Along which the slope is computed.
-    ndim : int, default 2
-        Number of axes, 1 to 3.
+    axis, ndim : int
+        As in `sobel`; so are the shape, the sum and the errors.
 
     Returns
     -------
     ndarray of float64
-        Three cells along each axis, sum 0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If axis is not one of the `ndim` axes.
 
     References
     ----------
@@ -660,20 +652,12 @@ def prewitt(axis: int = -1, ndim: int = 2) -> Kernel:
 
     Parameters
     ----------
-    axis : int, default -1
-        Along which the slope is computed.
-    ndim : int, default 2
-        Number of axes, 1 to 3.
+    axis, ndim : int
+        As in `sobel`; so are the shape, the sum and the errors.
 
     Returns
     -------
     ndarray of float64
-        Three cells along each axis, sum 0.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If axis is not one of the `ndim` axes.
 
     References
     ----------

@@ -113,7 +113,7 @@ def test_the_whole_catalogue_is_interpreted():
         (np.eye(1, 5, 0), "by 2 cells to the left"),
         (np.eye(5, 1, 0), "by 2 cells upwards"),
         (HALF_CELL, "by 0.5 cells to the left"),
-        (-K.box(3), "turned from bright to dark"),
+        (-K.box(3), "inverted from bright to dark"),
         (K.box(3), "separable"),
     ],
 )

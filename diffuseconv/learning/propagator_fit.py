@@ -98,12 +98,8 @@ class PropagatorFit:
 
         Parameters
         ----------
-        duration : float
-            Time between the pictures, greater than 0.
-        spacing : float or one per axis
-            Cell width, in length.
-        confidence : float
-            Between 0 and 1.
+        duration, spacing, confidence
+            As in `drift`.
 
         Returns
         -------
