@@ -1,5 +1,8 @@
 """Time series: every kernel and filter against its recursion, and what is refused."""
 
+import time
+from fractions import Fraction
+
 import naive
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ from scipy import stats
 from timeseries_checks import EPS, SERIES, rounding
 
 from diffuseconv import timeseries as ts
+from diffuseconv.timeseries import _stability
 
 # --- kernels
 
@@ -108,6 +112,33 @@ def test_white_noise_cannot_be_predicted(order, variance):
     assert error == variance
 
 
+@given(st.floats(1e3, 1e300), st.integers(2, 300), st.integers(0, 2**32 - 1))
+def test_one_large_value_spoils_no_other_window(large, size, seed):
+    """A transform's error is relative to the largest value of all; a window's own values bound it here."""
+    rng = np.random.default_rng(seed)
+    series, weights = rng.random(1200), rng.random(size)
+    spoiled = series.copy()
+    spoiled[600] = large
+    clear = [t for t in range(1200 - size + 1) if not t <= 600 < t + size]
+    np.testing.assert_array_equal(ts.moving_average(spoiled, weights)[clear], ts.moving_average(series, weights)[clear])
+    share = weights / weights.sum()
+    average = ts.moving_average(spoiled, share)[clear]
+    assert average.min() >= series.min() * (1 - 4 * size * EPS)
+    assert average.max() <= series.max() * (1 + 4 * size * EPS)
+    ahead = ts.predict_ar(spoiled, weights)[clear]
+    np.testing.assert_allclose(ahead, ts.moving_average(series, weights)[clear], rtol=4 * size * EPS)
+
+
+def test_sums_that_overflow_on_the_way_are_right():
+    np.testing.assert_array_equal(ts.moving_average([1e308, -1e308, 1e308], [1.5, 1.5, 1.5]), [1.5e308])
+    np.testing.assert_array_equal(ts.moving_average([1e308, 1e308], [0.5, 0.5]), [1e308])
+    np.testing.assert_allclose(ts.autocovariance([9e153, -9e153], 1), [8.1e307, -4.05e307], rtol=4 * EPS)
+    _, h = ts.sum_density([1e200, 1e200], [1e-200], 2.0)
+    np.testing.assert_allclose(h, [2.0, 2.0], rtol=4 * EPS)
+    _, h = ts.convolve_irregular([0, 1], [1e200, 1e200], [0, 2], [1e100, 1e100])
+    np.testing.assert_allclose(h, [0, 1e300, 1e300, 0], rtol=16 * EPS)
+
+
 # --- the model
 
 
@@ -141,6 +172,40 @@ def test_stationary_means_roots_inside(roots, data):
     ar = -np.poly(np.array(roots) * signs)[1:]
     assert ts.ARIMA(ar).stationary == (max(roots) < 1)
     assert ts.ARIMA(ma=-ar).invertible == (max(roots) < 1)
+
+
+def exactly_stationary(coefficients):
+    """Schur and Cohn in fractions, by the textbook's recursion."""
+    row = [Fraction(1), *(-Fraction(c) for c in coefficients)]
+    while len(row) > 1:
+        k = row[-1]
+        if abs(k) >= 1:
+            return False
+        row = [(a - k * b) / (1 - k * k) for a, b in zip(row[:-1], row[:0:-1], strict=True)]
+    return True
+
+
+@given(st.integers(0, 2**32 - 1), st.booleans())
+def test_stationary_is_decided_exactly(seed, near):
+    rng = np.random.default_rng(seed)
+    if near:  # roots at and a hair beside the unit circle
+        roots = rng.choice([0.5, 0.999, 1 - 1e-9, 1.0, 1 + 1e-12, -1.0], size=rng.integers(1, 5))
+        ar = -np.poly(roots)[1:]
+    else:
+        ar = np.round(8 * rng.normal(size=rng.integers(1, 9)) * rng.choice([0.2, 0.5])) / 8
+    truth = exactly_stationary(ar)
+    assert ts.ARIMA(ar=ar).stationary == truth
+    exact = [Fraction(value) for value in ar.tolist()]
+    assert _stability._by_whole_numbers(exact) == truth
+    assert _stability._by_fixed_point(exact) in (None, truth)
+
+
+def test_high_orders_are_decided_at_once():
+    series = ts.simulate(ts.ARIMA(ar=[1.6, -0.8]), 20000, rng=1) + np.random.default_rng(0).normal(size=20000)
+    start = time.process_time()
+    assert ts.fit_ar(series, 150).model.stationary
+    assert not ts.ARIMA(ar=[1 / 128] * 128).stationary
+    assert time.process_time() - start < 3  # 9 s each in fractions
 
 
 def test_unit_roots_are_not_stationary():
@@ -256,6 +321,26 @@ def test_a_model_without_noise_is_its_mean():
         (lambda: ts.convolve_irregular([0, 1], [1, 1], [0, 1], [1]), "g must have one value for each of the 2 knots y"),
         (lambda: ts.convolve_irregular([0], [1], [0, 1], [1, 1]), "x must have at least 2 values"),
         (lambda: ts.convolve_irregular([0, 1], [1, np.nan], [0, 1], [1, 1]), "f must be finite"),
+        (lambda: ts.moving_average([1e308, 1e308], [2, 2]), "series must leave weighted sums below 1.8e"),
+        (lambda: ts.predict_ar([1e308, 1e308], [1.0], 1e308), "series must leave predictions below"),
+        (lambda: ts.difference([1e308, -1e308]), "series must leave weighted sums below"),
+        (lambda: ts.autocovariance([1e300, -1e300], 1), "series must leave its variance below"),
+        (lambda: ts.impulse_response(ts.ARIMA(ar=[1e200, 1e200]), 5), "count must leave the weights below"),
+        (lambda: ts.impulse_response(ts.ARIMA(), 10**15), "count must fit into memory .* 21.3 PiB"),
+        (lambda: ts.simulate(ts.ARIMA(), 10**15), "count must fit into memory"),
+        (lambda: ts.forecast(ts.ARIMA(), [1.0], 10**15), "steps must fit into memory"),
+        (lambda: ts.arma_filter(ts.ARIMA(ar=[3.0]), np.ones(1000)), "noise must leave the series below"),
+        (lambda: ts.innovations(ts.ARIMA(ar=[5.0]), [1e308, 1e308]), "series must leave the noise below"),
+        (lambda: ts.simulate(ts.ARIMA(ma=[1e200]), 3), "ma must leave the variance of the series below"),
+        (lambda: ts.forecast(ts.ARIMA(ar=[5.0]), [1.0, 2.0], 1000), "steps must leave the forecast below"),
+        (lambda: ts.ARIMA(ar=[0.5], intercept=1e308).mean, "intercept must leave the mean below"),
+        (lambda: ts.ARIMA(ar=[[1, 2], [3]]), "ar must be a flat sequence of numbers"),
+        (lambda: ts.fit_ar([0.1 + 0.2, 0.3] * 20, 1), "series must vary by more than rounding"),
+        (lambda: ts.fit_ar([0.1] * 20 + [5.0], 2, method="least-squares"), "order must be lower"),
+        (lambda: ts.sum_density([1e200], [1e200]), "f must leave the density below"),
+        (lambda: ts.convolve_irregular([0, 1], [1e200, 1], [0, 1], [1e200, 1]), "f must leave the integral below"),
+        (lambda: ts.convolve_irregular([-1e308, 1e308], [1, 1], [0, 1], [1, 1]), "x must not exceed"),
+        (lambda: ts.whiten([[5e-324], [0.0]]), "data must vary by more than 1e-300"),
     ],
 )
 def test_bad_input_is_named(call, message):

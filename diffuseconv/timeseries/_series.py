@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,24 @@ def series(name: str, value: ArrayLike, least: int = 1) -> FloatArray:
     return values.astype(np.float64, copy=False)
 
 
+def quietly() -> AbstractContextManager[Any]:
+    """Silence warnings of overflow, where `finite` checks the results."""
+    return np.errstate(over="ignore", invalid="ignore")
+
+
+def finite(name: str, results: FloatArray, what: str) -> FloatArray:
+    """Return results; refuse an argument that makes them overflow."""
+    if not np.isfinite(results).all():
+        raise ValueError(f"{name} must leave {what} below 1.8e+308 in magnitude, got one beyond it: use smaller units")
+    return results
+
+
 def coefficients(name: str, value: Any) -> tuple[float, ...]:
     """Check a sequence of numbers, perhaps empty."""
-    if np.ndim(value) == 1 and len(value) == 0:
+    try:
+        ndim = np.ndim(value)
+    except ValueError:
+        raise ValueError(f"{name} must be a flat sequence of numbers, got {_checks.got(value)}") from None
+    if ndim == 1 and len(value) == 0:
         return ()
     return tuple(float(item) for item in series(name, value))

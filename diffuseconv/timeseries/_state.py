@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from diffuseconv._typing import FloatArray
+from diffuseconv.timeseries import _series
 from diffuseconv.timeseries.model import ARIMA
 
 
@@ -17,6 +18,17 @@ def polynomials(model: ARIMA) -> tuple[FloatArray, FloatArray]:
     return numerator, denominator
 
 
+def psi_weights(model: ARIMA, count: int) -> FloatArray:
+    """Return the first weights of the response to a shock, differences undone; infinite where they overflow."""
+    from scipy.signal import lfilter
+
+    with _series.quietly():
+        weights: FloatArray = lfilter(*polynomials(model), np.eye(1, count)[0])
+        for _ in range(model.differences):
+            weights = np.cumsum(weights)
+    return weights
+
+
 def state_root(model: ARIMA) -> FloatArray:
     """Return L with L L' = P, the stationary covariance of the filter's state for noise of variance 1.
 
@@ -27,7 +39,8 @@ def state_root(model: ARIMA) -> FloatArray:
     advance = np.eye(size, k=1)
     advance[:, 0] -= denominator[1:]
     push = numerator[1:] - denominator[1:]
-    covariance = np.outer(push, push)
+    with _series.quietly():
+        covariance = _series.finite("ma", np.outer(push, push), "the variance of the series")
     for _ in range(64):  # Smith's doubling: only sums of positive semi-definite terms, twice as many each time
         more = advance @ covariance @ advance.T
         covariance = covariance + more

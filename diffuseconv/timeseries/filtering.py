@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from diffuseconv import _checks
+from diffuseconv import _checks, _memory
 from diffuseconv._typing import FloatArray
 from diffuseconv.timeseries import _series
 from diffuseconv.timeseries._state import polynomials, state_root
@@ -48,10 +48,10 @@ def arma_filter(model: ARIMA, noise: ArrayLike) -> FloatArray:
 
     require_model(model)
     shocks = _series.series("noise", noise)
-    driven: FloatArray = lfilter(
-        [1.0], whitening_kernel(model.ar), lfilter([1.0, *model.ma], [1.0], shocks) + model.intercept
-    )
-    return _integrate(driven, model.differences)
+    with _series.quietly():
+        averaged = lfilter([1.0, *model.ma], [1.0], shocks) + model.intercept
+        driven = _integrate(lfilter([1.0], whitening_kernel(model.ar), averaged), model.differences)
+    return _series.finite("noise", driven, "the series")
 
 
 def innovations(model: ARIMA, series: ArrayLike) -> FloatArray:
@@ -87,9 +87,10 @@ def innovations(model: ARIMA, series: ArrayLike) -> FloatArray:
     require_model(model)
     values = _series.series("series", series)
     require_invertible(model)
-    differenced = lfilter(difference_kernel(model.differences), [1.0], values)
-    left = lfilter(whitening_kernel(model.ar), [1.0], differenced) - model.intercept
-    return np.asarray(lfilter([1.0], [1.0, *model.ma], left))
+    with _series.quietly():
+        differenced = lfilter(difference_kernel(model.differences), [1.0], values)
+        left = lfilter(whitening_kernel(model.ar), [1.0], differenced) - model.intercept
+        return _series.finite("series", np.asarray(lfilter([1.0], [1.0, *model.ma], left)), "the noise")
 
 
 def simulate(model: ARIMA, count: int, *, rng: object = None) -> FloatArray:
@@ -125,6 +126,7 @@ def simulate(model: ARIMA, count: int, *, rng: object = None) -> FloatArray:
 
     require_model(model)
     n = _checks.count("count", count, least=1)
+    _memory.affordable("count", 4 * n, "draw a shorter series")
     generator = _checks.generator(rng)
     mean = model.mean
     numerator, denominator = polynomials(model)
@@ -132,8 +134,9 @@ def simulate(model: ARIMA, count: int, *, rng: object = None) -> FloatArray:
     root = state_root(model)
     start = root @ generator.standard_normal(root.shape[1])
     noise = generator.standard_normal(n)
-    series, _ = lfilter(numerator, denominator, deviation * noise, zi=deviation * start)
-    return _integrate(series + mean, model.differences)
+    with _series.quietly():
+        series, _ = lfilter(numerator, denominator, deviation * noise, zi=deviation * start)
+        return _series.finite("model", _integrate(series + mean, model.differences), "the series")
 
 
 def _integrate(series: FloatArray, times: int) -> FloatArray:

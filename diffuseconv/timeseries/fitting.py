@@ -74,7 +74,10 @@ def autocovariance(series: ArrayLike, lags: int) -> FloatArray:
     """
     values = _series.series("series", series)
     most = _checks.count("lags", lags, most=len(values) - 1)
-    return _autocovariance(_centred(values), most)
+    power = int(np.frexp(np.abs(values).max())[1])
+    products = _autocovariance(_centred(np.ldexp(values, -power)), most)
+    with _series.quietly():
+        return _series.finite("series", np.ldexp(products, 2 * power), "its variance")
 
 
 def levinson_durbin(autocovariance: ArrayLike) -> tuple[FloatArray, float]:
@@ -162,9 +165,9 @@ def fit_ar(series: ArrayLike, order: int, *, method: str = "yule-walker") -> ARF
     p = _checks.count("order", order, least=1)
     name = _checks.choice("method", method, ("yule-walker", "least-squares"))
     values = _series.series("series", series, least=p + 1 if name == "yule-walker" else 2 * p + 1)
-    if values.min() == values.max():
-        raise ValueError(f"series must vary, got {len(values)} times the value {values[0]:g}")
     half = float(values.max() / 2 - values.min() / 2)
+    if half <= 2 * np.finfo(float).eps * np.abs(values).max():
+        raise ValueError(f"series must vary by more than rounding, got {len(values)} times the value {values[0]:g}")
     if not 1e-150 < half < 1e150:
         raise ValueError(f"series must vary by 1e-150 to 1e150 (its variance must be a number), got ±{half:g}")
     return _yule_walker(values, p) if name == "yule-walker" else _least_squares(values, p)
@@ -194,7 +197,8 @@ def _least_squares(values: FloatArray, p: int) -> ARFit:
     now = values[p:]
     means, mean = lagged.mean(axis=0), now.mean()
     left, sizes, right = np.linalg.svd(lagged - means, full_matrices=False)
-    if sizes[-1] <= sizes[0] * n * np.finfo(float).eps:
+    rounding = np.finfo(float).eps * max(n * sizes[0], 2 * np.linalg.norm(lagged))
+    if sizes[-1] <= rounding:
         raise ValueError(f"order must be lower for this series (fewer values already determine the next), got {p}")
     root = right.T / sizes
     coefficients = root @ (left.T @ (now - mean))
@@ -226,7 +230,9 @@ def _solve(gamma: FloatArray) -> tuple[FloatArray, float]:
 
 
 def _centred(values: FloatArray) -> FloatArray:
-    return np.asarray(values - values.mean())
+    """Subtract the mean, and then what rounding left of it."""
+    centred = values - values.mean()
+    return np.asarray(centred - centred.mean())
 
 
 def _autocovariance(centred: FloatArray, lags: int) -> FloatArray:

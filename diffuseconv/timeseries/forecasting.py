@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from diffuseconv import _checks
+from diffuseconv import _checks, _memory
 from diffuseconv._typing import FloatArray
 from diffuseconv.timeseries import _series
-from diffuseconv.timeseries._state import polynomials, state_root
+from diffuseconv.timeseries._state import polynomials, psi_weights, state_root
 from diffuseconv.timeseries.model import ARIMA, require_invertible, require_model, require_stationary
-from diffuseconv.timeseries.series_kernels import difference, impulse_response
+from diffuseconv.timeseries.series_kernels import difference
 
 __all__ = ["Forecast", "forecast"]
 
@@ -85,10 +85,9 @@ def forecast(model: ARIMA, series: ArrayLike, steps: int, *, confidence: float =
     >>> ahead.standard_error**2
     array([1., 2., 3., 4.])
     """
-    from scipy.special import ndtri
-
     require_model(model)
     horizon = _checks.count("steps", steps, least=1)
+    _memory.affordable("steps", (max(len(model.ar), len(model.ma), 1) + 8) * horizon, "forecast fewer steps")
     level = _checks.number("confidence", confidence, above=0.0)
     if level >= 1.0:
         raise ValueError(f"confidence must be less than 1, got {level:g}")
@@ -97,11 +96,22 @@ def forecast(model: ARIMA, series: ArrayLike, steps: int, *, confidence: float =
         require_stationary(model)
     values = _series.series("series", series, least=model.differences + (1 if model.stationary else len(model.ar)))
 
+    with _series.quietly():
+        ahead = _ahead(model, values, horizon, level)
+    for part in (ahead.mean, ahead.standard_error, ahead.lower, ahead.upper):
+        _series.finite("steps", part, "the forecast")
+    return ahead
+
+
+def _ahead(model: ARIMA, values: FloatArray, horizon: int, level: float) -> Forecast:
+    """Forecast from checked arguments."""
+    from scipy.special import ndtri
+
     mean, reach, spread = _predict(model, difference(values, model.differences), horizon)
     for order in reversed(range(model.differences)):  # undo the differences, from the last value of each
         mean = difference(values, order)[-1] + np.cumsum(mean)
         reach = np.cumsum(reach, axis=0)
-    noise = np.cumsum(impulse_response(model, horizon) ** 2)
+    noise = np.cumsum(psi_weights(model, horizon) ** 2)
     error = np.sqrt(model.noise_variance * (noise + np.sum((reach @ spread) ** 2, axis=1)))
     width = -float(ndtri((1.0 - level) / 2.0)) * error
     return Forecast(mean, error, mean - width, mean + width, level)
@@ -128,6 +138,7 @@ def _predict(model: ARIMA, series: FloatArray, steps: int) -> tuple[FloatArray, 
     else:
         mean, push = model.mean, 0.0
         noise, last = lfilter(denominator, numerator, series - mean, zi=np.zeros(size))
+        _series.finite("series", noise, "the noise")
         effect, lasts = lfilter(denominator, numerator, np.zeros((size, len(series))), zi=np.eye(size))
         root = state_root(model)
         # Weigh the noise that each first state would imply against the state's own prior: a least-squares problem.

@@ -77,7 +77,10 @@ class ARIMA:
     def mean(self) -> float:
         """Mean of the (differenced) stationary series w."""
         require_stationary(self)
-        return self.intercept / math.fsum([1.0, *(-phi for phi in self.ar)])
+        mean = self.intercept / math.fsum([1.0, *(-phi for phi in self.ar)])
+        if math.isinf(mean):
+            raise ValueError(f"intercept must leave the mean below 1.8e+308 in magnitude, got {self.intercept:g}")
+        return mean
 
 
 def require_model(model: object) -> None:

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from diffuseconv import _checks
+from diffuseconv import _checks, _memory
 from diffuseconv._typing import FloatArray
 from diffuseconv.convolution import convolve
 from diffuseconv.timeseries import _series
+from diffuseconv.timeseries._state import psi_weights
 from diffuseconv.timeseries.model import ARIMA, require_model
 
 __all__ = [
@@ -97,7 +98,9 @@ def predict_ar(series: ArrayLike, coefficients: ArrayLike, intercept: float = 0.
     """
     taps = _series.series("coefficients", coefficients)
     constant = _checks.number("intercept", intercept)
-    return _valid(_series.series("series", series, least=len(taps)), taps) + constant
+    weighted = _valid(_series.series("series", series, least=len(taps)), taps)
+    with _series.quietly():
+        return _series.finite("series", weighted + constant, "predictions")
 
 
 def difference_kernel(order: int = 1) -> FloatArray:
@@ -222,19 +225,23 @@ def impulse_response(model: ARIMA, count: int) -> FloatArray:
     >>> dc.timeseries.impulse_response(dc.timeseries.ARIMA(ar=[0.5], ma=[1.0]), 4)
     array([1.   , 1.5  , 0.75 , 0.375])
     """
-    from scipy.signal import lfilter
-
     require_model(model)
     n = _checks.count("count", count, least=1)
-    impulse = np.zeros(n)
-    impulse[0] = 1.0
-    response: FloatArray = lfilter([1.0, *model.ma], whitening_kernel(model.ar), impulse)
-    for _ in range(model.differences):
-        response = np.cumsum(response)
-    return response
+    _memory.affordable("count", 3 * n, "ask for fewer weights")
+    return _series.finite("count", psi_weights(model, n), "the weights")
 
 
 def _valid(series: FloatArray, taps: FloatArray) -> FloatArray:
-    """Convolve where the window lies wholly inside the series."""
-    result: Any = convolve(series, taps, mode="valid")
+    """Convolve where the window lies wholly inside the series, each value as accurate as its own window allows."""
+    with _series.quietly():
+        result: Any = convolve(
+            series, taps, mode="valid", method="direct"
+        )  # a transform's error is that of the largest
+    over = ~np.isfinite(result)
+    if over.any():
+        powers = [int(np.frexp(np.abs(values).max())[1]) for values in (series, taps)]
+        scaled: Any = convolve(np.ldexp(series, -powers[0]), np.ldexp(taps, -powers[1]), mode="valid", method="direct")
+        with _series.quietly():
+            result[over] = np.ldexp(scaled[over], sum(powers))
+        _series.finite("series", result, "weighted sums")
     return np.asarray(result)

@@ -68,8 +68,14 @@ def sum_density(
         raise ValueError(f"starts must be one number for each of the 2 densities, got {len(first)}")
     density_f, density_g = _density("f", f), _density("g", g)
     long, short = (density_f, density_g) if len(density_f) >= len(density_g) else (density_g, density_f)
-    density = convolve(long, short, boundary="zero", mode="full", method="direct") * width
-    return first[0] + first[1] + width * np.arange(len(density)), np.asarray(density)
+    powers = [int(np.frexp(values.max())[1]) for values in (long, short)]
+    scaled = (np.ldexp(values, -power) for values, power in zip((long, short), powers, strict=True))
+    density = convolve(*scaled, boundary="zero", mode="full", method="direct")
+    fraction, power = np.frexp(width)
+    with _series.quietly():
+        density = _series.finite("f", np.ldexp(density * fraction, sum(powers) + int(power)), "the density")
+        places = first[0] + first[1] + width * np.arange(len(density))
+    return _series.finite("spacing", places, "the places"), density
 
 
 def convolve_irregular(
@@ -130,8 +136,8 @@ def convolve_irregular(
     >>> float(piece(1.5))
     0.5
     """
-    knots_f, values_f = _piecewise("x", x, "f", f)
-    knots_g, values_g = _piecewise("y", y, "g", g)
+    knots_f, values_f, power_f = _piecewise("x", x, "f", f)
+    knots_g, values_g, power_g = _piecewise("y", y, "g", g)
     wanted = None if at is None else _checks.array("at", at).astype(np.float64)
 
     # From here on both grids begin at 0: grids far from 0 (dates in seconds) keep their digits.
@@ -156,7 +162,8 @@ def convolve_irregular(
         blocks,
     )
     result = np.empty(len(local))
-    result[order] = found
+    with _series.quietly():
+        result[order] = _series.finite("f", np.ldexp(found, power_f + power_g), "the integral")
     return wanted, result.reshape(wanted.shape)
 
 
@@ -172,9 +179,9 @@ def _density(name: str, value: ArrayLike) -> FloatArray:
     return density
 
 
-def _piecewise(knots_name: str, knots: ArrayLike, name: str, values: ArrayLike) -> tuple[FloatArray, FloatArray]:
-    """Check a piecewise-linear function."""
-    places = _series.series(knots_name, knots, least=2)
+def _piecewise(knots_name: str, knots: ArrayLike, name: str, values: ArrayLike) -> tuple[FloatArray, FloatArray, int]:
+    """Check a piecewise-linear function; return its knots, its values over a power of two, and the power."""
+    places = _checks.summable(knots_name, _series.series(knots_name, knots, least=2))
     heights = _series.series(name, values)
     if len(heights) != len(places):
         raise ValueError(
@@ -186,4 +193,9 @@ def _piecewise(knots_name: str, knots: ArrayLike, name: str, values: ArrayLike) 
         raise ValueError(
             f"{knots_name} must increase strictly, got {places[i]:g} then {places[i + 1]:g} at index {i + 1}"
         )
-    return places, np.array(heights)  # a fresh array: one compiled loop serves views and read-only arrays too
+    power = int(np.frexp(np.abs(heights).max())[1])
+    return (
+        places,
+        np.ldexp(heights, -power),
+        power,
+    )  # a fresh array: one compiled loop serves views and read-only arrays too

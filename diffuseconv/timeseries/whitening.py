@@ -125,7 +125,10 @@ def whiten(data: ArrayLike, method: str = "pca", *, tolerance: float | None = No
     white, matrix, inverse = left * (n - 1) ** 0.5, right.T / sizes, sizes[:, None] * right
     if kind == "zca":
         white, matrix, inverse = white @ right, matrix @ right, right.T @ inverse
-    mean, matrix, inverse = np.ldexp(mean, power), np.ldexp(matrix, -power), np.ldexp(inverse, power)
+    with np.errstate(over="ignore"):
+        mean, matrix, inverse = np.ldexp(mean, power), np.ldexp(matrix, -power), np.ldexp(inverse, power)
+    if not np.isfinite(matrix).all():
+        raise ValueError(f"data must vary by more than 1e-300 (or use larger units), got {2.0**power:.3g} at most")
     return Whitened(white, mean, matrix, inverse, rank)
 
 
