@@ -5,6 +5,7 @@ from functools import partial
 import naive
 import numpy as np
 import pytest
+import scipy.linalg
 import strategies
 from hypothesis import given
 from hypothesis import strategies as st
@@ -148,3 +149,17 @@ def test_an_added_boundary_has_a_spectral_gap(antiperiodic):
     left = 1 - 0.5 * (1 - np.cos(np.pi / n))  # of it after one step
     steps = dc.Propagator([0.25, 0.5, 0.25]).steps_to_mix(n, antiperiodic, tolerance=0.01)
     assert left**steps <= 0.01 < left ** (steps - 1)
+
+
+@pytest.mark.parametrize("method", ["auto", "chebyshev", "explicit"])
+@pytest.mark.parametrize("size", [1, 2, 7])
+def test_an_added_boundary_evolves(antiperiodic, size, method):
+    u = np.random.default_rng(2).normal(size=(size, 5))
+    names, widths = (antiperiodic, "absorbing"), (0.5, 1.0)
+    eq = dc.DiffusionEquation(0.7, widths, names)
+    left = naive.matrix(lambda v: 0.7 * naive.laplacian(v, widths, names), u.shape)
+    np.testing.assert_allclose(eq.operator(u.shape) @ u.ravel(), left @ u.ravel(), rtol=0, atol=1e-13)
+    expected = (scipy.linalg.expm(0.3 * left) @ u.ravel()).reshape(u.shape)
+    ours = eq.evolve(u, 0.3, method, 1e-5 if method == "explicit" else None)
+    # explicit steps: t dt rate**2 / 2 <= 0.3 * 1e-5 * 14**2 / 2 of the range; else the tolerance of 1e-10 of it
+    np.testing.assert_allclose(ours, expected, rtol=0, atol=(3e-4 if method == "explicit" else 1e-10) * np.ptp(u))

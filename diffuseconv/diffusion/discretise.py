@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from diffuseconv import _checks
 from diffuseconv._typing import Array
+from diffuseconv.boundary import Boundary
 from diffuseconv.diffusion import walls
 from diffuseconv.diffusion.barriers import Barrier
 from diffuseconv.diffusion.lattice import Lattice, WallTerm
@@ -37,7 +39,11 @@ def discretise(
     ndim = len(shape)
     widths = _checks.per_axis("spacing", spacing, ndim, lambda name, value: _checks.number(name, value))
     sides = walls.sides(boundary, ndim)
-    periodic = tuple(pair[0] == "periodic" for pair in sides)
+    single = [n == 1 and _ghost(pair) != 1 for n, pair in zip(shape, sides, strict=True)]  # both ghosts are its own
+    sides = tuple(
+        (walls.ghost_wall(_ghost(pair)),) * 2 if one else pair for one, pair in zip(single, sides, strict=True)
+    )
+    periodic = tuple(isinstance(pair[0], Boundary) for pair in sides)
     wet = mask_on(mask, shape)
     shut = barriers_per_axis(barriers, shape)
     constant, reaction = _source(source, shape, wet)
@@ -48,6 +54,8 @@ def discretise(
         if any(shut):
             raise ValueError("barriers need a diffusivity without off-diagonal part, got a tensor")
         axis_share, exchanges = split(tensor, widths)
+        if any(ghost != 1 for ghost in map(_ghost, sides)):
+            raise ValueError("boundary must not change the sign of what passes with a tensor diffusivity")
         diagonal = diagonal_exchanges(exchanges, shape, periodic, wet)
     rates: list[Array] = []
     terms: list[WallTerm] = []
@@ -58,6 +66,9 @@ def discretise(
             ends = harmonic_mean(d[low], d[high]) * (shape[axis] > 1) / widths[axis] ** 2
             ends = ends * axis_share[axis] * (1 if wet is None else wet[low] & wet[high])
             rates.append(_joined(axis, ends, inner, ends))
+            if _ghost(sides[axis]) != 1:
+                rest = _ends_in_proportion(axis, shape, d, widths[axis], wet, _ghost(sides[axis]))
+                diagonal = rest if diagonal is None else diagonal + rest
             continue
         losses = []
         for is_high, wall in zip((False, True), sides[axis], strict=True):
@@ -69,6 +80,26 @@ def discretise(
             losses.append(loss)
         rates.append(_joined(axis, losses[0], inner, losses[1]))
     return Lattice(shape, widths, periodic, tuple(rates), tuple(terms), constant, reaction, diagonal)
+
+
+def _ghost(pair: tuple[Any, Any]) -> float:
+    """Return the ghost cell over the cell at the other end; 1 where the axis is not joined."""
+    return pair[0].ghost if isinstance(pair[0], Boundary) else 1.0
+
+
+def _ends_in_proportion(
+    axis: int, shape: tuple[int, ...], d: Array, spacing: float, mask: Array | None, ghost: float
+) -> Any:
+    """Return what a ghost cell of `ghost` times the cell at the other end adds to the `L` of a periodic axis."""
+    import scipy.sparse
+
+    low, high = _at(axis, slice(0, 1)), _at(axis, slice(-1, None))
+    rate = harmonic_mean(d[low], d[high]) / spacing**2 * (1 if mask is None else mask[low] & mask[high])
+    cells = np.arange(math.prod(shape)).reshape(shape)
+    one, other = cells[low].ravel(), cells[high].ravel()
+    values = np.tile((ghost - 1) * np.broadcast_to(rate, cells[low].shape).ravel(), 2)
+    places = np.concatenate([one, other]), np.concatenate([other, one])
+    return scipy.sparse.coo_array((values, places), shape=(cells.size, cells.size)).tocsr()
 
 
 def _wall(

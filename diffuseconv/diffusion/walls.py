@@ -23,7 +23,18 @@ from numpy.typing import ArrayLike
 from diffuseconv import _checks, boundary
 from diffuseconv._typing import Array, frozen
 
-__all__ = ["Dirichlet", "Neumann", "Robin", "Wall", "are_named", "exchange", "over_face", "sides", "wall_value"]
+__all__ = [
+    "Dirichlet",
+    "Neumann",
+    "Robin",
+    "Wall",
+    "are_named",
+    "exchange",
+    "ghost_wall",
+    "over_face",
+    "sides",
+    "wall_value",
+]
 
 Value: TypeAlias = float | ArrayLike | Callable[[float], ArrayLike]
 ON_THE_FACE = 0.5  # cells beyond the centre of the edge cell
@@ -162,16 +173,20 @@ class Robin:
 
 @dataclass(frozen=True)
 class _Ghost:
-    """A ghost cell held at 0, a whole cell beyond the edge cell: the wall that ``"zero"`` names."""
+    """A concentration of 0 at a distance (in cells) beyond the edge cell: a ghost cell in proportion to it."""
 
+    distance: float
     a: ClassVar[float] = 1.0
     b: ClassVar[float] = 0.0
     c: ClassVar[float] = 0.0
-    distance: ClassVar[float] = 1.0
 
 
-NAMED: dict[str, Wall] = {"reflecting": Neumann(0.0), "absorbing": Dirichlet(0.0), "zero": _Ghost()}
-Side: TypeAlias = Wall | str  # the only name left is "periodic"
+Side: TypeAlias = Wall | boundary.Boundary  # a record only where the axis is joined
+
+
+def ghost_wall(ghost: float) -> Wall:
+    """Return the wall beyond which the ghost cell is `ghost` times the edge cell: where the line through both is 0."""
+    return Neumann(0.0) if ghost == 1 else _Ghost(1 / (1 - ghost))
 
 
 def exchange(wall: Wall, diffusivity: Array, spacing: float, face: tuple[int, ...]) -> tuple[Array, Array]:
@@ -201,7 +216,7 @@ def over_face(name: str, value: Any, face: tuple[int, ...]) -> Array:
 def sides(value: Any, ndim: int | None = None) -> tuple[tuple[Side, Side], ...]:
     """Return the (low, high) walls of each axis, checked; without `ndim` only as far as possible without a field.
 
-    Named boundaries become the walls they stand for, but for ``"periodic"``.
+    Named boundaries become the walls they stand for, or their records where they join the axis.
     """
     if isinstance(value, (list, tuple)):
         if ndim == 1 and len(value) == 2 and not any(isinstance(item, (list, tuple)) for item in value):
@@ -226,15 +241,17 @@ def _pair(name: str, value: Any) -> tuple[Side, Side]:
         low, high = (_side(f"{name}[{i}]", item) for i, item in enumerate(value))
     else:
         low = high = _side(name, value)
-    if (low == "periodic") != (high == "periodic"):
-        raise ValueError(f"{name} must be periodic on both sides or on neither, got {_checks.got(value)}")
+    joined = [side for side in (low, high) if isinstance(side, boundary.Boundary)]
+    if joined and low != high:
+        raise ValueError(f"{name} must be {joined[0].name} on both sides or on neither, got {_checks.got(value)}")
     return low, high
 
 
 def _side(name: str, value: Any) -> Side:
     """Return a wall, or the one that a boundary's name stands for."""
-    if isinstance(value, str) and value in boundary.NAMES:
-        return NAMED.get(value, value)
+    if isinstance(value, str) and value in boundary.RECORDS:
+        record = boundary.RECORDS[value]
+        return record if record.joined else ghost_wall(record.ghost)
     if not isinstance(value, (str, type)) and all(hasattr(value, part) for part in ("a", "b", "c", "distance")):
         wall: Wall = value
         return wall
