@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import numbers
 import operator
+import os
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,35 +17,49 @@ from diffuseconv._typing import Array
 
 T = TypeVar("T")
 LARGE = 4096  # values: fewer are not worth a compiled loop
+OTHER_LIBRARIES = ("cupy", "dask", "jax", "jaxlib", "sparse", "tensorflow", "torch", "xarray")
+SHORTEST, LONGEST = 1e-150, 1e150  # lengths whose squares stay in the range of numbers
 
 
 def got(value: object) -> str:
     """Describe in a few characters what was passed."""
     if isinstance(value, np.ndarray) and value.size > 8:
         return f"an array of shape {value.shape} and dtype {value.dtype}"
-    text = " ".join(repr(value).split())
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # an object that cannot describe itself, or a whole number of thousands of digits
+        text = f"something of type {type(value).__name__}"
     return text if len(text) <= 80 else text[:77] + "..."
 
 
 def array(name: str, value: ArrayLike, *, finite: bool = True) -> Array:
     """Return real numbers as float32 or float64 (integers and booleans become float64), copied only if need be."""
-    if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(f"{name} must be a plain array (pass holes by mask=), got a masked array")
-    try:
-        checked = np.asarray(value)
-    except ValueError:
-        raise ValueError(f"{name} must be a rectangular array of numbers, got {got(value)}") from None
-    if checked.dtype.kind in "iub":
-        checked = checked.astype(np.float64)
-    elif checked.dtype.kind == "f" and checked.dtype.itemsize in (4, 8):
-        checked = checked.astype(checked.dtype.newbyteorder("="), copy=False)
+    values = plain(name, value)
+    if values.dtype.kind in "iub":
+        values = values.astype(np.float64)
+    elif values.dtype.kind == "f" and values.dtype.itemsize in (4, 8):
+        values = values.astype(values.dtype.newbyteorder("="), copy=False)
     else:
-        raise TypeError(f"{name} must hold float32, float64, integers or booleans, got dtype {checked.dtype}")
-    if checked.size == 0:
-        raise ValueError(f"{name} must not be empty, got shape {checked.shape}")
+        raise TypeError(f"{name} must hold float32, float64, integers or booleans, got dtype {values.dtype}")
     if finite:
-        all_finite(name, checked)
-    return checked
+        all_finite(name, values)
+    return values
+
+
+def plain(name: str, value: object) -> Array:
+    """Return a NumPy array that is not empty, of any dtype; no array of another library is loaded or detached."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} must be a plain array (fill its holes first, or see mask=), got a masked array")
+    library = type(value).__module__.partition(".")[0]
+    if library in OTHER_LIBRARIES:
+        raise TypeError(f"{name} must be a NumPy array here (convert it first), got {library}'s {type(value).__name__}")
+    try:
+        values = np.asarray(value)
+    except Exception:  # whatever the elements raise, a tensor in a list say
+        raise ValueError(f"{name} must be a rectangular array of numbers, got {got(value)}") from None
+    if values.size == 0:
+        raise ValueError(f"{name} must not be empty, got shape {values.shape}")
+    return values
 
 
 def all_finite(name: str, value: Array) -> None:
@@ -70,35 +87,34 @@ def summable(name: str, value: Array) -> Array:
 
 def field(name: str, value: ArrayLike, *, finite: bool = True) -> Array:
     """Return a field of one, two or three dimensions."""
-    checked = array(name, value, finite=finite)
-    if not 1 <= checked.ndim <= 3:
-        raise ValueError(f"{name} must have 1, 2 or 3 dimensions, got {checked.ndim}")
-    return checked
+    values = array(name, value, finite=finite)
+    if not 1 <= values.ndim <= 3:
+        raise ValueError(f"{name} must have 1, 2 or 3 dimensions, got {values.ndim}")
+    return values
 
 
 def wave(name: str, value: ArrayLike) -> Array:
     """Return complex numbers as complex64 or complex128; real ones become complex of the same precision."""
-    if not isinstance(value, np.ma.MaskedArray) and np.iscomplexobj(value):
-        checked = np.asarray(value)
-        if checked.dtype.itemsize not in (8, 16):
-            raise TypeError(f"{name} must hold complex64, complex128 or real numbers, got dtype {checked.dtype}")
-        checked = checked.astype(checked.dtype.newbyteorder("="), copy=False)
-        if checked.size == 0:
-            raise ValueError(f"{name} must not be empty, got shape {checked.shape}")
-        all_finite(name, checked)
-        return checked
-    real = array(name, value)
-    return real.astype(np.result_type(real.dtype, np.complex64))
+    values = plain(name, value)
+    if values.dtype.kind != "c":
+        real = array(name, values)
+        return real.astype(np.result_type(real.dtype, np.complex64))
+    if values.dtype.itemsize not in (8, 16):
+        raise TypeError(f"{name} must hold complex64, complex128 or real numbers, got dtype {values.dtype}")
+    all_finite(name, values)
+    return values.astype(values.dtype.newbyteorder("="), copy=False)
 
 
 def number(name: str, value: object, *, above: float = -math.inf, least: float = -math.inf) -> float:
     """Return one finite real number greater than `above` and not less than `least`."""
-    if isinstance(value, (bool, np.bool_, str, bytes, complex)) or np.ndim(value) != 0:  # type: ignore[arg-type]
+    if isinstance(value, np.ndarray) and value.ndim == 0 and not isinstance(value, np.ma.MaskedArray):
+        value = value[()]
+    if isinstance(value, bool) or not isinstance(value, (numbers.Real, Decimal)):
         raise TypeError(f"{name} must be a real number, got {got(value)}")
     try:
-        checked = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        raise TypeError(f"{name} must be a real number, got {got(value)}") from None
+        checked = float(value)
+    except (ValueError, OverflowError):
+        raise ValueError(f"{name} must be in the range of floating-point numbers, got {got(value)}") from None
     if not math.isfinite(checked):
         raise ValueError(f"{name} must be finite, got {checked}")
     if checked <= above:
@@ -106,6 +122,40 @@ def number(name: str, value: object, *, above: float = -math.inf, least: float =
     if checked < least:
         raise ValueError(f"{name} must be at least {least:g}, got {checked:g}")
     return checked
+
+
+def length(name: str, value: object) -> float:
+    """Return a length greater than 0 whose square is a normal number."""
+    checked = number(name, value, above=0.0)
+    if not SHORTEST <= checked <= LONGEST:
+        raise ValueError(
+            f"{name} must lie between {SHORTEST:g} and {LONGEST:g} (take another unit of length), got {checked:g}"
+        )
+    return checked
+
+
+def spacing(value: Any, ndim: int) -> tuple[float, ...]:
+    """Return the cell width along each axis."""
+    return per_axis("spacing", value, ndim, length)
+
+
+def fits_memory(name: str, amount: float, remedy: str) -> None:
+    """Refuse what takes more bytes than are free, before anything is allocated."""
+    free = _free_memory()
+    if amount > free:
+        raise ValueError(
+            f"{name} must need no more memory than the {free / 2**30:.3g} GiB that are free ({remedy}), "
+            f"got {amount / 2**30:.3g} GiB"
+        )
+
+
+def _free_memory() -> int:
+    """Return the bytes that can be had without swapping; where the system does not tell, what it has in all."""
+    try:
+        with open("/proc/meminfo") as lines:
+            return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration):
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 2**36
 
 
 def flag(name: str, value: object) -> bool:
@@ -123,18 +173,17 @@ def probability(name: str, value: object) -> float:
     return checked
 
 
-def count(name: str, value: object, *, least: int = 0, most: int | None = None) -> int:
+def count(name: str, value: object, *, least: int = 0, most: int = 2**63 - 1) -> int:
     """Return one whole number."""
-    if isinstance(value, (bool, np.bool_)):
+    if isinstance(value, np.ndarray) and value.ndim == 0 and not isinstance(value, np.ma.MaskedArray):
+        value = value[()]
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name} must be a whole number, got {got(value)}")
-    try:
-        checked = operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        raise TypeError(f"{name} must be a whole number, got {got(value)}") from None
+    checked = operator.index(value)
     if checked < least:
-        raise ValueError(f"{name} must be at least {least}, got {checked}")
-    if most is not None and checked > most:
-        raise ValueError(f"{name} must be at most {most}, got {checked}")
+        raise ValueError(f"{name} must be at least {least}, got {got(checked)}")
+    if checked > most:
+        raise ValueError(f"{name} must be at most {most}, got {got(checked)}")
     return checked
 
 
@@ -179,7 +228,7 @@ def axes(value: object, ndim: int) -> tuple[int, ...]:
     if len(set(checked)) != len(checked):
         raise ValueError(f"axes must not repeat, got {got(value)}")
     if not 1 <= len(checked) <= 3:
-        raise ValueError(f"axes must name 1, 2 or 3 spatial axes, got {len(checked)}")
+        raise ValueError(f"axes must name 1, 2 or 3 of the {ndim} axes as spatial, got {got(value)}")
     return checked
 
 

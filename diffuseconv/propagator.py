@@ -230,19 +230,18 @@ class Propagator:
             "diffusivity", diffusivity, ndim, lambda name, value: _checks.number(name, value, least=0.0)
         )
         duration = _checks.number("duration", duration, least=0.0)
-        spacings = _checks.per_axis(
-            "spacing", spacing, ndim, lambda name, value: _checks.number(name, value, above=0.0)
+        spacings = _checks.spacing(spacing, ndim)
+        tolerance = _checks.probability("tolerance", tolerance)
+        numbers = tuple(
+            d / dx * (duration / dx) if d and duration else 0.0 for d, dx in zip(diffusivities, spacings, strict=True)
         )
-        tolerance = _checks.number("tolerance", tolerance, above=0.0)
-        if tolerance >= 1:
-            raise ValueError(f"tolerance must be less than 1, got {tolerance:g}")
-        numbers = tuple((d / dx) * (duration / dx) for d, dx in zip(diffusivities, spacings, strict=True))
         return _heat(numbers, tolerance)
 
     @cached_property
     def density(self) -> FloatArray:
         """The probabilities of all displacements, read-only; the origin is at ``shape // 2``."""
         assert self.factors is not None  # a propagator without factors was given its density
+        _checks.fits_memory("density", 8.0 * math.prod(map(float, self.shape)), "factors say the same in little")
         return read_only(reduce(np.multiply.outer, self.factors))
 
     @property
@@ -439,6 +438,10 @@ class Propagator:
             return _heat((0.0,) * self.ndim, 1e-15)
         if count == 1:
             return self
+        cells = (
+            math.prod(float(count) * n for n in self.shape) if self.factors is None else float(count) * sum(self.shape)
+        )
+        _checks.fits_memory("n", 40 * cells, "see heat for long times")  # the result, and its modes if transformed
         if self.factors is not None:
             return _product(
                 [_composition.centred(_composition.power(f, count), [count * (f.size // 2)]) for f in self.factors]
@@ -494,9 +497,7 @@ class Propagator:
         """
         cells = _checks.per_axis("shape", shape, self.ndim, lambda name, value: _checks.count(name, value, least=1))
         names = walls.per_axis(boundary, self.ndim)
-        tolerance = _checks.number("tolerance", tolerance, above=0.0)
-        if tolerance >= 1:
-            raise ValueError(f"tolerance must be less than 1, got {tolerance:g}")
+        tolerance = _checks.probability("tolerance", tolerance)
         factors = self.density if self.factors is None else self.factors
         _mixing.check_modes(factors, names)
         return _mixing.steps(_mixing.spectral_gap(factors, cells, names), tolerance)
@@ -539,10 +540,7 @@ class Propagator:
 
     def _units(self, duration: float, spacing: Any) -> tuple[float, FloatArray]:
         """Return the duration of a step and the cell widths, checked."""
-        widths = _checks.per_axis(
-            "spacing", spacing, self.ndim, lambda name, value: _checks.number(name, value, above=0.0)
-        )
-        return _checks.number("duration", duration, above=0.0), np.array(widths)
+        return _checks.number("duration", duration, above=0.0), np.array(_checks.spacing(spacing, self.ndim))
 
     def _at_origin(self) -> float:
         """Return the chance to stay, multiplied in the order in which `density` is."""

@@ -594,7 +594,7 @@ def _diffusivity(name: str, value: Any) -> Any:
 def _spacing(value: Any) -> Any:
     """Return one width for all axes or a tuple with one per axis, checked."""
     ndim = len(value) if isinstance(value, (list, tuple)) or np.ndim(value) == 1 else 1
-    widths = _checks.per_axis("spacing", value, ndim, lambda name, item: _checks.number(name, item, above=0))
+    widths = _checks.spacing(value, ndim)
     return widths if np.ndim(value) else widths[0]
 
 

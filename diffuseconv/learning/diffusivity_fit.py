@@ -132,7 +132,7 @@ def fit_diffusivity(
     given = pairs(("before", "after"), before, after, None, axes)
     ndim = given[0].before.ndim - 1
     names = walls.per_axis(boundary, ndim)
-    widths = _checks.per_axis("spacing", spacing, ndim, lambda name, value: _checks.number(name, value, above=0.0))
+    widths = _checks.spacing(spacing, ndim)
     unit = min(widths) ** 2  # D t is sought in units of the squared smallest cell
     relative = [width / min(widths) for width in widths]
     rows = [_modes(u, v, relative, names) for pair in given for u, v in zip(pair.before, pair.after, strict=True)]

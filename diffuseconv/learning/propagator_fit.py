@@ -128,9 +128,7 @@ class PropagatorFit:
 
     def _units(self, duration: float, spacing: Any) -> tuple[float, FloatArray]:
         """Return the checked duration and cell widths."""
-        widths = _checks.per_axis(
-            "spacing", spacing, self.weights.ndim, lambda name, value: _checks.number(name, value, above=0.0)
-        )
+        widths = _checks.spacing(spacing, self.weights.ndim)
         return _checks.number("duration", duration, above=0.0), np.array(widths)
 
 

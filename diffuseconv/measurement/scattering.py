@@ -127,16 +127,11 @@ def random_walk(
 
 def checked_counts(counts: ArrayLike) -> NDArray[np.int64]:
     """Return whole, not negative numbers whose sum fits into 63 bits, checked."""
-    if isinstance(counts, np.ma.MaskedArray):
-        raise TypeError("counts must be a plain array, got a masked array")
-    try:
-        cells = np.asarray(counts)
-    except ValueError:
-        raise ValueError(f"counts must be a rectangular array of numbers, got {_checks.got(counts)}") from None
+    cells = _checks.plain("counts", counts)
     if cells.dtype.kind not in "iub":
         raise TypeError(f"counts must hold whole numbers, got dtype {cells.dtype}")
-    if not 1 <= cells.ndim <= 3 or cells.size == 0:
-        raise ValueError(f"counts must have 1, 2 or 3 dimensions and not be empty, got shape {cells.shape}")
+    if not 1 <= cells.ndim <= 3:
+        raise ValueError(f"counts must have 1, 2 or 3 dimensions, got {cells.ndim}")
     if cells.dtype.kind == "i" and cells.min() < 0:
         raise ValueError(f"counts must not be negative, got {cells.min()}")
     grains = np.ascontiguousarray(cells, dtype=np.int64)
@@ -172,7 +167,7 @@ def moves(propagator: ArrayLike | Propagator, ndim: int) -> list[Taps]:
     total = float(weights.sum(dtype=np.float64))
     if weights.min() < 0 or abs(total - 1) > 1e-12:
         raise ValueError(
-            "propagator must not be negative and must sum to 1, "
+            "propagator must not be negative and must sum to 1 (see Propagator.normalized), "
             f"got a minimum of {weights.min():g} and a sum of {total!r}"
         )
     return [taps_of(weights, ndim, "propagator")]

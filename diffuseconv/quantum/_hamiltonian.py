@@ -91,7 +91,7 @@ def hamiltonian(
     """Check the physics of a box of this shape."""
     ndim = len(shape)
     m, h = _checks.number("mass", mass, above=0), _checks.number("hbar", hbar, above=0)
-    widths = _checks.per_axis("spacing", spacing, ndim, lambda name, value: _checks.number(name, value, above=0))
+    widths = _checks.spacing(spacing, ndim)
     names = boundary.per_axis(walls, ndim)
     rates = tuple(h / m / 2 / width / width for width in widths)
     if not all(map(math.isfinite, rates)):

@@ -228,7 +228,7 @@ def wave_packet(
     places = _checks.per_axis("centre", centre, ndim, _checks.number)
     widths = _checks.per_axis("width", width, ndim, lambda name, value: _checks.number(name, value, above=0))
     waves = _checks.per_axis("wavenumber", wavenumber, ndim, _checks.number)
-    cells = _checks.per_axis("spacing", spacing, ndim, lambda name, value: _checks.number(name, value, above=0))
+    cells = _checks.spacing(spacing, ndim)
     packet = np.ones((), complex)
     for n, place, wide, k, cell in zip(sizes, places, widths, waves, cells, strict=True):
         x = cell * np.arange(n)

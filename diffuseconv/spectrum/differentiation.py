@@ -70,7 +70,7 @@ def derivative(
     field = _checks.summable("field", _checks.field("field", field))
     order = _checks.count("order", order)
     axis = _checks.count("axis", axis, least=-field.ndim, most=field.ndim - 1) % field.ndim
-    spacing = _checks.number("spacing", spacing, above=0)
+    spacing = _checks.length("spacing", spacing)
     boundary = _checks.choice("boundary", boundary, _repeating())
     if order == 0:
         return field.copy()

@@ -62,7 +62,7 @@ def sum_density(
     >>> total[[0, 5, 10]], chance[[0, 5, 10]] * 36
     (array([ 2., 7., 12.]), array([1., 6., 1.]))
     """
-    width = _checks.number("spacing", spacing, above=0.0)
+    width = _checks.length("spacing", spacing)
     first = _series.series("starts", starts)
     if len(first) != 2:
         raise ValueError(f"starts must be one number for each of the 2 densities, got {len(first)}")
