@@ -275,7 +275,9 @@ def disc(radius: float = 2.0) -> Kernel:
         return np.ones((1, 1))
     far = np.minimum(np.arange(reach + 1) + 0.5, radius)  # far sides of the cells of one quarter
     y, x = far[:, None], far[None, :]
-    flat = np.minimum(np.sqrt(radius**2 - y**2), x)  # up to here the cell's side is the roof, beyond it the circle
+    flat = np.minimum(
+        np.sqrt((radius - y) * (radius + y)), x
+    )  # up to here the cell's side is the roof, beyond it the circle
     area = y * flat + _under_circle(x, radius) - _under_circle(flat, radius)
     mirrored = np.concatenate([-area[::-1], area])
     cells = np.diff(np.diff(np.concatenate([-mirrored[:, ::-1], mirrored], axis=1), axis=0), axis=1)
@@ -287,7 +289,7 @@ def disc(radius: float = 2.0) -> Kernel:
 
 def _under_circle(s: Kernel, radius: float) -> Kernel:
     """Return the area under a circle from its middle to `s`."""
-    return np.asarray(0.5 * (s * np.sqrt(radius**2 - s**2) + radius**2 * np.arcsin(s / radius)))
+    return np.asarray(0.5 * (s * np.sqrt((radius - s) * (radius + s)) + radius**2 * np.arcsin(s / radius)))
 
 
 def motion_blur(length: float = 9.0, angle: float = 0.0) -> Kernel:

@@ -9,7 +9,7 @@ import pytest
 import scipy.integrate
 import scipy.ndimage
 import strategies
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from diffuseconv import kernels
@@ -203,6 +203,7 @@ def test_box_per_axis():
 
 
 @given(radius=st.floats(0.01, 12.0))
+@example(radius=1.5309409602069581)  # r² by power and by product differ in their last digit
 def test_disc_covers_the_area_of_a_disc(radius):
     kernel = kernels.disc(radius)
     n = len(kernel)
