@@ -94,8 +94,8 @@ def hamiltonian(
     widths = _checks.spacing(spacing, ndim)
     names = boundary.per_axis(walls, ndim)
     rates = tuple(h / m / 2 / width / width for width in widths)
-    if not all(map(math.isfinite, rates)):
-        raise ValueError(f"hbar / (2 mass spacing**2) must be finite, got {max(rates):g}")
+    if not math.isfinite(8 * sum(rates)):
+        raise ValueError(f"hbar / (2 mass spacing**2) summed over axes must be finite, got {sum(rates):g}")
     if potential is None:
         return Hamiltonian(shape, names, rates, None)
     energy = _checks.array("potential", potential).astype(np.float64, copy=False)
@@ -103,6 +103,6 @@ def hamiltonian(
         raise ValueError(f"potential must have the shape of psi, {shape}, got {energy.shape}")
     with np.errstate(over="ignore"):
         over = energy / h
-    if not np.isfinite(over).all():
+    if not math.isfinite(4 * float(np.abs(over).max()) + 8 * sum(rates)):
         raise ValueError(f"potential / hbar must be finite, got a potential of {np.abs(energy).max():g}")
     return Hamiltonian(shape, names, rates, over)

@@ -10,15 +10,20 @@ from numpy.typing import ArrayLike
 from diffuseconv import _checks
 from diffuseconv._typing import Array
 from diffuseconv.propagator import Propagator
+from diffuseconv.quantum._waves import exponent, times_power
 
 MOST_AMPLITUDES = 1 << 26  # 1 GiB of complex numbers
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """The taps as a circuit applies them: weight, phase and cyclic displacement of each that is not zero."""
+    """The taps as a circuit applies them: weight, phase and cyclic displacement of each that is not zero.
+
+    Weights are in units of ``2**power``, so that their sum neither over- nor underflows.
+    """
 
     weights: Array
+    power: int
     phases: Array
     moves: list[tuple[int, ...]]
     ancillas: int
@@ -41,14 +46,17 @@ def registers(image: ArrayLike, kernel: ArrayLike | Propagator) -> tuple[Array, 
         if not value.any():
             raise ValueError(f"{name} must not be zero everywhere: it has no direction, got shape {value.shape}")
     taps = np.argwhere(k)
+    power = exponent(k)
+    values = times_power(k[k != 0].astype(np.result_type(k.dtype, np.float64)), -power)
+    kept = values != 0  # (a tap of 2**-1074 times another is none)
+    taps, values = taps[kept], values[kept]
+    weights = np.abs(values)
     ancillas = (len(taps) - 1).bit_length()
     if x.size << ancillas > MOST_AMPLITUDES:
         raise ValueError(f"image and kernel must need at most 2**26 amplitudes, got {x.size} x {1 << ancillas}")
-    values = k[k != 0].astype(np.result_type(k.dtype, np.float64))
-    weights = np.abs(values)
     origin = np.array(k.shape) // 2
     moves = [tuple(int(d) for d in (tap - origin) % x.shape) for tap in taps]
-    return x, Plan(weights, values / weights, moves, ancillas)
+    return x, Plan(weights, power, values / weights, moves, ancillas)
 
 
 def angles(plan: Plan) -> list[Array]:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diffuseconv import _checks
-from diffuseconv.quantum._waves import largest
+from diffuseconv.quantum._waves import exponent, largest, times_power
 
 __all__ = ["sample_positions"]
 
@@ -53,7 +53,8 @@ def sample_positions(psi: ArrayLike, shots: int = 1, *, rng: object = None) -> N
     wave = _checks.wave("psi", psi)
     n = _checks.count("shots", shots, most=2**62)
     chance = _checks.generator(rng)
-    unit = wave.astype(np.complex128).ravel() / largest(wave)
+    largest(wave)  # (refuses zeros)
+    unit = times_power(wave.astype(np.complex128).ravel(), -exponent(wave))
     squares = unit.real**2 + unit.imag**2
     # likeliest last: what numpy's chain of binomials has left over keeps its digits, and no empty cell can receive it
     order = np.argsort(squares, kind="stable")

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from diffuseconv.propagator import Propagator
 from diffuseconv.quantum._registers import Plan, angles, increments, registers
+from diffuseconv.quantum._waves import exponent, times_power
 
 __all__ = ["lcu_circuit"]
 
@@ -66,7 +67,8 @@ def lcu_circuit(image: ArrayLike, kernel: ArrayLike | Propagator, *, load: bool 
     tap = QuantumRegister(plan.ancillas, "tap")
     circuit = QuantumCircuit(*[register for register in (*reversed(axes), tap) if len(register)])
     if load:
-        circuit.append(StatePreparation(x.ravel() / np.linalg.norm(x)), circuit.qubits[: sum(bits)])
+        unit = times_power(x.astype(np.complex128).ravel(), -exponent(x))
+        circuit.append(StatePreparation(unit / np.linalg.norm(unit)), circuit.qubits[: sum(bits)])
     prepare = _prepare(plan)
     circuit.compose(prepare, tap, inplace=True)
     for j, move in enumerate(plan.moves):

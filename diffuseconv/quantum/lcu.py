@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike
 from diffuseconv._typing import Array
 from diffuseconv.propagator import Propagator
 from diffuseconv.quantum._registers import angles, registers
+from diffuseconv.quantum._waves import exponent, times_power, unscaled
 from diffuseconv.quantum.gates import GateCounts, count_gates
 
 __all__ = ["LCU", "lcu_convolve"]
@@ -99,12 +100,14 @@ def lcu_convolve(image: ArrayLike, kernel: ArrayLike | Propagator) -> LCU:
     (array([ 0., -1.,  0.,  1.]), 0.5, 3)
     """
     x, plan = registers(image, kernel)
-    length = float(np.linalg.norm(x / np.abs(x).max()) * np.abs(x).max())
+    power = exponent(x)
+    unit = times_power(x.astype(np.result_type(x.dtype, np.float64)), -power)
+    length = float(np.linalg.norm(unit))
     total = math.fsum(plan.weights)
     kind = np.result_type(x.dtype, plan.phases.dtype, np.float64)
 
     state = np.zeros((1 << plan.ancillas, *x.shape), kind)
-    state[0] = x / length
+    state[0] = unit / length
     levels = list(enumerate(angles(plan)))
     for level, rotations in levels:
         _rotate(state, level, rotations)
@@ -113,8 +116,11 @@ def lcu_convolve(image: ArrayLike, kernel: ArrayLike | Propagator) -> LCU:
     for level, rotations in reversed(levels):
         _rotate(state, level, -rotations)
 
-    scale = total * length
-    result = (scale * state[0]).astype(np.result_type(x.dtype, np.complex64) if kind.kind == "c" else x.dtype)
+    kind = np.result_type(x.dtype, np.complex64) if kind.kind == "c" else x.dtype
+    scaled = np.asarray(total * length * state[0])
+    with np.errstate(over="ignore"):
+        result = unscaled("image", times_power(scaled, power + plan.power).astype(kind), 0, "the convolution")
+    scale = float(unscaled("image", np.array(total * length), power + plan.power, "scale"))
     chance = float(np.vdot(state[0], state[0]).real)
     return LCU(result, chance, scale, state, plan.ancillas, x.size.bit_length() - 1, count_gates(plan, x.shape))
 

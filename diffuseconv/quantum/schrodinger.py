@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from diffuseconv import _checks, _threads, boundary
+from diffuseconv import _checks, _memory, _threads, boundary
 from diffuseconv._typing import Array
 from diffuseconv.quantum import _hamiltonian, _waves
 from diffuseconv.quantum._hamiltonian import Hamiltonian
@@ -38,6 +38,7 @@ __all__ = ["energy", "evolve", "frames", "wave_packet"]
 METHODS = ("auto", "spectral", "chebyshev", "split-step")
 SPLIT_ERROR = 1e-3  # bound on the error that the default split step may make, relative to the wave's length
 LONGEST = 1000.0  # half the phases' spread in one Chebyshev sum, up to which Bessel functions keep all digits
+MOST_WORK = 1e14  # cell updates: a day and more
 LARGE = 1 << 17  # cells from which a transform gains from more threads
 
 
@@ -117,7 +118,7 @@ def evolve(
     wave = _waves.wave(psi)
     time = _checks.number("duration", duration)
     box = _hamiltonian.hamiltonian(wave.shape, mass, hbar, potential, spacing, boundary)
-    return next(_solve(box, wave, [time], _method(box, method, time_step), time_step))
+    return next(_solve(box, wave, [time], _method(box, method, time_step, [time]), time_step))
 
 
 def frames(
@@ -148,7 +149,7 @@ def frames(
     wave = _waves.wave(psi)
     moments = [_checks.number(f"times[{i}]", time) for i, time in enumerate(times)]
     box = _hamiltonian.hamiltonian(wave.shape, mass, hbar, potential, spacing, boundary)
-    return _counted(moments, _solve(box, wave, moments, _method(box, method, time_step), time_step), progress)
+    return _counted(moments, _solve(box, wave, moments, _method(box, method, time_step, moments), time_step), progress)
 
 
 def energy(
@@ -178,8 +179,15 @@ def energy(
     """
     wave = _waves.wave(psi).astype(np.complex128, copy=False)
     box = _hamiltonian.hamiltonian(wave.shape, mass, hbar, potential, spacing, boundary)
-    unit = wave / _waves.largest(wave)
-    return float(hbar * np.vdot(unit, box.apply(unit)).real / np.vdot(unit, unit).real)
+    _waves.largest(wave)  # (refuses zeros)
+    unit = _waves.times_power(wave, -_waves.exponent(wave))
+    power = math.frexp(max(map(abs, box.range)))[1]
+    mean = np.vdot(unit, box.apply(unit, math.ldexp(1.0, -max(power, -1000)))).real / np.vdot(unit, unit).real
+    fraction, more = math.frexp(float(hbar))
+    try:
+        return math.ldexp(fraction * float(mean), more + max(power, -1000))
+    except OverflowError:
+        raise ValueError(f"hbar must leave the energy below 1.8e+308, got {hbar:g}") from None
 
 
 def wave_packet(
@@ -225,14 +233,18 @@ def wave_packet(
     """
     sizes = _checks.shape("shape", shape)
     ndim = len(sizes)
+    _memory.affordable("shape", 2 * math.prod(sizes), "take fewer cells", bytes_each=16)
     places = _checks.per_axis("centre", centre, ndim, _checks.number)
     widths = _checks.per_axis("width", width, ndim, lambda name, value: _checks.number(name, value, above=0))
     waves = _checks.per_axis("wavenumber", wavenumber, ndim, _checks.number)
     cells = _checks.spacing(spacing, ndim)
     packet = np.ones((), complex)
     for n, place, wide, k, cell in zip(sizes, places, widths, waves, cells, strict=True):
+        if not math.isfinite(4 * cell * n) or not math.isfinite(k * cell * n):
+            raise ValueError(f"spacing must leave places and phases in the box finite, got {cell:g} for {n} cells")
         x = cell * np.arange(n)
-        line = np.exp(-(((x - place) / (2 * wide)) ** 2) + 1j * k * x)
+        with np.errstate(over="ignore"):
+            line = np.exp(-((0.5 * (x - place) / wide) ** 2)) * np.exp(1j * (k * x))
         size = np.linalg.norm(line)
         if size == 0:
             raise ValueError(f"centre must lie in reach of the box (0 to {x[-1]:g}, width {wide:g}), got {place:g}")
@@ -240,8 +252,8 @@ def wave_packet(
     return packet
 
 
-def _method(box: Hamiltonian, method: str, time_step: float | None) -> str:
-    """Check the method; resolve "auto"."""
+def _method(box: Hamiltonian, method: str, time_step: float | None, times: list[float]) -> str:
+    """Check the method and what it costs; resolve "auto"."""
     chosen = _checks.choice("method", method, METHODS)
     if time_step is not None:
         _checks.number("time_step", time_step, above=0)
@@ -251,6 +263,19 @@ def _method(box: Hamiltonian, method: str, time_step: float | None) -> str:
         chosen = "spectral" if box.potential is None else "chebyshev" if time_step is None else "split-step"
     if chosen == "spectral" and box.potential is not None:
         raise ValueError("method must be 'chebyshev' or 'split-step' where there is a potential, got 'spectral'")
+    longest = max((abs(time) for time in times), default=0.0)
+    fastest = max(map(abs, box.range))
+    if not math.isfinite(longest * fastest):
+        raise ValueError(f"duration must leave the phases E t / hbar finite, got {longest:g} for rates of {fastest:g}")
+    moves = sum(abs(b - a) for a, b in zip([0.0, *times[:-1]], times, strict=True))
+    passes = moves * (box.range[1] - box.range[0]) / 2 if chosen == "chebyshev" else 0.0
+    if chosen == "split-step" and box.potential is not None:
+        passes = moves / time_step if time_step else moves**1.5 * math.sqrt(_strang_constant(box) / SPLIT_ERROR)
+    if passes * math.prod(box.shape) > MOST_WORK:
+        raise ValueError(
+            f"duration must cost at most {MOST_WORK:g} cell updates (take coarser cells, or a longer time_step "
+            f"with 'split-step'), got {passes * math.prod(box.shape):.3g}"
+        )
     return chosen
 
 
@@ -262,7 +287,19 @@ def _counted(times: list[float], waves: Iterator[Array], progress: bool) -> Iter
 
 
 def _solve(box: Hamiltonian, wave: Array, times: list[float], method: str, step: float | None) -> Iterator[Array]:
-    """Yield the wave, known at time 0, at each of the times."""
+    """Yield the wave, known at time 0, at each of the times; scaled inside where sums could leave the range."""
+    power = _waves.exponent(wave)
+    if abs(power) < 40:
+        yield from _solve_scaled(box, wave, times, method, step)
+        return
+    for now in _solve_scaled(box, _waves.times_power(wave, -power), times, method, step):
+        yield _waves.unscaled("psi", now, power, "amplitudes")
+
+
+def _solve_scaled(
+    box: Hamiltonian, wave: Array, times: list[float], method: str, step: float | None
+) -> Iterator[Array]:
+    """Yield the wave at each of the times; its largest amplitude is near 1."""
     if method == "spectral":
         modes = _transform(box, wave)
         for time in times:

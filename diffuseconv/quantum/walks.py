@@ -14,6 +14,7 @@ the lattice heat kernel :math:`e^{-2rt} I_d(2rt)` with variance :math:`2rt`, and
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -22,7 +23,7 @@ from numpy.typing import ArrayLike
 from diffuseconv import _checks
 from diffuseconv._typing import Array
 from diffuseconv.propagator import Propagator
-from diffuseconv.quantum._waves import wave
+from diffuseconv.quantum._waves import exponent, times_power, unscaled, wave
 
 __all__ = ["classical_walk", "coined_walk", "propagator", "quantum_walk"]
 
@@ -123,9 +124,10 @@ def quantum_walk(psi: ArrayLike, stencil: ArrayLike | Propagator, duration: floa
     lost = _lost(stencil, start.shape)
     if np.abs(lost.imag).max() > 1e-12:
         raise ValueError("stencil must be unchanged by flipping it through its origin, got one with a direction")
-    angle = _checks.number("duration", duration) * _checks.number("rate", rate, least=0.0) * lost.real
-    psi = scipy.fft.ifftn(scipy.fft.fftn(start) * np.exp(-1j * angle).astype(start.dtype))
-    return np.asarray(psi.real**2 + psi.imag**2)
+    angle = _hops(_checks.number("duration", duration), _checks.number("rate", rate, least=0.0)) * lost.real
+    power = exponent(start)
+    psi = scipy.fft.ifftn(scipy.fft.fftn(times_power(start, -power)) * np.exp(-1j * angle).astype(start.dtype))
+    return unscaled("psi", psi.real**2 + psi.imag**2, 2 * power, "probabilities")
 
 
 def classical_walk(density: ArrayLike, stencil: ArrayLike | Propagator, duration: float, rate: float = 1.0) -> Array:
@@ -163,9 +165,9 @@ def classical_walk(density: ArrayLike, stencil: ArrayLike | Propagator, duration
     """
     import scipy.fft
 
-    start = _checks.field("density", density)
+    start = _checks.summable("density", _checks.field("density", density))
     lost = _lost(stencil, start.shape)[..., : start.shape[-1] // 2 + 1]
-    hops = _checks.number("duration", duration, least=0.0) * _checks.number("rate", rate, least=0.0)
+    hops = _hops(_checks.number("duration", duration, least=0.0), _checks.number("rate", rate, least=0.0))
     kept = np.exp(-hops * lost).astype(np.result_type(start.dtype, np.complex64))
     return np.asarray(scipy.fft.irfftn(scipy.fft.rfftn(start) * kept, s=start.shape))
 
@@ -213,6 +215,9 @@ def coined_walk(state: ArrayLike, steps: int, coin: ArrayLike = HADAMARD) -> Ite
     [0.125 0.    0.625 0.    0.125 0.    0.125]
     """
     start = _checks.wave("state", state)
+    most = float(np.finfo(start.dtype).max) / 4 / start.size
+    if max(np.abs(start.real).max(), np.abs(start.imag).max()) > most:
+        raise ValueError(f"state must not exceed {most:.3g} in magnitude, or sums overflow: normalise it, got more")
     count = _checks.count("steps", steps)
     toss = _checks.wave("coin", coin)
     if start.ndim != 2 or len(start) != 2:
@@ -229,6 +234,14 @@ def coined_walk(state: ArrayLike, steps: int, coin: ArrayLike = HADAMARD) -> Ite
             yield now.copy()
 
     return along()
+
+
+def _hops(duration: float, rate: float) -> float:
+    """Return the mean number of hops; refuse one that overflows."""
+    hops = duration * rate
+    if not math.isfinite(4 * hops):
+        raise ValueError(f"duration * rate must be finite, got {duration:g} * {rate:g}")
+    return hops
 
 
 def _lost(stencil: ArrayLike | Propagator, shape: tuple[int, ...]) -> Array:
