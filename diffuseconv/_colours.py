@@ -12,10 +12,11 @@ from diffuseconv import _checks
 
 Bytes = NDArray[np.uint8]
 ROUNDING = 1e-6  # how far beyond 0..1 a colour may lie
+MOST_PIXELS = 2**28 - 2**20  # the encoders' library holds 2^31 bits of 8 a pixel, borders included
 
 
 def table(colormap: object) -> Bytes:
-    """The 256 RGB colours of a matplotlib colour map, given by name or as an object."""
+    """Return the 256 RGB colours of a matplotlib colour map, named or passed as an object."""
     import matplotlib
     from matplotlib.colors import Colormap
 
@@ -29,9 +30,14 @@ def table(colormap: object) -> Bytes:
     return np.rint(255.0 * colours).astype(np.uint8)  # matplotlib's own bytes are cut off, not rounded
 
 
+def is_gray(colours: Bytes) -> bool:
+    """Return whether a table runs evenly from black to white."""
+    return bool((colours == np.arange(256)[:, None]).all())
+
+
 def limits(value: Any) -> tuple[float, float]:
-    """Take the values of the first and the last colour."""
-    if not isinstance(value, (list, tuple, np.ndarray)) or np.shape(value) != (2,):
+    """Check the values of the first and the last colour."""
+    if not isinstance(value, (list, tuple, np.ndarray)) or getattr(value, "ndim", 1) != 1 or len(value) != 2:
         raise ValueError(f"limits must be a pair (low, high), got {_checks.got(value)}")
     low, high = _checks.number("limits[0]", value[0]), _checks.number("limits[1]", value[1])
     if not low < high or not math.isfinite(high - low):
@@ -39,47 +45,77 @@ def limits(value: Any) -> tuple[float, float]:
     return low, high
 
 
-def range_of(field: NDArray[Any]) -> tuple[float, float]:
-    """The limits that a field sets by itself: its range, opened a little where the field is constant."""
+def default_limits(field: NDArray[Any], gray: bool, bits: int = 8) -> tuple[float, float]:
+    """Return the limits that the first frame sets: its range, or in gray those of the picture that it already is.
+
+    A picture holds floating-point numbers in 0..1, or unsigned integers of at most `bits` bits.
+    """
+    source = field.dtype
     low, high = float(field.min()), float(field.max())
-    if low == high:
+    if gray and source.kind == "f" and low >= 0 and high <= 1:
+        return 0.0, 1.0
+    if gray and source.kind == "u" and source.itemsize <= bits // 8:
+        return 0.0, float(np.iinfo(source).max)
+    if low == high:  # a constant field has the middle colour
         opening = 0.5 * max(abs(low), 1.0)
         return low - opening, low + opening
     return limits((low, high))
 
 
-def levels(field: NDArray[Any], low: float, high: float) -> Bytes:
-    """Map ``low .. high`` evenly to the levels 0..255; values beyond are clipped. A field k/255 gives back k."""
+def levels(field: NDArray[Any], low: float, high: float, bits: int = 8) -> NDArray[Any]:
+    """Map ``low .. high`` evenly to the levels of 8 or 16 bits; values beyond are clipped. A field k/255 becomes k."""
+    count = 2**bits
     scaled = field.astype(np.float64)
     scaled -= low
-    scaled *= 256.0 / (high - low)
-    return np.clip(scaled, 0.0, 255.0, out=scaled).astype(np.uint8)
+    scaled *= count / (high - low)
+    return np.clip(scaled, 0.0, count - 1.0, out=scaled).astype(f"u{bits // 8}")
 
 
-def rgb(name: str, picture: NDArray[Any]) -> Bytes:
-    """Take a colour picture of shape ``(rows, columns, 3)``, uint8 or float in 0..1, as uint8."""
-    if picture.dtype == np.uint8:
-        return picture
+def rgb(name: str, picture: NDArray[Any], bits: int = 8) -> NDArray[Any]:
+    """Return a colour picture of shape ``(rows, columns, 3)`` as unsigned integers of 8 or 16 bits."""
+    unsigned = picture.dtype.kind == "u" and picture.dtype.itemsize <= bits // 8
+    if unsigned and picture.dtype.itemsize == bits // 8:
+        return picture.astype(picture.dtype.newbyteorder("="), copy=False)
+    if unsigned:
+        return picture.astype(np.uint16) * np.uint16(257)  # white is 65535
     if picture.dtype.kind != "f":
-        raise TypeError(f"{name} in colour must be uint8 or float in 0..1, got dtype {picture.dtype}")
-    taken = _checks.array(name, picture)
-    low, high = float(taken.min()), float(taken.max())
+        kinds = "uint8" if bits == 8 else "uint8, uint16"
+        raise TypeError(f"{name} in colour must be {kinds} or float in 0..1, got dtype {picture.dtype}")
+    return levels(unit(name, picture), 0.0, 1.0, bits)
+
+
+def unit(name: str, picture: NDArray[Any]) -> NDArray[Any]:
+    """Check that a colour picture lies in 0..1."""
+    checked = _checks.array(name, picture)
+    low, high = float(checked.min()), float(checked.max())
     if low < -ROUNDING or high > 1 + ROUNDING:
         raise ValueError(f"{name} in colour must lie in 0..1 (or be uint8), got values from {low:g} to {high:g}")
-    return levels(taken, 0.0, 1.0)
+    return checked
 
 
 def frame(name: str, value: Any) -> NDArray[Any]:
-    """Take a 2-D field (as finite floats), or a colour picture (as uint8)."""
-    taken = np.asarray(value)
-    if taken.ndim == 3 and taken.shape[-1] == 3 and taken.size:
-        return rgb(name, taken)
-    if taken.ndim != 2:
+    """Check a 2-D field (finite numbers, any real dtype) or a colour picture (any dtype)."""
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} must be a plain array (fill holes with a value first), got a masked array")
+    values = np.asarray(value)
+    if values.ndim == 3 and values.shape[-1] == 3 and values.size:
+        return values
+    if values.ndim != 2:
         shape = "(rows, columns) or (rows, columns, 3)"
-        raise ValueError(f"{name} must have shape {shape}, got {taken.shape}")
-    return _checks.array(name, value)
+        raise ValueError(f"{name} must have shape {shape}, got {values.shape}")
+    _checks.array(name, values)
+    return values
 
 
-def enlarge(picture: Bytes, scale: int) -> Bytes:
+def fits(name: str, shape: tuple[int, ...], scale: int, side: int, kind: str) -> None:
+    """Refuse a picture with more pixels a side than its kind of file holds, before it is enlarged."""
+    rows, columns = shape[0] * scale, shape[1] * scale
+    if max(rows, columns) > side:
+        raise ValueError(f"{name} must have at most {side} pixels a side in {kind}, got {rows} x {columns}")
+    if rows * columns > MOST_PIXELS:
+        raise ValueError(f"{name} must have at most {MOST_PIXELS} pixels with its scale, got {rows} x {columns}")
+
+
+def enlarge(picture: NDArray[Any], scale: int) -> NDArray[Any]:
     """Make each pixel a square of `scale` by `scale` pixels."""
     return picture if scale == 1 else picture.repeat(scale, axis=0).repeat(scale, axis=1)

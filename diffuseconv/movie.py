@@ -1,4 +1,9 @@
-"""Frames to a film: one frame after the other, none of them kept."""
+"""Frames to a film: one frame after the other, none of them kept.
+
+Films are encoded through PyAV's own API: imageio's pyav plugin sets a codec and a rate, but not what these need. For
+MP4 that is the index at the front (``movflags``), ``crf``, ``preset`` and the colour tags of BT.709; for APNG and GIF
+the loop count (``plays``, ``loop``) and the palette of a frame; for WebP ``loop`` and ``lossless``.
+"""
 
 from __future__ import annotations
 
@@ -33,21 +38,50 @@ class _Format:
     colour_pixels: str
     container_options: dict[str, str]
     codec_options: dict[str, str]
+    side: int  # the most pixels a side
+    slowest: float  # frames a second
+    fastest: float
 
 
 _FORMATS = {
     # faststart: the index comes first, so that a browser plays while it loads
     ".mp4": _Format(
-        "mp4", "libx264", "yuv420p", "yuv420p", {"movflags": "+faststart"}, {"crf": "16", "preset": "veryfast"}
+        "mp4",
+        "libx264",
+        "yuv420p",
+        "yuv420p",
+        {"movflags": "+faststart"},
+        {"crf": "16", "preset": "veryfast"},
+        side=16384,
+        slowest=1e-4,
+        fastest=1000,
     ),
     # the highest level saves 5 % of the size for three to four times the time
-    ".png": _Format("apng", "apng", "pal8", "rgb24", {"plays": "0"}, {"pred": "mixed", "compression_level": "1"}),
-    ".gif": _Format("gif", "gif", "pal8", "pal8", {"loop": "0"}, {}),
+    ".png": _Format(
+        "apng",
+        "apng",
+        "pal8",
+        "rgb24",
+        {"plays": "0"},
+        {"pred": "mixed", "compression_level": "1"},
+        side=65535,
+        slowest=1e-4,  # a frame lasts at most 65535 s
+        fastest=1000,
+    ),
+    # times are whole hundredths of a second: two bytes of them, and browsers slow down what claims a single one
+    ".gif": _Format("gif", "gif", "pal8", "pal8", {"loop": "0"}, {}, side=65535, slowest=0.002, fastest=50),
     ".webp": _Format(
-        "webp", "libwebp_anim", "bgra", "bgra", {"loop": "0"}, {"lossless": "1", "compression_level": "2"}
+        "webp",
+        "libwebp_anim",
+        "bgra",
+        "bgra",
+        {"loop": "0"},
+        {"lossless": "1", "compression_level": "2"},
+        side=16383,
+        slowest=1e-4,  # three bytes of milliseconds
+        fastest=1000,
     ),
 }
-_MOST_GIF_FPS = 50  # times are whole hundredths of a second, and browsers slow down what claims a single one
 
 
 def write_movie(
@@ -85,16 +119,19 @@ def write_movie(
         Each is a real field of shape ``(rows, columns)``, or a colour picture of shape ``(rows, columns, 3)`` that is
         uint8 or float in 0..1, or a pair ``(time, frame)`` as `DiffusionEquation.frames` yields. All of one shape.
     fps : float, optional
-        Frames a second.
+        Frames a second, from 0.0001 to 1000 (GIF: 0.002 to 50).
     colormap : str or matplotlib Colormap, optional
         The colours of a field; perceptually uniform by default.
     limits : (low, high), optional
-        Values of the first and the last colour of a field. By default the range of the first frame. The same for all
-        frames, so that equal colours mean equal values; values beyond are clipped.
+        Values of the first and the last colour of a field, the same for all frames, so that equal colours mean equal
+        values; values beyond are clipped. By default the range of the first frame; in gray, a first frame that is a
+        picture keeps its intensities: numbers in 0..1 (white is 1) and uint8 (white is 255). `save_image` has the same
+        rule.
     scale : int, optional
-        Each cell becomes a square of this many pixels.
+        Each cell becomes a square of this many pixels. MP4 holds 16384 pixels a side, WebP 16383, the others 65535,
+        and every film 267 million pixels a frame.
     progress : bool, optional
-        Show a progress bar on a terminal.
+        Show a progress bar, on a terminal or in a notebook.
 
     Raises
     ------
@@ -106,7 +143,11 @@ def write_movie(
     Notes
     -----
     The film is written under a temporary name in the same folder and renamed at the end: whatever goes wrong (Ctrl-C
-    too), no half film is left and a film of that name that was there before is still there.
+    too), no half film is left and a film of that name that was there before is still there. What a killed process left
+    behind is deleted by the next write into that folder. Symbolic links are followed and file modes kept.
+
+    PyAV encodes, for imageio's plugin does not set ``movflags``, ``crf`` and colour tags (MP4), ``loop`` (GIF, WebP),
+    ``plays`` (APNG), ``lossless`` (WebP), nor the palette of a frame.
 
     Examples
     --------
@@ -119,45 +160,56 @@ def write_movie(
     True
     """
     target = _files.target("path", path, tuple(_FORMATS))
+    suffix = target.suffix.lower()
+    form = _FORMATS[suffix]
     rate = Fraction(_checks.number("fps", fps, above=0)).limit_denominator(100_000)
-    if not 0 < rate <= 1000:
-        raise ValueError(f"fps must be between 0.00001 and 1000, got {fps:g}")
-    if target.suffix.lower() == ".gif" and rate > _MOST_GIF_FPS:
-        raise ValueError(f"fps must be at most {_MOST_GIF_FPS} in a GIF, got {fps:g}")
+    if suffix == ".gif" and fps > form.fastest:
+        raise ValueError(f"fps must be at most {form.fastest:g} in a GIF, got {fps:g}")
+    if not form.slowest <= fps <= form.fastest:
+        raise ValueError(f"fps must be between {form.slowest:g} and {form.fastest:g} in {suffix}, got {fps:g}")
     table = _colours.table(colormap)
     fixed = None if limits is None else _colours.limits(limits)
     scale = _checks.count("scale", scale, least=1)
     if not isinstance(frames, Iterable):
         raise TypeError(f"frames must be an iterable of arrays, got {_checks.got(frames)}")
+    if not isinstance(progress, (bool, np.bool_)):
+        raise TypeError(f"progress must be True or False, got {_checks.got(progress)}")
+    gray = _colours.is_gray(table)
     with _files.replacing(target) as temporary:
-        pictures = _pictures(_watched(frames, progress), fixed, scale)
-        _encode(temporary, pictures, _FORMATS[target.suffix.lower()], rate, table)
+        pictures = _pictures(_with_progress(frames, progress), fixed, gray, scale, form.side, suffix)
+        _encode(temporary, pictures, form, rate, table)
 
 
-def _watched(frames: Iterable[Any], progress: bool) -> Iterable[Any]:
-    """Show a bar while the frames are taken, if asked and on a terminal."""
+def _with_progress(frames: Iterable[Any], progress: bool) -> Iterable[Any]:
+    """Return the frames, with a progress bar if asked for, in a notebook or on a terminal."""
     if not progress:
         return frames
-    from tqdm import tqdm
+    from tqdm.auto import tqdm
 
     bar: Iterable[Any] = tqdm(frames, desc="film", unit="frame", disable=None)
     return bar
 
 
-def _pictures(frames: Iterable[Any], limits: tuple[float, float] | None, scale: int) -> Iterator[NDArray[np.uint8]]:
-    """Turn fields into levels 0..255 and leave colour pictures as they are; check each as it comes."""
+def _pictures(
+    frames: Iterable[Any], limits: tuple[float, float] | None, gray: bool, scale: int, side: int, suffix: str
+) -> Iterator[NDArray[np.uint8]]:
+    """Yield fields as levels 0..255 and colour pictures as bytes, each checked as it comes."""
     shape = None
     for number, item in enumerate(frames):
+        name = f"frames[{number}]"
         timed = isinstance(item, tuple) and len(item) == 2 and np.ndim(item[0]) == 0
-        taken = _colours.frame(f"frames[{number}]", item[1] if timed else item)
+        values = _colours.frame(name, item[1] if timed else item)
         if shape is None:
-            shape = taken.shape
-        if taken.shape != shape:
-            raise ValueError(f"frames must all have the shape of the first, {shape}, got {taken.shape} at {number}")
-        if taken.ndim == 2:
-            limits = limits or _colours.range_of(taken)
-            taken = _colours.levels(taken, *limits)
-        yield _colours.enlarge(taken, scale)
+            shape = values.shape
+            _colours.fits(name, shape, scale, side, suffix)
+        if values.shape != shape:
+            raise ValueError(f"frames must all have the shape of the first, {shape}, got {values.shape} at {number}")
+        if values.ndim == 2:
+            limits = limits or _colours.default_limits(values, gray)
+            picture = _colours.levels(values, *limits)
+        else:
+            picture = _colours.rgb(name, values)
+        yield _colours.enlarge(picture, scale)
     if shape is None:
         raise ValueError("frames must hold at least one frame, got none")
 

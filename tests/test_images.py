@@ -1,12 +1,14 @@
 """Photographs: every kind of pixel comes out as the intensity it means, upright, and broken files say so."""
 
+import io
 import struct
 import subprocess
 import sys
-import zlib
 
 import numpy as np
 import pytest
+import tifffile
+from bitwise import packed, png, png_header, tiff
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
@@ -75,21 +77,6 @@ def test_big_endian_sixteen_bits(tmp_path):
     path = tmp_path / "p.tif"
     Image.frombytes("I;16B", (9, 6), WORDS.astype(">u2").tobytes()).save(path)
     np.testing.assert_array_equal(dc.load_image(path), WORDS / 65535)
-
-
-def test_sixteen_bit_colour_is_scaled_right(tmp_path):
-    """Written by hand, for Pillow does not write it; read to at least 8 bits."""
-    words = RNG.integers(0, 65536, (4, 5, 3), dtype=np.uint16)
-
-    def chunk(kind, data):
-        body = kind + data
-        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
-
-    lines = b"".join(b"\0" + row.astype(">u2").tobytes() for row in words)
-    header = struct.pack(">IIBBBBB", 5, 4, 16, 2, 0, 0, 0)
-    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
-    (tmp_path / "p.png").write_bytes(data)
-    assert np.abs(dc.load_image(tmp_path / "p.png", gray=False) - words / 65535).max() <= 1 / 255
 
 
 def test_sixteen_bit_ppm(tmp_path):
@@ -202,12 +189,12 @@ def lanczos(size: int, new: int) -> np.ndarray:
 @settings(max_examples=25)
 @given(st.tuples(*[st.integers(1, 30)] * 4), st.integers(0, 2**32))
 def test_resize_is_lanczos_kernel_on_each_axis(sizes, entropy):
-    """Pillow works in float32 with weights cut where the formula is zero: agreement to float32's rounding."""
+    """Sums of at most 180 products in another order: agreement to rounding."""
     rows, columns, new_rows, new_columns = sizes
     field = np.random.default_rng(entropy).random((rows, columns))
     exact = lanczos(rows, new_rows) @ field @ lanczos(columns, new_columns).T
     resized = images.resize(field, (new_rows, new_columns))
-    np.testing.assert_allclose(resized, np.clip(exact, field.min(), field.max()), atol=1e-5)
+    np.testing.assert_allclose(resized, np.clip(exact, field.min(), field.max()), atol=1e-13)
 
 
 def test_resize_keeps_colours_apart():
@@ -225,7 +212,7 @@ def test_gray_and_resize_commute_to_rounding(tmp_path):
     assert colour.shape == (12, 5, 3)
     inside = (colour.min(axis=-1) > 0.02) & (colour.max(axis=-1) < 0.98)  # nothing was clipped there
     assert inside.any()
-    np.testing.assert_allclose(dc.load_image(path, shape=(12, 5))[inside], luma(colour)[inside], atol=1e-5)
+    np.testing.assert_allclose(dc.load_image(path, shape=(12, 5))[inside], luma(colour)[inside], atol=1e-13)
 
 
 def test_enlarging_stays_in_range(tmp_path):
@@ -235,13 +222,6 @@ def test_enlarging_stays_in_range(tmp_path):
     assert big.shape == (17, 19)
     assert big.min() == 0
     assert big.max() == 1
-
-
-def png_header(width: int, height: int) -> bytes:
-    """The first bytes of a picture of any size, and nothing more."""
-    body = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    start = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body))
-    return start + struct.pack(">I", 10) + b"IDAT" + bytes(10)
 
 
 @pytest.mark.parametrize("size", [(5001, 5000), (10_000, 10_000), (30_000, 30_000), (10**6, 10**6)])
@@ -297,14 +277,35 @@ def test_truncated_files_say_so(tmp_path, suffix):
         assert "\n" not in str(caught.value)
 
 
-@settings(max_examples=60)
-@given(st.sampled_from(["PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF"]), st.integers(0, 2**32), st.integers(1, 8))
+DEEP = RNG.integers(0, 65536, (12, 12, 3), dtype=np.uint16)
+
+
+def deep(kind):
+    """A picture of 16 bits a sample."""
+    if kind == "deep PNG":
+        return png(12, 12, 16, 2, packed(DEEP, 16))
+    if kind == "PPM":
+        return b"P6 12 12 65535\n" + DEEP.astype(">u2").tobytes()
+    written = io.BytesIO()
+    tifffile.imwrite(written, DEEP, photometric="rgb", rowsperstrip=5, compression="zlib" if "zip" in kind else None)
+    return written.getvalue()
+
+
+@settings(max_examples=100)
+@given(
+    st.sampled_from(["PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "deep PNG", "PPM", "deep TIFF", "zipped TIFF"]),
+    st.integers(0, 2**32),
+    st.integers(1, 8),
+)
 def test_damaged_files_load_or_raise_one_kind_of_error(tmp_path_factory, kind, entropy, damages):
     """Bytes overwritten at random: a picture in range, or ValueError; no warning, no other error."""
     rng = np.random.default_rng(entropy)
     path = tmp_path_factory.getbasetemp() / "damaged"
-    Image.fromarray(rng.integers(0, 256, (12, 12, 3), dtype=np.uint8)).save(path, format=kind)
-    data = bytearray(path.read_bytes())
+    if kind in ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF"):
+        Image.fromarray(rng.integers(0, 256, (12, 12, 3), dtype=np.uint8)).save(path, format=kind)
+        data = bytearray(path.read_bytes())
+    else:
+        data = bytearray(deep(kind))
     for position in rng.integers(0, len(data), damages):
         data[position] = rng.integers(0, 256)
     path.write_bytes(data)
@@ -396,10 +397,35 @@ def test_save_image_colours_limits_and_scale(tmp_path):
     expected = np.rint(255 * matplotlib.colormaps["inferno"]((field + 1) / 4)[..., :3])
     with Image.open(path) as picture:
         np.testing.assert_array_equal(np.asarray(picture), np.kron(expected, np.ones((2, 2, 1))))
-    dc.save_image(path, field)
+    dc.save_image(path, field, limits=(0, 1))
     with Image.open(path) as picture:
         assert picture.mode == "L"
         assert np.asarray(picture).tolist() == [[0, 0, 255]]
+
+
+@pytest.mark.parametrize(
+    ("field", "wanted"),
+    [
+        (np.arange(256).reshape(16, 16), np.arange(256)),  # integers are a field: their range
+        (np.arange(100, 356, dtype=np.uint16).reshape(16, 16), np.arange(256)),
+        (np.array([[100, 150, 200]], np.uint8), [100, 150, 200]),  # bytes are a picture
+        (np.array([[0.2, 0.6]]), [51, 153]),  # as are numbers in 0..1
+        (np.array([[0.2, 1.2]]), [0, 255]),
+        (np.array([[True, False]]), [255, 0]),
+        (np.full((1, 2), 7.0), [128, 128]),
+        (np.full((1, 2), 0.4), [102, 102]),
+    ],
+)
+def test_one_rule_for_limits_in_stills_and_films(tmp_path, field, wanted):
+    dc.save_image(tmp_path / "still.png", field)
+    dc.write_movie(tmp_path / "film.png", [field], colormap="gray")
+    for name in ("still.png", "film.png"):
+        with Image.open(tmp_path / name) as picture:
+            assert np.asarray(picture.convert("L")).ravel().tolist() == list(wanted), name
+    dc.save_image(tmp_path / "still.png", field, colormap="viridis")
+    dc.write_movie(tmp_path / "film.png", [field])
+    with Image.open(tmp_path / "still.png") as still, Image.open(tmp_path / "film.png") as film:
+        np.testing.assert_array_equal(np.asarray(still), np.asarray(film.convert("RGB")))
 
 
 def test_luma_agrees_with_pillows_upright_matplotlib_portrait():
@@ -410,3 +436,361 @@ def test_luma_agrees_with_pillows_upright_matplotlib_portrait():
     with Image.open(path) as picture:
         colours = np.asarray(ImageOps.exif_transpose(picture).convert("RGB")) / 255
     np.testing.assert_allclose(dc.load_image(path), luma(colours), atol=1e-14)
+
+
+# --- every depth, from files made bit by bit -------------------------------------------------------------------------
+
+
+def words(bits, *shape):
+    return np.random.default_rng(bits).integers(0, 2**bits, shape, dtype=np.uint64)
+
+
+def premultiplied(values, white):
+    """Colours and opacity as fractions of white, the colours multiplied by it."""
+    fractions = values / white
+    return fractions[..., :-1] * fractions[..., -1:]
+
+
+def loads_as(data, colours):
+    """Both ways of reading give the expected colours (or the one channel thrice), to rounding."""
+    if colours.shape[-1] == 1:
+        np.testing.assert_allclose(dc.load_image(data), colours[..., 0], rtol=0, atol=1e-15)
+        colours = np.repeat(colours, 3, axis=-1)
+    np.testing.assert_allclose(dc.load_image(data, gray=False), colours, rtol=0, atol=1e-15)
+    np.testing.assert_allclose(dc.load_image(data), luma(colours), rtol=0, atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("kind", "channels", "bits"),
+    [(0, 1, bits) for bits in (1, 2, 4, 8, 16)]  # gray
+    + [(kind, channels, bits) for kind, channels in ((2, 3), (4, 2), (6, 4)) for bits in (8, 16)],
+)
+def test_png_of_every_depth(kind, channels, bits):
+    values = words(bits, 5, 7, channels)
+    data = png(7, 5, bits, kind, packed(values, bits))
+    white = 2.0**bits - 1
+    loads_as(data, premultiplied(values, white) if channels in (2, 4) else values / white)
+    if channels in (1, 3):  # one colour is transparent
+        hole = values[2, 3]
+        data = png(7, 5, bits, kind, packed(values, bits), tRNS=struct.pack(f">{channels}H", *hole.tolist()))
+        loads_as(data, values / white * (values != hole).any(axis=-1, keepdims=True))
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_png_palettes(bits):
+    values = words(bits, 5, 7)
+    table, opacity = words(8, 2**bits, 3), words(8, 2**bits)
+    plte, trns = table.astype("u1").tobytes(), opacity.astype("u1").tobytes()
+    loads_as(png(7, 5, bits, 3, packed(values, bits), PLTE=plte), (table / 255)[values])
+    data = png(7, 5, bits, 3, packed(values, bits), PLTE=plte, tRNS=trns)
+    loads_as(data, (table / 255 * (opacity / 255)[:, None])[values])
+
+
+def test_sixteen_bit_palette_of_a_tiff():
+    values, table = words(4, 5, 7), words(16, 3, 16)
+    data = tiff(packed(values, 4), 7, 4, 3, t320=table.ravel().tolist())
+    loads_as(data, (table.T / 65535)[values])
+    eight = words(8, 3, 16)
+    loads_as(tiff(packed(values, 4), 7, 4, 3, t320=(256 * eight).ravel().tolist()), (eight.T / 255)[values])
+    loads_as(tiff(packed(values, 4), 7, 4, 3, t320=(257 * eight).ravel().tolist()), (eight.T / 255)[values])
+
+
+def native(values, dtype):
+    return [row.astype(dtype).tobytes() for row in values]
+
+
+@pytest.mark.parametrize(
+    ("bits", "photometric"),
+    [(bits, kind) for bits in (1, 2, 4, 8, 12, 16, 32) for kind in (0, 1) if (bits, kind) != (12, 0)],
+)
+def test_gray_tiff_of_every_depth(bits, photometric):
+    values = words(bits, 5, 8, 1)
+    rows = native(values, f"<u{bits // 8}") if bits in (16, 32) else packed(values, bits)
+    white = 2.0**bits - 1
+    loads_as(tiff(rows, 8, bits, photometric), (values if photometric else white - values) / white)
+
+
+@pytest.mark.parametrize("bits", [8, 16, 32])
+def test_colour_tiff_of_every_depth(bits):
+    values = words(bits, 5, 8, 3)
+    dtype, white = f"<u{bits // 8}", 2.0**bits - 1
+    loads_as(tiff(native(values, dtype), 8, bits, 2, 3), values / white)
+    four = words(bits, 5, 8, 4)
+    if bits > 8:
+        loads_as(tiff(native(four, dtype), 8, bits, 2, 4, t338=2), premultiplied(four, white))
+        loads_as(tiff(native(four, dtype), 8, bits, 2, 4, t338=1), four[..., :3] / white)
+        loads_as(tiff(native(four, dtype), 8, bits, 2, 4, t338=0), four[..., :3] / white)
+        inks = (1 - four[..., :3] / white) * (1 - four[..., 3:] / white)
+        loads_as(tiff(native(four, dtype), 8, bits, 5, 4), inks)
+
+
+@pytest.mark.parametrize(("dtype", "bits"), [("<f2", 16), ("<f4", 32), ("<f8", 64)])
+def test_floating_point_tiff(dtype, bits):
+    values = np.random.default_rng(bits).random((5, 8, 3)).astype(dtype)
+    loads_as(tiff(native(values, dtype), 8, bits, 2, 3, t339=[3, 3, 3]), values.astype(float))
+    gray = values[..., :1]
+    loads_as(tiff(native(gray, dtype), 8, bits, 1, t339=3), gray.astype(float))
+    loads_as(tiff(native(gray, dtype), 8, bits, 0, t339=3), 1 - gray.astype(float))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (tiff([b"\xff\x00\x01\x7f"], 4, 8, 1, t339=2), "signed integers have no agreed white, got .* signed 8-bit"),
+        (tiff([b"\0\0d\0"], 2, 16, 1, t339=2), "signed integers have no agreed white, got .* signed 16-bit"),
+        (tiff([struct.pack("<2f", 0, 255)], 2, 32, 1, t339=3), r"must lie in 0\.\.1 .* with values from 0 to 255"),
+        (tiff([struct.pack("<2f", 0, np.nan)], 2, 32, 1, t339=3), r"must lie in 0\.\.1"),
+        (tiff([bytes(5)], 4, 10, 1), "must hold 1, 2, 4, 8, 12 .* of 10 bits"),
+        (tiff([bytes(3)], 2, 12, 0), "must hold 1, 2, 4, 8, 12 .* of 12 bits"),
+        (tiff([bytes(6)], 1, 16, 8, 3), "must be gray, RGB, CMYK or a palette"),
+        (tiff([bytes(6)], 3, 16, 1)[:-30], "must be a whole picture"),
+        (tiff([bytes(6)], 3, 16, 1, t279=0), "must be a whole picture"),
+        (tiff([bytes(6)], 30000, 16, 1), "must be a whole picture"),
+        (b"P5 2 2 255\n\x01\x02\x03", "must be a whole picture"),
+        (b"P5 2 2 100\n\x01\x02\x03\x65", "must be a whole picture.*beyond white"),
+        (b"P2 2 2 100\n1 2 3 x", "must be a whole picture"),
+        (b"P5 0 2 100\n", "must be a whole picture.*header"),
+        (b"P5 2 2 65536\n", "must be a whole picture.*header"),
+    ],
+)
+def test_whole_files_that_are_refused_say_why(data, message):
+    with pytest.raises(ValueError, match=f"path {message}" if message.startswith("must") else message) as caught:
+        dc.load_image(data)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("white", [1, 100, 255, 256, 1000, 65535])
+def test_netpbm_of_any_white(white):
+    values = np.random.default_rng(white).integers(0, white, (70, 4, 3), endpoint=True)
+    dtype = ">u2" if white > 255 else "u1"
+    head = b"# made here\n4 # columns\n70 %d\n" % white
+    plain = " ".join(map(str, values.ravel())).encode()
+    gray = " ".join(map(str, values[..., 0].ravel())).encode()
+    for data in (b"P6" + head + values.astype(dtype).tobytes(), b"P3" + head + plain):
+        loads_as(data, values / white)
+    for data in (b"P5" + head + values[..., 0].astype(dtype).tobytes(), b"P2" + head + gray):
+        loads_as(data, values[..., :1] / white)
+
+
+def test_netpbm_bitmaps_are_dark_where_set():
+    assert dc.load_image(b"P1\n3 1\n1 0 1\n").tolist() == [[0, 1, 0]]
+    assert dc.load_image(b"P4 3 1\n\xa0").tolist() == [[0, 1, 0]]
+
+
+@pytest.mark.parametrize("options", [{}, {"tile": (16, 32)}, {"rowsperstrip": 3}, {"planarconfig": "separate"}])
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_tiff_layouts(tmp_path, options, compression):
+    values = words(16, 3, 37, 45) if "planarconfig" in options else words(16, 37, 45, 3)
+    path = tmp_path / "p.tif"
+    tifffile.imwrite(path, values.astype("u2"), photometric="rgb", compression=compression, **options)
+    loads_as(path, (np.moveaxis(values, 0, -1) if "planarconfig" in options else values) / 65535)
+    loads_as(path.read_bytes(), (np.moveaxis(values, 0, -1) if "planarconfig" in options else values) / 65535)
+
+
+@pytest.mark.parametrize("compression", ["tiff_lzw", "packbits", "tiff_adobe_deflate"])
+@pytest.mark.parametrize(("predictor", "order"), [(1, "<"), (2, "<"), (1, ">")])
+def test_compressed_colours_of_sixteen_bits(compression, predictor, order):
+    """Pillow compresses bytes; their tags then say what they mean. Sums modulo 2^16 undo the predictor."""
+    values = words(16, 32, 40, 3).astype("u2")
+    differences = np.diff(values, axis=1, prepend=np.zeros((32, 1, 3), "u2")) if predictor == 2 else values
+    written = io.BytesIO()
+    lines = np.ascontiguousarray(differences.astype(order + "u2")).view("u1").reshape(32, -1)
+    Image.fromarray(lines).save(written, "TIFF", compression=compression, tiffinfo={278: 5})
+    written.seek(0)
+    with tifffile.TiffFile(written) as file:
+        page = file.pages.first
+        assert page.samplesperpixel == 1
+        strips = [written.getvalue()[a : a + n] for a, n in zip(page.dataoffsets, page.databytecounts, strict=True)]
+        tags = {259: int(page.compression), 278: page.rowsperstrip, 317: predictor}
+    loads_as(
+        tiff(strips, 40, 16, 2, 3, height=32, order=order, **{f"t{n}": v for n, v in tags.items()}), values / 65535
+    )
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_of_a_deep_tiff_and_resizing_commute(orientation):
+    values = words(16, 12, 16, 1)
+    upright = dc.load_image(tiff(native(values, "<u2"), 16, 16, 1, t274=orientation))
+    small = dc.load_image(tiff(native(values, "<u2"), 16, 16, 1, t274=orientation), shape=(5, 3))
+    np.testing.assert_allclose(small, images.resize(upright, (5, 3)), atol=1e-14)
+
+
+def test_bytes_and_file_objects(tmp_path):
+    path = tmp_path / "p.png"
+    dc.save_image(path, BYTES)
+    data = path.read_bytes()
+    for source in (data, bytearray(data), memoryview(data), io.BytesIO(data), path, str(path)):
+        np.testing.assert_array_equal(dc.load_image(source), BYTES / 255)
+    with path.open("rb") as file:
+        np.testing.assert_array_equal(dc.load_image(file), BYTES / 255)
+        assert not file.closed
+
+
+@pytest.mark.parametrize("source", [7, None, io.StringIO("text"), 2.5, [b"x"]])
+def test_what_is_no_source_says_so(source):
+    with pytest.raises(TypeError, match="path must be a path, bytes or a file opened to read bytes"):
+        dc.load_image(source)
+
+
+# --- large pictures --------------------------------------------------------------------------------------------------
+
+
+def test_large_pictures_load_smaller_or_by_leave(tmp_path):
+    """26 megapixels: JPEG at reduced size, TIFF by tiles and strips, PPM by rows, all near the same small picture."""
+    rows, columns = 5000, 5200
+    y, x = np.ogrid[:rows, :columns]
+    gray = (127.5 + 80 * np.sin(y / 700) + 40 * np.cos(x / 400)).astype(np.uint8)
+    exact = 127.5 + 80 * np.sin((np.arange(25)[:, None] * 200 + 99.5) / 700)
+    exact = (exact + 40 * np.cos((np.arange(26) * 200 + 99.5) / 400)) / 255
+    Image.fromarray(gray).save(tmp_path / "p.jpg", quality=95)
+    tifffile.imwrite(tmp_path / "tiles.tif", gray, tile=(512, 512), compression="zlib", compressionargs={"level": 1})
+    tifffile.imwrite(tmp_path / "strips.tif", gray, rowsperstrip=100, compression="zlib", compressionargs={"level": 1})
+    tifffile.imwrite(tmp_path / "plain.tif", gray)
+    (tmp_path / "p.pgm").write_bytes(b"P5 5200 5000 255\n" + gray.tobytes())
+    for name in ("p.jpg", "tiles.tif", "strips.tif", "plain.tif", "p.pgm"):
+        path = tmp_path / name
+        small = dc.load_image(path, shape=(25, 26))
+        # bytes are rounded down: 1/255 at most below; curvature over a new pixel: 200^2/24 * (80/700^2 + 40/400^2)
+        assert np.abs(small - exact)[1:-1, 1:-1].max() < (1 + 3 * 0.7) / 255, name
+        with pytest.raises(ValueError, match=r"path must hold at most 25 megapixels .*max_pixels= allows more"):
+            dc.load_image(path)
+    whole = dc.load_image(tmp_path / "plain.tif", max_pixels=26_000_000)
+    np.testing.assert_array_equal(whole[::100], gray[::100] / 255)
+
+
+def test_max_pixels_refuses_small_pictures_too(tmp_path):
+    dc.save_image(tmp_path / "p.png", BYTES)
+    assert dc.load_image(tmp_path / "p.png", max_pixels=54).shape == (6, 9)
+    with pytest.raises(ValueError, match=r"path must hold at most 53 pixels .* of 9 x 6 pixels"):
+        dc.load_image(tmp_path / "p.png", max_pixels=53)
+    with pytest.raises(ValueError, match="max_pixels must be at least 1"):
+        dc.load_image(tmp_path / "p.png", max_pixels=0)
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-45, 1e40, 1.7e308])
+def test_resize_keeps_numbers_beyond_single_precision(size):
+    field = np.random.default_rng(0).uniform(-1, 1, (9, 8))
+    wanted = size * images.resize(field, (4, 11))
+    np.testing.assert_allclose(images.resize(size * field, (4, 11)), wanted, rtol=1e-12, atol=1e-14 * size)
+
+
+# --- writing at full depth -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".tiff"])
+def test_sixteen_bits_are_kept(tmp_path, suffix):
+    path = tmp_path / ("p" + suffix)
+    every = np.arange(65536).reshape(256, 256)
+    for field in (every / 65535, every.astype(np.uint16)):
+        dc.save_image(path, field, bits=16)
+        np.testing.assert_array_equal(dc.load_image(path), every / 65535)
+    colours = words(16, 5, 7, 3)
+    for field in (colours / 65535, colours.astype(np.uint16), colours.astype(">u2")):
+        dc.save_image(path, field, bits=16, scale=2)
+        doubled = np.kron(colours / 65535, np.ones((2, 2, 1)))
+        np.testing.assert_array_equal(dc.load_image(path, gray=False), doubled)
+    dc.save_image(path, COLOURS, bits=16)
+    np.testing.assert_array_equal(dc.load_image(path, gray=False), COLOURS / 255)
+    dc.save_image(path, [[-1.0, 1.0, 3.0]], bits=16)
+    assert (dc.load_image(path) * 65535).tolist() == [[0, 32768, 65535]]
+
+
+@pytest.mark.parametrize(("bits", "dtype"), [(32, np.float32), (64, np.float64)])
+def test_floating_point_is_kept(tmp_path, bits, dtype):
+    path = tmp_path / "p.tif"
+    field = np.random.default_rng(0).uniform(-300, 300, (5, 6)).astype(dtype)
+    dc.save_image(path, field, bits=bits)
+    np.testing.assert_array_equal(tifffile.imread(path), field)
+    dc.save_image(path, field, bits=bits, limits=(-300, 300))
+    np.testing.assert_allclose(dc.load_image(path), (field + 300) / 600, atol=1e-7)
+    colours = np.random.default_rng(0).random((5, 6, 3)).astype(dtype)
+    dc.save_image(path, colours, bits=bits)
+    np.testing.assert_array_equal(dc.load_image(path, gray=False), colours)
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "options", "error", "message"),
+    [
+        ("p.jpg", np.eye(2), {"bits": 16}, ValueError, r"bits must be one of 8 in \.jpg, got 16"),
+        ("p.png", np.eye(2), {"bits": 32}, ValueError, r"bits must be one of 8, 16 in \.png"),
+        ("p.tif", np.eye(2), {"bits": 12}, ValueError, "bits must be one of 8, 16, 32, 64"),
+        ("p.tif", np.eye(2), {"bits": "deep"}, TypeError, "bits must be a whole number"),
+        ("p.png", np.eye(2), {"bits": 16, "colormap": "viridis"}, ValueError, "bits must be 8 with a colour map"),
+        ("p.png", np.zeros((2, 2, 3), np.uint16), {}, TypeError, "must be uint8 or float"),
+        ("p.tif", np.full((2, 2), 1e300), {"bits": 32}, ValueError, "must not exceed 3.4e.38 with bits=32"),
+        ("p.png", np.eye(2), {"limits": [1, [2, 3]]}, TypeError, r"limits\[1\] must be a real number"),
+        ("p.png", np.eye(2), {"limits": np.array(3)}, ValueError, "limits must be a pair"),
+        ("p.jpg", np.zeros((4, 65501)), {}, ValueError, r"at most 65500 pixels a side in \.jpg, got 4 x 65501"),
+        ("p.webp", np.zeros((4, 4)), {"scale": 5000}, ValueError, r"at most 16383 pixels a side in \.webp"),
+        ("p.png", np.zeros((4, 4)), {"scale": 10**6}, ValueError, "with its scale, got 4000000 x 4000000"),
+        ("p.png", np.ma.masked_equal(np.eye(2), 0), {}, TypeError, "got a masked array"),
+        ("p.png", np.ma.masked_equal(np.ones((2, 2, 3)), 1), {}, TypeError, "got a masked array"),
+        ("p\0.png", np.eye(2), {}, ValueError, "null character"),
+        ("x" * 300 + ".png", np.eye(2), {}, OSError, "File name too long"),
+    ],
+)
+def test_save_image_refuses_in_one_line(tmp_path, name, field, options, error, message):
+    with pytest.raises(error, match=message) as caught:
+        dc.save_image(f"{tmp_path}/{name}", field, **options)
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+# --- where files go --------------------------------------------------------------------------------------------------
+
+
+def test_links_modes_and_long_names_are_kept(tmp_path):
+    real, link = tmp_path / "real" / "p.png", tmp_path / "link.png"
+    real.parent.mkdir()
+    link.symlink_to(real)
+    dc.save_image(link, BYTES)  # a link to what is not there yet
+    assert link.is_symlink()
+    real.chmod(0o640)
+    dc.save_image(link, np.eye(2))
+    assert link.is_symlink()
+    assert real.stat().st_mode & 0o777 == 0o640
+    assert dc.load_image(real).shape == (2, 2)
+    long = tmp_path / ("\u65e5" * 80 + ".png")
+    dc.save_image(long, BYTES)
+    np.testing.assert_array_equal(dc.load_image(long), BYTES / 255)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == sorted([long.name, "link.png", "real"])
+    assert [entry.name for entry in real.parent.iterdir()] == ["p.png"]
+
+
+KILLED = """
+import os, signal, sys
+import numpy as np, diffuseconv as dc
+def frames():
+    yield np.eye(8)
+    os.kill(os.getpid(), signal.SIGKILL)
+dc.write_movie(sys.argv[1] + "/film.mp4", frames())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL and file locks")
+def test_what_a_killed_process_left_is_deleted_by_the_next_write(tmp_path):
+    from diffuseconv import _files
+
+    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False)
+    assert len(list(tmp_path.iterdir())) == 1
+    with _files.replacing(tmp_path / "busy.png") as busy:  # another writer, alive
+        dc.save_image(tmp_path / "p.png", BYTES)
+        assert sorted(tmp_path.iterdir()) == sorted([busy, tmp_path / "p.png"])
+        busy.write_bytes(b"done")
+    assert (tmp_path / "busy.png").read_bytes() == b"done"
+
+
+def test_a_change_of_folder_meanwhile_does_no_harm(tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+
+    def frames():
+        yield np.eye(8)
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        yield np.eye(8)
+
+    for suffix in (".mp4", ".png", ".gif", ".webp"):
+        monkeypatch.chdir(tmp_path)
+        dc.write_movie("12:30%d" + suffix, frames())
+        assert (tmp_path / ("12:30%d" + suffix)).stat().st_size > 0
+    assert not list((tmp_path / "elsewhere").iterdir())
