@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     )
     from diffuseconv.movie import write_movie
     from diffuseconv.propagator import Propagator
+    from diffuseconv.runs import open_run, record, resume
 
 __version__ = "0.1.0"
 
@@ -52,8 +53,11 @@ __all__ = [
     "measure",
     "measure_until",
     "measurement_variance",
+    "open_run",
     "quantum",
     "random_walk",
+    "record",
+    "resume",
     "save_image",
     "scatter",
     "spectrum",
@@ -80,6 +84,7 @@ _HOMES = {  # which module defines a name, for all but the modules themselves
         ),
         "movie": ("write_movie",),
         "propagator": ("Propagator",),
+        "runs": ("open_run", "record", "resume"),
     }.items()
     for name in names
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import stat
@@ -95,5 +96,28 @@ def _locked(path: Path, final: Path) -> Generator[None]:
         return
     try:
         yield
+    finally:
+        os.close(descriptor)
+
+
+def sibling(path: Path) -> Path:
+    """Return the temporary name beside a folder to be made, always the same one."""
+    return path.with_name(_MARK + hashlib.sha256(path.name.encode()).hexdigest()[:16])
+
+
+@contextmanager
+def locked_folder(folder: Path) -> Generator[bool]:
+    """Hold a folder locked, or yield False if another process or another caller holds it."""
+    if fcntl is None:
+        yield True
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
     finally:
         os.close(descriptor)
