@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from diffuseconv import boundary, interop, kernels, learning, matching, quantum, spectrum, testing, timeseries
+    from diffuseconv.boundary import Constant
     from diffuseconv.convolution import convolution_method, convolve, correlate, feature_maps
     from diffuseconv.diffusion import Barrier, DiffusionEquation, Dirichlet, Neumann, Robin
     from diffuseconv.images import load_image, save_image
@@ -31,6 +32,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Barrier",
+    "Constant",
     "DiffusionEquation",
     "Dirichlet",
     "Neumann",
@@ -69,6 +71,7 @@ __all__ = [
 _HOMES = {  # which module defines a name, for all but the modules themselves
     name: module
     for module, names in {
+        "boundary": ("Constant",),
         "convolution": ("convolution_method", "convolve", "correlate", "feature_maps"),
         "diffusion": ("Barrier", "DiffusionEquation", "Dirichlet", "Neumann", "Robin"),
         "images": ("load_image", "save_image"),

@@ -191,7 +191,7 @@ def _items(value: object) -> Sequence[object]:
     """Return several values, or one by itself, as a sequence."""
     if isinstance(value, np.ndarray) and value.ndim == 1:
         return list(value)
-    return value if isinstance(value, (list, tuple)) else (value,)
+    return value if isinstance(value, (list, tuple, range)) else (value,)
 
 
 def shape(name: str, value: object) -> tuple[int, ...]:
@@ -218,7 +218,7 @@ def per_axis(name: str, value: Any, ndim: int, check: Callable[[str, Any], T]) -
     return (check(name, value),) * ndim
 
 
-def axes(value: object, ndim: int) -> tuple[int, ...]:
+def axes(value: object, ndim: int, *, most: int = 3) -> tuple[int, ...]:
     """Return the spatial axes of an array of `ndim` dimensions, in the order given; None means all of them."""
     if value is None:
         checked = tuple(range(ndim))
@@ -227,7 +227,7 @@ def axes(value: object, ndim: int) -> tuple[int, ...]:
         checked = tuple(count("axes", item, least=-ndim, most=ndim - 1) % ndim for item in items)
     if len(set(checked)) != len(checked):
         raise ValueError(f"axes must not repeat, got {got(value)}")
-    if not 1 <= len(checked) <= 3:
+    if not 1 <= len(checked) <= max(most, 3):
         raise ValueError(f"axes must name 1, 2 or 3 of the {ndim} axes as spatial, got {got(value)}")
     return checked
 

@@ -7,18 +7,33 @@ name            meaning for salt           values beyond the edge            tra
 ``periodic``    leaves here, enters there  ``a b c d | a b c d | a b c d``   DFT
 ``absorbing``   held at 0 on the wall      ``-d -c -b -a | a b c d | -d -c`` DST-II
 ``zero``        nothing outside            ``0 0 0 0 | a b c d | 0 0 0 0``   DST-I
+``mirror``      none: continues pictures   ``d c b | a b c d | c b a``       DCT-I
+``nearest``     none: continues pictures   ``a a a a | a b c d | d d d d``   DCT-II
+`Constant` (v)  none: continues pictures   ``v v v v | a b c d | v v v v``   none
 =============== ========================== ================================= =========
 
 The transform is the one whose modes are eigenvectors of the nearest-neighbour Laplacian with that wall. Nothing outside
 this file compares names: to add a boundary is to add a record to `RECORDS`.
+
+The last three are for the verbs that read a field beyond its edge (`convolve`, `correlate`, `feature_maps`, `measure`,
+`measurement_variance`). They are no walls of a tank, and all other verbs refuse them by name:
+
+- A mirror through the centre of the edge cell halves that cell: the steps of a symmetric propagator conserve the sum
+  with half the edge cells, not the sum, and an even field does not stay even under `scatter`.
+- The neighbour of the edge cell that ``"nearest"`` invents is the one of ``"reflecting"``, so to the diffusion equation
+  both are the same wall. Longer moves have no common modes: two steps are not one step of the composed propagator.
+- A constant concentration beyond the edge is a wall `Dirichlet` to the diffusion equation.
+
+In two and more dimensions the corners follow axis by axis, in the order of the axes, from what is there already.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +44,9 @@ __all__ = [
     "NAMES",
     "RECORDS",
     "Boundary",
+    "Constant",
     "Modes",
+    "Name",
     "basis",
     "copies",
     "eigenvalues",
@@ -37,8 +54,10 @@ __all__ = [
     "fold",
     "frequencies",
     "halved_axis",
+    "images_per_axis",
     "inverse_transform",
     "per_axis",
+    "record",
     "transform",
 ]
 
@@ -63,6 +82,8 @@ class Modes:
     transform : (str, int) or None
         Name and type of the transform in `scipy.fft` (``("dft", 1)`` for all such axes at once); None for a product
         with the matrix of `basis`.
+    orthogonal : bool
+        Whether the modes are orthogonal in the plain sum over cells.
     """
 
     period: Callable[[int], int]
@@ -70,6 +91,7 @@ class Modes:
     sine: bool = False
     offset: int = 0
     transform: tuple[str, int] | None = None
+    orthogonal: bool = True
 
 
 @dataclass(frozen=True)
@@ -87,11 +109,15 @@ class Boundary:
         Cells after which the continued field repeats, for a line of so many cells; None if it never does.
     ghost : float
         The first cell beyond the edge, over the edge cell (or, where the axis is joined, over the cell at the other
-        end): an edge cell of diffusivity D loses ``(1 - ghost) D / spacing**2``.
+        end): an edge cell of diffusivity D loses ``(1 - ghost) D / spacing**2``. NaN if they are in no proportion.
     modes : Modes
         The eigenvectors of the nearest-neighbour Laplacian.
     joined : bool
         Whether the two ends of the axis are neighbours.
+    physical : bool
+        Whether it is a wall of a tank; all others only continue a field.
+    beyond : float
+        The value where nothing of the field is.
     """
 
     name: str
@@ -100,6 +126,8 @@ class Boundary:
     ghost: float
     modes: Modes
     joined: bool = False
+    physical: bool = True
+    beyond: float = 0.0
 
     @property
     def sign(self) -> int:
@@ -120,6 +148,21 @@ def _nothing(index: Index, size: int) -> tuple[Index, NDArray[np.int8]]:
     return source, (source == index).astype(np.int8)
 
 
+def _about_the_edge_cells(index: Index, size: int) -> tuple[Index, NDArray[np.int8]]:
+    """Continue a line by mirror images about the centres of its edge cells."""
+    source = index % _between_edge_cells(size)
+    return np.where(source < size, source, _between_edge_cells(size) - source), np.ones(index.shape, np.int8)
+
+
+def _edge_cells(index: Index, size: int) -> tuple[Index, NDArray[np.int8]]:
+    """Continue a line by its edge cells."""
+    return np.clip(index, 0, size - 1), np.ones(index.shape, np.int8)
+
+
+def _between_edge_cells(size: int) -> int:
+    return max(2 * (size - 1), 1)
+
+
 def _size(size: int) -> int:
     return size
 
@@ -128,15 +171,17 @@ def _twice(size: int) -> int:
     return 2 * size
 
 
+_COSINES = Modes(_twice, np.arange, offset=1, transform=("dct", 2))
+
 RECORDS = {
-    record.name: record
-    for record in (
+    boundary.name: boundary
+    for boundary in (
         Boundary(
             "reflecting",
             partial(copies, mirrored=True, sign=1),
             _twice,
             1.0,
-            Modes(_twice, np.arange, offset=1, transform=("dct", 2)),
+            _COSINES,
         ),
         Boundary(
             "periodic",
@@ -160,13 +205,103 @@ RECORDS = {
             0.0,
             Modes(lambda n: 2 * (n + 1), lambda n: np.arange(1, n + 1), sine=True, offset=2, transform=("dst", 1)),
         ),
+        Boundary(
+            "mirror",
+            _about_the_edge_cells,
+            _between_edge_cells,
+            math.nan,
+            Modes(_between_edge_cells, np.arange, transform=("dct", 1), orthogonal=False),
+            physical=False,
+        ),
+        Boundary("nearest", _edge_cells, None, 1.0, _COSINES, physical=False),
     )
 }
-NAMES = tuple(RECORDS)
+NAMES = tuple(name for name, boundary in RECORDS.items() if boundary.physical)
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A boundary of images: one value stands in all cells beyond the edge, as in ``mode="constant"`` of SciPy.
+
+    Parameters
+    ----------
+    value : number
+        What stands there. ``Constant(0)`` is ``"zero"``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the value is not a finite number.
+
+    Examples
+    --------
+    >>> dc.convolve([1.0, 2.0, 3.0], [1.0, 1.0, 1.0], boundary=dc.Constant(10.0))
+    array([13.,  6., 15.])
+    """
+
+    value: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "value", _checks.number("Constant value", self.value))
+
+
+Name: TypeAlias = str | Constant
+
+
+def record(boundary: Name) -> Boundary:
+    """Return the record of a boundary.
+
+    Examples
+    --------
+    >>> record("absorbing").sign, record(Constant(2.0)).beyond
+    (-1, 2.0)
+    """
+    if isinstance(boundary, str):
+        return RECORDS[boundary]
+    return replace(RECORDS["zero"], name=repr(boundary), physical=False, beyond=boundary.value)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(repr, names))
+
+
+def images_per_axis(boundary: Name | Sequence[Name], ndim: int) -> tuple[Name, ...]:
+    """Return what continues each axis, checked, for verbs that only read a field beyond its edge.
+
+    Parameters
+    ----------
+    boundary : str, Constant, or sequence of them
+        A name in `RECORDS` or a constant for all axes, or one for each axis.
+    ndim : int
+        Number of axes.
+
+    Returns
+    -------
+    tuple of str or Constant
+        `ndim` entries.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown or their number is not `ndim`.
+
+    Examples
+    --------
+    >>> images_per_axis(("mirror", Constant(1.0)), 2)
+    ('mirror', Constant(value=1.0))
+    """
+
+    def check(name: str, value: Any) -> Name:
+        if isinstance(value, Constant) or (isinstance(value, str) and value in RECORDS):
+            checked: Name = value
+            return checked
+        raise ValueError(f"{name} must be one of {_listed(RECORDS)} or Constant(value), got {_checks.got(value)}")
+
+    return _checks.per_axis("boundary", boundary, ndim, check)
 
 
 def per_axis(boundary: str | Sequence[str], ndim: int) -> tuple[str, ...]:
-    """Return the boundary of each axis, checked.
+    """Return the boundary of each axis, checked, for verbs that need a wall of a tank or its modes.
 
     Parameters
     ----------
@@ -190,10 +325,19 @@ def per_axis(boundary: str | Sequence[str], ndim: int) -> tuple[str, ...]:
     >>> per_axis("periodic", 2)
     ('periodic', 'periodic')
     """
-    return _checks.per_axis("boundary", boundary, ndim, lambda name, value: _checks.choice(name, value, tuple(RECORDS)))
+    walls = [name for name, wall in RECORDS.items() if wall.physical]
+
+    def check(name: str, value: Any) -> str:
+        if isinstance(value, str) and value in walls:
+            return value
+        picture = isinstance(value, Constant) or (isinstance(value, str) and value in RECORDS)
+        hint = " (which only continues images, for convolve, correlate, feature_maps and measure)" if picture else ""
+        raise ValueError(f"{name} must be one of {_listed(walls)}, got {_checks.got(value)}{hint}")
+
+    return _checks.per_axis("boundary", boundary, ndim, check)
 
 
-def fold(index: Any, size: int, boundary: str) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
+def fold(index: Any, size: int, boundary: Name) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
     """Bring indices beyond an edge back into the field, as often as needed.
 
     A field value at index `i` of the unbounded line is ``sign * field[source]``.
@@ -204,28 +348,28 @@ def fold(index: Any, size: int, boundary: str) -> tuple[NDArray[np.int64], NDArr
         Positions on the unbounded line.
     size : int
         Number of cells, at least 1.
-    boundary : str
-        One of `NAMES`.
+    boundary : str or Constant
+        A name in `RECORDS`, or a constant.
 
     Returns
     -------
     source : ndarray of int64
         Index in ``0 .. size - 1``.
     sign : ndarray of int8
-        1, or -1 in odd images of an absorbing wall, or 0 beyond a zero wall.
+        1, or -1 in odd images of an absorbing wall, or 0 where nothing of the field is.
 
     Examples
     --------
     >>> fold([-2, -1, 0, 1, 2, 3, 4], 3, "absorbing")
     (array([1, 0, 0, 1, 2, 2, 1]), array([-1, -1,  1,  1,  1, -1, -1], dtype=int8))
     """
-    return RECORDS[boundary].image(np.asarray(index, dtype=np.int64), size)
+    return record(boundary).image(np.asarray(index, dtype=np.int64), size)
 
 
 def extend(
     field: NDArray[Any],
     widths: Sequence[tuple[int, int]],
-    boundary: Sequence[str],
+    boundary: Sequence[Name],
     axes: Sequence[int] | None = None,
 ) -> NDArray[Any]:
     """Continue a field beyond its walls by any number of cells.
@@ -236,7 +380,7 @@ def extend(
         Any shape.
     widths : sequence of (before, after)
         Cells to add on both sides of each axis in `axes`.
-    boundary : sequence of str
+    boundary : sequence of str or Constant
         The boundary of each axis in `axes`.
     axes : sequence of int, optional
         Which axes to extend; all by default.
@@ -265,14 +409,16 @@ def extend(
             source, sign = fold(np.arange(start, stop), size, name)
             edge = there[(slice(None),) * axis + (source,)]  # (take would first copy all that is there)
             if (sign != 1).any():
-                edge *= sign.astype(field.dtype).reshape([-1 if a == axis else 1 for a in range(field.ndim)])
+                line = [-1 if a == axis else 1 for a in range(field.ndim)]
+                edge *= sign.astype(field.dtype).reshape(line)
+                edge += np.where(sign == 0, record(name).beyond, 0).astype(field.dtype).reshape(line)
             inside[axis] = slice(before + start, before + stop)
             extended[tuple(inside)] = edge
         inside[axis] = slice(None)
     return extended
 
 
-def eigenvalues(size: int, boundary: str) -> NDArray[np.float64]:
+def eigenvalues(size: int, boundary: Name) -> NDArray[np.float64]:
     r"""Eigenvalues of minus the nearest-neighbour Laplacian on a line of cells one unit wide.
 
     .. math:: \lambda_k = 4 \sin^2(\theta_k / 2)
@@ -301,11 +447,11 @@ def eigenvalues(size: int, boundary: str) -> NDArray[np.float64]:
     >>> eigenvalues(4, "periodic")
     array([0., 2., 4., 2.])
     """
-    modes = RECORDS[boundary].modes
+    modes = record(boundary).modes
     return np.asarray(4 * np.sin(np.pi * modes.waves(size) / modes.period(size)) ** 2)
 
 
-def frequencies(size: int, boundary: str) -> NDArray[np.float64]:
+def frequencies(size: int, boundary: Name) -> NDArray[np.float64]:
     """Return the cycles that each mode makes on a line of so many cells, in the order of `transform`.
 
     Examples
@@ -313,11 +459,11 @@ def frequencies(size: int, boundary: str) -> NDArray[np.float64]:
     >>> frequencies(4, "periodic"), frequencies(4, "reflecting")
     (array([0., 1., 2., 1.]), array([0. , 0.5, 1. , 1.5]))
     """
-    modes = RECORDS[boundary].modes
+    modes = record(boundary).modes
     return np.asarray(modes.waves(size) * size / modes.period(size))
 
 
-def basis(size: int, boundary: str, count: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def basis(size: int, boundary: Name, count: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return the slowest modes of a line in orthonormal rows, and which of the modes of `transform` they are.
 
     Parameters
@@ -342,7 +488,7 @@ def basis(size: int, boundary: str, count: int) -> tuple[NDArray[np.float64], ND
     >>> bool(np.allclose(rows @ rows.T, np.eye(2), atol=1e-15)), order
     (True, array([0, 1]))
     """
-    modes = RECORDS[boundary].modes
+    modes = record(boundary).modes
     waves, turn = modes.waves(size), 2 * modes.period(size)
     order = np.argsort(waves, kind="stable")[:count]
     slow = waves[order]
@@ -354,24 +500,26 @@ def basis(size: int, boundary: str, count: int) -> tuple[NDArray[np.float64], ND
     return rows / np.sqrt((rows * rows).sum(axis=1, keepdims=True)), order
 
 
-def halved_axis(boundary: Sequence[str]) -> int | None:
+def halved_axis(boundary: Sequence[Name]) -> int | None:
     """Return the axis of which `transform` keeps the first ``n // 2 + 1`` modes if the field is real, or None."""
     return max((axis for axis, name in enumerate(boundary) if _kind(name) == "dft"), default=None)
 
 
-def _kind(boundary: str) -> str | None:
+def _kind(boundary: Name) -> str | None:
     """Return the name of a boundary's transform."""
-    named = RECORDS[boundary].modes.transform
+    named = record(boundary).modes.transform
     return None if named is None else named[0]
 
 
-def _along(field: NDArray[Any], axis: int, boundary: str, inverse: bool, **options: Any) -> NDArray[Any]:
+def _along(field: NDArray[Any], axis: int, boundary: Name, inverse: bool, **options: Any) -> NDArray[Any]:
     """Transform one axis that is not part of the DFT."""
     import scipy.fft
 
-    named = RECORDS[boundary].modes.transform
+    named = record(boundary).modes.transform
     if named is not None:
         kind, number = named
+        if kind == "dct" and number == 1 and field.shape[axis] == 1:  # scipy.fft has none of one cell
+            return field
         apply = getattr(scipy.fft, "i" + kind if inverse else kind)
         return np.asarray(apply(field, type=number, axis=axis, **options))
     size = field.shape[axis]
@@ -381,7 +529,7 @@ def _along(field: NDArray[Any], axis: int, boundary: str, inverse: bool, **optio
 
 
 def transform(
-    field: NDArray[Any], boundary: Sequence[str], workers: int | None = None, norm: str | None = None
+    field: NDArray[Any], boundary: Sequence[Name], workers: int | None = None, norm: str | None = None
 ) -> NDArray[Any]:
     """Expand a field in the eigenmodes of the Laplacian with these walls.
 
@@ -420,7 +568,7 @@ def transform(
 def inverse_transform(
     modes: NDArray[Any],
     shape: Sequence[int],
-    boundary: Sequence[str],
+    boundary: Sequence[Name],
     workers: int | None = None,
     *,
     real: bool = True,

@@ -8,27 +8,33 @@ import numpy as np
 
 
 def value(u, index, boundary):
-    """Look one cell up, `boundary` (one name per axis) deciding what lies beyond the edges."""
+    """Look one cell up, `boundary` (one name per axis) deciding what lies beyond the edges; the last axis is first."""
     sign, inside = 1, []
-    for i, n, name in zip(index, u.shape, boundary, strict=True):
+    for i, n, name in reversed(list(zip(index, u.shape, boundary, strict=True))):
         while not 0 <= i < n:
             if name == "zero":
                 return 0.0
+            if not isinstance(name, str):  # a constant
+                return sign * name.value
             if name in ("periodic", "antiperiodic"):
                 i += n if i < 0 else -n
                 if name == "antiperiodic":
                     sign = -sign
+            elif name == "nearest":
+                i = min(max(i, 0), n - 1)
+            elif name == "mirror":
+                i = 0 if n == 1 else -i if i < 0 else 2 * n - 2 - i
             else:
                 i = -1 - i if i < 0 else 2 * n - 1 - i
                 if name == "absorbing":
                     sign = -sign
         inside.append(i)
-    return sign * u[tuple(inside)]
+    return sign * u[tuple(reversed(inside))]
 
 
 def convolve(u, k, boundary, flip=True):
     """Sum k[j] u[i - (j - o)] over all taps j with o = shape // 2 (correlate: + instead of -)."""
-    out = np.zeros(u.shape)
+    out = np.zeros(u.shape, np.result_type(u, k, float))
     origin = [n // 2 for n in k.shape]
     for i in np.ndindex(u.shape):
         total = 0.0

@@ -8,6 +8,7 @@ from diffuseconv import boundary
 
 DTYPES = st.sampled_from([np.float64, np.float32])
 BOUNDARIES = st.sampled_from(boundary.NAMES)
+IMAGES = st.sampled_from([*boundary.RECORDS, boundary.Constant(-2.5)])  # what may continue a field beyond its edge
 LEAST = 1e-15  # products of less would fall below the normal numbers of single precision, and lose digits by design
 SEEDS = st.integers(0, 2**63 - 1)
 
@@ -54,6 +55,11 @@ def densities(draw: st.DrawFn, shape: tuple[int, ...] | st.SearchStrategy[tuple[
 def boundaries(ndim: int) -> st.SearchStrategy[tuple[str, ...]]:
     """Draw one boundary for each axis."""
     return st.tuples(*[BOUNDARIES] * ndim)
+
+
+def images(ndim: int) -> st.SearchStrategy[tuple[str | boundary.Constant, ...]]:
+    """Draw what continues each axis, for verbs that only read a field beyond its edge."""
+    return st.tuples(*[IMAGES] * ndim)
 
 
 def masks(shape: tuple[int, ...]) -> st.SearchStrategy[np.ndarray]:

@@ -5,6 +5,7 @@ from functools import partial
 import naive
 import numpy as np
 import pytest
+import scipy.fft
 import scipy.linalg
 import strategies
 from hypothesis import given
@@ -163,3 +164,58 @@ def test_an_added_boundary_evolves(antiperiodic, size, method):
     ours = eq.evolve(u, 0.3, method, 1e-5 if method == "explicit" else None)
     # explicit steps: t dt rate**2 / 2 <= 0.3 * 1e-5 * 14**2 / 2 of the range; else the tolerance of 1e-10 of it
     np.testing.assert_allclose(ours, expected, rtol=0, atol=(3e-4 if method == "explicit" else 1e-10) * np.ptp(u))
+
+
+@given(st.data(), strategies.shapes((1, 3), most=5))
+def test_measurements_read_what_continues_the_field(data, shape):
+    """A kernel of one tap draws with certainty: the measurement is the convolution, whatever lies beyond."""
+    u = data.draw(strategies.fields(shape))
+    names = data.draw(strategies.images(u.ndim))
+    taps = data.draw(strategies.shapes(u.ndim, most=6))
+    k = np.zeros(taps)
+    k[tuple(data.draw(st.integers(0, n - 1)) for n in taps)] = data.draw(st.sampled_from([1.0, -1.0]))
+    np.testing.assert_array_equal(dc.measure(u, k, boundary=names, rng=0), dc.convolve(u, k, boundary=names))
+    assert (dc.measurement_variance(u, k, boundary=names) == 0).all()
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        lambda name: dc.scatter(np.ones((4, 4), int), dc.Propagator.heat(0.1, 1.0), boundary=name),
+        lambda name: dc.DiffusionEquation(boundary=name).evolve(np.ones((4, 4)), 1.0),
+        lambda name: dc.Propagator.heat(0.1, 1.0).steps_to_mix((4, 4), name),
+        lambda name: dc.spectrum.low_pass(np.ones((4, 4)), 1, boundary=name),
+        lambda name: dc.quantum.evolve([1.0, 0.0], 1.0, boundary=name),
+    ],
+)
+@pytest.mark.parametrize("name", ["mirror", "nearest", dc.Constant(1.0)])
+def test_what_is_no_wall_of_a_tank_is_refused_by_name(refused, name):
+    with pytest.raises(ValueError, match="boundary must be one of") as refusal:
+        refused(name)
+    assert str(getattr(name, "value", name)) in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 8])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128])
+def test_a_mirror_has_the_first_cosine_transform(size, dtype):
+    u = (np.random.default_rng(3).normal(size=(size, 5)) * (1 + 1j if dtype is np.complex128 else 1)).astype(dtype)
+    names = ("mirror", "reflecting")
+    modes = boundary.transform(u, names)
+    first = scipy.fft.dct(u, 1, axis=0) if size > 1 else u
+    np.testing.assert_array_equal(modes, scipy.fft.dct(first, 2, axis=1))
+    back = boundary.inverse_transform(modes, u.shape, names)
+    assert back.dtype == dtype
+    np.testing.assert_allclose(back, u, rtol=0, atol=50 * np.finfo(dtype).eps * np.abs(u).max())
+    k = np.array([0.25, 0.5, 0.25])  # a symmetric kernel multiplies each mode by its transform
+    expected = modes * (1 - boundary.eigenvalues(size, "mirror") / 4)[:, None]
+    ours = boundary.transform(dc.convolve(u, k[:, None], boundary=names), names)
+    np.testing.assert_allclose(ours, expected, rtol=0, atol=50 * np.finfo(dtype).eps * np.abs(u).sum())
+
+
+def test_a_constant_must_be_a_finite_number():
+    for value, error in ((np.nan, ValueError), ("3", TypeError), (1j, TypeError)):
+        with pytest.raises(error, match="Constant value must be"):
+            dc.Constant(value)
+    with pytest.raises(ValueError, match="Constant value must not exceed"):
+        dc.convolve(np.ones(3, np.float32), [1.0, 1.0, 1.0], boundary=dc.Constant(1e39))

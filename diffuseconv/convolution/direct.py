@@ -12,7 +12,7 @@ import numpy as np
 from diffuseconv import _threads
 from diffuseconv._jit.convolution import SPARE, correlate_blocks, correlate_together, floor_of
 from diffuseconv._typing import Array
-from diffuseconv.boundary import fold
+from diffuseconv.boundary import Name, extend, fold
 
 __all__ = ["correlate_directly"]
 
@@ -22,7 +22,7 @@ LONG = 1 << 14  # cells of an axis whose places are not remembered
 
 
 def correlate_directly(
-    stack: Array, bank: Array, widths: Sequence[tuple[int, int]], names: Sequence[str], out: Array | None = None
+    stack: Array, bank: Array, widths: Sequence[tuple[int, int]], names: Sequence[Name], out: Array | None = None
 ) -> Array:
     """Correlate every field of a stack with every kernel of a bank.
 
@@ -44,6 +44,8 @@ def correlate_directly(
     ndarray, shape (kernels, fields, *places where the kernels fit)
         The sums.
     """
+    if stack.ndim > 4:
+        return _slice_by_slice(stack, bank, widths, names)
     remembered = _continued if max(stack.shape[1:]) < LONG else _continued.__wrapped__
     lines, places = remembered(stack.shape[1:], bank.shape[1:], tuple(widths), tuple(names), stack.dtype)
     flat = (1,) * (4 - stack.ndim)
@@ -63,9 +65,20 @@ def correlate_directly(
     return out.reshape(len(bank), len(stack), *places)
 
 
+def _slice_by_slice(stack: Array, bank: Array, widths: Sequence[tuple[int, int]], names: Sequence[Name]) -> Array:
+    """Sum over the taps of the first of more than three axes, each a correlation along the others."""
+    wide, taps = extend(stack, widths[:1], names[:1], [1]), bank.shape[1]
+    places = wide.shape[1] - taps + 1
+    total: Any = 0
+    for tap in range(taps):
+        slices = wide[:, tap : tap + places].reshape(-1, *stack.shape[2:])
+        total = total + correlate_directly(slices, bank[:, tap], widths[1:], names[1:])
+    return np.asarray(total).reshape(len(bank), len(stack), places, *total.shape[2:])
+
+
 @functools.lru_cache(maxsize=64)
 def _continued(
-    inner: tuple[int, ...], taps: tuple[int, ...], widths: Widths, names: tuple[str, ...], dtype: np.dtype[Any]
+    inner: tuple[int, ...], taps: tuple[int, ...], widths: Widths, names: tuple[Name, ...], dtype: np.dtype[Any]
 ) -> tuple[list[tuple[Array, Array]], tuple[int, ...]]:
     """Say which cell, with which sign, stands at each place of three continued axes, and how many sums each axis has.
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from diffuseconv import _threads
 from diffuseconv._typing import Array
-from diffuseconv.boundary import RECORDS, extend
+from diffuseconv.boundary import Name, extend, record
 from diffuseconv.convolution.methods import pieces
 
 __all__ = ["correlate_in_fourier_space"]
@@ -31,7 +31,7 @@ class _Axis(NamedTuple):
 
 
 def correlate_in_fourier_space(
-    stack: Array, bank: Array, widths: Sequence[tuple[int, int]], names: Sequence[str]
+    stack: Array, bank: Array, widths: Sequence[tuple[int, int]], names: Sequence[Name]
 ) -> Array:
     """Correlate every field of a stack with every kernel of a bank; the arguments of `correlate_directly`.
 
@@ -90,7 +90,7 @@ def correlate_in_fourier_space(
     return out
 
 
-def _plan(size: int, taps: int, width: tuple[int, int], name: str, ndim: int, last: bool) -> _Axis:
+def _plan(size: int, taps: int, width: tuple[int, int], name: Name, ndim: int, last: bool) -> _Axis:
     """Decide on the pieces of one axis, or on one transform of the continued field or of one of its periods."""
     import scipy.fft
 
@@ -99,7 +99,7 @@ def _plan(size: int, taps: int, width: tuple[int, int], name: str, ndim: int, la
     count, step = pieces(length, taps, ndim, last)
     if count > 1:
         return _Axis(width, scipy.fft.next_fast_len(step + taps - 1, real=True), step, length, np.arange(taps))
-    wall = RECORDS[name]
+    wall = record(name)
     needed = size + (before + after if wall.sign else max(before, after))  # wrapped zeros do no harm
     reach = width if wall.sign else (0, 0)
     transformed = scipy.fft.next_fast_len(needed, real=True)

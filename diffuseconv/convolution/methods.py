@@ -14,6 +14,7 @@ from diffuseconv import _checks
 __all__ = ["convolution_method", "pieces", "quickest"]
 
 PIECE = {1: 32768, 2: 320, 3: 64}  # cells a side of the smallest pieces to transform: they nearly stay in a fast cache
+SMALL_PIECE = 16  # a side of more than three
 KERNELS_A_PIECE = 3  # pieces as long as three kernels: longer ones overlap less, shorter ones transform quicker
 # Nanoseconds in float64 on two threads (see benchmarks/convolution.py); only their ratios matter.
 PIXEL, TAP, TAP_ON_A_LINE = 0.4, 0.0215, 0.15  # a line fills but one of the four rows of a tile
@@ -87,7 +88,7 @@ def pieces(length: int, taps: int, ndim: int, last: bool = False) -> tuple[int, 
     >>> pieces(1024, 63, 2), pieces(1024, 63, 2, last=True)
     ((4, 256), (2, 512))
     """
-    shortest = PIECE[ndim]
+    shortest = PIECE.get(ndim, SMALL_PIECE)
     for least in (2 * shortest, shortest) if last and ndim > 1 else (shortest,):
         piece = max(least, KERNELS_A_PIECE * taps)
         if 4 * piece < 3 * (length + taps):

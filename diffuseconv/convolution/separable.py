@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from diffuseconv._typing import Array
-from diffuseconv.boundary import RECORDS, basis
+from diffuseconv.boundary import Name, basis, record
 from diffuseconv.convolution.direct import correlate_directly
 
-__all__ = ["correlate_by_factors", "split"]
+__all__ = ["correlate_along_axes", "correlate_by_factors", "split"]
 
 ROUNDINGS = 8  # a kernel is a product, or a factor symmetric, if it differs from one by so many roundings of its sum
 LOST = {4: 1e-6, 8: 1e-13}  # share of ``abs(kernel).sum() * abs(field).max()`` that dropped modes may carry, by bytes
@@ -33,7 +33,7 @@ def split(weights: Array) -> list[Array] | None:
 
 
 def correlate_by_factors(
-    stack: Array, factors: Sequence[Array], widths: Sequence[tuple[int, int]], names: Sequence[str]
+    stack: Array, factors: Sequence[Array], widths: Sequence[tuple[int, int]], names: Sequence[Name]
 ) -> Array:
     """Correlate every field of a stack, fields first, with the product of one factor for each axis.
 
@@ -53,7 +53,16 @@ def correlate_by_factors(
     return stack
 
 
-def _correlate_lines(stack: Array, factor: Array, axis: int, width: tuple[int, int], name: str) -> Array:
+def correlate_along_axes(
+    stack: Array, factors: Sequence[Array], widths: Sequence[tuple[int, int]], names: Sequence[Name]
+) -> Array:
+    """Correlate like `correlate_by_factors` by sums over taps alone, whose errors are those of each sum."""
+    for axis, (factor, width, name) in enumerate(zip(factors, widths, names, strict=True), start=1):
+        stack = _correlate_lines(stack, factor, axis, width, name)
+    return stack
+
+
+def _correlate_lines(stack: Array, factor: Array, axis: int, width: tuple[int, int], name: Name) -> Array:
     """Correlate along one axis, in planes that hold this axis and all later or all earlier ones."""
     before, after = stack.shape[:axis], stack.shape[axis + 1 :]
     size = stack.shape[axis]
@@ -76,7 +85,7 @@ def _multiply(matrix: Array, stack: Array, axis: int) -> Array:
 
 
 def _surviving_modes(
-    factor: Array, size: int, width: tuple[int, int], name: str, lines: int
+    factor: Array, size: int, width: tuple[int, int], name: Name, lines: int
 ) -> tuple[Array, Array] | None:
     r"""Return the matrices into and out of the modes that a factor does not damp to rounding, if that saves time.
 
@@ -86,10 +95,10 @@ def _surviving_modes(
     """
     import scipy.fft
 
-    wall, taps = RECORDS[name], factor.size
+    wall, taps = record(name), factor.size
     total = float(np.abs(factor).sum())
     uneven = np.abs(factor - factor[::-1]).sum() > ROUNDINGS * np.finfo(factor.dtype).eps * total
-    if wall.period is None or width != (taps // 2, taps // 2) or uneven or total == 0:
+    if wall.period is None or not wall.modes.orthogonal or width != (taps // 2, taps // 2) or uneven or total == 0:
         return None
     period = wall.period(size)
     folded = np.bincount(np.arange(-(taps // 2), taps // 2 + 1) % period, factor, period)

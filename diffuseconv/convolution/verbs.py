@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import functools
-import math
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,19 +11,26 @@ from numpy.typing import ArrayLike
 from diffuseconv import _checks
 from diffuseconv._dispatch import for_arrays_of_any_kind
 from diffuseconv._typing import Array
-from diffuseconv.boundary import RECORDS, extend, per_axis
+from diffuseconv.boundary import Name
 from diffuseconv.convolution.direct import correlate_directly
 from diffuseconv.convolution.fourier import correlate_in_fourier_space
-from diffuseconv.convolution.methods import quickest
-from diffuseconv.convolution.separable import correlate_by_factors, split
+from diffuseconv.convolution.masked import mean_of_known
+from diffuseconv.convolution.plan import (
+    METHODS,
+    continued_by_constants,
+    factors_and_method,
+    in_range,
+    known_cells,
+    plan,
+    remembered_plan,
+    stacked,
+    unstacked,
+    without_constants,
+)
+from diffuseconv.convolution.sums import by_method, in_range_or_scaled
 from diffuseconv.propagator import Propagator
 
-__all__ = ["convolve", "correlate", "feature_maps"]
-
-Widths = tuple[tuple[int, int], ...]
-METHODS = ("auto", "direct", "separable", "fft")
-MODES = ("same", "valid", "full")
-LEAST_SHARE = 0.01  # of a kernel on known cells, for which the rounding of transforms stays within the agreement
+__all__ = ["METHODS", "convolve", "correlate", "feature_maps"]
 
 
 @for_arrays_of_any_kind()
@@ -33,7 +38,7 @@ def convolve(
     field: ArrayLike,
     kernel: ArrayLike | Propagator,
     *,
-    boundary: str | Sequence[str] = "reflecting",
+    boundary: Name | Sequence[Name] = "reflecting",
     mode: str = "same",
     axes: int | Sequence[int] | None = None,
     method: str = "auto",
@@ -105,7 +110,7 @@ def correlate(
     field: ArrayLike,
     kernel: ArrayLike | Propagator,
     *,
-    boundary: str | Sequence[str] = "reflecting",
+    boundary: Name | Sequence[Name] = "reflecting",
     mode: str = "same",
     axes: int | Sequence[int] | None = None,
     method: str = "auto",
@@ -147,7 +152,7 @@ def feature_maps(
     field: ArrayLike,
     bank: ArrayLike,
     *,
-    boundary: str | Sequence[str] = "reflecting",
+    boundary: Name | Sequence[Name] = "reflecting",
     mode: str = "valid",
     axes: int | Sequence[int] | None = None,
     flip: bool = True,
@@ -180,35 +185,34 @@ def feature_maps(
     >>> feature_maps(np.ones((256, 256)), np.ones((32, 16, 16))).shape
     (32, 241, 241)
     """
-    u = _checks.array("field", field)
-    spatial = _checks.axes(axes, u.ndim)
-    names = per_axis(boundary, len(spatial))
-    kernels = _in_range("bank", _checks.array("bank", bank), u.dtype)
-    if kernels.ndim != len(spatial) + 1:
-        raise ValueError(
-            f"bank must have shape (n, *kernel), with one dimension for each of the {len(spatial)} spatial axes "
-            f"(see axes=), got shape {kernels.shape} for a field of shape {u.shape}"
+    if _is_complex(field) or _is_complex(bank):
+        return _complex(
+            lambda u, kernels, walls: feature_maps(u, kernels, boundary=walls, mode=mode, axes=axes, flip=flip),
+            field,
+            bank,
+            boundary,
+            conjugate=not flip,
         )
-    _checks.choice("mode", mode, MODES)
-    inner = tuple(u.shape[axis] for axis in spatial)
-    widths = _widths(inner, kernels.shape[1:], names, mode, flip)
+    u = _finite_field(field)
+    kernels = in_range("bank", _checks.array("bank", bank), u.dtype)
+    what = "bank must have shape (n, *kernel), with one dimension of kernel for each of the {} spatial axes (see axes=)"
+    what += ", got kernels of shape {}"
+    rule = plan(u.shape, kernels.shape[1:], boundary, mode, axes, "auto", u.dtype.type.__name__, flip, what)
     kernels = np.flip(kernels, tuple(range(1, kernels.ndim))) if flip else kernels
     kernels = np.ascontiguousarray(kernels, u.dtype)
-    stack = _stack(u, spatial)
-    if quickest(inner, kernels.shape[1:], u.dtype.type.__name__) == "direct":
-        maps = correlate_directly(stack, kernels, widths, names)
-    else:
-        maps = correlate_in_fourier_space(stack, kernels, widths, names)
-    shape = [len(maps), *u.shape]
-    for axis, size in zip(spatial, maps.shape[2:], strict=True):
-        shape[axis + 1] = size
-    return _unstack(maps, shape, tuple(axis + 1 for axis in spatial))
+    shape = [len(kernels), *rule.shape]
+    u, _, rule = continued_by_constants(u, None, rule)
+    method = correlate_directly if rule.otherwise == "direct" else correlate_in_fourier_space
+    maps = in_range_or_scaled(
+        lambda stack, banks: method(stack, banks[0], rule.widths, rule.names), stacked(u, rule.spatial), [kernels]
+    )
+    return unstacked(maps, shape, tuple(axis + 1 for axis in rule.spatial))
 
 
 def _apply(
     field: ArrayLike,
     kernel: ArrayLike | Propagator,
-    walls: str | Sequence[str],
+    walls: Name | Sequence[Name],
     mode: str,
     axes: int | Sequence[int] | None,
     method: str,
@@ -217,176 +221,95 @@ def _apply(
     flip: bool,
 ) -> Array:
     """Check everything, bring the call to its one form, sum, and put the axes back."""
-    u = _checks.array("field", field, finite=mask is None)
+    if _is_complex(field) or _is_complex(kernel):
+        sums = _complex(
+            lambda u, k, walls: _apply(u, k, walls, mode, axes, method, mask, None, flip),
+            field,
+            kernel,
+            walls,
+            conjugate=not flip,
+        )
+        return sums if out is None else _written(sums, _checked_out(out, sums.shape, sums.dtype))
+    u = _checks.array("field", field, finite=False) if mask is not None else _finite_field(field)
     if not isinstance(kernel, Propagator):
-        kernel = _in_range("kernel", _checks.array("kernel", kernel), u.dtype)
+        kernel = in_range("kernel", _checks.array("kernel", kernel), u.dtype)
     options = (u.shape, kernel.shape, walls, mode, axes, method, u.dtype.type.__name__, flip)
     plain = axes is None and all(isinstance(word, str) for word in (walls, mode, method))  # to remember the plan by
-    plan = _plan(*options) if plain else _plan.__wrapped__(*options)
-    target: object = out
-    if target is not None and not (
-        isinstance(target, np.ndarray) and target.shape == plan.shape and target.dtype == u.dtype
-    ):
-        raise ValueError(f"out must be an array of shape {plan.shape} and dtype {u.dtype}, got {_checks.got(out)}")
-    if out is not None and not out.flags.writeable:
-        raise ValueError("out must be writable, got a read-only array")
-    known = None
-    if mask is not None:
-        known = _known(mask, u.shape, plan.spatial)
+    rule = remembered_plan(*options) if plain else plan(*options)
+    if out is not None:
+        _checked_out(out, rule.shape, u.dtype)
+    known = None if mask is None else known_cells(mask, u.shape, rule.spatial)
+    if known is not None:
         u = np.where(known, u, u.dtype.type(0))
         _checks.all_finite("field", u)
-    parts, way = _parts(kernel, u.dtype, plan, method == "auto", flip)
-
-    if known is None:
-        sums = _sum(_stack(u, plan.spatial), parts, plan.widths, plan.names, way)
-    else:
+    parts, name = factors_and_method(kernel, u.dtype, rule, method == "auto", flip)
+    shape = rule.shape
+    if known is not None:
         if min(part.min() for part in parts) < 0 or not all(part.any() for part in parts):
             raise ValueError(f"kernel must be >= 0, and not 0 everywhere, with a mask, got {_checks.got(kernel)}")
-        known = _stack(np.broadcast_to(known, u.shape), plan.spatial)
-        sums = _sum_known(_stack(u, plan.spatial), known, parts, plan.widths, plan.names, way)
-    sums = _unstack(sums, plan.shape, plan.spatial)
-    if out is None:
-        return sums
+        known = None if known.all() else np.broadcast_to(known, u.shape)
+    u, known, rule = continued_by_constants(u, known, rule)
+    stack, widths, names = stacked(u, rule.spatial), rule.widths, rule.names
+    if known is None:
+        sums = in_range_or_scaled(lambda u, parts: by_method(u, parts, widths, names, name), stack, parts)
+    else:
+        del u
+        sums = mean_of_known(stack, stacked(known, rule.spatial), parts, widths, names, name)
+    sums = unstacked(sums, shape, rule.spatial)
+    return sums if out is None else _written(sums, out)
+
+
+def _finite_field(field: ArrayLike) -> Array:
+    """Return a field of finite numbers; the error names the way to leave holes out."""
+    u = _checks.array("field", field, finite=False)
+    try:
+        _checks.all_finite("field", u)
+    except ValueError as refusal:
+        raise ValueError(f"{refusal}: leave holes out with mask=np.isfinite(field)") from None
+    return u
+
+
+def _checked_out(out: object, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """Return an array to write to, checked."""
+    if not isinstance(out, np.ndarray) or out.shape != shape or out.dtype != dtype:
+        raise ValueError(f"out must be an array of shape {shape} and dtype {dtype}, got {_checks.got(out)}")
+    if not out.flags.writeable:
+        raise ValueError("out must be writable, got a read-only array")
+    return out
+
+
+def _written(sums: Array, out: Array) -> Array:
+    """Return `out`, with the sums written to it."""
     out[...] = sums
     return out
 
 
-class _Plan(NamedTuple):
-    """What follows from the shapes and options of a call."""
-
-    spatial: tuple[int, ...]
-    names: tuple[str, ...]
-    widths: Widths
-    shape: tuple[int, ...]  # of the result
-    quickest: str  # method for the kernel if it is of rank one, the same for any kernel if not automatic
-    otherwise: str  # and if it is not
+def _is_complex(value: object) -> bool:
+    """Return whether an argument holds complex numbers."""
+    dtype = getattr(value, "dtype", None)
+    if dtype is None and isinstance(value, (list, tuple)):
+        return np.iscomplexobj(_checks.plain("field", value))
+    return getattr(dtype, "kind", "") == "c"
 
 
-@functools.lru_cache(maxsize=256, typed=True)
-def _plan(
-    whole: tuple[int, ...],
-    taps: tuple[int, ...],
-    walls: str | Sequence[str],
-    mode: str,
-    axes: int | Sequence[int] | None,
-    method: str,
-    dtype: str,
-    flip: bool,
-) -> _Plan:
-    """Check the options of a call and say what follows from them."""
-    spatial = _checks.axes(axes, len(whole))
-    names = per_axis(walls, len(spatial))
-    _checks.choice("mode", mode, MODES)
-    _checks.choice("method", method, METHODS)
-    if len(taps) != len(spatial):
-        raise ValueError(
-            f"kernel must have one dimension for each of the {len(spatial)} spatial axes (see axes=), "
-            f"got shape {taps} for a field of shape {whole}"
-        )
-    inner = tuple(whole[axis] for axis in spatial)
-    widths = _widths(inner, taps, names, mode, flip)
-    shape = list(whole)
-    for axis, (before, after), count in zip(spatial, widths, taps, strict=True):
-        shape[axis] += before + after - count + 1
-    ways = (method, method)
-    if method == "auto":
-        ways = (quickest(inner, taps, dtype, rank_one=True), quickest(inner, taps, dtype))
-    return _Plan(spatial, names, widths, tuple(shape), *ways)
-
-
-def _parts(
-    kernel: Array | Propagator, dtype: np.dtype[Any], plan: _Plan, automatic: bool, flip: bool
-) -> tuple[list[Array], str]:
-    """Return the kernel (flipped for convolution, in the field's precision) or its factors, and the method to use."""
-    method = plan.quickest
-    if isinstance(kernel, Propagator) and kernel.factors is not None and method == "separable":
-        return [np.ascontiguousarray(factor[::-1] if flip else factor, dtype) for factor in kernel.factors], method
-    weights = kernel.density if isinstance(kernel, Propagator) else kernel
-    weights = np.ascontiguousarray(weights[(slice(None, None, -1),) * weights.ndim] if flip else weights, dtype)
-    if method != "separable":
-        return [weights], method
-    factors = split(weights)
-    if factors is not None:
-        return factors, method
-    if not automatic:
-        raise ValueError(f"kernel must be of rank one with method='separable', got {_checks.got(kernel)}")
-    return [weights], plan.otherwise
-
-
-def _in_range(name: str, weights: Array, dtype: np.dtype[Any]) -> Array:
-    """Refuse weights that the field's precision cannot hold."""
-    if weights.dtype == dtype:
-        return weights
-    most, largest = float(np.finfo(dtype).max), max(float(weights.max()), -float(weights.min()))
-    if largest > most:
-        raise ValueError(f"{name} must not exceed {most:.3g} in magnitude for a {dtype} field, got {largest:.3g}")
-    return weights
-
-
-def _known(mask: ArrayLike, shape: Sequence[int], spatial: Sequence[int]) -> Array:
-    """Check a mask and give it as many dimensions as the field."""
-    known = np.asarray(mask)
-    if known.dtype != np.bool_:
-        raise TypeError(f"mask must hold booleans (True where the field is known), got dtype {known.dtype}")
-    if known.shape == tuple(shape[axis] for axis in sorted(spatial)):
-        return known.reshape([size if axis in spatial else 1 for axis, size in enumerate(shape)])
-    if known.shape != tuple(shape):
-        raise ValueError(f"mask must have the field's shape {tuple(shape)}, got shape {known.shape}")
-    return known
-
-
-def _widths(inner: Sequence[int], taps: Sequence[int], names: Sequence[str], mode: str, flip: bool) -> Widths:
-    """Say how far the field is continued before and after each axis, so that the result is the mode's."""
-    if mode == "valid":
-        if any(k > n for n, k in zip(inner, taps, strict=True)):
-            raise ValueError(f"kernel must fit inside the field with mode='valid', got {tuple(taps)} in {tuple(inner)}")
-        return ((0, 0),) * len(taps)
-    if mode == "full":
-        if any(RECORDS[name].sign != 0 for name in names):
-            raise ValueError(f"boundary must be 'zero' with mode='full', got {', '.join(map(repr, names))}")
-        return tuple((k - 1, k - 1) for k in taps)
-    return tuple((k - 1 - k // 2, k // 2) if flip else (k // 2, k - 1 - k // 2) for k in taps)
-
-
-def _stack(u: Array, spatial: tuple[int, ...]) -> Array:
-    """Bring the spatial axes last and all others into one."""
-    if spatial == tuple(range(u.ndim)):  # nothing to move
-        return u[None]
-    order = [axis for axis in range(u.ndim) if axis not in spatial] + list(spatial)
-    return u.transpose(order).reshape(-1, *(u.shape[axis] for axis in spatial))
-
-
-def _unstack(stack: Array, shape: Sequence[int], spatial: tuple[int, ...]) -> Array:
-    """Put the axes back where they were, in a contiguous array of this shape."""
-    if spatial == tuple(range(len(shape))):
-        return np.ascontiguousarray(stack.reshape(shape))
-    order = [axis for axis in range(len(shape)) if axis not in spatial] + list(spatial)
-    back = [order.index(axis) for axis in range(len(shape))]
-    return np.ascontiguousarray(stack.reshape([shape[axis] for axis in order]).transpose(back))
-
-
-def _sum(stack: Array, parts: list[Array], widths: Widths, names: Sequence[str], method: str) -> Array:
-    """Correlate each field of a stack with a kernel (or the product of its factors) where it fits its continuation."""
-    if method == "separable":
-        return correlate_by_factors(stack, parts, widths, names)
-    way = correlate_directly if method == "direct" else correlate_in_fourier_space
-    (sums,) = way(stack, parts[0][None], widths, names)
-    return np.asarray(sums)
-
-
-def _sum_known(
-    stack: Array, known: Array, parts: list[Array], widths: Widths, names: Sequence[str], method: str
+def _complex(
+    apply: Callable[[Any, Any, Any], Array], field: Any, kernel: Any, walls: Name | Sequence[Name], conjugate: bool
 ) -> Array:
-    """Correlate a stack with holes (0 there), over the share of the kernel that lies on known cells."""
-    share = known.astype(stack.dtype)
-    for axis, (width, name) in enumerate(zip(widths, names, strict=True), start=1):
-        if RECORDS[name].sign == 0:  # all beyond such a wall is known to be 0
-            share = np.pad(share, [width if a == axis else (0, 0) for a in range(share.ndim)], constant_values=1)
-        else:
-            share = np.abs(extend(share, [width], [name], [axis]))
-    total = math.prod(float(part.sum()) for part in parts)
-    share = _sum(share, parts, ((0, 0),) * len(names), ("zero",) * len(names), method) / total
-    if method == "fft" and share.min() < LEAST_SHARE:
-        return _sum_known(stack, known, parts, widths, names, "direct")
-    mean = np.full(share.shape, np.nan, share.dtype)
-    return np.divide(_sum(stack, parts, widths, names, method), share, out=mean, where=share > 0)
+    """Combine the results of the real and imaginary parts; a correlation conjugates the kernel."""
+    u = _checks.wave("field", field) if _is_complex(field) else _checks.array("field", field, finite=False)
+    k = _checks.wave("kernel", kernel) if _is_complex(kernel) else kernel
+    beyond = (
+        without_constants(walls) if isinstance(walls, (list, tuple)) else without_constants((walls,))[0]
+    )  # constants are real
+    parts = [(u.real, walls), (u.imag, beyond)] if np.iscomplexobj(u) else [(u, walls)]
+
+    def convolved(kernel: Any) -> Array:
+        """Convolve both parts of the field with a real kernel."""
+        sums = [apply(part, kernel, around) for part, around in parts]
+        return sums[0] + 1j * sums[1] if len(sums) == 2 else sums[0]
+
+    if not _is_complex(k):
+        return convolved(k)
+    sign = -1j if conjugate else 1j
+    total: Array = convolved(k.real) + sign * convolved(k.imag)
+    return total

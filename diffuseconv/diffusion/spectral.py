@@ -91,9 +91,10 @@ def explicit_steps(lattice: Lattice, u: Array, steps: int, time_step: float) -> 
 def _axes(lattice: Lattice) -> list[_Axis]:
     """Return the axes, with the boundary of each recognised of each axis by what its walls lose."""
     axes = []
+    walls = [record for record in reversed(boundary.RECORDS.values()) if record.physical]
     for n, rate, g, periodic in zip(lattice.shape, lattice.uniform or (), lattice.rates, lattice.periodic, strict=True):
         low, high = (0.0, 0.0) if periodic else (float(g.reshape(-1)[0]), float(g.reshape(-1)[-1]))
-        fitting = [record.name for record in reversed(boundary.RECORDS.values()) if record.joined == periodic]
+        fitting = [record.name for record in walls if record.joined == periodic]
         named = {rate * (1 - boundary.RECORDS[name].ghost): name for name in fitting}  # the first one if rate is 0
         axes.append(_Axis(named.get(low) if low == high else None, n, rate, low, high))
     return axes

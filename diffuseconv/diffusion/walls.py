@@ -249,13 +249,15 @@ def _pair(name: str, value: Any) -> tuple[Side, Side]:
 
 def _side(name: str, value: Any) -> Side:
     """Return a wall, or the one that a boundary's name stands for."""
-    if isinstance(value, str) and value in boundary.RECORDS:
-        record = boundary.RECORDS[value]
+    record = boundary.RECORDS.get(value) if isinstance(value, str) else None
+    if record is not None and record.physical:
         return record if record.joined else ghost_wall(record.ghost)
     if not isinstance(value, (str, type)) and all(hasattr(value, part) for part in ("a", "b", "c", "distance")):
         wall: Wall = value
         return wall
     hint = _HINTS.get(value.lower(), "") if isinstance(value, str) else ""
+    if isinstance(value, boundary.Constant):
+        hint = f"; write Dirichlet({value.value:g})"
     if isinstance(value, type) and value in (Dirichlet, Neumann, Robin):
         hint = f"; make one, such as {value.__name__}(1.0)" if value is not Robin else "; make one: Robin(a, b, c)"
     raise ValueError(
@@ -270,6 +272,7 @@ _HINTS = {
     "robin": "; write Robin(a, b, c)",
     "no-flux": "; write 'reflecting'",
     "mirror": "; 'reflecting' mirrors about the face (scipy.ndimage's \"reflect\")",
+    "nearest": "; write 'reflecting', which is the same to a cell's nearest neighbours",
     "reflect": "; write 'reflecting'",
     "wrap": "; write 'periodic'",
 }

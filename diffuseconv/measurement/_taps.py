@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +15,8 @@ from diffuseconv import _checks, boundary
 from diffuseconv._jit import measurement as _loops
 from diffuseconv._typing import Array
 from diffuseconv.propagator import Propagator
+
+Walls: TypeAlias = boundary.Name | Sequence[boundary.Name]
 
 
 @dataclass(frozen=True)
@@ -139,12 +141,12 @@ def offsets(index: Sequence[Array], wide: Sequence[int], copies: Array | int = 0
     return np.asarray(flat, np.int32 if 2 * math.prod(wide) < 2**31 else np.int64)
 
 
-def prepare(field: ArrayLike, kernel: ArrayLike | Propagator, walls: str | Sequence[str], axes: object) -> Prepared:
+def prepare(field: ArrayLike, kernel: ArrayLike | Propagator, walls: Walls, axes: object) -> Prepared:
     """Check the arguments that every measurement shares, and prepare the field for drawing."""
     values = _checks.array("field", field, finite=False)
     spatial = _checks.axes(axes, values.ndim)
     ndim = len(spatial)
-    names = boundary.per_axis(walls, ndim)
+    names = boundary.images_per_axis(walls, ndim)
     weights = _weights(kernel, ndim, "kernel")
     if spatial == tuple(range(values.ndim - ndim, values.ndim)):
         planes, spatial = values, ()
@@ -157,6 +159,10 @@ def prepare(field: ArrayLike, kernel: ArrayLike | Propagator, walls: str | Seque
     source = np.empty((channels, cells * (1 + signed)))
     flat = np.ascontiguousarray(planes).reshape(channels, -1)
     _loops.extend(flat, plan.index, plan.sign, plan.shape, plan.wide, plan.lead, source)
+    if any(isinstance(name, boundary.Constant) for name in names):
+        leads = [(n - 1 - n // 2, n // 2) for n in weights.shape]
+        axes_last = range(planes.ndim - ndim, planes.ndim)
+        source[:, :cells] = boundary.extend(planes.astype(np.float64), leads, names, axes_last).reshape(channels, -1)
     with np.errstate(over="ignore", invalid="ignore"):
         if not math.isfinite(source[:, :cells].sum()):  # checked here, while it lies in the cache
             _checks.all_finite("field", values)
@@ -165,7 +171,9 @@ def prepare(field: ArrayLike, kernel: ArrayLike | Propagator, walls: str | Seque
     return Prepared(plan, source, planes.shape, spatial, values.dtype)
 
 
-def _plan(data: bytes, size: tuple[int, ...], is_density: bool, shape: tuple[int, ...], names: tuple[str, ...]) -> Plan:
+def _plan(
+    data: bytes, size: tuple[int, ...], is_density: bool, shape: tuple[int, ...], names: tuple[boundary.Name, ...]
+) -> Plan:
     """Plan a measurement of a field of this shape with the kernel of these bytes."""
     taps = _taps(np.frombuffer(data).reshape(size), is_density)
     wide = tuple(cells + n - 1 for cells, n in zip(shape, size, strict=True))

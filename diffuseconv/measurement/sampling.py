@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from diffuseconv import _checks
 from diffuseconv._dispatch import for_arrays_of_any_kind
 from diffuseconv._jit import measurement as _loops
 from diffuseconv.measurement import _streams
-from diffuseconv.measurement._taps import Prepared, prepare
+from diffuseconv.measurement._taps import Prepared, Walls, prepare
 from diffuseconv.propagator import Propagator
 
 __all__ = ["average", "measure", "sums"]
@@ -28,7 +27,7 @@ def measure(
     draws: int = 1,
     *,
     rng: object = None,
-    boundary: str | Sequence[str] = "reflecting",
+    boundary: Walls = "reflecting",
     axes: object = None,
 ) -> NDArray[Any]:
     r"""Let each pixel collapse to one of the places that the kernel allows, `draws` times, and average.
@@ -48,7 +47,7 @@ def measure(
         Independent draws for every pixel, 1 to 10**18. Beyond a few dozen per tap the cost no longer grows.
     rng : int, numpy.random.Generator, numpy.random.SeedSequence or None
         Source of chance. The same value gives the same bits with any number of threads; a `Generator` advances.
-    boundary : str or sequence of str
+    boundary : str, Constant, or sequence of them
         What lies beyond the walls; see `diffuseconv.boundary`. An absorbing wall gives a drawn value a sign.
     axes : int or sequence of int, optional
         The spatial axes. Along all other axes, the colours of a photograph say, one draw moves all values of a pixel.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from diffuseconv import _checks
 from diffuseconv.measurement import _streams
-from diffuseconv.measurement._taps import prepare
+from diffuseconv.measurement._taps import Walls, prepare
 from diffuseconv.measurement.sampling import FEW, MOST_DRAWS, sums
 from diffuseconv.propagator import Propagator
 
@@ -38,7 +38,7 @@ def measure_until(
     *,
     confidence: float = 0.95,
     rng: object = None,
-    boundary: str | Sequence[str] = "reflecting",
+    boundary: Walls = "reflecting",
     axes: object = None,
     max_draws: int = 10**12,
 ) -> Measured:

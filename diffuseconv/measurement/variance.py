@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from diffuseconv import _checks
 from diffuseconv._dispatch import for_arrays_of_any_kind
 from diffuseconv._jit import measurement as _loops
 from diffuseconv.measurement import _streams
-from diffuseconv.measurement._taps import Prepared, prepare
+from diffuseconv.measurement._taps import Prepared, Walls, prepare
 from diffuseconv.propagator import Propagator
 
 __all__ = ["draws_needed", "measurement_variance", "reach", "single"]
@@ -27,7 +26,7 @@ def measurement_variance(
     kernel: ArrayLike | Propagator,
     draws: int = 1,
     *,
-    boundary: str | Sequence[str] = "reflecting",
+    boundary: Walls = "reflecting",
     axes: object = None,
 ) -> NDArray[Any]:
     r"""The exact variance of ``measure(field, kernel, draws)``, pixel by pixel.
@@ -72,7 +71,7 @@ def draws_needed(
     tolerance: float,
     confidence: float = 0.95,
     *,
-    boundary: str | Sequence[str] = "reflecting",
+    boundary: Walls = "reflecting",
     axes: object = None,
 ) -> int:
     r"""How many draws bring every pixel at once within `tolerance` of the convolution, with this confidence.

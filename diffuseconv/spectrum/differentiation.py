@@ -89,7 +89,7 @@ def derivative(
 
 def _repeating() -> list[str]:
     """Return the boundaries that continue a field for ever, the default first."""
-    walls = [wall for wall in _boundary.RECORDS.values() if wall.period]
+    walls = [wall for wall in _boundary.RECORDS.values() if wall.period and wall.physical]
     return [wall.name for wall in sorted(walls, key=lambda wall: not wall.joined)]
 
 

@@ -1,0 +1,62 @@
+"""The sums of a call by one of the three methods, in the range of numbers or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from diffuseconv import _checks
+from diffuseconv._typing import Array
+from diffuseconv.boundary import Name
+from diffuseconv.convolution.direct import correlate_directly
+from diffuseconv.convolution.fourier import correlate_in_fourier_space
+from diffuseconv.convolution.plan import Widths
+from diffuseconv.convolution.separable import correlate_by_factors
+
+__all__ = ["by_method", "in_range_or_scaled", "is_finite", "scaled"]
+
+
+def by_method(stack: Array, parts: Sequence[Array], widths: Widths, names: Sequence[Name], method: str) -> Array:
+    """Correlate each field of a stack with a kernel (or the product of its factors) where it fits its continuation."""
+    if method == "separable":
+        return correlate_by_factors(stack, parts, widths, names)
+    correlated = correlate_directly if method == "direct" else correlate_in_fourier_space
+    (sums,) = correlated(stack, parts[0][None], widths, names)
+    return np.asarray(sums)
+
+
+def in_range_or_scaled(compute: Callable[[Array, Sequence[Array]], Array], u: Array, parts: Sequence[Array]) -> Array:
+    """Return ``compute(u, parts)``, linear in each argument; from values of size 1 at most where it overflows.
+
+    The result tells, for what overflows on the way stays infinite or becomes NaN.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        sums = compute(u, parts)
+        if is_finite(sums):
+            return sums
+        small, power = scaled(u)
+        pairs = [scaled(part) for part in parts]
+        sums = compute(small, [part for part, _ in pairs])
+        np.ldexp(sums, power + sum(extra for _, extra in pairs), out=sums)
+    if not is_finite(sums):
+        most = float(np.finfo(u.dtype).max)
+        raise ValueError(
+            f"field and kernel must give results up to {most:.3g} in magnitude, got larger ones: scale them"
+        )
+    return sums
+
+
+def scaled(values: Array) -> tuple[Array, int]:
+    """Return values times a power of two (exactly), of size 1 at most, and the power that is missing."""
+    power = int(np.frexp(max(values.max(), -values.min()))[1])
+    return np.ldexp(values, -power), power
+
+
+def is_finite(values: Array) -> bool:
+    """Return whether all values are finite."""
+    try:
+        _checks.all_finite("result", values)
+    except ValueError:
+        return False
+    return True
