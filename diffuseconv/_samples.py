@@ -33,6 +33,8 @@ _ROWS = 64  # converted at a time: ten times quicker than a whole big picture, i
 _RED, _BLUE = 0.2126, 0.0722  # Rec. ITU-R BT.709, the primaries of sRGB; the rest is green's
 _GRAY_INVERTED, _RGB, _PALETTE, _CMYK = 0, 2, 3, 5  # TIFF 6.0, tag 262
 _LZW, _PACKBITS = 5, 32773  # tag 259
+_EXACT = (1, _LZW, 8, 32946, _PACKBITS)  # none, LZW, deflate, packbits: lossless
+_PREMULTIPLIED = 1  # tag 338
 _OPACITY = 2  # tag 338: not multiplied into the colours
 _SIGNED, _FLOAT = 2, 3  # tag 339
 
@@ -266,8 +268,11 @@ def tiff(file: IO[bytes], most: int, shape: tuple[int, int] | None) -> Iterator[
         palette = None
         if photometric == _PALETTE and (page.colormap & 255).any():  # else 8 bits, times 256
             palette = np.ascontiguousarray(page.colormap.T)
+        # Pillow rounds inks and premultiplied colours to 8 bits once more
+        rounded = photometric == _CMYK or tuple(page.extrasamples[:1]) == (_PREMULTIPLIED,)
         twelve = bits == 12 and page.samplesperpixel == 1 and photometric == 1
         shallow = kind != _FLOAT and (bits <= 8 or twelve) and rows * columns <= most
+        shallow = shallow and not (rounded and page.compression in _EXACT)
         if not shallow:
             yield _deep_tiff(page, most)
             return
@@ -282,7 +287,7 @@ def tiff(file: IO[bytes], most: int, shape: tuple[int, int] | None) -> Iterator[
 
 
 def _deep_tiff(page: Any, most: int) -> Picture:
-    """Return a page that tifffile decodes, some rows at a time unless its channels lie apart."""
+    """Return a page that tifffile decodes, some rows at a time unless its planes are separate."""
     rows, columns, bits = page.imagelength, page.imagewidth, page.bitspersample
     is_float, photometric, channels = int(page.sampleformat) == _FLOAT, int(page.photometric), page.samplesperpixel
     colours = {_GRAY_INVERTED: 1, 1: 1, _RGB: 3, _CMYK: 4}.get(photometric)

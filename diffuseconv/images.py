@@ -315,8 +315,12 @@ def _upright(picture: _samples.Picture, shape: tuple[int, int] | None, gray: boo
         if new != stored:
             return np.ascontiguousarray(upright(_resampled(bands, stored, new)))
     result = np.full(stored if gray else (*stored, 3), np.nan)
+    filled = 0
     for first, band in bands:
         result[first : first + len(band)] = band
+        filled += len(band)
+    if filled != picture.rows:
+        raise ValueError(f"it holds {filled} of {picture.rows} rows")
     return np.ascontiguousarray(upright(result))
 
 

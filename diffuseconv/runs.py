@@ -141,7 +141,7 @@ def record(
     Notes
     -----
     The store has Zarr format 3, one chunk a frame (of 64 MiB at most), each with a CRC-32C checksum. Nothing in it is
-    pickled. Locks are those of POSIX; elsewhere two writers are not kept apart.
+    pickled. Locks are those of POSIX; elsewhere a second writer is not refused.
 
     A run goes on *bitwise* if each frame is made from the one before alone (and `rng`), as a loop over
     `DiffusionEquation.evolve`, `scatter` or `measure` does.

@@ -516,12 +516,11 @@ def test_colour_tiff_of_every_depth(bits):
     dtype, white = f"<u{bits // 8}", 2.0**bits - 1
     loads_as(tiff(native(values, dtype), 8, bits, 2, 3), values / white)
     four = words(bits, 5, 8, 4)
-    if bits > 8:
-        loads_as(tiff(native(four, dtype), 8, bits, 2, 4, t338=2), premultiplied(four, white))
-        loads_as(tiff(native(four, dtype), 8, bits, 2, 4, t338=1), four[..., :3] / white)
-        loads_as(tiff(native(four, dtype), 8, bits, 2, 4, t338=0), four[..., :3] / white)
-        inks = (1 - four[..., :3] / white) * (1 - four[..., 3:] / white)
-        loads_as(tiff(native(four, dtype), 8, bits, 5, 4), inks)
+    loads_as(tiff(native(four, dtype), 8, bits, 2, 4, t338=2), premultiplied(four, white))
+    loads_as(tiff(native(four, dtype), 8, bits, 2, 4, t338=1), four[..., :3] / white)
+    loads_as(tiff(native(four, dtype), 8, bits, 2, 4, t338=0), four[..., :3] / white)
+    inks = (1 - four[..., :3] / white) * (1 - four[..., 3:] / white)
+    loads_as(tiff(native(four, dtype), 8, bits, 5, 4), inks)
 
 
 @pytest.mark.parametrize(("dtype", "bits"), [("<f2", 16), ("<f4", 32), ("<f8", 64)])
@@ -570,6 +569,17 @@ def test_netpbm_of_any_white(white):
         loads_as(data, values / white)
     for data in (b"P5" + head + values[..., 0].astype(dtype).tobytes(), b"P2" + head + gray):
         loads_as(data, values[..., :1] / white)
+
+
+def test_webp_and_jpeg_have_eight_bits(tmp_path):
+    """Lossless WebP gives back what was written; of a JPEG's coefficients Pillow's decoder is the judge."""
+    four = words(8, 6, 9, 4).astype("u1")
+    Image.fromarray(four).save(tmp_path / "p.webp", lossless=True, exact=True)
+    loads_as(tmp_path / "p.webp", premultiplied(four, 255))
+    for picture in (BYTES, COLOURS):
+        Image.fromarray(picture).save(tmp_path / "p.jpg")
+        with Image.open(tmp_path / "p.jpg") as stored:
+            loads_as(tmp_path / "p.jpg", np.atleast_3d(np.asarray(stored)) / 255)
 
 
 def test_netpbm_bitmaps_are_dark_where_set():

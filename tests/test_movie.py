@@ -180,6 +180,47 @@ def test_frames_come_at_their_times(tmp_path, suffix, fps):
     np.testing.assert_allclose(times, np.arange(8) / fps, atol=tick)
 
 
+@pytest.mark.parametrize(("suffix", "fps"), [(".mp4", 1e-4), (".png", 1e-4), (".gif", 0.002), (".webp", 1e-4)])
+def test_slow_films_last_as_long_as_they_should(tmp_path, suffix, fps):
+    path = tmp_path / ("film" + suffix)
+    for rate in (fps, 0.01):
+        dc.write_movie(path, smooth((16, 16), 4), fps=rate)
+        if suffix == ".mp4":
+            with av.open(str(path)) as film:
+                length = film.duration / 1e6
+        else:
+            with Image.open(path) as film:
+                length = 0.0
+                for number in range(film.n_frames):
+                    film.seek(number)
+                    film.load()
+                    length += film.info["duration"] / 1000
+        np.testing.assert_allclose(length, 4 / rate, rtol=1e-6)
+    with pytest.raises(ValueError, match=f"fps must be between {fps:g} and .* in {suffix}"):
+        dc.write_movie(path, smooth((16, 16), 4), fps=0.99 * fps)
+
+
+@pytest.mark.parametrize(("suffix", "side"), [(".mp4", 16384), (".png", 65535), (".gif", 65535), (".webp", 16383)])
+def test_the_largest_side_is_written_and_one_more_refused(tmp_path, suffix, side):
+    path = tmp_path / ("film" + suffix)
+    dc.write_movie(path, [np.linspace(0, 1, side)[None]])
+    assert decoded(path)[0].shape[1] == side
+    path.unlink()
+    for wide, scale in ((side + 1, 1), (side // 2 + 1, 2)):
+        with pytest.raises(ValueError, match=rf"frames\[0\] must have at most {side} pixels a side in {suffix}"):
+            dc.write_movie(path, [np.zeros((1, wide))], scale=scale)
+    with pytest.raises(ValueError, match="pixels with its scale"):
+        dc.write_movie(path, [np.zeros((4, 4))], scale=4095)
+    assert not list(tmp_path.iterdir())
+
+
+def test_masked_frames_are_refused(tmp_path):
+    for frame in (np.ma.masked_equal(np.eye(3), 0), np.ma.masked_equal(np.ones((3, 3, 3)), 1)):
+        with pytest.raises(TypeError, match=r"frames\[0\] must be a plain array .*, got a masked array"):
+            dc.write_movie(tmp_path / "film.mp4", [frame])
+    assert not list(tmp_path.iterdir())
+
+
 def test_frames_are_taken_one_by_one(tmp_path):
     """When frame n is asked for, frame n - 2 is gone: nothing holds on to frames."""
     import weakref
@@ -265,6 +306,8 @@ def test_frames_of_a_wrong_kind(tmp_path, frames):
         ({"limits": (0, np.inf)}, ValueError, r"limits\[1\] must be finite"),
         ({"limits": 3}, ValueError, r"limits must be a pair"),
         ({"limits": (1, 2, 3)}, ValueError, r"limits must be a pair"),
+        ({"limits": [1, [2, 3]]}, TypeError, r"limits\[1\] must be a real number"),
+        ({"progress": "yes"}, TypeError, "progress must be True or False"),
         ({"scale": 0}, ValueError, "scale must be at least 1, got 0"),
         ({"scale": 1.5}, TypeError, "scale must be a whole number"),
     ],
