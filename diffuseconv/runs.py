@@ -65,8 +65,8 @@ class Run:
         Parameters
         ----------
         frames : iterable
-            As in `record`, made from `field`, `time` and `rng`. A first pair whose time is that of the last frame
-            must hold the same field, bit by bit, and is not written again.
+            As in `record`, made from `field`, `time` and `rng`, or the same frames from the start again. Pairs of
+            earlier times are passed over; one of the last frame's time must hold its field, bit by bit.
         progress : bool, optional
             Show a progress bar, on a terminal or in a notebook.
 
@@ -144,23 +144,23 @@ def record(
     pickled. Locks are those of POSIX; elsewhere a second writer is not refused.
 
     A run goes on *bitwise* if each frame is made from the one before alone (and `rng`), as a loop over
-    `DiffusionEquation.evolve`, `scatter` or `measure` does.
+    `DiffusionEquation.evolve`, `scatter` or `measure` does, or if the same frames are made from the start again, as
+    `DiffusionEquation.frames` with the same field and times makes them.
 
     Examples
     --------
-    >>> import tempfile, numpy as np, diffuseconv as dc
-    >>> p = dc.Propagator.heat(1.0, 1.0, ndim=1)
+    >>> import diffuseconv as dc
+    >>> propagator = dc.Propagator.heat(1.0, 1.0, ndim=1)
     >>> def walk(time, counts, rng, until):
     ...     while time <= until:
     ...         yield time, counts
-    ...         time, counts = time + 1.0, dc.scatter(counts, p, rng=rng)
+    ...         time, counts = time + 1.0, dc.scatter(counts, propagator, rng=rng)
     >>> rng = np.random.default_rng(1)
-    >>> with tempfile.TemporaryDirectory() as folder:  # doctest: +SKIP
-    ...     dc.record(folder + "/run", walk(0.0, np.full(50, 9), rng, until=3), rng=rng)
-    ...     run = dc.resume(folder + "/run")
-    ...     run.record(walk(run.time, run.field, run.rng, until=5))
-    ...     print(dc.open_run(folder + "/run").time.values)
-    [0. 1. 2. 3. 4. 5.]
+    >>> dc.record("run", walk(0.0, np.full(50, 9), rng, until=3), rng=rng)  # doctest: +SKIP
+    >>> run = dc.resume("run")  # doctest: +SKIP
+    >>> run.record(walk(run.time, run.field, run.rng, until=5))  # doctest: +SKIP
+    >>> dc.open_run("run").time.values  # doctest: +SKIP
+    array([0., 1., 2., 3., 4., 5.])
     """
     final = _new_path(path)
     _check_iterable(frames, progress)
@@ -276,19 +276,21 @@ class _Writer:
 
         self.folder, self.root, self.rng = folder, root, rng
         self.name: str = root["attributes"]["name"]
-        group: Any = zarr.open_group(folder, mode="r+", use_consolidated=False)
-        always = {"write_empty_chunks": True}  # a chunk that is not there is a fault, not a frame of zeros
-        self.arrays = {name: group[name].with_config(always) for name in (self.name, "time")}
+        with zarr.config.set({"array.write_empty_chunks": True}):  # a frame of zeros is no hole
+            group: Any = zarr.open_group(folder, mode="r+", use_consolidated=False)
+            self.arrays = {name: group[name] for name in (self.name, "time")}
 
     def append(self, frames: Iterator[tuple[float, Array]], run: Run | None, last: float = -np.inf) -> None:
         """Write frames, which must go on from the last one."""
         array = self.arrays[self.name]
         if run is not None:
             last = run.time
-        for number, (time, field) in enumerate(frames):
-            if number == 0 and run is not None and time == run.time:
+        for time, field in frames:
+            if run is not None and last == run.time and time < last:
+                continue
+            if run is not None and time == run.time:
                 if field.shape != run.field.shape or field.tobytes() != run.field.tobytes():
-                    raise ValueError(f"frames must begin with the run's last field or after it, got another at {time}")
+                    raise ValueError(f"frames must hold the run's last field at its time, got another at {time:g}")
                 continue
             if field.shape != array.shape[1:] or field.dtype != array.dtype:
                 wanted = f"shape {array.shape[1:]} and dtype {array.dtype}"
@@ -514,8 +516,12 @@ def _root(folder: Path) -> dict[str, Any]:
 
 def _checked_store(folder: Path) -> Any:
     """Return a store to be read that reports missing and damaged chunks."""
-    import google_crc32c  # zarr's own requirement
     from zarr.storage import LocalStore
+
+    try:
+        from google_crc32c import value as checksum  # what zarr requires
+    except ImportError:
+        from crc32c import crc32c as checksum  # what it required before 3.1.5
 
     class CheckedStore(LocalStore):  # type: ignore[misc, unused-ignore]
         """A folder whose chunks all exist and end in their checksum."""
@@ -528,7 +534,7 @@ def _checked_store(folder: Path) -> Any:
             if value is None:
                 raise OSError(f"chunk {key} of the run {str(folder)!r} is missing")
             data = value.to_bytes()
-            if len(data) < 4 or google_crc32c.value(data[:-4]) != int.from_bytes(data[-4:], "little"):
+            if len(data) < 4 or checksum(data[:-4]) != int.from_bytes(data[-4:], "little"):
                 raise OSError(f"chunk {key} of the run {str(folder)!r} is damaged")
             return value
 
