@@ -49,7 +49,8 @@ def correlate_in_fourier_space(
     stack, field_power = _tamed(stack)
     bank, kernel_power = _tamed(bank)
     axes, sizes = tuple(range(1, ndim + 1)), [plan.size for plan in plans]
-    extended = extend(stack, [plan.reach for plan in plans], names, axes)
+    reach = [plan.reach for plan in plans]
+    extended = stack if reach == [(0, 0)] * ndim else extend(stack, reach, names, axes)
     out = np.empty((len(bank), len(stack), *(plan.length for plan in plans)), stack.dtype)
     starts = [range(0, plan.length, plan.step) for plan in plans]
     jobs = list(itertools.product(range(len(stack)), *starts))

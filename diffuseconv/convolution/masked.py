@@ -13,7 +13,7 @@ from diffuseconv.boundary import Name, extend, fold
 from diffuseconv.convolution.direct import correlate_directly
 from diffuseconv.convolution.plan import Widths
 from diffuseconv.convolution.separable import correlate_along_axes
-from diffuseconv.convolution.sums import by_method, scaled
+from diffuseconv.convolution.sums import by_method, scaled, too_large
 
 __all__ = ["mean_of_known"]
 
@@ -21,8 +21,10 @@ __all__ = ["mean_of_known"]
 # the whole field, is no longer that of a mean: those places alone are summed directly.
 LEAST_SHARE = {4: 0.1, 8: 0.01}
 TILE, BLOCK = 48, 256  # places a side that are summed directly at once, and that are looked through at once
-HEADROOM = {4: 30, 8: 300}  # power of two of the largest value, so that products with faint weights stay normal
+HEADROOM = {4: 30, 8: 200}  # power of two of the largest value, so that products with faint weights stay normal
 
+_INSIDE: Widths = ((0, 0),) * 32  # of fields that are continued already
+_NOTHING = ("zero",) * 32
 Place = tuple[slice, ...]
 
 
@@ -36,7 +38,7 @@ def mean_of_known(
     Parameters
     ----------
     stack : ndarray, shape (fields, *field)
-        Finite values, 0 where not known; it is overwritten.
+        Values, finite where known.
     known : ndarray of bool
         Of the same shape.
     parts, widths, names, method
@@ -49,26 +51,36 @@ def mean_of_known(
         kernels.append(np.where(kernel < np.finfo(kind).tiny, kind(0), kernel))
         powers += power
     total = math.prod(float(kernel.sum(dtype=np.float64)) for kernel in kernels)
-    inside: Widths = ((0, 0),) * len(names)
-    share = _sum(_continued_share(known, widths, names, kind), kernels, inside, ("zero",) * len(names), method)
-    headroom = HEADROOM[stack.itemsize] - int(np.frexp(max(stack.max(), -stack.min()))[1])
-    np.ldexp(stack, headroom, out=stack)
-    mean: Array = _sum(stack, kernels, widths, names, method)
+    share = _sum(_continued_share(known, widths, names, kind), kernels, _INSIDE[: len(names)], _NOTHING, method)
+    values = np.where(known, stack, kind(0))
+    headroom = HEADROOM[stack.itemsize] - int(np.frexp(max(values.max(), -values.min()))[1])
+    np.ldexp(values, headroom, out=values)
+    if method == "fft":  # which would hold the continued field beside this one
+        values = extend(values, widths, names, range(1, stack.ndim))
+        mean: Array = _sum(values, kernels, _INSIDE[: len(names)], _NOTHING, method)
+    else:
+        mean = _sum(values, kernels, widths, names, method)
+    del values
     with np.errstate(divide="ignore", invalid="ignore"):
         mean /= share
     mean[share <= 0] = np.nan
     if method == "fft":
         doubtful = share < LEAST_SHARE[stack.itemsize] * total
         del share
-        for field, values in enumerate(stack):
-            _repair(mean[field], doubtful[field], values, known[field], kernels[0], widths, names)
-    mean *= kind(total)
-    np.ldexp(mean, powers - headroom, out=mean)
+        for field in range(len(stack)):
+            each = mean[field], doubtful[field], stack[field], known[field]
+            _repair(*each, headroom, kernels[0], widths, names)
+    with np.errstate(over="ignore"):
+        mean *= kind(total)
+        np.ldexp(mean, powers - headroom, out=mean)
+    if np.isinf(mean).any():
+        raise too_large(mean.dtype)
     return mean
 
 
 def _sum(stack: Array, parts: Sequence[Array], widths: Widths, names: Sequence[Name], method: str) -> Array:
     """Sum by a method whose error is that of each sum; of a transform alone it is that of the whole field."""
+    names = names[: len(widths)]
     if method == "separable":
         return correlate_along_axes(stack, parts, widths, names)
     return by_method(stack, parts, widths, names, method)
@@ -76,25 +88,33 @@ def _sum(stack: Array, parts: Sequence[Array], widths: Widths, names: Sequence[N
 
 def _continued_share(known: Array, widths: Widths, names: Sequence[Name], kind: type) -> Array:
     """Return 1 where the continued fields are known, else 0; where nothing of a field is, 0 is known to be."""
-    share = extend((~known).astype(kind), widths, names, range(1, known.ndim))
-    np.abs(share, out=share)
-    np.subtract(1, share, out=share)
-    return share
+    return (~extend(~known, widths, names, range(1, known.ndim))).astype(kind)
 
 
 def _repair(
-    mean: Array, doubtful: Array, u: Array, known: Array, kernel: Array, widths: Widths, names: Sequence[Name]
+    mean: Array,
+    doubtful: Array,
+    u: Array,
+    known: Array,
+    headroom: int,
+    kernel: Array,
+    widths: Widths,
+    names: Sequence[Name],
 ) -> None:
     """Sum directly where the share is small, and keep every mean of one field in the range of what it sees."""
     taps = kernel.shape
     for block in _tiles(mean.shape, [max(BLOCK, 2 * n) for n in taps]):
         wide, seen = _continued(u, known, block, taps, widths, names)
+        np.ldexp(wide, headroom, out=wide)
         within, unsure = mean[block], doubtful[block]
         for tile in _tiles(within.shape, [TILE] * u.ndim):
             if unsure[tile].any():
                 window = tuple(slice(part.start, part.stop + n - 1) for part, n in zip(tile, taps, strict=True))
-                exact = _direct_mean(wide[window], seen[window], kernel)
-                within[tile] = np.where(unsure[tile], exact, within[tile])
+                if seen[window].any():
+                    exact = _direct_mean(wide[window], seen[window], kernel)
+                    within[tile] = np.where(unsure[tile], exact, within[tile])
+                else:
+                    within[tile] = np.nan
         for fill, nearest, bound in ((np.inf, np.fmin, np.maximum), (-np.inf, np.fmax, np.minimum)):
             bound(within, _extreme(np.where(seen, wide, wide.dtype.type(fill)), taps, nearest), out=within)
 
@@ -114,7 +134,8 @@ def _continued(
     for part, size, count, (before, _), name in zip(block, u.shape, taps, widths, names, strict=True):
         folds.append(fold(np.arange(part.start - before, part.stop - before + count - 1), size, name))
     places = np.ix_(*(source for source, _ in folds))
-    values, seen = u[places], known[places]
+    seen = known[places]
+    values = np.where(seen, u[places], u.dtype.type(0))
     for axis, (_, sign) in enumerate(folds):
         line = sign.reshape([-1 if a == axis else 1 for a in range(u.ndim)])
         values *= line.astype(u.dtype)

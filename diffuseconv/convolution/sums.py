@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from diffuseconv.convolution.fourier import correlate_in_fourier_space
 from diffuseconv.convolution.plan import Widths
 from diffuseconv.convolution.separable import correlate_by_factors
 
-__all__ = ["by_method", "in_range_or_scaled", "is_finite", "scaled"]
+__all__ = ["by_method", "in_range_or_scaled", "is_finite", "scaled", "too_large"]
 
 
 def by_method(stack: Array, parts: Sequence[Array], widths: Widths, names: Sequence[Name], method: str) -> Array:
@@ -40,11 +41,14 @@ def in_range_or_scaled(compute: Callable[[Array, Sequence[Array]], Array], u: Ar
         sums = compute(small, [part for part, _ in pairs])
         np.ldexp(sums, power + sum(extra for _, extra in pairs), out=sums)
     if not is_finite(sums):
-        most = float(np.finfo(u.dtype).max)
-        raise ValueError(
-            f"field and kernel must give results up to {most:.3g} in magnitude, got larger ones: scale them"
-        )
+        raise too_large(u.dtype)
     return sums
+
+
+def too_large(dtype: np.dtype[Any]) -> ValueError:
+    """Return the refusal of results beyond the range of numbers."""
+    most = float(np.finfo(dtype).max)
+    return ValueError(f"field and kernel must give results up to {most:.3g} in magnitude (scale them), got larger ones")
 
 
 def scaled(values: Array) -> tuple[Array, int]:

@@ -239,21 +239,19 @@ def _apply(
     if out is not None:
         _checked_out(out, rule.shape, u.dtype)
     known = None if mask is None else known_cells(mask, u.shape, rule.spatial)
-    if known is not None:
-        u = np.where(known, u, u.dtype.type(0))
-        _checks.all_finite("field", u)
+    if known is not None and not (np.isfinite(u) | ~known).all():
+        _checks.all_finite("field", np.where(known, u, u.dtype.type(0)))  # refuses what stands under True
     parts, name = factors_and_method(kernel, u.dtype, rule, method == "auto", flip)
     shape = rule.shape
     if known is not None:
         if min(part.min() for part in parts) < 0 or not all(part.any() for part in parts):
             raise ValueError(f"kernel must be >= 0, and not 0 everywhere, with a mask, got {_checks.got(kernel)}")
-        known = None if known.all() else np.broadcast_to(known, u.shape)
+        known = np.broadcast_to(known, u.shape)
     u, known, rule = continued_by_constants(u, known, rule)
     stack, widths, names = stacked(u, rule.spatial), rule.widths, rule.names
     if known is None:
         sums = in_range_or_scaled(lambda u, parts: by_method(u, parts, widths, names, name), stack, parts)
     else:
-        del u
         sums = mean_of_known(stack, stacked(known, rule.spatial), parts, widths, names, name)
     sums = unstacked(sums, shape, rule.spatial)
     return sums if out is None else _written(sums, out)
@@ -296,8 +294,11 @@ def _complex(
     apply: Callable[[Any, Any, Any], Array], field: Any, kernel: Any, walls: Name | Sequence[Name], conjugate: bool
 ) -> Array:
     """Combine the results of the real and imaginary parts; a correlation conjugates the kernel."""
-    u = _checks.wave("field", field) if _is_complex(field) else _checks.array("field", field, finite=False)
-    k = _checks.wave("kernel", kernel) if _is_complex(kernel) else kernel
+    u, k = _checks.plain("field", field), kernel
+    for name, values in (("field", u), ("kernel", k)):
+        if _is_complex(values) and np.asarray(values).dtype.itemsize not in (8, 16):
+            raise TypeError(f"{name} must hold complex64 or complex128, got dtype {np.asarray(values).dtype}")
+    k = np.asarray(kernel) if _is_complex(kernel) else kernel
     beyond = (
         without_constants(walls) if isinstance(walls, (list, tuple)) else without_constants((walls,))[0]
     )  # constants are real
