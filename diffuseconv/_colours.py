@@ -65,10 +65,12 @@ def default_limits(field: NDArray[Any], gray: bool, bits: int = 8) -> tuple[floa
 def levels(field: NDArray[Any], low: float, high: float, bits: int = 8) -> NDArray[Any]:
     """Map ``low .. high`` evenly to the levels of 8 or 16 bits; values beyond are clipped. A field k/255 becomes k."""
     count = 2**bits
-    scaled = field.astype(np.float64)
+    scaled = np.clip(field.astype(np.float64), low, high)
     scaled -= low
-    scaled *= count / (high - low)
-    return np.clip(scaled, 0.0, count - 1.0, out=scaled).astype(f"u{bits // 8}")
+    scaled /= high - low
+    scaled *= count
+    numbers: NDArray[Any] = np.minimum(scaled, count - 1.0, out=scaled).astype(f"u{bits // 8}")
+    return numbers
 
 
 def rgb(name: str, picture: NDArray[Any], bits: int = 8) -> NDArray[Any]:
@@ -95,10 +97,8 @@ def unit(name: str, picture: NDArray[Any]) -> NDArray[Any]:
 
 def frame(name: str, value: Any) -> NDArray[Any]:
     """Check a 2-D field (finite numbers, any real dtype) or a colour picture (any dtype)."""
-    if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(f"{name} must be a plain array (fill holes with a value first), got a masked array")
-    values = np.asarray(value)
-    if values.ndim == 3 and values.shape[-1] == 3 and values.size:
+    values = _checks.plain(name, value)
+    if values.ndim == 3 and values.shape[-1] == 3:
         return values
     if values.ndim != 2:
         shape = "(rows, columns) or (rows, columns, 3)"

@@ -107,6 +107,7 @@ def load_image(
     [[0.  0.2]
      [0.4 1. ]]
     """
+    gray = _checks.flag("gray", gray)
     wanted = None if shape is None else _shape(shape)
     most = _checks.count("max_pixels", max_pixels, least=1)
     with _reading(path) as (file, name), warnings.catch_warnings():
@@ -278,7 +279,7 @@ def _write(path: Path, suffix: str, picture: NDArray[Any], bits: int) -> None:
 
 def _shape(value: Any) -> tuple[int, int]:
     """Check the rows and columns of a picture."""
-    if not isinstance(value, (tuple, list, np.ndarray)) or len(value) != 2:
+    if not isinstance(value, (tuple, list, np.ndarray)) or getattr(value, "ndim", 1) == 0 or len(value) != 2:
         raise ValueError(f"shape must be a pair (rows, columns), got {_checks.got(value)}")
     rows, columns = (_checks.count(f"shape[{axis}]", size, least=1) for axis, size in enumerate(value))
     if rows * columns > _MOST_PIXELS:

@@ -172,8 +172,7 @@ def write_movie(
     scale = _checks.count("scale", scale, least=1)
     if not isinstance(frames, Iterable):
         raise TypeError(f"frames must be an iterable of arrays, got {_checks.got(frames)}")
-    if not isinstance(progress, (bool, np.bool_)):
-        raise TypeError(f"progress must be True or False, got {_checks.got(progress)}")
+    progress = _checks.flag("progress", progress)
     gray = _colours.is_gray(table)
     with _files.replacing(target) as temporary:
         pictures = _pictures(_with_progress(frames, progress), fixed, gray, scale, form.side, suffix)

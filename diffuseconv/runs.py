@@ -164,7 +164,7 @@ def record(
     """
     final = _new_path(path)
     _check_iterable(frames, progress)
-    if not str.isidentifier(str(name)) or name == "time":
+    if not _is_name(name) or name == "time":
         raise ValueError(f"name must be an identifier other than 'time', got {_checks.got(name)}")
     if rng is not None and not isinstance(rng, np.random.Generator):
         raise TypeError(f"rng must be the numpy Generator that the frames are drawn from, got {_checks.got(rng)}")
@@ -324,9 +324,7 @@ def _create(
 
     name = attributes["name"]
     axes = _dims(dims, field.ndim, name)
-    widths = _checks.per_axis(
-        "spacing", spacing, field.ndim, lambda label, width: _checks.number(label, width, above=0)
-    )
+    widths = _checks.spacing(spacing, field.ndim)
     labels = _units(units, (name, "time", *axes))
     group = zarr.create_group(folder)
     codecs = (ZstdCodec(level=1), Crc32cCodec())
@@ -358,23 +356,27 @@ def _timed(frames: Iterable[Any], start: int, progress: bool) -> Iterator[tuple[
     for number, item in enumerate(frames, start):
         timed = isinstance(item, tuple) and len(item) == 2 and np.ndim(item[0]) == 0
         time, field = item if timed else (number, item)
-        if isinstance(field, np.ma.MaskedArray):
-            raise TypeError(f"frames[{number}] must be a plain array, got a masked array")
-        values = np.asarray(field)
-        if values.dtype.kind not in "biufc" or values.ndim == 0 or values.size == 0:
+        values = _checks.plain(f"frames[{number}]", field)
+        storable = values.dtype.kind in "biufc" and values.dtype.itemsize <= (16 if values.dtype.kind == "c" else 8)
+        if not storable or values.ndim == 0:
             raise TypeError(f"frames[{number}] must be an array of numbers, got {_checks.got(values)}")
         yield _checks.number(f"time of frames[{number}]", time), np.ascontiguousarray(values)
 
 
+def _is_name(value: object) -> bool:
+    """Return whether a value may name an array of a store."""
+    return isinstance(value, str) and value.isidentifier() and len(value) < 100
+
+
 def _dims(dims: Any, ndim: int, name: str) -> tuple[str, ...]:
     """Check the names of a field's axes."""
-    names = ("z", "y", "x")[-ndim:] if dims is None else tuple(dims)
-    if len(names) != ndim or len(set(names) | {name, "time"}) != ndim + 2:
+    names = ("z", "y", "x")[-ndim:] if dims is None else dims
+    if not isinstance(names, (list, tuple)) or not all(map(_is_name, names)):
+        raise ValueError(f"dims must be a sequence of identifiers, got {_checks.got(dims)}")
+    if len(names) != ndim or len({name, "time", *names}) != ndim + 2:
         rule = f"dims must name the {ndim} axes of the frames, none of them 'time' or {name!r}"
         raise ValueError(f"{rule}, got {_checks.got(dims)}")
-    if not all(isinstance(axis, str) and axis.isidentifier() for axis in names):
-        raise ValueError(f"dims must be identifiers, got {_checks.got(dims)}")
-    return names
+    return tuple(names)
 
 
 def _units(units: Any, names: tuple[str, ...]) -> dict[str, str]:
@@ -469,8 +471,7 @@ def _check_iterable(frames: object, progress: object) -> None:
     """Check what is checked before any work."""
     if not isinstance(frames, Iterable):
         raise TypeError(f"frames must be an iterable of arrays, got {_checks.got(frames)}")
-    if not isinstance(progress, (bool, np.bool_)):
-        raise TypeError(f"progress must be True or False, got {_checks.got(progress)}")
+    _checks.flag("progress", progress)
 
 
 def _path(value: object) -> Path:

@@ -322,6 +322,8 @@ def test_damaged_files_load_or_raise_one_kind_of_error(tmp_path_factory, kind, e
     ("shape", "error", "message"),
     [
         (3, ValueError, r"shape must be a pair \(rows, columns\), got 3"),
+        (np.array(3), ValueError, "shape must be a pair"),
+        ((2, [3]), TypeError, r"shape\[1\] must be a whole number"),
         ((3,), ValueError, "shape must be a pair"),
         ((3, 4, 5), ValueError, "shape must be a pair"),
         ((0, 4), ValueError, r"shape\[0\] must be at least 1, got 0"),
@@ -730,6 +732,7 @@ def test_floating_point_is_kept(tmp_path, bits, dtype):
         ("p.tif", np.full((2, 2), 1e300), {"bits": 32}, ValueError, "must not exceed 3.4e.38 with bits=32"),
         ("p.png", np.eye(2), {"limits": [1, [2, 3]]}, TypeError, r"limits\[1\] must be a real number"),
         ("p.png", np.eye(2), {"limits": np.array(3)}, ValueError, "limits must be a pair"),
+        ("p.png", [[1], [1, 2]], {}, ValueError, "field must be a rectangular array"),
         ("p.jpg", np.zeros((4, 65501)), {}, ValueError, r"at most 65500 pixels a side in \.jpg, got 4 x 65501"),
         ("p.webp", np.zeros((4, 4)), {"scale": 5000}, ValueError, r"at most 16383 pixels a side in \.webp"),
         ("p.png", np.zeros((4, 4)), {"scale": 10**6}, ValueError, "with its scale, got 4000000 x 4000000"),

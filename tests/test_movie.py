@@ -427,6 +427,12 @@ def test_levels_are_monotone_clipped_and_matplotlibs(values, low, span):
     assert (off[np.abs(position - np.rint(position)) > 1e-6 * np.maximum(1, np.abs(position))] == 0).all()
 
 
+@pytest.mark.parametrize(("low", "high"), [(0.0, 1e-320), (-1e308, 7e307), (0.0, 1.0), (1e300, 1e308)])
+def test_levels_at_both_ends_of_the_numbers(low, high):
+    field = np.array([[-1.7e308, low, low + 0.5 * (high - low), high, 1.7e308]])
+    assert _colours.levels(field, low, high).tolist() == [[0, 0, 128, 255, 255]]
+
+
 def test_bytes_survive_the_way_to_floats_and_back():
     every = np.arange(256, dtype=np.uint8)[None]
     np.testing.assert_array_equal(_colours.levels(every / 255, 0, 1), every)

@@ -569,7 +569,7 @@ def _times(times: Any, start: float) -> list[float]:
 
 def _with_progress(frames: Iterator[tuple[float, Array]], total: int) -> Iterator[tuple[float, Array]]:
     """Yield the frames under a progress bar, on a terminal."""
-    from tqdm import tqdm
+    from tqdm.auto import tqdm
 
     yield from tqdm(frames, total=total, unit="frame", disable=None)
 

@@ -281,7 +281,7 @@ def _method(box: Hamiltonian, method: str, time_step: float | None, times: list[
 
 def _counted(times: list[float], waves: Iterator[Array], progress: bool) -> Iterator[tuple[float, Array]]:
     """Pair times and waves under a progress bar, silent unless asked for and on a terminal."""
-    from tqdm import tqdm
+    from tqdm.auto import tqdm
 
     yield from tqdm(zip(times, waves, strict=True), total=len(times), unit="frame", disable=None if progress else True)
 
