@@ -508,3 +508,21 @@ def test_bad_input_is_refused_in_one_line(call, error, message):
     with pytest.raises(error, match=message) as refusal:
         call()
     assert "\n" not in str(refusal.value)
+
+
+@given(st.data(), st.sampled_from([np.uint8, np.float32, np.float64]), st.integers(1, 4), st.booleans())
+def test_small_kernels_on_interleaved_colours(data, kind, channels, flip):
+    """Photographs and colour lines whose channels are not pulled apart."""
+    shape = (*data.draw(strategies.shapes((1, 2), most=9)), channels)
+    photo = data.draw(strategies.fields(shape, size=200.0))
+    photo = photo.astype(kind) if kind != np.uint8 else np.abs(photo).astype(kind)
+    spatial = tuple(range(photo.ndim - 1))
+    k = data.draw(strategies.kernels(strategies.shapes(len(spatial), most=4)))
+    names = data.draw(strategies.images(len(spatial)))
+    verb = dc.convolve if flip else dc.correlate
+    out = np.empty(shape, np.float32 if kind == np.float32 else np.float64)
+    ours = verb(photo, k, axes=spatial, boundary=names, method="direct", out=out)
+    assert ours is out
+    for channel in range(channels):
+        one = photo[..., channel].astype(ours.dtype)
+        assert_agrees(ours[..., channel], naive.convolve(one, k, names, flip), np.append(photo, 2.5), k)

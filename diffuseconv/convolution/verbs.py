@@ -14,6 +14,7 @@ from diffuseconv._typing import Array
 from diffuseconv.boundary import Name
 from diffuseconv.convolution.direct import correlate_directly
 from diffuseconv.convolution.fourier import correlate_in_fourier_space
+from diffuseconv.convolution.interleaved import correlate_interleaved, pays
 from diffuseconv.convolution.masked import mean_of_known
 from diffuseconv.convolution.plan import (
     METHODS,
@@ -248,6 +249,9 @@ def _apply(
             raise ValueError(f"kernel must be >= 0, and not 0 everywhere, with a mask, got {_checks.got(kernel)}")
         known = np.broadcast_to(known, u.shape)
     u, known, rule = continued_by_constants(u, known, rule)
+    if known is None and pays(u.shape, kernel.shape, rule, name):
+        sums = in_range_or_scaled(lambda u, parts: correlate_interleaved(u, parts[0], rule), u, parts)
+        return sums if out is None else _written(sums, out)
     stack, widths, names = stacked(u, rule.spatial), rule.widths, rule.names
     if known is None:
         sums = in_range_or_scaled(lambda u, parts: by_method(u, parts, widths, names, name), stack, parts)
