@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from diffuseconv import _checks, _colours, _files, _samples
+from diffuseconv import _checks, _colours, _files, _samples, _stills, _tiff
 
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["load_image", "resize", "save_image"]
 
 _MOST_PIXELS = 25_000_000
+_KINDS = "PNG, JPEG, TIFF, WebP, BMP, GIF or PPM"
 _ORIENTED: tuple[
     Callable[[NDArray[Any]], NDArray[Any]], ...
 ] = (  # EXIF 2.3, tag 274: from the stored picture to the upright one
@@ -114,9 +115,9 @@ def load_image(
         warnings.simplefilter("ignore")  # a picture loads or raises: no third outcome
         start = file.read(32)
         file.seek(0)
-        decoder = _samples.decoder(start)
+        decoder = _decoder(start)
         if decoder is None:
-            raise ValueError(f"path must be a picture ({_samples.KINDS}), got {name}")
+            raise ValueError(f"path must be a picture ({_KINDS}), got {name}")
         try:
             with decoder(file, most, wanted) as picture:
                 return _upright(picture, wanted, gray)
@@ -260,21 +261,15 @@ def _write(path: Path, suffix: str, picture: NDArray[Any], bits: int) -> None:
     """Write samples as they are."""
     import imageio.v3 as imageio
 
-    if bits == 8:
+    if bits == 8 or (suffix == ".png" and picture.ndim == 2):
         imageio.imwrite(path, picture, plugin="pillow", extension=suffix, is_batch=False, **_WRITABLE[suffix])
     elif suffix != ".png":
         photometric = "minisblack" if picture.ndim == 2 else "rgb"
         imageio.imwrite(path, picture, plugin="tifffile", is_batch=False, photometric=photometric)
     else:  # Pillow writes 16 bits in gray only
-        memory, stored = ("gray16le", "gray16be") if picture.ndim == 2 else ("rgb48le", "rgb48be")
+        options: dict[str, Any] = {"codec": "png", "in_pixel_format": "rgb48le", "out_pixel_format": "rgb48be"}
         with imageio.imopen(path, "w", plugin="pyav", container="image2pipe") as file:
-            file.write(
-                np.ascontiguousarray(picture, "<u2"),
-                codec="png",
-                in_pixel_format=memory,
-                out_pixel_format=stored,
-                is_batch=False,
-            )
+            file.write(np.ascontiguousarray(picture, "<u2"), is_batch=False, **options)
 
 
 def _shape(value: Any) -> tuple[int, int]:
@@ -304,6 +299,21 @@ def _reading(source: Any) -> Generator[tuple[IO[bytes], str]]:
         rule = "path must be a path, bytes or a file opened to read bytes"
         raise TypeError(f"{rule}, got {_checks.got(source)}")
     yield io.BytesIO(data), f"a file of {len(data)} bytes"
+
+
+def _decoder(start: bytes) -> Callable[..., Any] | None:
+    """Return the decoder for a file by its first bytes, or None."""
+    if start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return _tiff.tiff
+    if start[:1] == b"P" and start[1:2] in b"2356" and start[2:3] in b" \t\r\n#":
+        return _stills.netpbm
+    if start[:3] == b"\xff\xd8\xff":
+        return _stills.jpeg
+    if start[:8] == b"\x89PNG\r\n\x1a\n" and start[24:25] == b"\x10":
+        return _stills.deep_png
+    known = start[:8] == b"\x89PNG\r\n\x1a\n" or start[:2] == b"BM" or start[:6] in (b"GIF87a", b"GIF89a")
+    known = known or (start[:4] == b"RIFF" and start[8:12] == b"WEBP") or start[:2] in (b"P1", b"P4")
+    return _stills.pillow if known else None
 
 
 def _upright(picture: _samples.Picture, shape: tuple[int, int] | None, gray: bool) -> NDArray[np.float64]:

@@ -1,0 +1,190 @@
+"""TIFF of every depth: 8 bits through Pillow, the rest through tifffile.
+
+imageio's tifffile plugin reads whole pages only, and does not tell what their samples mean.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import math
+import operator
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+
+import numpy as np
+
+from diffuseconv._samples import ROWS, Bands, Picture, RefusedError, Samples, limited, plausible, whole
+from diffuseconv._stills import opened, pillow
+
+logging.getLogger("tifffile").addHandler(logging.NullHandler())  # a picture loads or raises: no third outcome
+
+_GRAY_INVERTED, _RGB, _PALETTE, _CMYK = 0, 2, 3, 5  # TIFF 6.0, tag 262
+_LZW, _PACKBITS = 5, 32773  # tag 259
+_EXACT = (1, _LZW, 8, 32946, _PACKBITS)  # none, LZW, deflate, packbits: lossless
+_PREMULTIPLIED, _OPACITY = 1, 2  # tag 338: multiplied into the colours, or not
+_SIGNED, _FLOAT = 2, 3  # tag 339
+
+
+@contextmanager
+def tiff(file: IO[bytes], most: int, shape: tuple[int, int] | None) -> Iterator[Picture]:
+    """Open the first page of a TIFF file of any depth."""
+    import tifffile
+
+    with tifffile.TiffFile(file) as pages:
+        page: Any = pages.pages.first
+        rows, columns, bits = map(operator.index, (page.imagelength, page.imagewidth, page.bitspersample))
+        kind, photometric = int(page.sampleformat), int(page.photometric)
+        plausible(file, rows, columns, page.samplesperpixel * bits / 8)
+        if kind == _SIGNED:
+            rule = "must hold intensities, but signed integers have no agreed white"
+            raise RefusedError(rule, f"of signed {bits}-bit integers")
+        if shape is None:
+            limited(rows, columns, most)
+        palette = None
+        if photometric == _PALETTE and (page.colormap & 255).any():  # else 8 bits, times 256
+            palette = np.ascontiguousarray(page.colormap.T)
+        # Pillow rounds inks and premultiplied colours to 8 bits once more
+        rounded = photometric == _CMYK or tuple(page.extrasamples[:1]) == (_PREMULTIPLIED,)
+        twelve = bits == 12 and page.samplesperpixel == 1 and photometric == 1
+        shallow = kind != _FLOAT and (bits <= 8 or twelve) and rows * columns <= most
+        shallow = shallow and not (rounded and page.compression in _EXACT)
+        if not shallow:
+            yield _deep_tiff(page, most)
+            return
+        file.seek(0)
+        if palette is None:
+            with pillow(file, most, white=4095.0 if twelve else 0.0) as picture:
+                yield picture
+        else:
+            with opened(file, most) as (image, details):
+                indices = image.read(index=0, mode="P")
+            yield whole(palette[indices], 65535.0, details.get("Orientation"))
+
+
+def _deep_tiff(page: Any, most: int) -> Picture:
+    """Return a page that tifffile decodes, some rows at a time unless its planes are separate."""
+    rows, columns, bits = page.imagelength, page.imagewidth, page.bitspersample
+    is_float, photometric, channels = int(page.sampleformat) == _FLOAT, int(page.photometric), page.samplesperpixel
+    colours = {_GRAY_INVERTED: 1, 1: 1, _RGB: 3, _CMYK: 4}.get(photometric)
+    if colours is None or channels < colours or page.imagedepth != 1:
+        raise RefusedError("must be gray, RGB, CMYK or a palette", f"with pixels of kind {page.photometric!r}")
+    if page.dtype is None or page.dtype.kind not in "uf" or bits not in (8, 16, 32, 64):
+        raise RefusedError("must hold 1, 2, 4, 8, 12 (gray), 16, 32 or 64 bits a sample", f"of {bits} bits")
+    if (page.planarconfig == 2 and channels > 1) or page.compression in (_LZW, _PACKBITS):
+        limited(rows, columns, most)  # these are decoded as a whole
+    count = math.prod(page.chunked)
+    if min(len(page.dataoffsets), len(page.databytecounts)) < count or 0 in page.databytecounts[:count]:
+        raise ValueError("a strip or tile is missing")
+    opacity = colours < 4 and tuple(page.extrasamples[:1]) == (_OPACITY,)  # premultiplied: already on black
+    return Picture(
+        rows,
+        columns,
+        1.0 if is_float else 2.0**bits - 1,
+        _tiff_bands(page, colours + opacity, is_float),
+        page.tags.valueof(274, default=1),
+        inverted=photometric == _GRAY_INVERTED,
+        inks=photometric == _CMYK,
+    )
+
+
+def _tiff_bands(page: Any, channels: int, is_float: bool) -> Bands:
+    """Yield the first channels of a page, strip by strip or one row of tiles after the other."""
+    try:
+        for first, samples in _tiff_segments(page):
+            used = samples[..., :channels]
+            if is_float and not (used.min() >= 0 and used.max() <= 1):  # NaN too
+                rule = "must lie in 0..1 where it holds floating-point numbers"
+                raise RefusedError(rule, f"with values from {used.min():g} to {used.max():g}")
+            yield first, used
+    except (KeyError, ValueError, NotImplementedError) as error:
+        if "imagecodecs" not in str(error):
+            raise
+        rule = "must be compressed by LZW, deflate or packbits (others need the package imagecodecs)"
+        raise RefusedError(rule, f"compressed by {page.compression!r}") from None
+
+
+def _tiff_segments(page: Any) -> Bands:
+    """Yield bands of rows of all channels."""
+    rows, columns, channels = page.imagelength, page.imagewidth, page.samplesperpixel
+    if page.planarconfig == 2 and channels > 1:
+        yield 0, np.moveaxis(page.asarray(maxworkers=1).reshape(channels, rows, columns), 0, -1)
+        return
+    if page.is_memmappable:
+        samples = page.asarray(out="memmap").reshape(rows, columns, channels)
+        yield from ((first, samples[first : first + ROWS]) for first in range(0, rows, ROWS))
+        return
+    if page.compression in (_LZW, _PACKBITS):
+        yield 0, _unpacked(page)
+        return
+    band: Any = None
+    start = 0
+    for data, (_, _, first, left, _), _ in page.segments(maxworkers=1):
+        if data is None:
+            raise ValueError("a strip or tile is missing")
+        part = data[0, : rows - first, : columns - left]
+        if left == 0:
+            if band is not None:
+                yield start, band
+            band, start = np.empty((len(part), columns, channels), data.dtype), first
+        band[:, left : left + part.shape[1]] = part
+    if band is not None:
+        yield start, band
+
+
+def _unpacked(page: Any) -> Samples:
+    """Return a page that libtiff decompresses, as bytes of gray, for which Pillow has no kind of pixel otherwise."""
+    from PIL import Image
+
+    width = page.samplesperpixel * page.dtype.itemsize  # bytes a pixel
+    tags = {256: page.imagewidth * width, 257: page.imagelength, 258: 8, 259: int(page.compression), 262: 1, 277: 1}
+    if page.is_tiled:
+        tags |= {322: page.tilewidth * width, 323: page.tilelength}
+    else:
+        tags |= {278: page.rowsperstrip}
+    count = math.prod(page.chunked)
+    sizes = list(page.databytecounts[:count])
+    places = [8 + sum(sizes[:number]) for number in range(count)]
+    entries: dict[int, list[int]] = {tag: [value] for tag, value in tags.items()}
+    entries |= {324: places, 325: sizes} if page.is_tiled else {273: places, 279: sizes}
+    file = page.parent.filehandle
+    data = b"".join(_bytes_at(file, place, size) for place, size in zip(page.dataoffsets, sizes, strict=False))
+    with Image.open(io.BytesIO(_tiff_file(data, entries)), formats=["TIFF"]) as image:
+        packed = np.asarray(image)
+    stored = page.dtype.newbyteorder(page.parent.byteorder)
+    samples: Samples = packed.view(stored).reshape(page.imagelength, page.imagewidth, page.samplesperpixel)
+    if page.predictor == 1:
+        return samples
+    if page.predictor != 2 or page.dtype.kind != "u":
+        raise RefusedError("must be predicted horizontally or not at all", f"with predictor {page.predictor!r}")
+    samples = samples.astype(page.dtype)
+    across = page.tilewidth if page.is_tiled else page.imagewidth
+    for left in range(0, page.imagewidth, across):
+        part = samples[:, left : left + across]
+        np.cumsum(part, axis=1, dtype=page.dtype, out=part)  # modulo 2**bits, as it was differenced
+    return samples
+
+
+def _bytes_at(file: Any, place: int, size: int) -> bytes:
+    """Read some bytes of a file, all of them."""
+    file.seek(place)
+    data: bytes = file.read(size)
+    if len(data) != size:
+        raise ValueError("the file is truncated")
+    return data
+
+
+def _tiff_file(data: bytes, entries: dict[int, list[int]]) -> bytes:
+    """Return a little-endian TIFF file: its data after the header, then its tags, all of four bytes."""
+    data += b"\0" * (len(data) % 2)
+    end = 8 + len(data) + 2 + 12 * len(entries) + 4
+    table, heap = b"", b""
+    for tag, values in sorted(entries.items()):
+        body = struct.pack(f"<{len(values)}I", *values)
+        if len(body) > 4:
+            body, heap = struct.pack("<I", end + len(heap)), heap + body
+        table += struct.pack("<HHI", tag, 4, len(values)) + body
+    start = b"II*\0" + struct.pack("<I", 8 + len(data))
+    return start + data + struct.pack("<H", len(entries)) + table + bytes(4) + heap
