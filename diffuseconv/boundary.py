@@ -338,7 +338,7 @@ def per_axis(boundary: str | Sequence[str], ndim: int) -> tuple[str, ...]:
 
 
 def fold(index: Any, size: int, boundary: Name) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
-    """Bring indices beyond an edge back into the field, as often as needed.
+    """Fold indices beyond an edge back into the field, as often as needed.
 
     A field value at index `i` of the unbounded line is ``sign * field[source]``.
 
@@ -402,7 +402,7 @@ def extend(
         inside[axis] = slice(before, before + field.shape[axis])
     extended = np.empty(shape, field.dtype)
     extended[tuple(inside)] = field
-    for axis, (before, after), name in which:  # the edges alone, from all that is already there
+    for axis, (before, after), name in which:  # edges, from all that is already there
         size = field.shape[axis]
         there = extended[tuple(inside)]
         for start, stop in ((-before, 0), (size, size + after)):
@@ -419,7 +419,7 @@ def extend(
 
 
 def eigenvalues(size: int, boundary: Name) -> NDArray[np.float64]:
-    r"""Eigenvalues of minus the nearest-neighbour Laplacian on a line of cells one unit wide.
+    r"""Return the eigenvalues of minus the nearest-neighbour Laplacian on a line of cells one unit wide.
 
     .. math:: \lambda_k = 4 \sin^2(\theta_k / 2)
 
@@ -489,14 +489,14 @@ def basis(size: int, boundary: Name, count: int) -> tuple[NDArray[np.float64], N
     (True, array([0, 1]))
     """
     modes = record(boundary).modes
-    waves, turn = modes.waves(size), 2 * modes.period(size)
+    waves, circle = modes.waves(size), 2 * modes.period(size)
     order = np.argsort(waves, kind="stable")[:count]
     slow = waves[order]
     sine = np.append(False, slow[1:] == slow[:-1]) | modes.sine
     # whole parts of a circle keep the angles exact, however large they are
-    circle = 2 * np.pi / turn * np.arange(turn)
-    table = np.stack([np.cos(circle), np.sin(circle)])
-    rows = table[sine[:, None].astype(int), np.multiply.outer(slow, 2 * np.arange(size) + modes.offset) % turn]
+    angles = 2 * np.pi / circle * np.arange(circle)
+    table = np.stack([np.cos(angles), np.sin(angles)])
+    rows = table[sine[:, None].astype(int), np.multiply.outer(slow, 2 * np.arange(size) + modes.offset) % circle]
     return rows / np.sqrt((rows * rows).sum(axis=1, keepdims=True)), order
 
 
@@ -573,7 +573,7 @@ def inverse_transform(
     *,
     real: bool = True,
 ) -> NDArray[Any]:
-    """Sum the eigenmodes up again: the inverse of `transform` for a field of this shape, `real` or complex."""
+    """Sum up the eigenmodes: the inverse of `transform` for a field of this shape, `real` or complex."""
     import scipy.fft
 
     field = modes

@@ -101,3 +101,35 @@ def test_holes_without_a_mask_are_refused_with_the_way_out():
         dc.convolve([0.0, np.nan], [1.0])
     with pytest.raises(ValueError, match=r"axes must name 1, 2 or 3 .* such as \(0, 1\)"):
         dc.convolve(np.ones((2, 2, 2, 2)), np.ones((1, 1)))
+
+
+@given(
+    st.data(), st.sampled_from(METHODS), st.sampled_from(["same", "valid", "full"]), st.sampled_from([np.nan, np.inf])
+)
+def test_one_bad_value_is_named_by_every_method_under_any_weights(data, method, mode, bad):
+    """Whether the field is finite is seen from the result: every cell is read, be it with weight 0."""
+    shape = data.draw(strategies.shapes((1, 3), most=6))
+    u = np.zeros(shape)
+    place = tuple(data.draw(st.integers(0, n - 1)) for n in shape)
+    u[place] = bad
+    taps = tuple(data.draw(st.integers(1, n)) for n in shape)
+    k = np.zeros(taps)
+    k[tuple(data.draw(st.integers(0, n - 1)) for n in taps)] = data.draw(st.sampled_from([0.0, 1.0]))
+    names = ("zero",) * u.ndim if mode == "full" else data.draw(strategies.images(u.ndim))
+    there = rf"field must be finite, got {bad} at index \({', '.join(map(str, place))}{',' if u.ndim == 1 else ''}\)"
+    with pytest.raises(ValueError, match=there):
+        dc.convolve(u, k, boundary=names, mode=mode, method=method)
+    with pytest.raises(ValueError, match=there):
+        dc.feature_maps(u, k[None], boundary=names, mode=mode)
+
+
+def test_one_bad_value_is_named_in_photographs_and_behind_few_modes():
+    photo = np.zeros((9, 8, 3))
+    photo[4, 5, 2] = np.inf
+    for method in METHODS:
+        with pytest.raises(ValueError, match=r"field must be finite, got inf at index \(4, 5, 2\)"):
+            dc.convolve(photo, np.zeros((3, 3)), axes=(0, 1), method=method)
+    u = np.zeros((64, 64))
+    u[3, 60] = np.nan
+    with pytest.raises(ValueError, match=r"field must be finite, got nan at index \(3, 60\)"):
+        dc.convolve(u, dc.Propagator.heat(200.0, 1.0), method="separable")

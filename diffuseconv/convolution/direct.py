@@ -54,11 +54,11 @@ def correlate_directly(
     if out is None:
         out = np.empty((len(bank), len(stack), *places), stack.dtype)
     sums = out.reshape(len(bank), len(stack), *flat, *places)
-    alone = len(stack) * math.prod(places) * bank.size < WORTH_THREADS
+    serial = len(stack) * math.prod(places) * bank.size < WORTH_THREADS
     block = kernels.shape[1] * floor_of(sums.shape[4], *kernels.shape[2:])
-    scratch = np.empty((1 if alone else _threads.count(), SPARE + block), stack.dtype)
+    scratch = np.empty((1 if serial else _threads.count(), SPARE + block), stack.dtype)
     given = (fields, kernels, *lines, widths[-1][0], sums, scratch, np.zeros(2, np.int64))
-    if alone:
+    if serial:
         correlate_blocks(*given)
     else:
         _threads.together(correlate_together, correlate_blocks, *given)
@@ -80,7 +80,7 @@ def _slice_by_slice(stack: Array, bank: Array, widths: Sequence[tuple[int, int]]
 def _continued(
     inner: tuple[int, ...], taps: tuple[int, ...], widths: Widths, names: tuple[Name, ...], dtype: np.dtype[Any]
 ) -> tuple[list[tuple[Array, Array]], tuple[int, ...]]:
-    """Say which cell, with which sign, stands at each place of three continued axes, and how many sums each axis has.
+    """Return which cell, with which sign, stands at each place of three continued axes, and the shape of the sums.
 
     An axis of one cell comes before those of a plane or line.
     """

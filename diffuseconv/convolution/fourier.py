@@ -92,7 +92,7 @@ def correlate_in_fourier_space(
 
 
 def _plan(size: int, taps: int, width: tuple[int, int], name: Name, ndim: int, last: bool) -> _Axis:
-    """Decide on the pieces of one axis, or on one transform of the continued field or of one of its periods."""
+    """Return how one axis is cut in pieces, or transformed at once: the continued field, or one of its periods."""
     import scipy.fft
 
     before, after = width

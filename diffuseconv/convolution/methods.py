@@ -26,7 +26,7 @@ SINGLE = {"direct": 0.5, "separable": 0.5, "fft": 0.6}  # the cost of float32, a
 def convolution_method(
     field_shape: Sequence[int], kernel_shape: Sequence[int], dtype: DTypeLike = "float64", *, rank_one: bool = False
 ) -> str:
-    """Name the method that ``method="auto"`` takes: the quickest by a fixed cost model.
+    """Return the method that ``method="auto"`` uses: the quickest by a fixed cost model.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def convolution_method(
 
 @functools.lru_cache(maxsize=256)
 def quickest(field_shape: tuple[int, ...], kernel_shape: tuple[int, ...], dtype: str, rank_one: bool = False) -> str:
-    """Compare the modelled costs: `convolution_method` without checks."""
+    """Return the method of least modelled cost: `convolution_method` without checks."""
     pixels, taps, ndim = math.prod(field_shape), math.prod(kernel_shape), len(kernel_shape)
     axes = zip(field_shape, kernel_shape, strict=True)
     lengths = [pieces(*axis, ndim, number == ndim - 1) for number, axis in enumerate(axes)]
@@ -79,7 +79,7 @@ def quickest(field_shape: tuple[int, ...], kernel_shape: tuple[int, ...], dtype:
 
 
 def pieces(length: int, taps: int, ndim: int, last: bool = False) -> tuple[int, int]:
-    """Say in how many pieces to transform an axis with so many results, and how many results each piece gives.
+    """Return in how many pieces to transform an axis with so many results, and how many results each piece gives.
 
     The last of several axes, along which a transform runs through memory, may have longer pieces.
 

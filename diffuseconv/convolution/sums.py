@@ -15,7 +15,7 @@ from diffuseconv.convolution.fourier import correlate_in_fourier_space
 from diffuseconv.convolution.plan import Widths
 from diffuseconv.convolution.separable import correlate_by_factors
 
-__all__ = ["by_method", "in_range_or_scaled", "is_finite", "scaled", "too_large"]
+__all__ = ["by_method", "in_range_or_scaled", "is_finite", "refuse_holes", "scaled", "too_large"]
 
 
 def by_method(stack: Array, parts: Sequence[Array], widths: Widths, names: Sequence[Name], method: str) -> Array:
@@ -27,15 +27,19 @@ def by_method(stack: Array, parts: Sequence[Array], widths: Widths, names: Seque
     return np.asarray(sums)
 
 
-def in_range_or_scaled(compute: Callable[[Array, Sequence[Array]], Array], u: Array, parts: Sequence[Array]) -> Array:
+def in_range_or_scaled(
+    compute: Callable[[Array, Sequence[Array]], Array], u: Array, parts: Sequence[Array], field: Array
+) -> Array:
     """Return ``compute(u, parts)``, linear in each argument; from values of size 1 at most where it overflows.
 
-    The result tells, for what overflows on the way stays infinite or becomes NaN.
+    The result tells, for what overflows on the way stays infinite or becomes NaN. So does what is not finite in the
+    `field` that `u` was made from, as every cell is read with some weight, be it 0: no pass over the field is needed.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         sums = compute(u, parts)
         if is_finite(sums):
             return sums
+        refuse_holes(field)
         small, power = scaled(u)
         pairs = [scaled(part) for part in parts]
         sums = compute(small, [part for part, _ in pairs])
@@ -43,6 +47,14 @@ def in_range_or_scaled(compute: Callable[[Array, Sequence[Array]], Array], u: Ar
     if not is_finite(sums):
         raise too_large(u.dtype)
     return sums
+
+
+def refuse_holes(u: Array) -> None:
+    """Refuse a field that is not finite, and name the way to leave holes out."""
+    try:
+        _checks.all_finite("field", u)
+    except ValueError as refusal:
+        raise ValueError(f"{refusal}: leave holes out with mask=np.isfinite(field)") from None
 
 
 def too_large(dtype: np.dtype[Any]) -> ValueError:

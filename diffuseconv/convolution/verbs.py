@@ -194,7 +194,7 @@ def feature_maps(
             boundary,
             conjugate=not flip,
         )
-    u = _finite_field(field)
+    u = given = _checks.array("field", field, finite=False)
     kernels = in_range("bank", _checks.array("bank", bank), u.dtype)
     what = "bank must have shape (n, *kernel), with one dimension of kernel for each of the {} spatial axes (see axes=)"
     what += ", got kernels of shape {}"
@@ -204,9 +204,8 @@ def feature_maps(
     shape = [len(kernels), *rule.shape]
     u, _, rule = continued_by_constants(u, None, rule)
     method = correlate_directly if rule.otherwise == "direct" else correlate_in_fourier_space
-    maps = in_range_or_scaled(
-        lambda stack, banks: method(stack, banks[0], rule.widths, rule.names), stacked(u, rule.spatial), [kernels]
-    )
+    stack, widths, names = stacked(u, rule.spatial), rule.widths, rule.names
+    maps = in_range_or_scaled(lambda u, banks: method(u, banks[0], widths, names), stack, [kernels], given)
     return unstacked(maps, shape, tuple(axis + 1 for axis in rule.spatial))
 
 
@@ -231,7 +230,7 @@ def _apply(
             conjugate=not flip,
         )
         return sums if out is None else _written(sums, _checked_out(out, sums.shape, sums.dtype))
-    u = _checks.array("field", field, finite=False) if mask is not None else _finite_field(field)
+    u = given = _checks.array("field", field, finite=False)
     if not isinstance(kernel, Propagator):
         kernel = in_range("kernel", _checks.array("kernel", kernel), u.dtype)
     options = (u.shape, kernel.shape, walls, mode, axes, method, u.dtype.type.__name__, flip)
@@ -250,25 +249,15 @@ def _apply(
         known = np.broadcast_to(known, u.shape)
     u, known, rule = continued_by_constants(u, known, rule)
     if known is None and pays(u.shape, kernel.shape, rule, name):
-        sums = in_range_or_scaled(lambda u, parts: correlate_interleaved(u, parts[0], rule), u, parts)
+        sums = in_range_or_scaled(lambda u, parts: correlate_interleaved(u, parts[0], rule), u, parts, given)
         return sums if out is None else _written(sums, out)
     stack, widths, names = stacked(u, rule.spatial), rule.widths, rule.names
     if known is None:
-        sums = in_range_or_scaled(lambda u, parts: by_method(u, parts, widths, names, name), stack, parts)
+        sums = in_range_or_scaled(lambda u, parts: by_method(u, parts, widths, names, name), stack, parts, given)
     else:
         sums = mean_of_known(stack, stacked(known, rule.spatial), parts, widths, names, name)
     sums = unstacked(sums, shape, rule.spatial)
     return sums if out is None else _written(sums, out)
-
-
-def _finite_field(field: ArrayLike) -> Array:
-    """Return a field of finite numbers; the error names the way to leave holes out."""
-    u = _checks.array("field", field, finite=False)
-    try:
-        _checks.all_finite("field", u)
-    except ValueError as refusal:
-        raise ValueError(f"{refusal}: leave holes out with mask=np.isfinite(field)") from None
-    return u
 
 
 def _checked_out(out: object, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
