@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import diffuseconv as dc
-from diffuseconv import runs
+from diffuseconv import _files, _run_store
 
 zarr = pytest.importorskip("zarr")
 xr = pytest.importorskip("xarray")
@@ -265,7 +265,7 @@ def test_resume_reports_a_damaged_last_frame(tmp_path):
         dc.resume(tmp_path / "run")
 
 
-@pytest.mark.skipif(runs._files.fcntl is None, reason="needs POSIX locks")
+@pytest.mark.skipif(_files.fcntl is None, reason="needs POSIX locks")
 def test_a_second_writer_is_refused(tmp_path):
     def busy():
         for time, field in heat(5.0, np.eye(4), 6):
@@ -310,7 +310,9 @@ def test_a_second_writer_is_refused(tmp_path):
         ([np.eye(2, dtype=np.longdouble)], {}, TypeError, "must be an array of numbers"),
         ([[[1], [1, 2]]], {}, ValueError, "must be a rectangular array"),
         ([np.eye(2)], {"spacing": 0}, ValueError, "spacing must be greater than 0"),
-        ([np.eye(2)], {"units": {"w": "m"}}, ValueError, "units must be of 'u', 'time', 'y', 'x', got 'w'"),
+        ([np.eye(2)], {"units": {"w": "m"}}, ValueError, "units must be of 'u', 'time', 'z', 'y', 'x', got 'w'"),
+        ([np.eye(2)], {"units": {"z": "m"}}, ValueError, "units must be of 'u', 'time', 'y', 'x', got 'z'"),
+        ([np.eye(2)], {"spacing": (1, 2, 3)}, ValueError, "spacing must be one value or one for each of the 2 axes"),
         ([np.eye(2)], {"units": {"x": 3}}, TypeError, "units must be a mapping"),
         ([np.eye(2)], {"parameters": {"f": print}}, TypeError, "parameters must hold finite numbers"),
         ([np.eye(2)], {"parameters": {"f": np.inf}}, TypeError, "parameters must hold finite numbers"),
@@ -383,7 +385,7 @@ def test_nothing_is_unpickled_and_no_class_is_named_by_a_file(tmp_path):
 
 
 def test_large_frames_are_split(tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "_LARGEST_CHUNK", 100)
+    monkeypatch.setattr(_run_store, "_LARGEST_CHUNK", 100)
     fields = np.random.default_rng(0).random((2, 7, 6))
     dc.record(tmp_path / "run", fields)
     assert len(list((tmp_path / "run/u/c/0").iterdir())) == 4
