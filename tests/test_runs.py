@@ -390,3 +390,14 @@ def test_large_frames_are_split(tmp_path, monkeypatch):
     dc.record(tmp_path / "run", fields)
     assert len(list((tmp_path / "run/u/c/0").iterdir())) == 4
     np.testing.assert_array_equal(dc.open_run(tmp_path / "run").u.values, fields)
+
+
+def test_without_the_extra_it_says_what_to_install(tmp_path, monkeypatch):
+    dc.record(tmp_path / "run", [np.eye(2)])
+    monkeypatch.setitem(sys.modules, "zarr", None)
+    for verb in (lambda: dc.record(tmp_path / "new", [np.eye(2)]), lambda: dc.open_run(tmp_path / "run")):
+        with pytest.raises(ImportError, match=r"runs on disk need zarr and xarray: pip install 'diffuseconv\[io\]'"):
+            verb()
+    with pytest.raises(ImportError, match="runs on disk need zarr"):
+        dc.resume(tmp_path / "run")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["run"]
