@@ -39,5 +39,12 @@ def peers(session: nox.Session) -> None:
     session.run("pytest", "-m", "peer", "tests")
 
 
+@nox.session(default=False)
+def docs(session: nox.Session) -> None:
+    """Build the documentation site into docs/_build; a warning is an error."""
+    session.install("-e", ".[dask,xarray]", "torch", "--group", "docs")
+    session.run("sphinx-build", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build")
+
+
 if __name__ == "__main__":
     nox.main()

@@ -22,13 +22,13 @@ __all__ = ["TrainingState", "bank_gradient", "train_bank"]
 
 @dataclass(frozen=True)
 class TrainingState:
-    """The state of the training after some steps.
+    r"""The state of the training after some steps.
 
     Attributes
     ----------
     step : int
         Steps done so far.
-    bank : ndarray, shape (n, *shape)
+    bank : ndarray, shape (n, \*shape)
         The kernels now.
     loss : float
         Mean squared error of this bank on a patch that it has not yet learned from, summed over the maps.
@@ -55,9 +55,9 @@ def bank_gradient(
     ----------
     field : array_like
         The picture u, N pixels, 1 to 3 dimensions.
-    targets : array_like, shape (n, *field.shape)
+    targets : array_like, shape (n, \*field.shape)
         What each kernel should make of it.
-    bank : array_like, shape (n, *kernel)
+    bank : array_like, shape (n, \*kernel)
         The kernels.
     boundary : str or sequence of str
         What lies beyond the walls.
@@ -121,7 +121,7 @@ def train_bank(
     ----------
     inputs : array_like, or list of ndarray
         One picture of 1 to 3 dimensions, or several. Used in float64.
-    targets : array_like, or list of ndarray, each of shape (n, *picture)
+    targets : array_like, or list of ndarray, each of shape (n, \*picture)
         For each picture the `n` maps that the bank should return.
     shape : int or sequence of int
         Of each kernel.
@@ -134,7 +134,7 @@ def train_bank(
     momentum : float
         From 0, and below 1: the share of the last step that is repeated. It divides the steps needed by up to
         ``1 / (1 - momentum)``; near 1 patches that differ much make it swing, and a lower rate is needed.
-    initial : array_like, shape (n, *shape), optional
+    initial : array_like, shape (n, \*shape), optional
         The kernels to start from; by default normal weights of variance one over the number of taps.
     boundary : str or sequence of str
         What lay beyond the walls when the targets were made.

@@ -32,7 +32,7 @@ __all__ = ["LCU", "lcu_convolve"]
 
 @dataclass(frozen=True, eq=False)
 class LCU:
-    """The result of the circuit; arrays are those of the simulated state vector.
+    r"""The result of the circuit; arrays are those of the simulated state vector.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class LCU:
         The chance that the ancilla is found to be 0.
     scale : float
         ``sum(abs(kernel)) * norm(image)``: what amplitudes are multiplied with to be grey values.
-    state : ndarray, shape (2**ancilla_qubits, *image.shape)
+    state : ndarray, shape (2\*\*ancilla_qubits, \*image.shape)
         All amplitudes before the measurement; ``state[0]`` belongs to success.
     ancilla_qubits, image_qubits : int
         The logarithms of what they hold: taps and pixels.
