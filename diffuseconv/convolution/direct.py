@@ -22,7 +22,7 @@ LONG = 1 << 14  # cells of an axis whose places are not remembered
 
 
 def correlate_directly(
-    stack: Array, bank: Array, widths: Sequence[tuple[int, int]], names: Sequence[Name], out: Array | None = None
+    stack: Array, bank: Array, widths: Sequence[tuple[int, int]], names: Sequence[Name], channels: int = 1
 ) -> Array:
     """Correlate every field of a stack with every kernel of a bank.
 
@@ -36,8 +36,8 @@ def correlate_directly(
         How far each axis is continued beyond its walls.
     names : sequence of str
         The boundary of each axis.
-    out : ndarray, optional
-        Where to write, contiguous.
+    channels : int
+        How many channels lie side by side along the last axis: what is continued there are groups of so many values.
 
     Returns
     -------
@@ -47,22 +47,21 @@ def correlate_directly(
     if stack.ndim > 4:
         return _slice_by_slice(stack, bank, widths, names)
     remembered = _continued if max(stack.shape[1:]) < LONG else _continued.__wrapped__
-    lines, places = remembered(stack.shape[1:], bank.shape[1:], tuple(widths), tuple(names), stack.dtype)
+    lines, places = remembered(stack.shape[1:], bank.shape[1:], tuple(widths), tuple(names), stack.dtype, channels)
     flat = (1,) * (4 - stack.ndim)
     fields = np.ascontiguousarray(stack).reshape(stack.shape[0], *flat, *stack.shape[1:])
     kernels = np.ascontiguousarray(bank).reshape(bank.shape[0], *flat, *bank.shape[1:])
-    if out is None:
-        out = np.empty((len(bank), len(stack), *places), stack.dtype)
+    out = np.empty((len(bank), len(stack), *places), stack.dtype)
     sums = out.reshape(len(bank), len(stack), *flat, *places)
     serial = len(stack) * math.prod(places) * bank.size < WORTH_THREADS
     block = kernels.shape[1] * floor_of(sums.shape[4], *kernels.shape[2:])
     scratch = np.empty((1 if serial else _threads.count(), SPARE + block), stack.dtype)
-    given = (fields, kernels, *lines, widths[-1][0], sums, scratch, np.zeros(2, np.int64))
+    given = (fields, kernels, *lines, widths[-1][0] * channels, sums, scratch, np.zeros(2, np.int64))
     if serial:
         correlate_blocks(*given)
     else:
         _threads.together(correlate_together, correlate_blocks, *given)
-    return out.reshape(len(bank), len(stack), *places)
+    return out
 
 
 def _slice_by_slice(stack: Array, bank: Array, widths: Sequence[tuple[int, int]], names: Sequence[Name]) -> Array:
@@ -78,15 +77,22 @@ def _slice_by_slice(stack: Array, bank: Array, widths: Sequence[tuple[int, int]]
 
 @functools.lru_cache(maxsize=64)
 def _continued(
-    inner: tuple[int, ...], taps: tuple[int, ...], widths: Widths, names: tuple[Name, ...], dtype: np.dtype[Any]
+    inner: tuple[int, ...],
+    taps: tuple[int, ...],
+    widths: Widths,
+    names: tuple[Name, ...],
+    dtype: np.dtype[Any],
+    channels: int,
 ) -> tuple[list[tuple[Array, Array]], tuple[int, ...]]:
     """Return which cell, with which sign, stands at each place of three continued axes, and the shape of the sums.
 
     An axis of one cell comes before those of a plane or line.
     """
     lines = [(np.zeros(1, np.intp), np.ones(1, dtype))] * (3 - len(inner))
-    for size, (before, after), name in zip(inner, widths, names, strict=True):
-        source, sign = fold(np.arange(-before, size + after), size, name)
-        lines.append((source, sign.astype(dtype)))
-    places = [n + sum(width) - k + 1 for n, k, width in zip(inner, taps, widths, strict=True)]
+    places = []
+    for axis, (size, count, (before, after), name) in enumerate(zip(inner, taps, widths, names, strict=True)):
+        group = channels if axis == len(inner) - 1 else 1
+        source, sign = fold(np.arange(-before, size // group + after), size // group, name)
+        lines.append(((source[:, None] * group + np.arange(group)).ravel(), sign.repeat(group).astype(dtype)))
+        places.append(len(lines[-1][0]) - count + 1)
     return lines, tuple(places)

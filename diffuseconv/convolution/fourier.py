@@ -77,7 +77,8 @@ def correlate_in_fourier_space(
         into = tuple(slice(start, start + plan.step) for start, plan in zip(starts, plans, strict=True))
         modes = transformed(extended[field][there][None], workers)
         for number, each in enumerate(transfer):
-            product = np.multiply(modes, each, out=modes if number + 1 == len(transfer) else None)
+            with np.errstate(over="ignore", invalid="ignore"):  # which each thread has its own of
+                product = np.multiply(modes, each, out=modes if number + 1 == len(transfer) else None)
             if others:
                 product = scipy.fft.ifftn(product, sizes[:-1], others, overwrite_x=True, workers=workers)
             target = out[number, field][into]

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from diffuseconv._typing import Array
-from diffuseconv.boundary import extend
 from diffuseconv.convolution.direct import correlate_directly
 from diffuseconv.convolution.plan import Plan
 
@@ -29,9 +28,7 @@ def pays(shape: Sequence[int], taps: Sequence[int], plan: Plan, method: str) -> 
 def correlate_interleaved(u: Array, kernel: Array, plan: Plan) -> Array:
     """Correlate all channels at once: the last spatial axis and the channels are one axis, with zeros between taps."""
     channels = u.shape[-1]
-    wide = extend(u, plan.widths, plan.names, plan.spatial)
     spread = np.zeros((*kernel.shape[:-1], (kernel.shape[-1] - 1) * channels + 1), kernel.dtype)
     spread[..., ::channels] = kernel
-    stack = wide.reshape(1, *wide.shape[:-2], -1)
-    inside = ((0, 0),) * kernel.ndim
-    return correlate_directly(stack, spread[None], inside, ("zero",) * kernel.ndim).reshape(plan.shape)
+    stack = u.reshape(1, *u.shape[:-2], -1)
+    return correlate_directly(stack, spread[None], plan.widths, plan.names, channels).reshape(plan.shape)

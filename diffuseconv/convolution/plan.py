@@ -156,7 +156,8 @@ def continued_by_constants(u: Array, known: Array | None, plan: Plan) -> tuple[A
     if not constants:
         return u, known, plan
     in_range("Constant value", np.array(constants), u.dtype)
-    wide = extend(u, plan.widths, plan.names, plan.spatial)
+    with np.errstate(invalid="ignore"):  # of fields that are not finite, which the result will tell
+        wide = extend(u, plan.widths, plan.names, plan.spatial)
     if known is not None:
         known = ~extend(~known, plan.widths, without_constants(plan.names), plan.spatial)
     count = len(plan.spatial)
