@@ -65,11 +65,15 @@ def default_limits(field: NDArray[Any], gray: bool, bits: int = 8) -> tuple[floa
 def levels(field: NDArray[Any], low: float, high: float, bits: int = 8) -> NDArray[Any]:
     """Map ``low .. high`` evenly to the levels of 8 or 16 bits; values beyond are clipped. A field k/255 becomes k."""
     count = 2**bits
-    scaled = np.clip(field.astype(np.float64), low, high)
-    scaled -= low
-    scaled /= high - low
-    scaled *= count
-    numbers: NDArray[Any] = np.minimum(scaled, count - 1.0, out=scaled).astype(f"u{bits // 8}")
+    with np.errstate(over="ignore"):  # far beyond the limits: infinite, then clipped
+        scaled = field.astype(np.float64)
+        scaled -= low
+        if high - low < 1e-300:  # the factor would be infinite
+            scaled /= high - low
+            scaled *= count
+        else:
+            scaled *= count / (high - low)
+    numbers: NDArray[Any] = np.clip(scaled, 0.0, count - 1.0, out=scaled).astype(f"u{bits // 8}")
     return numbers
 
 

@@ -164,7 +164,8 @@ def resize(field: ArrayLike, shape: tuple[int, int]) -> NDArray[np.float64]:
     if values.shape[:2] == new:
         return values.astype(np.float64)
     unit = 2.0**1000 if np.abs(values).max() > 1e300 else 1.0  # sums of numbers near the largest would overflow
-    return unit * _resampled([(0, values / unit)], values.shape[:2], new)
+    bands = ((row, values[row : row + _samples.ROWS] / unit) for row in range(0, len(values), _samples.ROWS))
+    return unit * _resampled(bands, values.shape[:2], new)
 
 
 def save_image(
