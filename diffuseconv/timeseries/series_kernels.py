@@ -7,7 +7,6 @@ A series runs forward in time, so tap ``j`` of a kernel weighs the value ``j`` s
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -233,15 +232,9 @@ def impulse_response(model: ARIMA, count: int) -> FloatArray:
 
 def _valid(series: FloatArray, taps: FloatArray) -> FloatArray:
     """Convolve where the window lies wholly inside the series, each value as accurate as its own window allows."""
-    with _series.quietly():
-        result: Any = convolve(
-            series, taps, mode="valid", method="direct"
-        )  # a transform's error is that of the largest
-    over = ~np.isfinite(result)
-    if over.any():
-        powers = [int(np.frexp(np.abs(values).max())[1]) for values in (series, taps)]
-        scaled: Any = convolve(np.ldexp(series, -powers[0]), np.ldexp(taps, -powers[1]), mode="valid", method="direct")
-        with _series.quietly():
-            result[over] = np.ldexp(scaled[over], sum(powers))
-        _series.finite("series", result, "weighted sums")
-    return np.asarray(result)
+    try:  # (a transform's error would be that of the largest value)
+        return np.asarray(convolve(series, taps, mode="valid", method="direct"))
+    except ValueError:  # series and taps are checked: only their sums can be too large
+        raise ValueError(
+            f"series must leave weighted sums below {np.finfo(np.float64).max:.2g}, got larger ones"
+        ) from None
