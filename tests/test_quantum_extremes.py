@@ -86,7 +86,7 @@ def test_the_bound_of_the_split_step_holds_the_norms_of_the_commutators(name, po
         (lambda: quantum.quantum_walk([1.0], [1.0], 1e308, 1e308), "duration . rate must be finite"),
         (lambda: quantum.classical_walk([1e308], [1.0], 1.0), "density must not exceed"),
         (lambda: quantum.coined_walk(np.full((2, 3), 1.7e308), 2), "state must not exceed"),
-        (lambda: quantum.wave_packet(10**13, 1.0, 1.0), "shape must fit into memory .* 291 TiB"),
+        (lambda: quantum.wave_packet(10**13, 1.0, 1.0), "shape must need no more memory"),
         (lambda: quantum.wave_packet(8, 1.0, 1.0, 1e308), "spacing must leave places and phases"),
         (lambda: quantum.energy([1, -1], hbar=1e200), "hbar must leave the energy below"),
         (lambda: quantum.evolve([1.0, 2], 1e300, potential=[0, 1.0]), "duration must cost at most 1e.14 cell updates"),

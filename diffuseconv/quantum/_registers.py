@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from diffuseconv import _checks
+from diffuseconv._scaling import exponent, times_power
 from diffuseconv._typing import Array
 from diffuseconv.propagator import Propagator
-from diffuseconv.quantum._waves import exponent, times_power
 
 MOST_AMPLITUDES = 1 << 26  # 1 GiB of complex numbers
 

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diffuseconv import _checks
-from diffuseconv.quantum._waves import exponent, largest, times_power
+from diffuseconv._scaling import exponent, times_power
+from diffuseconv.quantum._waves import largest
 
 __all__ = ["sample_positions"]
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from diffuseconv._scaling import exponent, times_power
 from diffuseconv.propagator import Propagator
 from diffuseconv.quantum._registers import Plan, angles, increments, registers
-from diffuseconv.quantum._waves import exponent, times_power
 
 __all__ = ["lcu_circuit"]
 

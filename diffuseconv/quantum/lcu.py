@@ -21,10 +21,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from diffuseconv._scaling import exponent, times_power, unscaled
 from diffuseconv._typing import Array
 from diffuseconv.propagator import Propagator
 from diffuseconv.quantum._registers import angles, registers
-from diffuseconv.quantum._waves import exponent, times_power, unscaled
 from diffuseconv.quantum.gates import GateCounts, count_gates
 
 __all__ = ["LCU", "lcu_convolve"]

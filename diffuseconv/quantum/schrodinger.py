@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from diffuseconv import _checks, _memory, _threads, boundary
+from diffuseconv import _checks, _scaling, _threads, boundary
 from diffuseconv._typing import Array
 from diffuseconv.quantum import _hamiltonian, _waves
 from diffuseconv.quantum._hamiltonian import Hamiltonian
@@ -180,7 +180,7 @@ def energy(
     wave = _waves.wave(psi).astype(np.complex128, copy=False)
     box = _hamiltonian.hamiltonian(wave.shape, mass, hbar, potential, spacing, boundary)
     _waves.largest(wave)  # (refuses zeros)
-    unit = _waves.times_power(wave, -_waves.exponent(wave))
+    unit = _scaling.times_power(wave, -_scaling.exponent(wave))
     power = math.frexp(max(map(abs, box.range)))[1]
     mean = np.vdot(unit, box.apply(unit, math.ldexp(1.0, -max(power, -1000)))).real / np.vdot(unit, unit).real
     fraction, more = math.frexp(float(hbar))
@@ -233,7 +233,7 @@ def wave_packet(
     """
     sizes = _checks.shape("shape", shape)
     ndim = len(sizes)
-    _memory.affordable("shape", 2 * math.prod(sizes), "take fewer cells", bytes_each=16)
+    _checks.fits_memory("shape", 16.0 * 2 * math.prod(sizes), "take fewer cells")
     places = _checks.per_axis("centre", centre, ndim, _checks.number)
     widths = _checks.per_axis("width", width, ndim, lambda name, value: _checks.number(name, value, above=0))
     waves = _checks.per_axis("wavenumber", wavenumber, ndim, _checks.number)
@@ -288,12 +288,12 @@ def _counted(times: list[float], waves: Iterator[Array], progress: bool) -> Iter
 
 def _solve(box: Hamiltonian, wave: Array, times: list[float], method: str, step: float | None) -> Iterator[Array]:
     """Yield the wave, known at time 0, at each of the times; scaled inside where sums could leave the range."""
-    power = _waves.exponent(wave)
+    power = _scaling.exponent(wave)
     if abs(power) < 40:
         yield from _solve_scaled(box, wave, times, method, step)
         return
-    for now in _solve_scaled(box, _waves.times_power(wave, -power), times, method, step):
-        yield _waves.unscaled("psi", now, power, "amplitudes")
+    for now in _solve_scaled(box, _scaling.times_power(wave, -power), times, method, step):
+        yield _scaling.unscaled("psi", now, power, "amplitudes")
 
 
 def _solve_scaled(

@@ -21,9 +21,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from diffuseconv import _checks
+from diffuseconv._scaling import exponent, times_power, unscaled
 from diffuseconv._typing import Array
 from diffuseconv.propagator import Propagator
-from diffuseconv.quantum._waves import exponent, times_power, unscaled, wave
+from diffuseconv.quantum._waves import wave
 
 __all__ = ["classical_walk", "coined_walk", "propagator", "quantum_walk"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from diffuseconv import _checks
+from diffuseconv import _checks, _scaling
 from diffuseconv import boundary as _boundary
 
 __all__ = ["derivative"]
@@ -82,8 +82,11 @@ def derivative(
     if not np.isfinite(factor).all():
         raise ValueError(f"order must leave (pi / spacing)**order representable in {field.dtype}, got {order}")
     factor = factor.reshape([-1 if a == axis else 1 for a in range(field.ndim)])
-    modes = scipy.fft.rfft(field, axis=axis) * factor
-    slope = scipy.fft.irfft(modes, n=field.shape[axis], axis=axis)
+    power = _scaling.exponent(field)
+    with np.errstate(over="ignore", invalid="ignore"):
+        modes = scipy.fft.rfft(np.ldexp(field, -power), axis=axis) * factor
+        slope = scipy.fft.irfft(modes, n=field.shape[axis], axis=axis)
+    slope = _scaling.unscaled("field", slope, power, "its derivative")
     return np.ascontiguousarray(slope[(slice(None),) * axis + (slice(cells),)])
 
 

@@ -132,6 +132,9 @@ def rotation_between(image: ArrayLike, rotated: ArrayLike) -> float:
     side = min(n for picture in pictures for n in picture.shape)
     radii = np.arange(_RING[0], _RING[1] * side)
     rings = [scipy.fft.rfft(_rings(picture, side, radii), axis=1) for picture in pictures]
+    for name, ring in zip(("image", "rotated"), rings, strict=True):
+        if not ring.any():
+            raise ValueError(f"{name} must vary around its middle, by 2 waves and more across {side} cells: got none")
     likeness = scipy.fft.irfft((radii[:, None] * rings[1] * rings[0].conj()).sum(axis=0), _ANGLES)
     best = int(likeness.argmax())
     before, at, after = likeness[[best - 1, best, (best + 1) % _ANGLES]]
@@ -185,4 +188,7 @@ def _rings(picture: NDArray[np.float64], side: int, radii: NDArray[np.float64]) 
     reach = radii[:, None] * size / side
     places = [size // 2 - reach * np.sin(angle), size // 2 + reach * np.cos(angle)]
     rings = scipy.ndimage.map_coordinates(root, places, order=1)
+    rounding = np.sqrt(8 * np.finfo(np.float64).eps * np.abs(window * part).sum())  # (roots, as of the spectrum)
+    if np.ptp(rings, axis=1).max() <= 2 * rounding:
+        return np.zeros_like(rings)
     return np.asarray(rings - rings.mean(axis=1, keepdims=True))

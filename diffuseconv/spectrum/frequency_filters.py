@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from diffuseconv import _checks
+from diffuseconv import _checks, _scaling
 from diffuseconv import boundary as _boundary
 
 __all__ = ["Compression", "band_pass", "compression", "high_pass", "low_pass", "radial_window"]
@@ -165,6 +165,7 @@ def radial_window(shape: int | Sequence[int], radius: float, *, edge: float = 0.
     import scipy.fft
 
     sizes = _checks.shape("shape", shape)
+    _checks.fits_memory("shape", 32.0 * math.prod(sizes), "take fewer cells")
     radius, edge = _circle(radius, edge)
     return np.asarray(scipy.fft.fftshift(_fall(_frequency(sizes, ["periodic"] * len(sizes)), radius, edge)))
 
@@ -280,7 +281,8 @@ def _weigh(image: NDArray[Any], over: Sequence[int], names: Sequence[str], weigh
     shape = front.shape[: len(over)]
     half = _boundary.halved_axis(names)
     weights = weight(_frequency(shape, names, half)).astype(image.dtype)
-    modes = _boundary.transform(front, names)
+    power = _scaling.exponent(front)  # (sine and cosine transforms double every sum)
+    modes = _boundary.transform(_scaling.times_power(front, -power), names)
     modes = modes * weights.reshape(weights.shape + (1,) * (image.ndim - len(over)))
-    result = _boundary.inverse_transform(modes, shape, names)
+    result = _scaling.unscaled("image", _boundary.inverse_transform(modes, shape, names), power, "the filtered image")
     return np.ascontiguousarray(np.moveaxis(result, range(len(over)), over))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from diffuseconv import _checks
+from diffuseconv import _checks, _scaling
 
 __all__ = ["Dot", "Line", "Mask", "paint_spectrum"]
 
@@ -106,19 +107,22 @@ def paint_spectrum(image: ArrayLike, edits: Edit | Sequence[Edit]) -> NDArray[An
     strokes = [edits] if isinstance(edits, Edit) else edits
     if not isinstance(strokes, (list, tuple)):
         raise TypeError(f"edits must be a Dot, Line or Mask, or a list of them, got {_checks.got(edits)}")
-    plane = scipy.fft.fftn(values)
+    power = _scaling.exponent(values)
+    plane = scipy.fft.fftn(_scaling.times_power(values, -power))
     for number, edit in enumerate(strokes):
         name = f"edits[{number}]"
         if isinstance(edit, Mask):
-            plane *= scipy.fft.ifftshift(_weights(name, edit, values.shape)).astype(values.dtype)
+            weights, more = _weights(name, edit, values.shape)
+            plane *= scipy.fft.ifftshift(weights).astype(values.dtype)
+            power += more
         elif isinstance(edit, Dot):
-            _add(plane, name, [_cell(f"{name}.frequency", edit.frequency, values.shape)], edit)
+            power = _add(plane, power, name, [_cell(f"{name}.frequency", edit.frequency, values.shape)], edit)
         elif isinstance(edit, Line):
             start, stop = (_cell(f"{name}.{end}", getattr(edit, end), values.shape) for end in ("start", "stop"))
-            _add(plane, name, _between(start, stop, values.shape), edit)
+            power = _add(plane, power, name, _between(start, stop, values.shape), edit)
         else:
             raise TypeError(f"{name} must be a Dot, Line or Mask, got {_checks.got(edit)}")
-    return np.ascontiguousarray(scipy.fft.ifftn(plane).real)
+    return np.ascontiguousarray(_scaling.unscaled("edits", scipy.fft.ifftn(plane).real, power, "the image"))
 
 
 def _cell(name: str, value: object, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -143,21 +147,28 @@ def _between(start: tuple[int, ...], stop: tuple[int, ...], shape: tuple[int, ..
     return cells
 
 
-def _add(plane: NDArray[Any], name: str, cells: list[tuple[int, ...]], stroke: Dot | Line) -> None:
-    """Add a wave at every cell, half of it at the opposite one."""
-    amplitude = _checks.number(f"{name}.amplitude", stroke.amplitude)
+def _add(plane: NDArray[Any], power: int, name: str, cells: list[tuple[int, ...]], stroke: Dot | Line) -> int:
+    """Add a wave at every cell, half of it at the opposite one; return the power of two that the plane is scaled by."""
+    amplitude, more = math.frexp(_checks.number(f"{name}.amplitude", stroke.amplitude))
+    if amplitude and more > power:  # the scale is that of the strongest
+        plane[...] = _scaling.times_power(plane, power - more)
+        power = more
+    amplitude = math.ldexp(amplitude, more - power)
     phase = np.deg2rad(_checks.number(f"{name}.phase", stroke.phase))
     for cell in cells:
         cycles = sum(f * (n // 2) / n for f, n in zip(cell, plane.shape, strict=True))
         half = 0.5 * amplitude * plane.size * np.exp(1j * (phase - 2 * np.pi * cycles))
         plane[tuple(f % n for f, n in zip(cell, plane.shape, strict=True))] += half
         plane[tuple(-f % n for f, n in zip(cell, plane.shape, strict=True))] += half.conjugate()
+    return power
 
 
-def _weights(name: str, mask: Mask, shape: tuple[int, ...]) -> NDArray[Any]:
-    """Return the weights of a mask, averaged with those of the opposite frequencies."""
+def _weights(name: str, mask: Mask, shape: tuple[int, ...]) -> tuple[NDArray[Any], int]:
+    """Return the weights of a mask over a power of two, averaged with those of the opposite frequencies; the power."""
     weights = _checks.array(f"{name}.weights", mask.weights)
     if weights.shape != shape:
         raise ValueError(f"{name}.weights must have the image's shape {shape}, got {weights.shape}")
     opposite = np.ix_(*((2 * (n // 2) - np.arange(n)) % n for n in shape))
-    return np.asarray((weights + weights[opposite]) / 2)
+    power = _scaling.exponent(weights)
+    scaled = np.ldexp(weights, -power)
+    return np.asarray((scaled + scaled[opposite]) / 2), power

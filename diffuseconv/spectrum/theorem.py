@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from diffuseconv import _checks
+from diffuseconv import _checks, _scaling
 from diffuseconv.convolution import convolve
 
 __all__ = [
@@ -125,6 +126,9 @@ def discrete_theorem(
     padded = tuple(n + p for n, p in zip(u.shape, zeros, strict=True))
     if any(n < m for n, m in zip(padded, k.shape, strict=True)):
         raise ValueError(f"padding must make the field at least as large as the kernel, got {padded} for {k.shape}")
+    _checks.fits_memory("padding", 60.0 * math.prod(padded), "take fewer zeros")
+    power_u, power_k = _scaling.exponent(u), _scaling.exponent(k)
+    u, k, power = np.ldexp(u, -power_u), np.ldexp(k, -power_k), power_u + power_k
     product = scipy.fft.rfftn(u, padded) * scipy.fft.rfftn(k, padded)
     by_product = np.asarray(scipy.fft.irfftn(product, padded))
     whole = convolve(u, k, mode="full", boundary="zero", method="direct")
@@ -134,9 +138,11 @@ def discrete_theorem(
     wrapped = np.zeros(padded, np.bool_)
     for axis, (n, m) in enumerate(zip(padded, whole.shape, strict=True)):
         wrapped[(slice(None),) * axis + (slice(max(0, m - n)),)] = True
-    return DiscreteTheorem(
-        in_space, by_product, _relative(in_space - by_product, np.abs(k).sum() * np.abs(u).max()), wrapped
+    error = _relative(in_space - by_product, np.abs(k).sum() * np.abs(u).max())
+    in_space, by_product = (
+        _scaling.unscaled("field", side, power, "the convolution") for side in (in_space, by_product)
     )
+    return DiscreteTheorem(in_space, by_product, error, wrapped)
 
 
 def fourier_transform(
@@ -187,7 +193,9 @@ def fourier_transform(
     """
     f, x = _samples("values", values, positions)
     nu = _line("frequencies", frequencies)
-    return _checks.number("constant", constant, above=0) * _integral(f, x, nu, -1)
+    factor = _checks.number("constant", constant, above=0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _scaling.finite("values", factor * _integral(f, x, nu, -1), "the integral")
 
 
 def inverse_fourier_transform(
@@ -221,11 +229,13 @@ def inverse_fourier_transform(
     >>> bool(np.allclose(f, [1, np.exp(-np.pi)], rtol=0, atol=1e-15))
     True
     """
-    values = np.asarray(transform)
+    values = _checks.wave("transform", transform)
     real, nu = _samples("transform", values.real, frequencies)
     imaginary, nu = _samples("transform", values.imag, frequencies)
     x = _line("positions", positions)
-    return _integral(real + 1j * imaginary, nu, x, 1) / _checks.number("constant", constant, above=0)
+    factor = _checks.number("constant", constant, above=0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _scaling.finite("transform", _integral(real + 1j * imaginary, nu, x, 1) / factor, "the integral")
 
 
 def continuous_theorem(
@@ -287,15 +297,20 @@ def continuous_theorem(
     nu = _line("frequencies", frequencies)
     constant = _checks.number("constant", constant, above=0)
     length = x.size + (x.size - 1 if padding is None else _checks.count("padding", padding))
+    _checks.fits_memory("padding", 80.0 * length, "take fewer points")
+    powers = [_scaling.exponent(side) for side in (left, right)]
+    left, right = (np.ldexp(side, -power) for side, power in zip((left, right), powers, strict=True))
     spacing = (x[-1] - x[0]) / (x.size - 1)
     convolved = _wrapped(spacing * _trapezoid_convolution(left, right), length)
     where = 2 * x[0] + spacing * np.arange(length)
     of_convolution = constant * _integral(convolved, where, nu, -1)
     product = constant * _integral(left, x, nu, -1) * _integral(right, x, nu, -1)
     largest = constant * spacing**2 * np.abs(left).sum() * np.abs(right).sum()
-    return ContinuousTheorem(
-        where, convolved, nu, of_convolution, product, _relative(of_convolution - product, largest)
+    error, power = _relative(of_convolution - product, largest), sum(powers)
+    convolved, of_convolution, product = (
+        _scaling.unscaled("f", side, power, "the integrals") for side in (convolved, of_convolution, product)
     )
+    return ContinuousTheorem(where, convolved, nu, of_convolution, product, error)
 
 
 def _trapezoid_convolution(f: NDArray[np.float64], g: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -322,6 +337,8 @@ def _integral(
     rows = max(1, _BLOCK // points.size)
     for first in range(0, targets.size, rows):
         cycles = np.outer(targets[first : first + rows], points)
+        if not np.isfinite(cycles).all():
+            raise ValueError(f"frequencies times positions must be finite, got frequencies up to {targets.max():g}")
         result[first : first + rows] = np.exp(sign * 2j * np.pi * (cycles - np.rint(cycles))) @ weighted
     return result
 
@@ -337,6 +354,8 @@ def _line(name: str, value: ArrayLike) -> NDArray[np.float64]:
 def _samples(name: str, value: ArrayLike, points: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Check samples and the evenly spaced points that they belong to."""
     values, where = _line(name, value), _line("positions" if name != "transform" else "frequencies", points)
+    if np.abs(where).max() > 4e307:
+        raise ValueError(f"sample points must not exceed 4e+307 in magnitude, got {np.abs(where).max():g}")
     steps = np.diff(where)
     if where.size < 2 or steps.min() <= 0 or np.ptp(steps) > 1e-9 * steps.max() + 8 * np.spacing(np.abs(where).max()):
         raise ValueError(f"sample points must be at least 2, increasing and evenly spaced, got {_checks.got(where)}")

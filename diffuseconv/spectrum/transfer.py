@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from diffuseconv import _checks
+from diffuseconv import _checks, _scaling
 
 __all__ = ["FilterKind", "filter_kind", "transfer_function"]
 
@@ -53,10 +54,12 @@ def transfer_function(kernel: ArrayLike, shape: int | Sequence[int]) -> NDArray[
     sizes = _checks.shape("shape", shape)
     if len(sizes) != kernel.ndim:
         raise ValueError(f"shape must have as many axes as kernel ({kernel.ndim}), got {len(sizes)}")
+    _checks.fits_memory("shape", 40.0 * math.prod(sizes), "take fewer cells")
     wrapped = np.zeros(sizes)
     places = [(np.arange(width) - width // 2) % size for width, size in zip(kernel.shape, sizes, strict=True)]
-    np.add.at(wrapped, np.ix_(*places), kernel)
-    return np.asarray(scipy.fft.fftn(wrapped))
+    power = _scaling.exponent(kernel)
+    np.add.at(wrapped, np.ix_(*places), np.ldexp(kernel.astype(np.float64), -power))
+    return _scaling.unscaled("kernel", scipy.fft.fftn(wrapped), power, "the transfer function")
 
 
 @dataclass(frozen=True)
@@ -126,8 +129,9 @@ def filter_kind(kernel: ArrayLike) -> FilterKind:
     if not kernel.any():
         raise ValueError("kernel must not be 0 everywhere, got only zeros")
     cells = _CELLS[kernel.ndim]
-    gain = np.abs(transfer_function(kernel / np.abs(kernel).max(), (cells,) * kernel.ndim)) * np.abs(kernel).max()
-    profile = _over_rings(gain)
+    power = _scaling.exponent(kernel)
+    scaled = np.ldexp(kernel.astype(np.float64), -power)
+    profile = _over_rings(np.abs(transfer_function(scaled, (cells,) * kernel.ndim)))
     passes = profile >= _HALF_POWER * profile.max() * (1 - 1e-12)
     peak = int(profile.argmax())
     if passes[0] and passes[-1]:
@@ -139,9 +143,9 @@ def filter_kind(kernel: ArrayLike) -> FilterKind:
     stopped = np.flatnonzero(~passes)
     low = stopped[stopped < peak].max(initial=-1) + 1
     high = stopped[stopped > peak].min(initial=profile.size) - 1
-    return FilterKind(
-        kind, float(kernel.sum()), float(profile[peak]), peak / cells, (float(low / cells), float(high / cells))
-    )
+    gains = _scaling.unscaled("kernel", np.array([scaled.sum(), profile[peak]]), power, "its gain")
+    band = (float(low / cells), float(high / cells))
+    return FilterKind(kind, float(gains[0]), float(gains[1]), peak / cells, band)
 
 
 def _over_rings(gain: NDArray[np.float64]) -> NDArray[np.float64]:

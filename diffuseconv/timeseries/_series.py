@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from diffuseconv import _checks
+from diffuseconv._scaling import finite as finite
 from diffuseconv._typing import FloatArray
 
 
@@ -25,13 +26,6 @@ def series(name: str, value: ArrayLike, least: int = 1) -> FloatArray:
 def quietly() -> AbstractContextManager[Any]:
     """Silence warnings of overflow, where `finite` checks the results."""
     return np.errstate(over="ignore", invalid="ignore")
-
-
-def finite(name: str, results: FloatArray, what: str) -> FloatArray:
-    """Return results; refuse an argument that makes them overflow."""
-    if not np.isfinite(results).all():
-        raise ValueError(f"{name} must leave {what} below 1.8e+308 in magnitude, got one beyond it: use smaller units")
-    return results
 
 
 def coefficients(name: str, value: Any) -> tuple[float, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from diffuseconv import _checks, _memory
+from diffuseconv import _checks
 from diffuseconv._typing import FloatArray
 from diffuseconv.timeseries import _series
 from diffuseconv.timeseries._state import polynomials, state_root
@@ -126,7 +126,7 @@ def simulate(model: ARIMA, count: int, *, rng: object = None) -> FloatArray:
 
     require_model(model)
     n = _checks.count("count", count, least=1)
-    _memory.affordable("count", 4 * n, "draw a shorter series")
+    _checks.fits_memory("count", 8.0 * 4 * n, "draw a shorter series")
     generator = _checks.generator(rng)
     mean = model.mean
     numerator, denominator = polynomials(model)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from diffuseconv import _checks, _memory
+from diffuseconv import _checks
 from diffuseconv._typing import FloatArray
 from diffuseconv.timeseries import _series
 from diffuseconv.timeseries._state import polynomials, psi_weights, state_root
@@ -87,7 +87,7 @@ def forecast(model: ARIMA, series: ArrayLike, steps: int, *, confidence: float =
     """
     require_model(model)
     horizon = _checks.count("steps", steps, least=1)
-    _memory.affordable("steps", (max(len(model.ar), len(model.ma), 1) + 8) * horizon, "forecast fewer steps")
+    _checks.fits_memory("steps", 8.0 * (max(len(model.ar), len(model.ma), 1) + 8) * horizon, "forecast fewer steps")
     level = _checks.number("confidence", confidence, above=0.0)
     if level >= 1.0:
         raise ValueError(f"confidence must be less than 1, got {level:g}")

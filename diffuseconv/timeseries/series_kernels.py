@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from diffuseconv import _checks, _memory
+from diffuseconv import _checks
 from diffuseconv._typing import FloatArray
 from diffuseconv.convolution import convolve
 from diffuseconv.timeseries import _series
@@ -226,7 +226,7 @@ def impulse_response(model: ARIMA, count: int) -> FloatArray:
     """
     require_model(model)
     n = _checks.count("count", count, least=1)
-    _memory.affordable("count", 3 * n, "ask for fewer weights")
+    _checks.fits_memory("count", 8.0 * 3 * n, "ask for fewer weights")
     return _series.finite("count", psi_weights(model, n), "the weights")
 
 
