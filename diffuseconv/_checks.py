@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from diffuseconv._typing import Array
 
 T = TypeVar("T")
+SMALL = 1 << 26  # bytes: not worth asking how many are free
 LARGE = 4096  # values: fewer are not worth a compiled loop
 OTHER_LIBRARIES = ("cupy", "dask", "jax", "jaxlib", "sparse", "tensorflow", "torch", "xarray")
 SHORTEST, LONGEST = 1e-150, 1e150  # lengths whose squares stay in the range of numbers
@@ -141,6 +142,8 @@ def spacing(value: Any, ndim: int) -> tuple[float, ...]:
 
 def fits_memory(name: str, amount: float, remedy: str) -> None:
     """Refuse what takes more bytes than are free, before anything is allocated."""
+    if amount < SMALL:
+        return
     free = _free_memory()
     if amount > free:
         raise ValueError(

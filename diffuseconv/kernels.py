@@ -62,8 +62,21 @@ def _not_negative(name: str, value: object) -> float:
     return _checks.number(name, value, least=0.0)
 
 
+def _amount(amount: object) -> float:
+    """Check an amount of sharpening whose weights stay finite."""
+    value = _not_negative("amount", amount)
+    if value > 1e307:
+        raise ValueError(f"amount must be at most 1e+307 (weights must be finite), got {value:g}")
+    return value
+
+
 def _size(name: str, value: object) -> int:
     return _checks.count(name, value, least=1)
+
+
+def _fits(name: str, *reaches: float) -> None:
+    """Refuse a kernel that no memory holds: `reaches` are the cells to each side of the origin, axis by axis."""
+    _checks.fits_memory(name, 24.0 * math.prod(2.0 * reach + 1.0 for reach in reaches), "a smaller kernel")
 
 
 def _direction(angle: float) -> tuple[float, float]:
@@ -107,6 +120,7 @@ def identity(size: int = 3, ndim: int = 2) -> Kernel:
     array([0., 1., 0.])
     """
     size, ndim = _size("size", size), _ndim(ndim)
+    _fits("size", *[size / 2] * ndim)
     kernel = np.zeros((size,) * ndim)
     kernel[(size // 2,) * ndim] = 1.0
     return kernel
@@ -141,6 +155,7 @@ def box(size: int | Sequence[int] = 3, ndim: int = 2) -> Kernel:
     array([0.25, 0.25, 0.25, 0.25])
     """
     shape = _checks.per_axis("size", size, _ndim(ndim), _size)
+    _fits("size", *(n / 2 for n in shape))
     return np.full(shape, 1 / math.prod(shape))
 
 
@@ -149,7 +164,8 @@ def _sampled(sigma: float, truncate: float, least_radius: int = 0) -> Kernel:
     radius = max(least_radius, int(truncate * sigma + 0.5))
     if radius == 0:
         return np.ones(1)
-    weights = np.exp(-0.5 * (_displacements(radius) / sigma) ** 2)
+    with np.errstate(over="ignore"):
+        weights = np.exp(-0.5 * (_displacements(radius) / sigma) ** 2)
     return np.asarray(weights / weights.sum())
 
 
@@ -193,6 +209,7 @@ def gaussian(sigma: float | Sequence[float] = 1.0, ndim: int = 2, *, truncate: f
     """
     sigmas = _per_axis("sigma", sigma, ndim, _not_negative)
     truncate = _checks.number("truncate", truncate, above=0.0)
+    _fits("sigma", *(truncate * s for s in sigmas))
     return _outer([_sampled(s, truncate) for s in sigmas])
 
 
@@ -238,6 +255,7 @@ def lattice_gaussian(sigma: float | Sequence[float] = 1.0, ndim: int = 2, *, tol
     tolerance = _checks.number("tolerance", tolerance, above=0.0)
     if tolerance >= 1:
         raise ValueError(f"tolerance must be less than 1, got {tolerance:g}")
+    _fits("sigma", *sigmas)
     return _outer([_bessel.walk(s**2, tolerance) for s in sigmas])
 
 
@@ -270,6 +288,7 @@ def disc(radius: float = 2.0) -> Kernel:
            [0.0251, 0.1453, 0.0251]])
     """
     radius = _checks.number("radius", radius, above=0.0)
+    _fits("radius", radius, radius)
     reach = max(0, math.ceil(radius - 0.5))
     if reach == 0:  # all within the middle cell
         return np.ones((1, 1))
@@ -322,8 +341,11 @@ def motion_blur(length: float = 9.0, angle: float = 0.0) -> Kernel:
     """
     length = _checks.number("length", length, above=0.0)
     down, right = _direction(_checks.number("angle", angle))
+    _fits("length", abs(down) * length / 2, abs(right) * length / 2)
     rounding = 8 * math.ulp(length)
     reach = [max(0, math.ceil(abs(part) * length / 2 - 0.5 - rounding)) for part in (down, right)]
+    if not any(reach):  # all within the middle cell
+        return np.ones((1, 1))
     sides = [np.arange(r) + 0.5 for r in reach]  # where the stroke leaves a row, and a column
     cuts = [side / abs(part) for side, part in zip(sides, (down, right), strict=True) if len(side)]
     cut = np.minimum(np.sort(np.concatenate([[0.0], *cuts, [length / 2]])), length / 2)
@@ -434,7 +456,9 @@ def laplacian_of_gaussian(sigma: float = 1.0, ndim: int = 2, *, truncate: float 
     array([ 1., -2.,  1.])
     """
     sigma, ndim = _checks.number("sigma", sigma, least=0.05), _ndim(ndim)
-    g = _sampled(sigma, _checks.number("truncate", truncate, above=0.0), least_radius=1)
+    truncate = _checks.number("truncate", truncate, above=0.0)
+    _fits("sigma", *[truncate * sigma] * ndim)
+    g = _sampled(sigma, truncate, least_radius=1)
     square = _displacements(g.size // 2) ** 2
     m2, m4 = g @ square, g @ square**2
     return _sum_over_axes(2 * (square - m2) * g / (m4 - m2**2), g, ndim)
@@ -499,7 +523,7 @@ def sharpen(amount: float = 1.0) -> Kernel:
            [-1.,  5., -1.],
            [ 0., -1.,  0.]])
     """
-    return identity() - _not_negative("amount", amount) * laplacian()
+    return identity() - _amount(amount) * laplacian()
 
 
 def unsharp_mask(sigma: float = 1.0, amount: float = 1.0, *, truncate: float = 8.0) -> Kernel:
@@ -539,7 +563,7 @@ def unsharp_mask(sigma: float = 1.0, amount: float = 1.0, *, truncate: float = 8
     1.0
     """
     blur = gaussian(_checks.number("sigma", sigma, above=0.0), truncate=truncate)
-    amount = _not_negative("amount", amount)
+    amount = _amount(amount)
     return (1 + amount) * identity(len(blur)) - amount * blur
 
 
@@ -778,9 +802,12 @@ def gabor(
     aspect = _checks.number("aspect", aspect, above=0.0)
     truncate = _checks.number("truncate", truncate, above=0.0)
     down, right = _direction(angle)
-    move = _displacements(int(truncate * sigma * max(1.0, 1 / aspect) + 0.5))
+    reach = truncate * sigma * max(1.0, 1 / aspect)
+    _fits("sigma" if aspect >= 1 else "aspect", reach, reach)
+    move = _displacements(int(reach + 0.5))
     y, x = move[:, None], move[None, :]
     along, across = down * y + right * x, right * y - down * x
-    window = np.exp(-0.5 * (along**2 + (aspect * across) ** 2) / sigma**2)
+    with np.errstate(over="ignore"):  # squares last: sigma may be as small as numbers go
+        window = np.exp(-0.5 * ((along / sigma) ** 2 + (aspect * (across / sigma)) ** 2))
     wave = np.cos(2 * math.pi * along / wavelength + math.radians(phase))
     return np.asarray(window / window.sum() * wave)

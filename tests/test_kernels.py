@@ -408,3 +408,42 @@ def test_the_stated_convention_is_scipys(kernel):
     u = np.random.default_rng(7).normal(size=(9, 9))
     ours = naive.convolve(u, kernel, ("zero", "zero"))
     assert np.allclose(ours, ndimage(u, kernel), rtol=0, atol=64 * EPS * (1 + np.abs(kernel).sum()) * np.abs(u).max())
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda: kernels.gabor(1e6), "sigma"),
+        (lambda: kernels.gabor(4.0, aspect=1e-310), "aspect"),
+        (lambda: kernels.gabor(4.0, truncate=1e300), "sigma"),
+        (lambda: kernels.disc(1e7), "radius"),
+        (lambda: kernels.disc(1e300), "radius"),
+        (lambda: kernels.motion_blur(1e9, 45), "length"),
+        (lambda: kernels.gaussian(1e300), "sigma"),
+        (lambda: kernels.lattice_gaussian(1e150), "sigma"),
+        (lambda: kernels.laplacian_of_gaussian(1e7), "sigma"),
+        (lambda: kernels.unsharp_mask(1e7), "sigma"),
+        (lambda: kernels.identity(10**6, 3), "size"),
+        (lambda: kernels.box(10**15), "size"),
+    ],
+)
+def test_what_no_memory_holds_is_refused(call, name):
+    with pytest.raises(ValueError, match=f"^{name} must need no more memory than .* got .* GiB$"):
+        call()
+
+
+def test_windows_of_any_width_are_finite():
+    """Squares of widths under- and overflow where the widths themselves do not."""
+    for make in (
+        lambda: kernels.gabor(2.0, sigma=1e-200),
+        lambda: kernels.gaussian(1e-200),
+        lambda: kernels.unsharp_mask(1e-200),
+        lambda: kernels.disc(1e-300),
+        lambda: kernels.motion_blur(5e-324, 45),
+    ):
+        np.testing.assert_array_equal(make(), [[1.0]])
+    narrow = kernels.gabor(4.0, sigma=1e-3, truncate=5e3)
+    assert narrow.sum() == narrow[5, 5] == 1.0
+    assert np.isfinite(kernels.gabor(2.0, aspect=1e300)).all()
+    with pytest.raises(ValueError, match="amount must be at most"):
+        kernels.sharpen(1e308)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from diffuseconv import _checks, _memory
+from diffuseconv import _checks
 from diffuseconv._typing import Array
 from diffuseconv.boundary import Constant, Name, extend, images_per_axis, record
 from diffuseconv.convolution.methods import quickest
@@ -78,7 +78,7 @@ def plan(
     methods = (method, method)
     if method == "auto":
         methods = (quickest(inner, taps, dtype, rank_one=True), quickest(inner, taps, dtype))
-    _memory.affordable("field", 2 * math.prod(wide), "cut it into pieces", bytes_each=np.dtype(dtype).itemsize)
+    _checks.fits_memory("field", 2.0 * math.prod(wide) * np.dtype(dtype).itemsize, "cut it into pieces")
     products = math.prod(shape) * math.prod(taps)
     if method == "direct" and products > MOST_PRODUCTS:
         raise ValueError(f"method must not be 'direct' for {products:.2g} products (take 'auto'), got 'direct'")
