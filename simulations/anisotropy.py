@@ -10,51 +10,51 @@ D_across at right angles to it. Each grain of dye still wanders at random, only 
 covariance of the cloud grows as 2 D t, as a matrix: a round drop turns into an ellipse with axes in the ratio of
 sqrt(D_along / D_across), in the direction of the grain and not of the picture's edges or of the cells of the grid.
 
-On the left is the same drop on paper, which is the same in all directions, with as large a mean diffusivity. The dots
-of the curves are measured from the cloud; the lines are the law.
+On the left is the same drop on paper, which is the same in all directions, with as large a mean diffusivity. The
+colours are logarithmic and mean the same in every frame. The dots of the curves are measured from the cloud; the lines
+are the law.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import argparse
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from _common import (
     BLUE,
-    FAINT,
-    INK,
     ORANGE,
+    Film,
+    Story,
     add_film,
-    animate,
     at_least,
     clock,
+    extend_curves,
     figure,
-    one_line_errors,
-    outputs,
+    heading,
+    panel,
     parser,
     positive,
     repaint,
+    run,
+    scale_bar,
     time_unit,
-    write_record,
 )
-from matplotlib.colors import Normalize
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.lines import Line2D
 from matplotlib.patches import Ellipse
+from numpy.typing import NDArray
 
 import diffuseconv as dc
 
 SMALL = ["--cells", "24", "--frames", "5"]
+FAINTEST = 1e-3  # of the first concentration: the dark end of the colours
 
 
-def spread(u: Any, x: Any) -> Any:
-    """Measure the covariance of a cloud."""
-    weight = u / u.sum()
-    offset = x - np.einsum("...,...i", weight, x)
-    return np.einsum("ij,ijk,ijl->kl", weight, offset, offset)
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run from the command line."""
+def options() -> argparse.ArgumentParser:
+    """Return the options of this script."""
     cli = parser(__doc__)
     cli.add_argument("--cells", type=at_least(12), default=240, help="cells along each side")
     cli.add_argument("--side", type=positive, default=0.06, help="side of the board in metres")
@@ -62,83 +62,108 @@ def main(argv: Sequence[str] | None = None) -> None:
     cli.add_argument("--across", type=positive, default=0.2e-9, help="diffusivity across the grain, in m²/s")
     cli.add_argument("--angle", type=float, default=30.0, help="direction of the grain in degrees, from the horizontal")
     add_film(cli, frames=240)
-    args = cli.parse_args(argv)
-    with one_line_errors(cli):
-        files = outputs(args.output, "anisotropy")
-        n, spacing = args.cells, args.side / args.cells
-        angle = np.deg2rad(args.angle)
-        grain = np.array([-np.sin(angle), np.cos(angle)])  # (down, right): up is negative
-        normal = np.array([grain[1], -grain[0]])
-        tensor = args.along * np.outer(grain, grain) + args.across * np.outer(normal, normal)
-        tensor = (tensor + tensor.T) / 2
-        mean = (args.along + args.across) / 2
-        wood, paper = dc.DiffusionEquation(tensor, spacing), dc.DiffusionEquation(mean, spacing)
-        x = np.moveaxis(np.indices((n, n)) + 0.5, 0, -1) * spacing - args.side / 2
-        radius = 0.025 * args.side
-        u = np.exp(-(x**2).sum(axis=-1) / (2 * radius**2))
-        duration = (0.13 * args.side) ** 2 / (2 * args.along)
-        times = np.linspace(0, duration, args.frames)
+    return cli
 
-        drawn = figure(1280, 560)
-        axes = drawn.subplots(1, 3, width_ratios=[1, 1, 1])
-        drawn.subplots_adjust(left=0.02, right=0.985, top=0.8, bottom=0.12, wspace=0.13)
-        drawn.suptitle("A drop on paper and on wood", size=17, y=0.975)
-        caption = drawn.text(0.5, 0.885, "", ha="center", size=13, color=FAINT)
-        images, rings = [], []
-        for side, title in zip(axes, ("paper: a circle", "wood: an ellipse along the grain"), strict=False):
-            image = side.imshow(u**0.5, norm=Normalize(0, 1))
-            side.set(title=title, xticks=[], yticks=[], xlim=(-0.5, n - 0.5), ylim=(n - 0.5, -0.5))
-            ring = Ellipse((n / 2 - 0.5, n / 2 - 0.5), 1, 1, fill=False, color=ORANGE, linewidth=1.5, linestyle="--")
-            side.add_patch(ring)
-            images.append(image)
-            rings.append(ring)
-        fibres = []
-        for offset in np.linspace(-n, n, 41):
-            middle = np.array([n / 2, n / 2]) + offset * normal
-            ends = np.array([middle - 2 * n * grain, middle + 2 * n * grain])
-            fibres += axes[1].plot(ends[:, 1], ends[:, 0], color=INK, alpha=0.13, linewidth=1)
-        length, unit = time_unit(duration)
-        plot = axes[2]
-        plot.set(title="width of the cloud (standard deviation)", xlabel=f"time ({unit})", ylabel="mm")
-        lines, curves = np.linspace(0, duration, 100), []
-        for d, colour, name in ((args.along, ORANGE, "along the grain"), (args.across, BLUE, "across it")):
-            plot.plot(lines / length, 1e3 * np.sqrt(radius**2 + 2 * d * lines), color=colour, linewidth=1, label=name)
-            curves.append(plot.plot([], [], "o", color=colour, markersize=3)[0])
-        plot.set(xlim=(0, duration / length * 1.02))
-        plot.set_ylim(0)
-        plot.legend(loc="upper left")
 
-        seen: list[tuple[float, float, float]] = []
+def simulate(args: argparse.Namespace) -> Film:
+    """Let the same drop spread on paper and on wood."""
+    n, spacing = args.cells, args.side / args.cells
+    grain, normal = directions(args.angle)
+    tensor = args.along * np.outer(grain, grain) + args.across * np.outer(normal, normal)
+    wood = dc.DiffusionEquation((tensor + tensor.T) / 2, spacing)
+    paper = dc.DiffusionEquation((args.along + args.across) / 2, spacing)
+    x = np.moveaxis(np.indices((n, n)) + 0.5, 0, -1) * spacing - args.side / 2
+    radius = 0.025 * args.side
+    u = np.exp(-(x**2).sum(axis=-1) / (2 * radius**2))
+    duration = (0.13 * args.side) ** 2 / (2 * args.along)
+    times = np.linspace(0, duration, args.frames)
 
-        def story() -> Iterator[None]:
-            for (time, on_paper), (_, on_wood) in zip(paper.frames(u, times), wood.frames(u, times), strict=True):
-                for image, ring, field in zip(images, rings, (on_paper, on_wood), strict=True):
-                    repaint(image, np.sqrt(np.clip(field / field.max(), 0, 1)))
-                    sizes, directions = np.linalg.eigh(spread(field, x))
-                    ring.set(
-                        width=4 * np.sqrt(sizes[1]) / spacing,
-                        height=4 * np.sqrt(sizes[0]) / spacing,
-                        angle=float(np.rad2deg(np.arctan2(directions[0, 1], directions[1, 1]))),
-                    )
-                covariance = spread(on_wood, x)
-                seen.append((time, float(grain @ covariance @ grain), float(normal @ covariance @ normal)))
-                moments = np.array(seen).T
-                for curve, values in zip(curves, moments[1:], strict=True):
-                    curve.set_data(moments[0] / length, 1e3 * np.sqrt(values))
-                caption.set_text(
-                    f"{clock(time)}; colour: square root of concentration; dashed: two standard deviations"
-                )
-                yield
+    drawn = figure(1280, 560)
+    caption = heading(drawn, "A drop on paper and on wood")
+    boxes = [drawn.add_axes((x, 0.1, 0.3, 0.62)) for x in (0.0, 0.275)]
+    clouds = [
+        Cloud(axes, u, spacing, title, "share of the first concentration" if axes is boxes[1] else None)
+        for axes, title in zip(boxes, ("paper: a circle", "wood: an ellipse along the grain"), strict=True)
+    ]
+    draw_fibres(boxes[1], n, grain, normal)
+    dots, length = draw_law(drawn.add_axes((0.71, 0.13, 0.27, 0.59)), args, radius, duration)
 
-        moving: list[Any] = [*images, *fibres, *rings, *curves, caption]
-        dc.write_movie(files.film, animate(drawn, moving, story()), fps=args.fps, progress=True)
-        drawn.savefig(files.still)
-        (start, *first), (end, *last) = seen[0], seen[-1]
-        found = [(b - a) / (2 * (end - start)) for a, b in zip(first, last, strict=True)]
-        write_record(files.record, {**vars(args), "frames": len(seen), "measured_diffusivities": found})
-        print(f"measured from the cloud: D along the grain {found[0]:.4g} m²/s (set: {args.along:g}),")
-        print(f"across {found[1]:.4g} m²/s (set: {args.across:g}), after {clock(duration)}")
-        print(f"{files.film} ({len(seen)} frames), {files.still}, {files.record}")
+    def story() -> Story:
+        variances = []
+        for (time, on_paper), (_, on_wood) in zip(paper.frames(u, times), wood.frames(u, times), strict=True):
+            for cloud, field in zip(clouds, (on_paper, on_wood), strict=True):
+                cloud.show(field, covariance(field, x))
+            spread = covariance(on_wood, x)
+            variances.append([float(grain @ spread @ grain), float(normal @ spread @ normal)])
+            extend_curves(dots, time / length, 1e3 * np.sqrt(variances[-1]))
+            caption.set_text(f"{clock(time)}; dashed: the ellipse of two standard deviations")
+            yield
+        found = [(last - first) / (2 * duration) for first, last in zip(variances[0], variances[-1], strict=True)]
+        told = f"measured from the cloud: D along the grain {found[0]:.4g} m²/s (set: {args.along:g}), "
+        told += f"across {found[1]:.4g} m²/s (set: {args.across:g}), after {clock(duration)}"
+        return {"measured_diffusivities": found}, told
+
+    return Film(drawn, [*clouds[0].moving, *clouds[1].moving, *dots, caption], story())
+
+
+def directions(angle: float) -> NDArray[np.float64]:
+    """Return the unit vectors along and across the grain as (down, right); up is negative."""
+    turned = np.deg2rad(angle)
+    return np.array([[-np.sin(turned), np.cos(turned)], [np.cos(turned), np.sin(turned)]])
+
+
+def covariance(u: Any, x: Any) -> Any:
+    """Return the covariance matrix of the places `x` of grains whose concentration is `u`."""
+    away = x - np.average(x, axis=(0, 1), weights=np.stack([u, u], axis=-1))
+    return np.einsum("ij,ija,ijb->ab", u, away, away) / u.sum()
+
+
+class Cloud:
+    """A drop seen from above, and its ellipse."""
+
+    def __init__(self, axes: Axes, u: Any, spacing: float, title: str, unit: str | None) -> None:
+        n = len(u)
+        self.spacing = spacing
+        self.image = panel(axes, np.maximum(u, FAINTEST), title, unit, norm=LogNorm(FAINTEST, 1))
+        axes.set(xlim=(-0.5, n - 0.5), ylim=(n - 0.5, -0.5))
+        self.ring = Ellipse((n / 2 - 0.5, n / 2 - 0.5), 1, 1, fill=False, color="white", linewidth=1.5, linestyle="--")
+        axes.add_patch(self.ring)
+        scale_bar(axes, spacing)
+        self.moving = [self.image, self.ring]
+
+    def show(self, u: Any, spread: Any) -> None:
+        """Show the cloud and two standard deviations of it."""
+        repaint(self.image, np.maximum(u, FAINTEST))
+        sizes, axes = np.linalg.eigh(spread)
+        across, along = 4 * np.sqrt(sizes) / self.spacing
+        self.ring.set(width=along, height=across, angle=float(np.rad2deg(np.arctan2(axes[0, 1], axes[1, 1]))))
+
+
+def draw_fibres(axes: Axes, n: int, grain: Any, normal: Any) -> None:
+    """Draw thin lines along the grain."""
+    for offset in np.linspace(-n, n, 41):
+        middle = np.array([n / 2, n / 2]) + offset * normal
+        ends = np.array([middle - 2 * n * grain, middle + 2 * n * grain])
+        axes.plot(ends[:, 1], ends[:, 0], color="white", alpha=0.15, linewidth=1)
+
+
+def draw_law(plot: Axes, args: argparse.Namespace, radius: float, duration: float) -> tuple[list[Line2D], float]:
+    """Draw how wide the cloud must be; return the dots of what is measured, and the unit of time in seconds."""
+    length, unit = time_unit(duration)
+    plot.set(title="width of the cloud (standard deviation)", xlabel=f"time ({unit})", ylabel="mm")
+    times, dots = np.linspace(0, duration, 100), []
+    for d, colour, name in ((args.along, ORANGE, "along the grain"), (args.across, BLUE, "across it")):
+        plot.plot(times / length, 1e3 * np.sqrt(radius**2 + 2 * d * times), color=colour, linewidth=1, label=name)
+        dots.append(plot.plot([], [], "o", color=colour, markersize=3)[0])
+    plot.set(xlim=(0, duration / length * 1.02))
+    plot.set_ylim(0)
+    plot.legend(loc="upper left", title="lines: the law; dots: measured")
+    return dots, length
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run from the command line."""
+    run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 A 3×3 kernel with weights nowhere negative that sum to 1 says where the value of a pixel may come from: until it is
 looked at, the pixel is in nine positions at once, each with its own chance. Measuring it destroys the superposition:
-one position is drawn, with its chance, and the pixel takes the value found there. The next pixel draws by itself, and
+one position is drawn, with its chance, and the pixel takes the value found there. The next pixel draws for itself, and
 so the picture that comes out differs each time; only its mean over many measurements, the convolution, does not.
 
 The film shows the nine chances around one pixel of a small picture, the collapse to one of them, and the measured
@@ -12,26 +12,25 @@ let expect.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import argparse
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from _common import (
     BLUE,
-    FAINT,
-    INK,
     ORANGE,
+    Film,
+    Story,
     add_film,
     add_image,
     add_rng,
-    animate,
     at_least,
+    bare,
     figure,
-    one_line_errors,
-    outputs,
     parser,
     photograph,
-    write_record,
+    run,
 )
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -41,12 +40,24 @@ from numpy.typing import NDArray
 import diffuseconv as dc
 
 SMALL = ["--frames", "24", "--size", "6"]
-SLOW = 20  # frames that the first pixel takes; later ones ever fewer
+SLOW = 20  # frames for the first pixel; later ones get ever fewer
 CHANCES = np.array([[1.0, 2.0, 1.0], [2.0, 4.0, 2.0], [1.0, 2.0, 1.0]]) / 16
+MOVES = [np.array([row, column]) for row in (-1, 0, 1) for column in (-1, 0, 1)]
+NAMES = ("up left", "up", "up right", "left", "stays", "right", "down left", "down", "down right")
+
+
+def options() -> argparse.ArgumentParser:
+    """Return the options of this script."""
+    cli = parser(__doc__)
+    add_image(cli)
+    cli.add_argument("--size", type=at_least(4), default=18, help="rows and columns of the picture")
+    add_rng(cli)
+    add_film(cli, frames=600)
+    return cli
 
 
 def schedule(pixels: int, frames: int) -> list[tuple[float, int]]:
-    """Say for each frame how far the next pixel is and how many are done: ever faster, then a pause."""
+    """Return for each frame how far the next pixel is and how many are done: ever faster, then a pause."""
     moving = max(1, round(0.93 * frames))
     power = max(1.0, np.log(pixels) / np.log(max(2.0, moving / SLOW)))
     ends = pixels * np.minimum((np.arange(frames) + 1) / moving, 1) ** power
@@ -60,55 +71,45 @@ def outward(rows: int, columns: int) -> NDArray[np.int64]:
     return np.lexsort([np.arctan2(row - rows // 2, column - columns // 2).ravel(), away.ravel()])
 
 
-def bare(axes: Axes, title: str) -> None:
-    """Leave out the ticks."""
-    axes.set(xticks=[], yticks=[])
-    axes.spines[:].set_visible(False)
-    axes.set_title(title, color=INK, fontsize=15, pad=10)
+class Pictures:
+    """The picture with nine squares and their chances, what was measured, and how often each place was drawn."""
 
-
-class Stage:
-    """The pictures, the nine squares with their chances, and the bars."""
-
-    def __init__(self, drawing: Figure, photo: NDArray[np.float64], propagator: dc.Propagator, rng: int) -> None:
-        rows, columns = photo.shape[:2]
+    def __init__(self, drawn: Figure, photo: NDArray[np.float64], rng: int) -> None:
+        rows, columns = self.shape = photo.shape[:2]
         places = np.arange(rows * columns).reshape(rows, columns)
+        propagator = dc.Propagator(CHANCES)
         self.values = dc.measure(photo, propagator, rng=rng, axes=(0, 1))
         self.sources = dc.measure(places, propagator, rng=rng).astype(np.int64).ravel()  # the same draws, of places
         self.order = outward(rows, columns)
-        self.shape = rows, columns
-        given, found = (drawing.add_axes((x, 0.3, 0.3375, 0.6)) for x in (0.03, 0.4))
-        bare(given, "the picture: nine places at once")
-        bare(found, "measured: one place each")
+        given, found = (drawn.add_axes((x, 0.27, 0.3375, 0.6)) for x in (0.03, 0.4))
+        bare(given, "the picture: nine places at once", fontsize=15, pad=10)
+        bare(found, "measured: one place each", fontsize=15, pad=10)
         given.imshow(photo, alpha=0.9)
-        self.result: Any = found.imshow(np.zeros_like(photo))
-        self.moves = [np.array([row, column]) for row in (-1, 0, 1) for column in (-1, 0, 1)]
-        self.squares = [Rectangle((0, 0), 1, 1, edgecolor="white", linewidth=1) for _ in self.moves]
-        for square in self.squares:
-            given.add_patch(square)
-        self.numbers = [given.text(0, 0, "", ha="center", va="center", size=8, color="white") for _ in self.moves]
-        self.mark = Rectangle((0, 0), 1, 1, fill=False, edgecolor=ORANGE, linewidth=2.5)
-        found.add_patch(self.mark)
+        self.result = found.imshow(np.zeros_like(photo))
+        self.squares = [given.add_patch(Rectangle((0, 0), 1, 1, edgecolor="white", linewidth=1)) for _ in MOVES]
+        self.numbers = [given.text(0, 0, "", ha="center", va="center", size=8, color="white") for _ in MOVES]
+        self.mark = found.add_patch(Rectangle((0, 0), 1, 1, fill=False, edgecolor=ORANGE, linewidth=2.5))
         self.beam = ConnectionPatch((0, 0), (0, 0), "data", "data", axesA=given, axesB=found, color=ORANGE, linewidth=2)
-        drawing.add_artist(self.beam)
-        bars = drawing.add_axes((0.79, 0.3, 0.19, 0.6))
-        bars.set(xlim=(0, 0.42), ylim=(8.6, -0.6), yticks=range(9))
-        bars.set_yticklabels(["↖", "↑", "↗", "←", "·", "→", "↙", "↓", "↘"], fontsize=15)
-        bars.tick_params(length=0)
-        bars.set_xlabel("share of the pixels", color=FAINT)
-        bars.set_title("which place was drawn", color=INK, fontsize=15, pad=10)
-        self.bars = bars.barh(range(9), np.zeros(9), height=0.62, color=BLUE)
-        self.marks = bars.plot(CHANCES.ravel(), range(9), "|", color=ORANGE, markersize=20, markeredgewidth=2.5)
-        self.title = drawing.text(0.03, 0.17, "", size=20, color=ORANGE, va="center")
-        self.words = drawing.text(0.03, 0.09, "", size=14, color=INK, va="center")
+        drawn.add_artist(self.beam)
+        self.bars = self.draw_bars(drawn.add_axes((0.83, 0.27, 0.15, 0.6)))
+        self.title = drawn.text(0.03, 0.16, "", size=20, color=ORANGE, va="center")
+        self.words = drawn.text(0.03, 0.08, "", size=14, va="center")
+        parts = [*self.squares, *self.numbers, self.mark, self.beam, *self.bars]
+        self.moving: list[Any] = [self.result, *parts, self.title, self.words]
 
-    def artists(self) -> list[Any]:
-        """All that changes from frame to frame."""
-        things = [*self.squares, *self.numbers, self.mark, self.beam, *self.bars, *self.marks]
-        return [self.result, *things, self.title, self.words]
+    @staticmethod
+    def draw_bars(axes: Axes) -> Any:
+        """Draw the axes of the shares; return the bars."""
+        axes.set(xlim=(0, 0.42), ylim=(8.6, -0.6), yticks=range(9))
+        axes.set_yticklabels(NAMES, fontsize=12)
+        axes.tick_params(axis="y", length=0)
+        axes.set_xlabel("share of the pixels; |: chance")
+        axes.set_title("which place was drawn", fontsize=15, pad=10, x=0.2)
+        axes.plot(CHANCES.ravel(), range(9), "|", color=ORANGE, markersize=20, markeredgewidth=2.5, zorder=3)
+        return axes.barh(range(9), np.zeros(9), height=0.62, color=BLUE)
 
     def show(self, done: int, part: float) -> None:
-        """Show so many measured pixels, and the next one `part` of the way; early ones are shown in two halves."""
+        """Show so many measured pixels, and the next one partly measured; early ones are shown in two halves."""
         pixels = self.order.size
         finished = done >= pixels
         collapsed = part > 0.5 or done > 30
@@ -118,25 +119,28 @@ class Stage:
         shown = self.order[: done + int(collapsed)]
         seen[shown] = self.values.reshape(pixels, 3)[shown]
         self.result.set_data(np.clip(seen, 0, 1).reshape(*self.shape, 3))
-        for square, number, move, chance in zip(self.squares, self.numbers, self.moves, CHANCES.ravel(), strict=True):
-            at = place + move
-            inside = bool((at >= 0).all() and (at < self.shape).all()) and not finished
-            drawn = collapsed and bool((at == chosen).all())
-            square.set_xy((at[1] - 0.5, at[0] - 0.5))
-            square.set_visible(inside)
-            square.set(
-                facecolor=ORANGE if drawn else BLUE, alpha=0.9 if drawn else 0.1 if collapsed else 0.2 + 2.5 * chance
-            )
-            number.set_position((at[1], at[0]))
-            number.set_text("" if collapsed or not inside else f"1/{round(1 / chance)}")
+        self.show_squares(place, chosen, collapsed, finished)
         self.mark.set_xy((place[1] - 0.5, place[0] - 0.5))
         self.mark.set_visible(not finished)
         self.beam.xy1, self.beam.xy2 = tuple(chosen[::-1].astype(float)), tuple(place[::-1].astype(float))
         self.beam.set_visible(collapsed and not finished)
         self.count(shown)
-        stages = ("Superposition: nine places, each with its chance", "Collapse: one place is drawn")
-        self.title.set_text("Every pixel has collapsed" if finished else stages[collapsed])
+        states = ("Superposition: nine places, each with its chance", "Collapse: one place is drawn")
+        self.title.set_text("Every pixel has collapsed" if finished else states[collapsed])
         self.words.set_text(f"{done} of {pixels} pixels measured")
+
+    def show_squares(self, place: Any, chosen: Any, collapsed: bool, finished: bool) -> None:
+        """Draw the nine squares around a pixel: their chances, or which one was drawn."""
+        for square, number, move, chance in zip(self.squares, self.numbers, MOVES, CHANCES.ravel(), strict=True):
+            at = place + move
+            inside = bool((at >= 0).all() and (at < self.shape).all()) and not finished
+            drawn = collapsed and bool((at == chosen).all())
+            square.set_xy((at[1] - 0.5, at[0] - 0.5))
+            square.set_visible(inside)
+            alpha = 0.9 if drawn else 0.1 if collapsed else 0.2 + 2.5 * chance
+            square.set(facecolor=ORANGE if drawn else BLUE, alpha=alpha)
+            number.set_position((at[1], at[0]))
+            number.set_text("" if collapsed or not inside else f"1/{round(1 / chance)}")
 
     def count(self, shown: NDArray[np.int64]) -> None:
         """Set the bars to the shares of the moves drawn so far, at pixels that touch no wall."""
@@ -144,35 +148,29 @@ class Stage:
         inner = ((here > 0) & (here < np.array(self.shape)[:, None] - 1)).all(axis=0)
         moves = (there - here)[:, inner]
         shares = np.bincount(3 * moves[0] + moves[1] + 4, minlength=9) / max(1, inner.sum())
-        for bar, share in zip(self.bars, shares, strict=True):
-            bar.set_width(min(float(share), 0.42))
+        for bar, part in zip(self.bars, shares, strict=True):
+            bar.set_width(min(float(part), 0.42))
+
+
+def simulate(args: argparse.Namespace) -> Film:
+    """Measure a small picture pixel by pixel."""
+    drawn = figure()
+    pictures = Pictures(drawn, photograph(args.image, (args.size, args.size), gray=False), args.rng)
+    plan = schedule(args.size**2, args.frames)
+
+    def story() -> Story:
+        for part, done in plan:
+            pictures.show(done, part)
+            yield
+        return {"chances": CHANCES}, f"{args.size**2} pixels collapsed, each to one of nine places"
+
+    early = next((n for n, (part, done) in enumerate(plan) if done >= 20 and part > 0.5), len(plan) - 1)
+    return Film(drawn, pictures.moving, story(), still=early / max(1, len(plan) - 1))
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Make the film, the still and the record."""
-    cli = parser(__doc__)
-    add_image(cli)
-    cli.add_argument("--size", type=at_least(4), default=18, help="rows and columns of the picture")
-    add_rng(cli)
-    add_film(cli, frames=600)
-    args = cli.parse_args(argv)
-    with one_line_errors(cli):
-        files = outputs(args.output, "collapse")
-        photo = photograph(args.image, (args.size, args.size), gray=False)
-        drawing = figure(1280, 720)
-        stage = Stage(drawing, photo, dc.Propagator(CHANCES), args.rng)
-        pixels = args.size**2
-
-        def updates() -> Iterator[None]:
-            for part, done in schedule(pixels, args.frames):
-                stage.show(done, part)
-                yield
-
-        dc.write_movie(files.film, animate(drawing, stage.artists(), updates()), fps=args.fps, progress=True)
-        stage.show(min(30, pixels - 1), 0.9)
-        drawing.savefig(files.still)
-        write_record(files.record, {**vars(args), "chances": CHANCES})
-    print(f"{pixels} pixels collapsed, each to one of nine places: {files.film}")
+    """Run from the command line."""
+    run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

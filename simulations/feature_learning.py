@@ -1,7 +1,7 @@
 """Random weights turn into an edge detector: feature learning, seen from the inside.
 
 Nobody tells the kernels what an edge is. They are given a photograph and the edges that somebody found in it, and start
-from random weights. At each step they look at one small random patch, convolve it, and compare with the edges wanted
+from random weights. At each step they see one small random patch, convolve it, and compare with the edges wanted
 there. The error, correlated with the patch (that is what "backward pass" means: correlation is the adjoint of
 convolution), says how each weight should have been different, and the weights move a little that way.
 
@@ -9,13 +9,13 @@ Above: the kernels as they form, each scaled to its largest weight. Middle: the 
 wanted. On the right the loss falls: first what is smooth is learned, last the finest detail, of which a photograph
 shows least. The dots compare the correlation between any two feature maps with that between the wanted ones: maps of
 one photograph go together as far as their kernels overlap, here the diagonal one with the first two. Least
-squares on the whole photograph at once (`fit_kernel`) gives the same kernels in one go.
+squares on the whole photograph (`fit_kernel`) gives the same kernels at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+import argparse
+from collections.abc import Sequence
 
 import numpy as np
 from _common import (
@@ -23,32 +23,48 @@ from _common import (
     FAINT,
     GREEN,
     ORANGE,
+    SIGNED,
+    Film,
+    Story,
     add_film,
     add_image,
     add_rng,
-    animate,
     at_least,
     figure,
-    one_line_errors,
-    outputs,
+    heading,
     panel,
     parser,
     photograph,
     repaint,
+    run,
     watched,
-    write_record,
 )
+from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 import diffuseconv as dc
 
 SMALL = ["--cells", "40", "--steps", "60", "--frames", "6"]
-SIGNED = "RdBu_r"  # blue below 0, white at 0, red above
 SIDE = 5
 NAMES = ("left against right", "above against below", "along the diagonal", "all around")
 
 Array = NDArray[np.float64]
+
+
+def options() -> argparse.ArgumentParser:
+    """Return the options of this script."""
+    cli = parser(__doc__)
+    add_image(cli)
+    cli.add_argument("--cells", type=at_least(16), default=256, help="pixels along each side of the photograph")
+    cli.add_argument("--steps", type=at_least(10), default=6000, help="of gradient descent, one patch each")
+    cli.add_argument("--patch", type=at_least(4), default=32, help="pixels along each side of a patch")
+    add_rng(cli)
+    add_film(cli, frames=300)
+    return cli
 
 
 def wanted_bank() -> Array:
@@ -58,43 +74,56 @@ def wanted_bank() -> Array:
     return np.stack([np.pad(kernel, (SIDE - 3) // 2) for kernel in kernels])
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run from the command line."""
-    cli = parser(__doc__)
-    add_image(cli)
-    cli.add_argument("--cells", type=at_least(16), default=256, help="pixels along each side of the photograph")
-    cli.add_argument("--steps", type=at_least(10), default=6000, help="of gradient descent, one patch each")
-    cli.add_argument("--patch", type=at_least(4), default=32, help="pixels along each side of a patch")
-    add_rng(cli)
-    add_film(cli, frames=300)
-    args = cli.parse_args(argv)
-    with one_line_errors(cli):
-        files = outputs(args.output, "feature_learning")
-        photo = photograph(args.image, (args.cells, args.cells))
-        truth = wanted_bank()
-        edges = dc.feature_maps(photo, truth, mode="same")
-        training = dc.learning.train_bank(photo, edges, (SIDE, SIDE), steps=args.steps, patch=args.patch, rng=args.rng)
-        states = list(watched(training, args.steps + 1))
-        drawn, artists, updates = stage(photo, edges, truth, states, args.frames)
-        dc.write_movie(files.film, animate(drawn, artists, updates), fps=args.fps, progress=True)
-        drawn.savefig(files.still)
-        last = np.abs(states[-1].bank - truth).max() / np.abs(truth).max()
+def simulate(args: argparse.Namespace) -> Film:
+    """Train the kernels, then show how they formed."""
+    photo, truth = photograph(args.image, (args.cells, args.cells)), wanted_bank()
+    edges = dc.feature_maps(photo, truth, mode="same")
+    training = dc.learning.train_bank(photo, edges, (SIDE, SIDE), steps=args.steps, patch=args.patch, rng=args.rng)
+    states = list(watched(training, args.steps + 1))
+    error = np.array([np.abs(state.bank - truth).max() for state in states]) / np.abs(truth).max()
+
+    drawn = figure(1400, 760)
+    caption = heading(drawn, "Random weights turn into an edge detector")
+    panel(drawn.add_axes((0.012, 0.3, 0.16, 0.3)), photo, "the photograph", None, "gray")
+    kernels, maps = draw_bank(drawn, truth, edges)
+    right = drawn.add_gridspec(
+        2, 1, left=0.765, right=0.985, top=0.82, bottom=0.075, hspace=0.36, height_ratios=(1.25, 1)
+    )
+    curves = draw_errors(drawn.add_subplot(right[0, 0]), states, error)
+    goal, dots = draw_correlations(drawn.add_subplot(right[1, 0]), edges)
+
+    def story() -> Story:
+        for count in np.geomspace(10, len(states) + 9, args.frames).round().astype(int) - 9:
+            state = states[count - 1]
+            now = dc.feature_maps(photo, state.bank, mode="same")
+            for image, kernel in zip(kernels, state.bank, strict=True):
+                repaint(image, kernel / np.abs(kernel).max())
+            for image, map_ in zip(maps, now, strict=True):
+                repaint(image, map_)
+            for curve, values in zip(curves, ([one.loss for one in states[:count]], error[:count]), strict=True):
+                curve.set_data(1 + np.arange(count), values)
+            dots.set_data(goal, pairs(now))
+            told = f"largest error of a weight {100 * error[count - 1]:.2g} %"
+            caption.set_text(f"step {state.step} of {states[-1].step}: {told}")
+            yield
         direct = [dc.learning.fit_kernel(photo, map_, (SIDE, SIDE)).kernel for map_ in edges]
         once = np.abs(np.array(direct) - truth).max() / np.abs(truth).max()
-        write_record(files.record, {**vars(args), "bank": states[-1].bank, "error": last, "least_squares_error": once})
-    print(f"after {args.steps} steps the weights are within {last:.1e} of the largest; least squares: {once:.0e}")
-    print(f"wrote {files.film}")
+        told = (
+            f"after {args.steps} steps the weights are within {error[-1]:.1e} of the largest; least squares: {once:.0e}"
+        )
+        return {"bank": states[-1].bank, "error": error[-1], "least_squares_error": once}, told
+
+    return Film(drawn, [*kernels, *maps, *curves, dots, caption], story())
 
 
-def stage(
-    photo: Array, edges: Array, truth: Array, states: Sequence[dc.learning.TrainingState], frames: int
-) -> tuple[Any, list[Any], Iterator[None]]:
-    """Draw kernels, maps and curves, and say what moves."""
-    drawn = figure(1400, 760)
-    drawn.suptitle("Random weights turn into an edge detector", size=17, y=0.975)
-    caption = drawn.text(0.5, 0.91, "", ha="center", size=13, color=FAINT)
-    panel(drawn.add_axes((0.012, 0.3, 0.16, 0.3)), photo, "the photograph", None, "gray")
-    grid = drawn.add_gridspec(3, len(truth), left=0.195, right=0.7, top=0.845, bottom=0.025, hspace=0.06, wspace=0.05)
+def pairs(maps: Array) -> Array:
+    """Return the correlation between any two of the maps."""
+    return dc.learning.feature_correlation(maps)[np.triu_indices(len(maps), 1)]
+
+
+def draw_bank(drawn: Figure, truth: Array, edges: Array) -> tuple[list[AxesImage], list[AxesImage]]:
+    """Draw a column for each kernel: itself, its map, and the edges wanted; return the first two."""
+    grid = drawn.add_gridspec(3, len(truth), left=0.195, right=0.7, top=0.82, bottom=0.025, hspace=0.06, wspace=0.05)
     kernels, maps = [], []
     for column, name in enumerate(NAMES):
         norm = Normalize(*(float(np.quantile(np.abs(edges[column]), 0.99)) * np.array([-1, 1])))
@@ -105,45 +134,31 @@ def stage(
         if column == 0:
             for box, text in zip(boxes, ("kernels now", "feature maps now", "edges wanted"), strict=True):
                 box.set_ylabel(text, fontsize=12)
+    return kernels, maps
 
-    steps = np.array([state.step for state in states])
+
+def draw_errors(plot: Axes, states: Sequence[dc.learning.TrainingState], error: Array) -> list[Line2D]:
+    """Draw the axes of the errors; return the curves of the loss and of the weights."""
     loss = np.array([state.loss for state in states])
-    error = np.array([np.abs(state.bank - truth).max() for state in states]) / np.abs(truth).max()
-    right = drawn.add_gridspec(
-        2, 1, left=0.765, right=0.985, top=0.845, bottom=0.07, hspace=0.36, height_ratios=(1.25, 1)
-    )
-    plot = drawn.add_subplot(right[0, 0])
-    plot.set(xscale="log", yscale="log", xlim=(1, steps[-1] + 1), xlabel="step", title="how wrong it still is")
-    shown_loss = loss[loss > 0]
-    plot.set_ylim(min(shown_loss.min(), error.min()) / 2, 3 * max(loss.max(), error.max()))
+    plot.set(xscale="log", yscale="log", xlim=(1, len(states)), xlabel="step", title="how wrong it still is")
+    plot.set_ylim(min(loss[loss > 0].min(), error.min()) / 2, 3 * max(loss.max(), error.max()))
     (falling,) = plot.plot([], [], color=BLUE, linewidth=0.9, label="mean squared error on a patch")
     (nearing,) = plot.plot([], [], color=ORANGE, label="largest error of a weight")
     plot.legend(loc="lower left", fontsize=9)
-    pairs = drawn.add_subplot(right[1, 0])
-    pairs.set(xlim=(-1.05, 1.05), ylim=(-1.05, 1.05), title="correlation between two feature maps")
-    pairs.set(xlabel="of the wanted ones", ylabel="of those now")
-    pairs.plot([-1, 1], [-1, 1], color=FAINT, linewidth=1)
-    upper = np.triu_indices(len(truth), 1)
-    goal = dc.learning.feature_correlation(edges)[upper]
-    (dots,) = pairs.plot([], [], "o", color=GREEN, markersize=8)
+    return [falling, nearing]
 
-    def updates() -> Iterator[None]:
-        for step in np.geomspace(10, len(states) + 9, frames).round().astype(int) - 9:
-            state = states[step - 1]
-            now = dc.feature_maps(photo, state.bank, mode="same")
-            for image, kernel in zip(kernels, state.bank, strict=True):
-                repaint(image, kernel / np.abs(kernel).max())
-            for image, map_ in zip(maps, now, strict=True):
-                repaint(image, map_)
-            falling.set_data(1 + steps[:step], loss[:step])
-            nearing.set_data(1 + steps[:step], error[:step])
-            dots.set_data(goal, dc.learning.feature_correlation(now)[upper])
-            caption.set_text(
-                f"step {state.step} of {steps[-1]}: largest error of a weight {100 * error[step - 1]:.2g} %"
-            )
-            yield
 
-    return drawn, [*kernels, *maps, falling, nearing, dots, caption], updates()
+def draw_correlations(plot: Axes, edges: Array) -> tuple[Array, Line2D]:
+    """Draw the axes of the correlations; return the wanted ones, and the dots."""
+    plot.set(xlim=(-1.05, 1.05), ylim=(-1.05, 1.05), title="correlation between two feature maps")
+    plot.set(xlabel="of the wanted ones", ylabel="of those now")
+    plot.plot([-1, 1], [-1, 1], color=FAINT, linewidth=1)
+    return pairs(edges), plot.plot([], [], "o", color=GREEN, markersize=8)[0]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run from the command line."""
+    run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

@@ -15,42 +15,49 @@ Fourier transform without padding computes, joins the two halves at opposite edg
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+import argparse
+from collections.abc import Sequence
 
 import numpy as np
 from _common import (
-    BLUE,
     FAINT,
     GREEN,
     ORANGE,
     SALT,
+    Film,
+    OptionError,
+    Story,
     add_film,
     add_image,
     add_rng,
-    animate,
     at_least,
     figure,
-    one_line_errors,
-    outputs,
+    heading,
+    panel,
     parser,
     photograph,
     positive,
     repaint,
-    write_record,
+    run,
 )
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.text import Text
+from numpy.typing import NDArray
 
 import diffuseconv as dc
 
 SMALL = ["--cells", "64", "--frames", "8"]
-WALLS = ("zero", "reflecting", "periodic")
+WALLS = {"zero": "black", "reflecting": "a mirror", "periodic": "the other side"}
+
+Array = NDArray[np.float64]
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run from the command line."""
+def options() -> argparse.ArgumentParser:
+    """Return the options of this script."""
     cli = parser(__doc__)
-    cli.add_argument("--cells", type=at_least(48), default=192, help="height of the picture in pixels")
+    cli.add_argument("--cells", type=at_least(48), default=144, help="height of the picture in pixels")
     cli.add_argument("--noise", type=positive, default=0.4, help="largest standard deviation of the noise (white is 1)")
     cli.add_argument(
         "--face",
@@ -62,104 +69,121 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     add_image(cli)
     add_rng(cli)
-    add_film(cli, frames=360)
-    args = cli.parse_args(argv)
-    with one_line_errors(cli):
-        files = outputs(args.output, "find_the_face")
-        rng = np.random.default_rng(args.rng)
-        rows, columns = args.cells, args.cells * 5 // 6
-        picture = photograph(args.image, (rows, columns))
-        top, left, bottom, right = (round(f * n) for f, n in zip(args.face, (rows, columns) * 2, strict=True))
-        face = picture[top:bottom, left:right].copy()
-        alone = np.concatenate([picture, np.full_like(picture, 0.5)], axis=1)
-        family = np.concatenate([picture, 0.25 + 0.4 * picture], axis=1)  # the second portrait is duller
-        noise = rng.normal(size=alone.shape)
+    add_film(cli, frames=270)
+    return cli
 
-        drawn = figure(1280, 800)
-        drawn.suptitle(
-            "Find the face: lay it on every place of the picture, and score how well it fits", size=16, y=0.972
+
+def corners(face: Sequence[float], shape: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Return the rows and columns between which the face is: top, left, bottom, right."""
+    top, left, bottom, right = face
+    if not (0 <= top < bottom <= 1 and 0 <= left < right <= 1):
+        given = " ".join(f"{part:g}" for part in face)
+        raise OptionError(
+            f"--face must be TOP LEFT BOTTOM RIGHT with 0 <= TOP < BOTTOM <= 1 and so for the columns, got {given}"
         )
-        grid = drawn.add_gridspec(
-            2, 12, left=0.03, right=0.97, top=0.87, bottom=0.08, wspace=0.5, hspace=0.22, height_ratios=(1.25, 1)
-        )
-        cut = drawn.add_subplot(grid[0, :2])
-        cut.imshow(face, cmap="gray", vmin=0, vmax=1)
-        cut.set_title("the face")
-        scene_axes, score_axes = drawn.add_subplot(grid[0, 2:7]), drawn.add_subplot(grid[0, 7:])
-        scene = scene_axes.imshow(alone, cmap="gray", vmin=0, vmax=1)
-        scores = score_axes.imshow(alone, cmap=SALT, vmin=-0.3, vmax=1)
-        scene_axes.set_title("the picture, and where it was found")
-        score_axes.set_title("score, walls reflecting")
-        bar = drawn.colorbar(scores, ax=score_axes, fraction=0.03, pad=0.02, ticks=[0, 0.5, 1])
-        bar.outline.set_visible(False)
-        ghosts = []
-        meaning = {"zero": "black", "reflecting": "a mirror", "periodic": "the other side"}
-        for place, name in enumerate(WALLS):
-            axes = drawn.add_subplot(grid[1, 4 * place : 4 * place + 4])
-            axes.set_title(f'"{name}": beyond the edge is {meaning[name]}', size=11)
-            ghosts.append(axes.imshow(alone, cmap=SALT, vmin=-0.3, vmax=1))
-        for axes in [image.axes for image in (scene, scores, *ghosts)] + [cut]:
-            axes.set(xticks=[], yticks=[])
-            axes.spines[:].set_visible(False)
+    rows = [round(part * n) for part, n in zip(face, shape * 2, strict=True)]
+    if rows[2] - rows[0] < 3 or rows[3] - rows[1] < 3:
+        raise OptionError(f"--face must be at least 3 pixels each way, got {rows[2] - rows[0]} by {rows[3] - rows[1]}")
+    return rows[0], rows[1], rows[2], rows[3]
+
+
+class Search:
+    """The picture with what was found in it, and the scores behind three walls."""
+
+    def __init__(self, drawn: Figure, face: Array, picture: Array, caption: Text) -> None:
+        self.face, self.caption = face, caption
+        cut = drawn.add_axes((0.03, 0.5, 0.15, 0.3))
+        panel(cut, face, "the face", None, "gray", Normalize(0, 1))
+        cut.set_xlabel(f"{face.shape[0]} × {face.shape[1]} pixels", color=FAINT)
+        seen = drawn.add_axes((0.22, 0.45, 0.4, 0.36))
+        self.picture = panel(seen, picture, "the picture, and where it was found", None, "gray", Normalize(0, 1))
         tall, wide = face.shape
-        boxes = [Rectangle((0, 0), wide, tall, fill=False, linewidth=2.5, edgecolor=c) for c in (ORANGE, GREEN)]
-        for box in boxes:
-            scene_axes.add_patch(box)
-        marks = [image.axes.plot([], [], "o", mfc="none", mec=ORANGE, ms=16, mew=2)[0] for image in ghosts]
-        notes = [
-            image.axes.text(0.5, -0.09, "", transform=image.axes.transAxes, ha="center", size=11) for image in ghosts
+        self.boxes = [
+            seen.add_patch(Rectangle((0, 0), wide, tall, fill=False, linewidth=2.5, edgecolor=colour))
+            for colour in (ORANGE, GREEN)
         ]
-        words = drawn.text(0.03, 0.905, "", size=14, color=BLUE)
-        cut.set_xlabel(f"{face.shape[0]}×{face.shape[1]} pixels", color=FAINT)
+        self.scores, self.marks, self.notes = [], [], []
+        for place, (name, meaning) in enumerate(WALLS.items()):
+            axes = drawn.add_axes((0.02 + 0.31 * place, 0.09, 0.29, 0.27))
+            unit = "score" if place == 2 else None
+            title = f'score, "{name}": beyond the edge is {meaning}'
+            self.scores.append(panel(axes, picture, "", unit, SALT, Normalize(-0.3, 1)))
+            axes.set_title(title, size=11)
+            self.marks.append(axes.plot([], [], "o", mfc="none", mec=ORANGE, ms=16, mew=2)[0])
+            self.notes.append(axes.text(0.5, -0.06, "", transform=axes.transAxes, ha="center", va="top", size=11))
+        drawn.text(0.66, 0.67, HOW, size=12, color=FAINT, va="center", linespacing=1.6)
+        self.moving = [self.picture, *self.scores, *self.boxes, *self.marks, *self.notes, caption]
 
-        def show(view: Any, copies: int, caption: str) -> list[Any]:
-            """Draw a picture, where the face was found in it, and its scores behind three walls."""
-            repaint(scene, view)
-            found = dc.matching.find(view, face, copies, mode="same", minimum=0.25)
-            for box in boxes:
-                box.set_visible(False)
-            for box, match in zip(boxes, found, strict=False):
-                box.set_xy((match.corner[1] - 0.5, match.corner[0] - 0.5))
-                box.set_visible(True)
-            repaint(scores, dc.matching.score(view, face, mode="same"))
-            for image, mark, note, name in zip(ghosts, marks, notes, WALLS, strict=True):
-                repaint(image, dc.matching.score(view, face, mode="same", boundary=name))
-                best = dc.matching.find(view, face, copies, mode="same", boundary=name, minimum=0.25)
-                mark.set_data([match.position[1] for match in best], [match.position[0] for match in best])
-                note.set_text(
-                    "found: " + ", ".join(f"{match.score:.2f}" for match in best) if best else "nothing found"
-                )
-            best_score = f"best score {found[0].score:.2f}" if found else "nothing found"
-            words.set_text(f"{caption}:  {best_score}")
-            return found
+    def show(self, view: Array, copies: int, caption: str) -> list[dc.matching.Match]:
+        """Draw a picture, where the face was found in it, and its scores behind three walls."""
+        repaint(self.picture, view)
+        best: list[dc.matching.Match] = []
+        for image, mark, note, name in zip(self.scores, self.marks, self.notes, WALLS, strict=True):
+            repaint(image, dc.matching.score(view, self.face, mode="same", boundary=name))
+            found = dc.matching.find(view, self.face, copies, mode="same", boundary=name, minimum=0.25)
+            best = found if name == "reflecting" else best
+            mark.set_data([match.position[1] for match in found], [match.position[0] for match in found])
+            scores = ", ".join(f"{match.score:.2f}" for match in found)
+            note.set_text(f"found: {scores}" if found else "nothing found")
+        for number, box in enumerate(self.boxes):
+            box.set_visible(number < len(best))
+            if number < len(best):
+                box.set_xy((best[number].corner[1] - 0.5, best[number].corner[0] - 0.5))
+        self.caption.set_text(f"{caption}:  " + (f"best score {best[0].score:.2f}" if best else "nothing found"))
+        return best
 
-        acts = [args.frames * (act + 1) // 3 - args.frames * act // 3 for act in range(3)]
-        way = (left + right) // 2  # until half of the face is out
 
-        def story() -> Iterator[None]:
-            for frame in range(acts[0]):
-                strength = args.noise * min(1.0, 1.2 * frame / max(1, acts[0] - 1))
-                show(alone + strength * noise, 1, f"noise with a standard deviation of {strength:.2f}")
-                yield
-            for frame in range(acts[1]):
-                share = min(1.0, 1.2 * frame / max(1, acts[1] - 1))
-                show((1 - share) * alone + share * family, 2, "a second portrait, duller")
-                yield
-            for frame in range(acts[2]):
-                steps = round(way * min(1.0, 1.2 * frame / max(1, acts[2] - 1)))
-                show(np.roll(family, -steps, axis=1), 2, "the picture slides, and its frame cuts the face in two")
-                yield
+HOW = """Score: correlation of the face with what
+lies under it, 1 for a copy, 0 for nothing alike.
+Boxes: the best places behind mirrors.
+Rings: the best places behind each wall."""
 
-        moving = [scene, scores, *ghosts, *boxes, *marks, *notes, words]
-        dc.write_movie(files.film, animate(drawn, moving, story()), fps=args.fps, progress=True)
-        found = show(np.roll(family, -way, axis=1), 2, "the frame cuts one face in two; the other is whole, but duller")
-        drawn.savefig(files.still)
-        noisy = dc.matching.find(alone + args.noise * noise, face)[0]
-        apart = float(np.hypot(noisy.corner[0] - top, noisy.corner[1] - left))
-        record = {"frames": args.frames, "score_in_noise": noisy.score, "pixels_off_in_noise": apart}
-        write_record(files.record, {**vars(args), **record, "scores_in_still": [match.score for match in found]})
-        print(f"noise {args.noise:g}: found {apart:.2f} pixels from its place, score {noisy.score:.2f}")
-        print(f"{files.film} ({args.frames} frames), {files.still}, {files.record}")
+
+def simulate(args: argparse.Namespace) -> Film:
+    """Search in noise, for two copies, and across the edge."""
+    shape = args.cells, args.cells * 5 // 6
+    top, left, bottom, right = corners(args.face, shape)
+    picture = photograph(args.image, shape)
+    face = picture[top:bottom, left:right].copy()
+    single = np.concatenate([picture, np.full_like(picture, 0.5)], axis=1)
+    both = np.concatenate([picture, 0.25 + 0.4 * picture], axis=1)  # the second portrait is duller
+    noise = np.random.default_rng(args.rng).normal(size=single.shape)
+    drawn = figure(1280, 800)
+    search = Search(
+        drawn, face, single, heading(drawn, "Find the face: lay it on every place, and score how well it fits")
+    )
+    far = (left + right) // 2  # until half of the face is out
+    parts = [args.frames * (part + 1) // 3 - args.frames * part // 3 for part in range(3)]
+
+    def story() -> Story:
+        for strength in args.noise * progress(parts[0]):
+            search.show(single + strength * noise, 1, f"noise with a standard deviation of {strength:.2f}")
+            yield
+        for blend in progress(parts[1]):
+            search.show((1 - blend) * single + blend * both, 2, "a second portrait, duller")
+            yield
+        found: list[dc.matching.Match] = []
+        for gone in progress(parts[2]):
+            moved = np.roll(both, -round(far * gone), axis=1)
+            found = search.show(moved, 2, "the picture slides, and its frame cuts the face in two")
+            yield
+        noisy = dc.matching.find(single + args.noise * noise, face)[0]
+        away = float(np.hypot(noisy.corner[0] - top, noisy.corner[1] - left))
+        record = {"score_in_noise": noisy.score, "pixels_off_in_noise": away}
+        told = f"noise {args.noise:g}: found {away:.2f} pixels from its place, score {noisy.score:.2f}"
+        return {**record, "scores_in_still": [match.score for match in found]}, told
+
+    return Film(drawn, search.moving, story())
+
+
+def progress(frames: int) -> Array:
+    """Return shares that rise to 1 and stay there for the last sixth of the frames."""
+    return np.minimum(1.0, 1.2 * np.arange(frames) / max(1, frames - 1))
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run from the command line."""
+    run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

@@ -13,111 +13,144 @@ that many cycles. `--boundary reflecting` uses cosines, as JPEG does, so that an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import argparse
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from _common import (
     BLUE,
     FAINT,
     FLUX,
-    INK,
     ORANGE,
+    Film,
+    OptionError,
+    Story,
     add_film,
     add_image,
-    animate,
     at_least,
+    extend_curves,
     figure,
-    one_line_errors,
-    outputs,
+    panel,
     parser,
     photograph,
     repaint,
-    write_record,
+    run,
 )
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
 from matplotlib.patheffects import withStroke
+from numpy.typing import NDArray
 
 import diffuseconv as dc
 
 SMALL = ["--cells", "48", "--frames", "6"]
 
+Array = NDArray[np.float64]
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run from the command line."""
+
+def options() -> argparse.ArgumentParser:
+    """Return the options of this script."""
     cli = parser(__doc__)
     cli.add_argument("--cells", type=at_least(16), default=256, help="side of the picture")
     cli.add_argument("--edge", type=float, default=0.0, help="width of the disc's soft edge, in cycles per image")
     cli.add_argument("--boundary", choices=("periodic", "reflecting"), default="periodic", help="the waves to use")
     add_image(cli)
     add_film(cli, frames=240)
-    args = cli.parse_args(argv)
-    with one_line_errors(cli):
-        files = outputs(args.output, "frequency_filter")
-        cells = args.cells
-        picture = photograph(args.image, (cells, cells))
-        least = max(1.0, args.edge / 2)
-        radii = np.geomspace(least, cells / 2, args.frames)
-        results = [dc.spectrum.compression(picture, radius, boundary=args.boundary) for radius in radii]
-        kept = 100 * np.array([result.kept_fraction for result in results])
-        errors = 100 * np.array([result.relative_error for result in results])
+    return cli
 
-        drawn = figure(1280, 720)
-        drawn.suptitle("A circle in the frequency plane: inside is kept, outside is forgotten", size=17, y=0.97)
-        grid = drawn.add_gridspec(
-            2, 3, left=0.02, right=0.97, top=0.86, bottom=0.09, wspace=0.08, hspace=0.28, height_ratios=(1.9, 1)
-        )
-        plane = drawn.add_subplot(grid[0, 0])
-        spectrum = dc.spectrum.log_spectrum(picture)
-        plane.imshow(spectrum, cmap=FLUX, vmin=np.percentile(spectrum, 5), vmax=np.percentile(spectrum, 99.9))
-        circle = Circle((cells // 2, cells // 2), 1, fill=False, edgecolor=INK, linewidth=2)
-        circle.set_path_effects([withStroke(linewidth=5, foreground="black")])  # seen on the brightest spectrum too
-        plane.add_patch(circle)
-        plane.set(title="spectrum and circle")
-        low_axes, high_axes = drawn.add_subplot(grid[0, 1]), drawn.add_subplot(grid[0, 2])
-        low = low_axes.imshow(picture, cmap="gray", vmin=0, vmax=1)
-        high = high_axes.imshow(picture, cmap="PuOr_r", vmin=-0.3, vmax=0.3)
-        low_axes.set(title="kept: what lies inside")
-        high_axes.set(title="forgotten: what lies outside")
-        for axes in (plane, low_axes, high_axes):
-            axes.set(xticks=[], yticks=[])
-            axes.spines[:].set_visible(False)
-        curve = drawn.add_subplot(grid[1, :2])
-        curve.set_position((0.08, 0.1, 0.56, 0.22))
-        curve.semilogx(kept, errors, color=FAINT, linewidth=1.2)
-        curve.set(xlabel="numbers kept (%)", ylabel="error (% of the picture)", ylim=(0, None))
-        curve.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        curve.grid(visible=True)
-        (passed,) = curve.plot([], [], color=BLUE)
-        (now,) = curve.plot([], [], "o", color=ORANGE, markersize=9)
-        words = drawn.text(0.70, 0.2, "", size=15, va="center", linespacing=1.7)
 
-        def show(frame: int) -> None:
-            """Draw the picture with one radius."""
-            radius, result = float(radii[frame]), results[frame]
-            circle.set_radius(radius)
-            repaint(low, dc.spectrum.low_pass(picture, radius, edge=args.edge, boundary=args.boundary))
-            repaint(high, dc.spectrum.high_pass(picture, radius, edge=args.edge, boundary=args.boundary))
-            passed.set_data(kept[: frame + 1], errors[: frame + 1])
-            now.set_data([kept[frame]], [errors[frame]])
-            words.set_text(
-                f"radius {radius:.1f} cycles per image\n{kept[frame]:.2g} % of the numbers kept\n"
-                f"compressed {result.ratio:,.{0 if result.ratio > 100 else 1}f} : 1\nerror {errors[frame]:.1f} %"
-            )
+class Disc(NamedTuple):
+    """What a disc of one radius leaves of the picture, and the price."""
 
-        def story() -> Iterator[None]:
-            for frame in range(args.frames):
-                show(frame)
-                yield
+    radius: float
+    low: Array
+    high: Array
+    kept: float  # % of the numbers that are not multiplied by 0
+    error: float  # root mean square of what is forgotten, % of that of the picture
 
-        moving = [circle, low, high, passed, now, words]
-        dc.write_movie(files.film, animate(drawn, moving, story()), fps=args.fps, progress=True)
-        middle = int(np.argmin(np.abs(kept - 5)))
-        show(middle)
-        drawn.savefig(files.still)
-        still = {"still_kept_percent": kept[middle], "still_error_percent": errors[middle]}
-        write_record(files.record, {**vars(args), "frames": args.frames, **still})
-        print(f"{kept[middle]:.2g} % of the numbers keep the picture to an error of {errors[middle]:.1f} % (hard disc)")
-        print(f"{files.film} ({args.frames} frames), {files.still}, {files.record}")
+
+def apply(picture: Array, radius: float, edge: float, boundary: str) -> Disc:
+    """Keep what lies inside a circle; a soft edge still keeps the numbers within half its width outside."""
+    low = dc.spectrum.low_pass(picture, radius, edge=edge, boundary=boundary)
+    high = dc.spectrum.high_pass(picture, radius, edge=edge, boundary=boundary)
+    kept = dc.spectrum.compression(picture, radius + edge / 2, boundary=boundary).kept_fraction
+    return Disc(radius, low, high, 100 * kept, 100 * float(np.linalg.norm(high) / np.linalg.norm(picture)))
+
+
+def simulate(args: argparse.Namespace) -> Film:
+    """Let the circle grow."""
+    if not 0 <= args.edge <= args.cells:
+        raise OptionError(f"--edge must be from 0 to --cells ({args.cells}), got {args.edge:g}")
+    cells = args.cells
+    picture = photograph(args.image, (cells, cells))
+    radii = np.geomspace(max(1.0, args.edge / 2), cells / 2, args.frames)
+    discs = [apply(picture, float(radius), args.edge, args.boundary) for radius in radii]
+
+    drawn = figure()
+    drawn.suptitle("A circle in the frequency plane: inside is kept, outside is forgotten", size=17, y=0.962)
+    grid = drawn.add_gridspec(1, 3, left=0.02, right=0.98, top=0.85, bottom=0.38, wspace=0.05)
+    circle = draw_plane(drawn.add_subplot(grid[0]), dc.spectrum.log_spectrum(picture))
+    low = panel(drawn.add_subplot(grid[1]), picture, "kept: what lies inside", None, "gray", Normalize(0, 1))
+    high = panel(
+        drawn.add_subplot(grid[2]), picture, "forgotten: what lies outside", None, "PuOr_r", Normalize(-0.3, 0.3)
+    )
+    curve = draw_price(drawn.add_axes((0.08, 0.11, 0.56, 0.22)), discs)
+    (now,) = curve.axes.plot([], [], "o", color=ORANGE, markersize=9)
+    words = drawn.text(0.70, 0.2, "", size=14, va="center", linespacing=1.6)
+    middle = int(np.argmin([abs(disc.kept - 5) for disc in discs]))
+
+    def story() -> Story:
+        for disc in discs:
+            circle.set_radius(disc.radius)
+            repaint(low, disc.low)
+            repaint(high, disc.high)
+            extend_curves([curve], disc.kept, [disc.error])
+            now.set_data([disc.kept], [disc.error])
+            words.set_text(in_words(disc, args.edge))
+            yield
+        disc = discs[middle]
+        kind = f"soft edge of {args.edge:g} cycles" if args.edge else "hard disc"
+        told = f"{disc.kept:.2g} % of the numbers keep the picture to an error of {disc.error:.1f} % ({kind})"
+        return {"still_kept_percent": disc.kept, "still_error_percent": disc.error}, told
+
+    return Film(drawn, [circle, low, high, curve, now, words], story(), still=middle / max(1, len(discs) - 1))
+
+
+def draw_plane(axes: Axes, spectrum: Array) -> Circle:
+    """Draw the spectrum and a circle around its middle."""
+    norm = Normalize(float(np.percentile(spectrum, 5)), float(np.percentile(spectrum, 99.9)))
+    panel(axes, spectrum, "spectrum and circle", None, FLUX, norm)
+    circle = Circle((len(spectrum) // 2, len(spectrum) // 2), 1, fill=False, edgecolor="white", linewidth=2)
+    circle.set_path_effects([withStroke(linewidth=5, foreground="black")])  # seen on the brightest spectrum too
+    axes.add_patch(circle)
+    return circle
+
+
+def draw_price(axes: Axes, discs: Sequence[Disc]) -> Line2D:
+    """Draw the whole curve of the error faintly; return the one that grows over it."""
+    axes.semilogx([disc.kept for disc in discs], [disc.error for disc in discs], color=FAINT, linewidth=1.2)
+    axes.set(xlabel="numbers kept (%)", ylabel="error (% of the picture)", ylim=(0, None))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.grid(visible=True)
+    return axes.plot([], [], color=BLUE)[0]
+
+
+def in_words(disc: Disc, edge: float) -> str:
+    """Describe what one disc does."""
+    ratio = 100 / disc.kept
+    soft = f", soft over {edge:g}" if edge else ""
+    return (
+        f"radius {disc.radius:.1f} cycles per image{soft}\n{disc.kept:.2g} % of the numbers kept\n"
+        f"compressed {ratio:,.{0 if ratio > 100 else 1}f} : 1\nerror {disc.error:.1f} %"
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run from the command line."""
+    run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

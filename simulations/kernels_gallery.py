@@ -13,35 +13,34 @@ mid-grey and the strongest half per cent is clipped.
 
 from __future__ import annotations
 
+import argparse
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from _common import (
     FAINT,
-    INK,
     ORANGE,
+    SIGNED,
+    Film,
+    Story,
     add_film,
     add_image,
-    animate,
     at_least,
+    bare,
     figure,
-    one_line_errors,
-    outputs,
     parser,
     photograph,
-    write_record,
+    run,
 )
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 import diffuseconv as dc
 
 SMALL = ["--frames", "20", "--size", "48"]
-SIGNED = "RdBu_r"  # blue below 0, white at 0, red above
 CATALOGUE: list[tuple[str, tuple[float, ...]]] = [
     ("identity", ()),
     ("box", (9,)),
@@ -73,8 +72,17 @@ class Exhibit:
     kernel: NDArray[np.float64]
     result: NDArray[np.float64]
     summary: str
-    equation: str
-    facts: str
+    equation: str  # what the kernel, or adding what it makes to the picture, is one step of
+    brightness: str
+
+
+def options() -> argparse.ArgumentParser:
+    """Return the options of this script."""
+    cli = parser(__doc__)
+    add_image(cli)
+    cli.add_argument("--size", type=at_least(16), default=300, help="rows and columns of the photograph")
+    add_film(cli, frames=40 * len(CATALOGUE), fps=15)
+    return cli
 
 
 def exhibit(photo: NDArray[np.float64], name: str, values: tuple[float, ...]) -> Exhibit:
@@ -87,18 +95,16 @@ def exhibit(photo: NDArray[np.float64], name: str, values: tuple[float, ...]) ->
         strongest = float(np.quantile(np.abs(seen), 0.995))
         seen = 0.5 + 0.5 * seen / max(strongest, 1 / 255)  # what is below one step of grey is not stretched to see it
     told = ", ".join(f"{value:g}" for value in values)
-    shown = "brightness is kept" if keeps_light else "mid-grey is 0"
     size = " × ".join(map(str, kernel.shape))
-    lines = [f"{size} weights that sum to {found.gain:.3g}: {shown}"]
-    if found.equation:
-        lines.append(f"{'one step of' if found.gain else 'added to the picture, one step of'}  {found.equation}")
-    return Exhibit(
-        f"{name}({told})", kernel, np.clip(seen, 0, 1), found.summary, found.equation or "", "\n".join(lines)
-    )
+    shown = "brightness is kept" if keeps_light else "mid-grey is 0"
+    step = "one step of" if found.gain else "added to the picture, one step of"
+    equation = f"{step} {found.equation}" if found.equation else ""
+    brightness = f"{size} weights that sum to {found.gain:.3g}: {shown}"
+    return Exhibit(f"{name}({told})", kernel, np.clip(seen, 0, 1), found.summary, equation, brightness)
 
 
 def square(kernel: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Show a kernel as a square around its origin, from -1 to 1, without the rim that is too faint to see."""
+    """Return a kernel as a square around its origin, from -1 to 1, without the rim that is too faint to see."""
     strong = np.argwhere(np.abs(kernel) > 0.004 * np.abs(kernel).max()) - np.array(kernel.shape) // 2
     reach = max(1, int(np.abs(strong).max()))
     shown = np.zeros((2 * reach + 1,) * 2)
@@ -110,51 +116,63 @@ def square(kernel: NDArray[np.float64]) -> NDArray[np.float64]:
     return shown
 
 
-def bare(axes: Axes, title: str = "") -> None:
-    """Leave out the ticks."""
-    axes.set(xticks=[], yticks=[])
-    axes.spines[:].set_visible(False)
-    axes.set_title(title, color=FAINT, fontsize=14, pad=8)
+class Wall:
+    """The photograph, a kernel and the result side by side, and the kernel's interpretation below."""
+
+    def __init__(self, drawn: Figure, photo: NDArray[np.float64]) -> None:
+        self.photo = photo
+        boxes = [drawn.add_axes((x, 0.3, width, 0.58)) for x, width in ((0.02, 0.34), (0.41, 0.18), (0.64, 0.34))]
+        for axes, title in zip(boxes, ("photograph", "kernel", "result"), strict=True):
+            bare(axes, title, fontsize=14, pad=8, color=FAINT)
+        boxes[0].imshow(photo)
+        self.table = boxes[1].imshow(np.zeros((3, 3)), cmap=SIGNED, vmin=-1, vmax=1, extent=(-1.5, 1.5, 1.5, -1.5))
+        self.numbers = [
+            boxes[1].text(x, y, "", ha="center", va="center", size=13) for y in (-1, 0, 1) for x in (-1, 0, 1)
+        ]
+        self.result = boxes[2].imshow(photo)
+        self.edge = boxes[2].axvline(-0.5, color=ORANGE, linewidth=1.5)
+        centred: Any = {"ha": "center", "va": "center"}
+        self.name = drawn.text(0.5, 0.225, "", size=20, family="monospace", color=ORANGE, **centred)
+        self.words = drawn.text(0.5, 0.15, "", size=16, **centred)
+        self.facts = drawn.text(0.5, 0.065, "", size=12, color=FAINT, **centred)
+        moving = [self.table, *self.numbers, self.result, self.edge, self.name, self.words, self.facts]
+        self.moving: list[Any] = moving
+
+    def hang(self, shown: Exhibit) -> None:
+        """Show another kernel."""
+        self.name.set_text(shown.name)
+        self.words.set_text("\n".join(textwrap.wrap(shown.summary, 96)))
+        self.facts.set_text(f"{shown.brightness}\n{shown.equation}")
+        self.table.set_data(square(shown.kernel))
+        label(self.numbers, shown.kernel)
+
+    def sweep(self, shown: Exhibit, share: float) -> None:
+        """Draw the result over the photograph from left to right."""
+        columns = self.photo.shape[1]
+        swept = min(columns, round(columns * share))
+        self.result.set_data(np.concatenate([shown.result[:, :swept], self.photo[:, swept:]], axis=1))
+        self.edge.set_xdata([swept - 0.5] * 2)
+        self.edge.set_visible(swept < columns)
 
 
-def film(
-    drawing: Figure, photo: NDArray[np.float64], exhibits: Sequence[Exhibit], frames: int
-) -> Iterator[NDArray[np.uint8]]:
-    """Draw the kernels one after the other; each result is drawn over the photograph from left to right."""
-    boxes = [drawing.add_axes((x, 0.3, width, 0.58)) for x, width in ((0.02, 0.34), (0.41, 0.18), (0.64, 0.34))]
-    for axes, title in zip(boxes, ("photograph", "kernel", "result"), strict=True):
-        bare(axes, title)
-    boxes[0].imshow(photo)
-    flat = np.zeros((3, 3))
-    table: Any = boxes[1].imshow(flat, cmap=SIGNED, vmin=-1, vmax=1, extent=(-1.5, 1.5, 1.5, -1.5))
-    numbers = [boxes[1].text(x, y, "", ha="center", va="center", size=13) for y in (-1, 0, 1) for x in (-1, 0, 1)]
-    result: Any = boxes[2].imshow(photo)
-    edge = boxes[2].axvline(-0.5, color=ORANGE, linewidth=1.5)
-    name = drawing.text(0.5, 0.225, "", ha="center", va="center", size=20, family="monospace", color=ORANGE)
-    words = drawing.text(0.5, 0.15, "", ha="center", va="center", size=16, color=INK)
-    facts = drawing.text(0.5, 0.06, "", ha="center", va="center", size=13, color=FAINT)
+def simulate(args: argparse.Namespace) -> Film:
+    """Show the kernels one after the other; each result is drawn over the photograph from left to right."""
+    photo = photograph(args.image, (args.size, args.size), gray=False)
+    exhibits = [exhibit(photo, name, values) for name, values in CATALOGUE]
+    drawn = figure()
+    wall = Wall(drawn, photo)
 
-    def updates() -> Iterator[None]:
-        shown, first, last = -1, 0, 0
-        columns = photo.shape[1]
-        for frame in range(frames):
-            number = frame * len(exhibits) // frames
-            current = exhibits[number]
-            if number != shown:
-                shown, first = number, frame
-                last = -(-(number + 1) * frames // len(exhibits))
-                name.set_text(current.name)
-                words.set_text(current.summary)
-                facts.set_text(current.facts)
-                table.set_data(square(current.kernel))
-                label(numbers, current.kernel)
-            swept = min(columns, round(columns * (frame - first + 1) / max(1, 0.3 * (last - first))))
-            result.set_data(np.concatenate([current.result[:, :swept], photo[:, swept:]], axis=1))
-            edge.set_xdata([swept - 0.5] * 2)
-            edge.set_visible(swept < columns)
-            yield
+    def story() -> Story:
+        starts = [-(-number * args.frames // len(exhibits)) for number in range(len(exhibits) + 1)]
+        for shown, first, last in zip(exhibits, starts, starts[1:], strict=False):
+            wall.hang(shown)
+            for frame in range(first, last):
+                wall.sweep(shown, (frame - first + 1) / max(1, 0.3 * (last - first)))
+                yield
+        names = [shown.name for shown in exhibits]
+        return {"kernels": names}, f"{len(exhibits)} kernels on one photograph"
 
-    return animate(drawing, [table, *numbers, result, edge, name, words, facts], updates())
+    return Film(drawn, wall.moving, story(), lambda: contact_sheet(photo, exhibits))
 
 
 def label(numbers: Sequence[Any], kernel: NDArray[np.float64]) -> None:
@@ -175,23 +193,23 @@ def contact_sheet(photo: NDArray[np.float64], exhibits: Sequence[Exhibit]) -> Fi
     """Draw all results on one sheet, each with its kernel in the corner."""
     columns = 5
     rows = -(-(len(exhibits) + 1) // columns)
-    sheet = figure(1600, 390 * rows + 60)
-    sheet.suptitle("What a kernel does to a photograph", size=22, color=INK, y=1 - 22 / (390 * rows + 60))
+    height = 400 * rows + 60
+    sheet = figure(1600, height)
+    sheet.suptitle("What a kernel does to a photograph", size=22, y=1 - 22 / height)
     boxes = sheet.subplots(rows, columns, squeeze=False).ravel()
-    height = 390 * rows + 60
-    sheet.subplots_adjust(left=0.015, right=0.985, bottom=70 / height, top=1 - 85 / height, wspace=0.06, hspace=0.34)
+    sheet.subplots_adjust(left=0.015, right=0.985, bottom=85 / height, top=1 - 85 / height, wspace=0.06, hspace=0.38)
     for axes in boxes:
-        bare(axes)
         axes.set_visible(False)
     given = Exhibit("the photograph", np.zeros((1, 1)), photo, "All that follows is made from this.", "", "")
     for axes, shown in zip(boxes, [given, *exhibits], strict=False):
         axes.set_visible(True)
         axes.imshow(shown.result)
-        axes.set_title(shown.name, color=ORANGE, family="monospace", fontsize=12, pad=6)
+        bare(axes, shown.name, color=ORANGE, family="monospace", fontsize=12, pad=6)
         text = textwrap.wrap(shown.summary, 46)
-        axes.text(0, -0.03, "\n".join(text), transform=axes.transAxes, va="top", size=9, color=INK)
+        axes.text(0, -0.03, "\n".join(text), transform=axes.transAxes, va="top", size=9)
+        equation = "\n".join(textwrap.wrap(shown.equation, 60))
         below = -0.035 - 0.06 * len(text)
-        axes.text(0, below, shown.equation, transform=axes.transAxes, va="top", size=7.5, color=FAINT)
+        axes.text(0, below, equation, transform=axes.transAxes, va="top", size=7.5, color=FAINT)
         if shown is not given:
             corner = axes.inset_axes((0.74, 0.02, 0.24, 0.24))
             corner.imshow(square(shown.kernel), cmap=SIGNED, vmin=-1, vmax=1)
@@ -201,20 +219,8 @@ def contact_sheet(photo: NDArray[np.float64], exhibits: Sequence[Exhibit]) -> Fi
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Make the film, the contact sheet and the record."""
-    cli = parser(__doc__)
-    add_image(cli)
-    cli.add_argument("--size", type=at_least(16), default=300, help="rows and columns of the photograph")
-    add_film(cli, frames=40 * len(CATALOGUE), fps=15)
-    args = cli.parse_args(argv)
-    with one_line_errors(cli):
-        files = outputs(args.output, "kernels_gallery")
-        photo = photograph(args.image, (args.size, args.size), gray=False)
-        exhibits = [exhibit(photo, name, values) for name, values in CATALOGUE]
-        dc.write_movie(files.film, film(figure(1280, 720), photo, exhibits, args.frames), fps=args.fps, progress=True)
-        contact_sheet(photo, exhibits).savefig(files.still)
-        write_record(files.record, {**vars(args), "kernels": [e.name for e in exhibits]})
-    print(f"{len(exhibits)} kernels on one photograph: {files.film}, {files.still}")
+    """Run from the command line."""
+    run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

@@ -16,32 +16,34 @@ the noise is known (photograph something even), what it adds on average can be t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+import argparse
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from _common import (
     BLUE,
     INK,
     RED,
+    Film,
+    Story,
     add_film,
     add_image,
     add_rng,
-    animate,
     at_least,
     figure,
-    one_line_errors,
-    outputs,
     panel,
     parser,
     photograph,
     positive,
     repaint,
+    run,
+    scale_bar,
     watched,
-    write_record,
 )
 from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 import diffuseconv as dc
@@ -51,151 +53,160 @@ TITLES = (
     "any propagator,\nnoise in the later picture",
     "heat kernel,\nnoise in the later picture",
     "heat kernel, noise in both,\nthe earlier one's ignored",
-    "heat kernel, noise in both,\nits size taken into account",
+    "heat kernel, noise in both,\nits size used",
 )
 
 Array = NDArray[np.float64]
 
 
 class Trial(NamedTuple):
-    """One repetition: what the camera saw, the propagator found, and D with its interval in each of the four ways."""
+    """One repetition: what the camera saw, the propagator found, and D with its interval by each of four methods."""
 
     before: Array
     after: Array
     density: Array
-    found: Array  # (way, (D, lower, upper))
+    found: Array  # (method, (D, lower, upper))
 
 
-def measure(
-    clean: Array, later: Array, noise: tuple[float, float], units: tuple[float, float], reach: int, rng: Any
-) -> Trial:
-    """Photograph both states with fresh noise and measure D in four ways."""
-    before = clean + rng.normal(0.0, noise[0], clean.shape)
-    after = later + rng.normal(0.0, noise[1], clean.shape)
-    side = 2 * reach + 1
-    free = dc.learning.fit_propagator(clean, after, (side, side))
-    duration, spacing = units
-    moment = free.diffusivity(duration, spacing)
-    fits = [
-        dc.learning.fit_diffusivity(first, after, duration, spacing=spacing, before_noise=told)
-        for first, told in ((clean, 0.0), (before, 0.0), (before, noise[0]))
-    ]
-    any_way = (moment.value[0, 0], moment.lower[0, 0], moment.upper[0, 0])
-    return Trial(
-        before,
-        after,
-        free.propagator.density,
-        np.array([any_way, *((fit.diffusivity, fit.lower, fit.upper) for fit in fits)]),
-    )
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run from the command line."""
+def options() -> argparse.ArgumentParser:
+    """Return the options of this script."""
     cli = parser(__doc__)
     add_image(cli)
-    cli.add_argument("--cells", type=at_least(24), default=128, help="pixels along each side")
+    cli.add_argument("--cells", type=at_least(24), default=96, help="pixels along each side")
     cli.add_argument("--diffusivity", type=positive, default=5e-10, help="true D in m²/s")
     cli.add_argument("--spacing", type=positive, default=5e-5, help="width of a pixel in metres")
     cli.add_argument("--duration", type=positive, default=1.5, help="time between the photographs in seconds")
     cli.add_argument("--before-noise", type=positive, default=0.02, help="of the earlier picture; white is 1")
     cli.add_argument("--after-noise", type=positive, default=0.01, help="of the later picture; white is 1")
-    cli.add_argument("--reach", type=at_least(1), default=4, help="cells that a grain may move along an axis")
-    cli.add_argument("--trials", type=at_least(2), default=120, help="repetitions of the measurement")
+    cli.add_argument("--reach", type=at_least(1), default=3, help="cells that a grain may move along an axis")
+    cli.add_argument("--trials", type=at_least(2), default=100, help="repetitions of the measurement")
     add_rng(cli)
-    add_film(cli, frames=240)
-    args = cli.parse_args(argv)
-    with one_line_errors(cli):
-        files = outputs(args.output, "measure_diffusivity")
-        clean = photograph(args.image, (args.cells, args.cells))
-        later = dc.DiffusionEquation(args.diffusivity, args.spacing).evolve(clean, args.duration)
-        noise = (args.before_noise, args.after_noise)
-        streams = np.random.default_rng(args.rng).spawn(args.trials)
-        trials = [
-            measure(clean, later, noise, (args.duration, args.spacing), args.reach, rng)
-            for rng in watched(streams, args.trials)
-        ]
-        found = np.array([trial.found for trial in trials])
-        held = (found[..., 1] <= args.diffusivity) & (args.diffusivity <= found[..., 2])
-
-        drawn, artists, updates = stage(args, trials, found, held)
-        dc.write_movie(files.film, animate(drawn, artists, updates), fps=args.fps, progress=True)
-        drawn.savefig(files.still)
-        names = [title.replace("\n", " ") for title in TITLES]
-        mean = dict(zip(names, found[..., 0].mean(axis=0), strict=True))
-        results = {"held": dict(zip(names, held.sum(axis=0), strict=True)), "mean": mean}
-        write_record(files.record, {**vars(args), **results})
-    for name, hits in zip(names, held.sum(axis=0), strict=True):
-        print(
-            f"{name}: D = {mean[name]:.4g} m²/s on average, {hits} of {args.trials} intervals hold {args.diffusivity:g}"
-        )
-    print(f"wrote {files.film}")
+    add_film(cli, frames=180)
+    return cli
 
 
-def stage(
-    args: Any, trials: Sequence[Trial], found: Array, held: NDArray[np.bool_]
-) -> tuple[Any, list[Any], Iterator[None]]:
-    """Draw the pictures above and the intervals below, and say what moves."""
+def measure(args: argparse.Namespace, clean: Array, later: Array, rng: np.random.Generator) -> Trial:
+    """Photograph both states with fresh noise and measure D by four methods."""
+    before = clean + rng.normal(0.0, args.before_noise, clean.shape)
+    after = later + rng.normal(0.0, args.after_noise, clean.shape)
+    free = dc.learning.fit_propagator(clean, after, (2 * args.reach + 1,) * 2)
+    moment = free.diffusivity(args.duration, args.spacing)
+    fits = [
+        dc.learning.fit_diffusivity(first, after, args.duration, spacing=args.spacing, before_noise=told)
+        for first, told in ((clean, 0.0), (before, 0.0), (before, args.before_noise))
+    ]
+    any_propagator = (moment.value[0, 0], moment.lower[0, 0], moment.upper[0, 0])
+    found = [any_propagator, *((fit.diffusivity, fit.lower, fit.upper) for fit in fits)]
+    return Trial(before, after, free.propagator.density, np.array(found))
+
+
+def simulate(args: argparse.Namespace) -> Film:
+    """Repeat the measurement, then show one trial after the other."""
+    clean = photograph(args.image, (args.cells, args.cells))
+    later = dc.DiffusionEquation(args.diffusivity, args.spacing).evolve(clean, args.duration)
+    streams = np.random.default_rng(args.rng).spawn(args.trials)
+    trials = [measure(args, clean, later, rng) for rng in watched(streams, args.trials)]
+    found = np.array([trial.found for trial in trials])
+    held = (found[..., 1] <= args.diffusivity) & (args.diffusivity <= found[..., 2])
+
     drawn = figure(1280, 760)
-    drawn.suptitle("The diffusivity from two photographs", size=17, y=0.975)
-    above = drawn.add_gridspec(
-        1, 4, width_ratios=(1, 1, 1, 1.15), left=0.03, right=0.985, top=0.875, bottom=0.515, wspace=0.16
-    )
-    below = drawn.add_gridspec(1, 4, left=0.06, right=0.985, top=0.39, bottom=0.075, wspace=0.15)
-    gray = Normalize(0, 1)
-    first, second = (
-        panel(drawn.add_subplot(above[0, column]), picture, title, None, "gray", gray)
-        for column, (picture, title) in enumerate(
-            ((trials[0].before, "before, with noise"), (trials[0].after, f"{args.duration:g} s later, with noise"))
-        )
-    )
-    strongest = max(float(trial.density.max()) for trial in trials)
-    chances = Normalize(0, strongest)
-    reach = args.spacing * 1e6 * (args.reach + 0.5)
-    box = drawn.add_subplot(above[0, 2])
-    density = panel(box, trials[0].density, "the propagator found", "chance to move there", norm=chances)
-    density.set_extent((-reach, reach, reach, -reach))
-    box.set(xticks=[-reach, 0, reach], xlabel="move in µm")
-    box.set_xticklabels([f"{-reach:.0f}", "0", f"{reach:.0f}"])
-    words = drawn.add_subplot(above[0, 3])
-    words.set_axis_off()
-    told = words.text(0.27, 0.97, "", va="top", size=10, family="monospace", linespacing=1.5, transform=words.transAxes)
+    drawn.suptitle("The diffusivity from two photographs", size=17, y=0.962)
+    pictures = Pictures(drawn, args, trials)
+    intervals = Intervals(drawn, args.diffusivity, found, held)
 
-    unit = 10.0 ** np.floor(np.log10(args.diffusivity))
-    ranges = [span(found[:, :1, 1:] / unit), *[span(found[:, 1:, 1:] / unit)] * 3]
-    artists: list[Any] = [first, second, density, told]
-    columns, counts = [], []
-    for column, (title, limits) in enumerate(zip(TITLES, ranges, strict=True)):
-        axes = drawn.add_subplot(below[0, column])
-        axes.set(xlim=(0, len(trials) + 1), ylim=limits, title=title, xlabel="measurement")
-        axes.axhline(args.diffusivity / unit, color=INK, linewidth=1, linestyle="--")
-        if column == 0:
-            axes.set_ylabel(f"D in {unit:.0e} m²/s; dashed: the truth".replace("e-0", "e-"))
-            axes.axhspan(*ranges[1], color=INK, alpha=0.1, linewidth=0)
-            axes.set_xlabel("measurement; shaded: the range to the right")
-        if column > 1:
-            axes.tick_params(labelleft=False)
-        lines = LineCollection([], linewidths=min(3.0, 160 / len(trials)))
-        axes.add_collection(lines)
-        columns.append(lines)
-        counts.append(axes.text(0.03, 0.98, "", va="top", size=11, transform=axes.transAxes))
-    artists += [*columns, *counts]
-
-    def updates() -> Iterator[None]:
-        for step in np.linspace(1, len(trials), args.frames).round().astype(int):
-            trial, now = trials[step - 1], np.arange(1, step + 1)
-            for image, picture in ((first, trial.before), (second, trial.after), (density, trial.density)):
-                repaint(image, picture)
-            told.set_text(sentence(args, trial, step, unit))
-            for way, (lines, count) in enumerate(zip(columns, counts, strict=True)):
-                ends = found[:step, way, 1:] / unit
-                lines.set_segments([((n, a), (n, b)) for n, (a, b) in zip(now, ends, strict=True)])
-                lines.set_color([BLUE if hit else RED for hit in held[:step, way]])
-                hits = int(held[:step, way].sum())
-                count.set_text(f"{hits} of {step} hold the truth")
-                count.set_color(BLUE if hits >= 0.8 * step else RED)
+    def story() -> Story:
+        for count in np.linspace(1, args.trials, args.frames).round().astype(int):
+            pictures.show(trials[count - 1], count)
+            intervals.show(count)
             yield
+        hits, means = held.sum(axis=0), found[..., 0].mean(axis=0)
+        names = [title.replace("\n", " ") for title in TITLES]
+        results = {"held": dict(zip(names, hits, strict=True)), "mean": dict(zip(names, means, strict=True))}
+        lines = [
+            f"{name}: D = {mean:.4g} m²/s on average, {hit} of {args.trials} intervals hold {args.diffusivity:g}"
+            for name, mean, hit in zip(names, means, hits, strict=True)
+        ]
+        return results, "\n".join(lines)
 
-    return drawn, artists, updates()
+    return Film(drawn, [*pictures.moving, *intervals.moving], story())
+
+
+def power_of_ten(value: float) -> float:
+    """Return the unit in which a diffusivity is between 1 and 10."""
+    return float(10.0 ** np.floor(np.log10(value)))
+
+
+def unit_name(unit: float) -> str:
+    """Write a unit of diffusivity."""
+    return f"{unit:.0e} m²/s".replace("e-0", "e-")
+
+
+class Pictures:
+    """The two photographs, the propagator found, and what was found in words."""
+
+    def __init__(self, drawn: Figure, args: argparse.Namespace, trials: Sequence[Trial]) -> None:
+        self.args = args
+        first, gray = trials[0], Normalize(0, 1)
+        boxes = [drawn.add_axes((x, 0.53, 0.2, 0.31)) for x in (0.02, 0.24, 0.48)]
+        before = panel(boxes[0], first.before, "before, with noise", None, "gray", gray)
+        after = panel(boxes[1], first.after, f"{args.duration:g} s later, with noise", None, "gray", gray)
+        scale_bar(boxes[0], args.spacing)
+        chances = Normalize(0, max(float(trial.density.max()) for trial in trials))
+        density = panel(boxes[2], first.density, "the propagator found", "chance to move there", norm=chances)
+        reach = args.spacing * 1e6 * (args.reach + 0.5)
+        density.set_extent((-reach, reach, reach, -reach))
+        boxes[2].set(xticks=[-reach, 0, reach], xlabel="move in µm")
+        boxes[2].set_xticklabels([f"{-reach:.0f}".replace("-", "−"), "0", f"{reach:.0f}"])
+        self.images = [before, after, density]
+        self.told = drawn.text(0.765, 0.85, "", va="top", size=10, family="monospace", linespacing=1.5)
+        self.moving = [*self.images, self.told]
+
+    def show(self, trial: Trial, count: int) -> None:
+        """Show one trial."""
+        for image, picture in zip(self.images, (trial.before, trial.after, trial.density), strict=True):
+            repaint(image, picture)
+        unit = power_of_ten(self.args.diffusivity)
+        true = f"{'true D':<16}{self.args.diffusivity / unit:.3f}"
+        lines = [f"measurement {count} of {self.args.trials}", "", true, ""]
+        names = ("any propagator", "heat kernel", "noise ignored", "noise corrected")
+        for name, (value, lower, upper) in zip(names, trial.found / unit, strict=True):
+            lines.append(f"{name:<16}{value:.3f} ± {(upper - lower) / 2:.3f}")
+        lines += ["", f"in {unit_name(unit)},\n± half of the 95 % interval"]
+        self.told.set_text("\n".join(lines))
+
+
+class Intervals:
+    """All intervals so far, one column of axes for each method."""
+
+    def __init__(self, drawn: Figure, truth: float, found: Array, held: NDArray[np.bool_]) -> None:
+        unit, count = power_of_ten(truth), len(found)
+        self.ends, self.held = found[..., 1:] / unit, held
+        ranges = [span(self.ends[:, :1]), *[span(self.ends[:, 1:])] * 3]
+        grid = drawn.add_gridspec(1, 4, left=0.075, right=0.985, top=0.375, bottom=0.08, wspace=0.15)
+        self.columns, self.counts = [], []
+        for column, (title, limits) in enumerate(zip(TITLES, ranges, strict=True)):
+            axes = drawn.add_subplot(grid[0, column])
+            axes.set(xlim=(0, count + 1), ylim=limits, xlabel="measurement")
+            axes.set_title(title, fontsize=11)
+            axes.axhline(truth / unit, color=INK, linewidth=1, linestyle="--")
+            if column == 0:
+                axes.set_ylabel(f"D in {unit_name(unit)}\ndashed: the truth")
+                axes.axhspan(*ranges[1], color=INK, alpha=0.1, linewidth=0)
+                axes.set_xlabel("shaded: the range to the right")
+            if column > 1:
+                axes.tick_params(labelleft=False)
+            self.columns.append(axes.add_collection(LineCollection([], linewidths=min(3.0, 160 / count))))
+            self.counts.append(axes.text(0.03, 0.98, "", va="top", size=11, transform=axes.transAxes))
+        self.moving = [*self.columns, *self.counts]
+
+    def show(self, count: int) -> None:
+        """Show the first intervals."""
+        for method, (lines, text) in enumerate(zip(self.columns, self.counts, strict=True)):
+            ends, held = self.ends[:count, method], self.held[:count, method]
+            lines.set_segments([((n, a), (n, b)) for n, (a, b) in enumerate(ends, 1)])
+            lines.set_color([BLUE if hit else RED for hit in held])
+            text.set_text(f"{held.sum()} of {count} hold the truth")
+            text.set_color(BLUE if held.sum() >= 0.8 * count else RED)
 
 
 def span(ends: Array) -> tuple[float, float]:
@@ -204,14 +215,9 @@ def span(ends: Array) -> tuple[float, float]:
     return low - 0.06 * (high - low), high + 0.2 * (high - low)
 
 
-def sentence(args: Any, trial: Trial, step: int, unit: float) -> str:
-    """Say what one measurement found."""
-    lines = [f"measurement {step} of {args.trials}", "", f"{'true D':<16}{args.diffusivity / unit:.3f}", ""]
-    names = ("any propagator", "heat kernel", "noise ignored", "noise corrected")
-    for name, (value, lower, upper) in zip(names, trial.found / unit, strict=True):
-        lines.append(f"{name:<16}{value:.3f} ± {(upper - lower) / 2:.3f}")
-    lines += ["", f"in {unit:.0e} m²/s,\n± half of the 95 % interval".replace("e-0", "e-")]
-    return "\n".join(lines)
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run from the command line."""
+    run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

@@ -11,137 +11,147 @@ pixel; in the frequency plane they are two bright dots. Cover the dots with a ma
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+import argparse
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from _common import (
     FLUX,
-    INK,
+    Film,
+    Story,
     add_film,
     add_image,
-    animate,
     at_least,
     figure,
-    one_line_errors,
-    outputs,
+    panel,
     parser,
     photograph,
     repaint,
-    write_record,
+    run,
 )
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
 import diffuseconv as dc
-from diffuseconv.spectrum import Dot, Line, Mask
 
 SMALL = ["--cells", "48", "--frames", "10"]
 
 
-def hidden(cells: int, frequency: tuple[int, int], radius: float) -> Any:
-    """A mask that is 0 in a circle around a frequency and its opposite, and 1 elsewhere."""
-    spot = dc.spectrum.radial_window((cells, cells), radius, edge=radius)
-    return 1 - np.roll(spot, frequency, (0, 1)) - np.roll(spot, (-frequency[0], -frequency[1]), (0, 1))
+class Step(NamedTuple):
+    """What is painted in one frame."""
+
+    edits: Any
+    caption: str
+    on_photograph: bool = False
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run from the command line."""
+def options() -> argparse.ArgumentParser:
+    """Return the options of this script."""
     cli = parser(__doc__)
     cli.add_argument("--cells", type=at_least(32), default=256, help="side of the picture")
     add_image(cli)
     add_film(cli, frames=420)
-    args = cli.parse_args(argv)
-    with one_line_errors(cli):
-        files = outputs(args.output, "paint_frequencies")
-        cells = args.cells
-        portrait = photograph(args.image, (cells, cells))
+    return cli
+
+
+def hidden(cells: int, frequency: tuple[int, int], radius: float) -> dc.spectrum.Mask:
+    """Return a mask that is 0 in a circle around a frequency and its opposite, and 1 elsewhere."""
+    spot = dc.spectrum.radial_window((cells, cells), radius, edge=radius)
+    opposite = (-frequency[0], -frequency[1])
+    return dc.spectrum.Mask(1 - np.roll(spot, frequency, (0, 1)) - np.roll(spot, opposite, (0, 1)))
+
+
+def chapters(cells: int, stripes: dc.spectrum.Dot) -> list[list[Step]]:
+    """Return what is painted, in six parts."""
+    far = min(24, cells // 5)
+    dot, line = dc.spectrum.Dot, dc.spectrum.Line
+    around = [(round(-far * np.sin(angle)), round(far * np.cos(angle))) for angle in np.linspace(0, np.pi, 3 * far)]
+    strengths = np.linspace(0, stripes.amplitude, 2 * far)
+    radii = np.linspace(0.5, cells / 40, 2 * far)
+    crests = "one dot: a wave with {} crest{} across the image"
+    return [
+        [Step(dot((0, c)), crests.format(c, "s" * (c > 1))) for c in range(1, far + 1)],
+        [Step(dot(f), "around the centre: the wave runs where the dot lies") for f in around],
+        [Step([dot((0, far // 2)), dot((c, 0))], "two dots: two waves added up") for c in range(1, far // 2 + 1)],
+        [Step(line((-c, -c), (c, c)), "a line of dots: a ridge across it, at right angles") for c in range(1, 2 * far)],
+        [
+            Step(dot(stripes.frequency, strength), "a photograph: paint two dots, and stripes cover it", True)
+            for strength in strengths
+        ],
+        [
+            Step([stripes, hidden(cells, stripes.frequency, radius)], "cover the dots: the stripes are gone", True)
+            for radius in radii
+        ],
+    ]
+
+
+class Canvas:
+    """The frequency plane and the image."""
+
+    def __init__(self, drawn: Figure, cells: int, spot: tuple[int, int]) -> None:
+        self.cells, quarter = cells, cells // 4
+        self.view = slice(cells // 2 - quarter, cells // 2 + quarter + 1)
         blank = np.zeros((cells, cells))
-        far = min(24, cells // 5)
-        spot = (cells // 12, cells // 8)
-        stripes = Dot(spot, amplitude=0.25)
+        plane, image = (drawn.add_axes((x, 0.12, 0.42, 0.74)) for x in (0.06, 0.52))
+        title = "frequency plane (slow waves in the centre)"
+        self.plane = panel(plane, blank[self.view, self.view], title, None, FLUX, Normalize(0, 1))
+        self.image = panel(image, blank, "image", None, "gray", Normalize(0, 1))
+        places = [(quarter + sign * spot[1], quarter + sign * spot[0]) for sign in (1, -1)]
+        self.rings = [
+            plane.add_patch(Circle(place, 5, fill=False, edgecolor="white", linewidth=1.6)) for place in places
+        ]
+        self.words = drawn.text(0.5, 0.06, "", ha="center", va="center", size=15)
+        self.moving = [self.plane, self.image, *self.rings, self.words]
+
+    def show(self, picture: Any, step: Step) -> None:
+        """Draw a picture and its frequency plane; strokes on an empty canvas are swollen to be seen."""
+        strength = dc.spectrum.log_spectrum(picture)
+        if step.on_photograph:
+            repaint(self.image, picture)
+        else:
+            strength = dc.convolve(np.abs(strength), dc.kernels.box(3) * 9, boundary="periodic")
+            reach = float(np.abs(picture).max()) or 1.0
+            repaint(self.image, 0.5 + 0.5 * picture / reach)
+        top = np.log(self.cells**2 / 8)
+        low = 0.25 * top if step.on_photograph else 0.0
+        repaint(self.plane, np.clip((strength[self.view, self.view] - low) / (top - low), 0, 1))
+        self.words.set_text(step.caption)
+        for ring in self.rings:
+            ring.set_visible(step.on_photograph)
+
+
+def simulate(args: argparse.Namespace) -> Film:
+    """Paint in six parts of equal length; each rests on its last step for a while."""
+    cells = args.cells
+    portrait, blank = photograph(args.image, (cells, cells)), np.zeros((cells, cells))
+    stripes = dc.spectrum.Dot((cells // 12, cells // 8), amplitude=0.25)
+    drawn = figure()
+    drawn.suptitle("A dot in the frequency plane is a wave through the image", size=17, y=0.962)
+    canvas = Canvas(drawn, cells, stripes.frequency)
+
+    def story() -> Story:
+        parts = chapters(cells, stripes)
+        for number, steps in enumerate(parts):
+            frames = args.frames * (number + 1) // len(parts) - args.frames * number // len(parts)
+            for frame in range(frames):
+                step = steps[min(len(steps) - 1, int(1.25 * frame * len(steps) / frames))]
+                base = portrait if step.on_photograph else blank
+                canvas.show(dc.spectrum.paint_spectrum(base, step.edits), step)
+                yield
         striped = dc.spectrum.paint_spectrum(portrait, stripes)
-
-        drawn = figure(1280, 720)
-        drawn.suptitle("A dot in the frequency plane is a wave through the image", size=17, y=0.965)
-        grid = drawn.add_gridspec(1, 2, left=0.05, right=0.95, top=0.87, bottom=0.12, wspace=0.08)
-        plane_axes, image_axes = drawn.add_subplot(grid[0]), drawn.add_subplot(grid[1])
-        view = slice(cells // 2 - cells // 4, cells // 2 + cells // 4 + 1)
-        plane = plane_axes.imshow(blank[view, view], cmap=FLUX, vmin=0, vmax=1)
-        image = image_axes.imshow(blank, cmap="gray", vmin=0, vmax=1)
-        plane_axes.set(title="frequency plane (slow waves in the centre)", xticks=[], yticks=[])
-        image_axes.set(title="image", xticks=[], yticks=[])
-        for axes in (plane_axes, image_axes):
-            axes.spines[:].set_visible(False)
-        middle = view.stop - 1 - cells // 2
-        places = [(middle + sign * spot[1], middle + sign * spot[0]) for sign in (1, -1)]
-        rings = [plane_axes.add_patch(Circle(place, 5, fill=False, edgecolor=INK, linewidth=1.6)) for place in places]
-        words = drawn.text(0.5, 0.055, "", ha="center", va="center", size=15)
-
-        def show(picture: Any, caption: str, alone: bool = True) -> None:
-            """Draw a picture and its frequency plane; strokes alone are swollen to be seen."""
-            if alone:
-                strength = np.abs(dc.spectrum.log_spectrum(picture))
-                strength = dc.convolve(strength, dc.kernels.box(3) * 9, boundary="periodic")
-                reach = float(np.abs(picture).max()) or 1.0
-                repaint(image, 0.5 + 0.5 * picture / reach)
-            else:
-                strength = dc.spectrum.log_spectrum(picture)
-                repaint(image, picture)
-            top = np.log(cells**2 / 8)
-            low = 0.0 if alone else 0.25 * top
-            repaint(plane, np.clip((strength[view, view] - low) / (top - low), 0, 1))
-            words.set_text(caption)
-            for ring in rings:
-                ring.set_visible(not alone)
-
-        def acts() -> list[list[tuple[Any, str, bool]]]:
-            """The story: lists of (edits, caption, on blank canvas)."""
-            out = [(f, 0) for f in range(1, far + 1)]
-            around = [
-                (round(-far * np.sin(angle)), round(far * np.cos(angle))) for angle in np.linspace(0, np.pi, 3 * far)
-            ]
-            return [
-                [
-                    (Dot((0, c)), f"one dot: a wave with {c} crest{'s' * (c > 1)} across the image", True)
-                    for c, _ in out
-                ],
-                [(Dot(f), "around the centre: the wave runs where the dot lies", True) for f in around],
-                [
-                    ([Dot((0, far // 2)), Dot((c, 0))], "two dots: two waves added up", True)
-                    for c in range(1, far // 2 + 1)
-                ],
-                [
-                    (Line((-c, -c), (c, c)), "a line of dots: a ridge across it, at right angles", True)
-                    for c in range(1, 2 * far)
-                ],
-                [
-                    (Dot(stripes.frequency, amplitude), "a photograph: paint two dots, and stripes cover it", False)
-                    for amplitude in np.linspace(0, stripes.amplitude, 2 * far)
-                ],
-                [
-                    ([stripes, Mask(hidden(cells, spot, radius))], "cover the dots: the stripes are gone", False)
-                    for radius in np.linspace(0.5, cells / 40, 2 * far)
-                ],
-            ]
-
-        story_of = acts()
-        per_act = [args.frames * (act + 1) // len(story_of) - args.frames * act // len(story_of) for act in range(6)]
-
-        def story() -> Iterator[None]:
-            for scenes, frames in zip(story_of, per_act, strict=True):
-                for frame in range(frames):
-                    edits, caption, alone = scenes[min(len(scenes) - 1, int(1.25 * frame * len(scenes) / frames))]
-                    show(dc.spectrum.paint_spectrum(blank if alone else portrait, edits), caption, alone)
-                    yield
-
-        dc.write_movie(files.film, animate(drawn, [plane, image, *rings, words], story()), fps=args.fps, progress=True)
-        show(striped, "stripes over a photograph are two dots in its frequency plane", False)
-        drawn.savefig(files.still)
-        cleaned = dc.spectrum.paint_spectrum(striped, Mask(hidden(cells, spot, cells / 40)))
+        cleaned = dc.spectrum.paint_spectrum(striped, hidden(cells, stripes.frequency, cells / 40))
         before, after = (100 * float(np.sqrt(np.mean((u - portrait) ** 2))) for u in (striped, cleaned))
-        write_record(files.record, {**vars(args), "frames": args.frames, "error_before": before, "error_after": after})
-        print(f"stripes of {before:.0f} % of full brightness; {after:.1f} % is left after two dots are covered")
-        print(f"{files.film} ({args.frames} frames), {files.still}, {files.record}")
+        told = f"stripes of {before:.0f} % of full brightness; {after:.1f} % is left after two dots are covered"
+        return {"error_before": before, "error_after": after}, told
+
+    return Film(drawn, canvas.moving, story(), still=0.82)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run from the command line."""
+    run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

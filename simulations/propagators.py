@@ -1,9 +1,9 @@
 """What a kernel does to salt: its softmax says where a grain may hop, and many hops make a Gaussian of any kernel.
 
 A kernel becomes a propagator by softmax, p ∝ exp(kernel / temperature): chances that are nowhere negative and add up to
-1. The film has two acts.
+1. The film has two parts.
 
-1. The temperature rises. When it is cold all grains take the kernel's largest weight (ties share it); when it is hot
+1. The temperature rises. When it is cold all grains follow the kernel's largest weight (ties share it); when it is hot
    every hop within the kernel is as likely as any other. The curve shows the spread of one hop, in pixels.
 2. The same hop is made over and over. Ten thousand grains start at one point. The photograph is convolved with the same
    propagator: each pixel then shows the mean of what hops to it. Means and covariances of hops add, so the cloud drifts
@@ -16,30 +16,37 @@ whose mean hop is not 0 carries the picture along besides: convection.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import argparse
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from _common import (
     BLUE,
     FAINT,
-    INK,
     ORANGE,
+    SALT,
+    Film,
+    Story,
     add_film,
     add_image,
     add_rng,
-    animate,
     at_least,
     figure,
-    one_line_errors,
-    outputs,
+    heading,
+    label_squares,
+    panel,
     parser,
     photograph,
     positive,
     repaint,
-    write_record,
+    run,
+    write_numbers,
 )
 from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 import diffuseconv as dc
 
@@ -56,180 +63,185 @@ KERNELS = {
 GRAINS = 10_000
 
 
-def numbers(axes: Axes, values: Any, digits: int, size: int = 12) -> tuple[Any, list[Any]]:
-    """Show a small array as coloured squares with numbers."""
-    image = axes.imshow(values, cmap="PuOr_r" if values.min() < 0 else "viridis")
-    reach = np.abs(values).max()
-    image.set_clim(-reach if values.min() < 0 else 0.0, reach)
-    axes.set(xticks=[], yticks=[])
-    axes.spines[:].set_visible(False)
-    places = [(row, column) for row in range(values.shape[0]) for column in range(values.shape[1])]
-    texts = [axes.text(c, r, "", ha="center", va="center", size=size) for r, c in places]
-    rewrite(image, texts, values, digits)
-    return image, texts
-
-
-def rewrite(image: Any, texts: list[Any], values: Any, digits: int) -> None:
-    """Show other numbers on the same squares."""
-    colours = image.to_rgba(values, bytes=True, norm=True)
-    image.set_data(colours)
-    bright = colours[..., :3].mean(axis=-1).ravel() > 120
-    for text, value, on_bright in zip(texts, values.ravel(), bright, strict=True):
-        text.set(text=f"{value + 0.0:.{digits}f}", color="black" if on_bright else INK)
+def options() -> argparse.ArgumentParser:
+    """Return the options of this script."""
+    cli = parser(__doc__)
+    cli.add_argument("--kernel", choices=KERNELS, default="edge_detector", help="the kernel that becomes a propagator")
+    cli.add_argument("--temperature", type=positive, default=4.0, help="of the second part, in units of the kernel")
+    cli.add_argument("--hops", type=at_least(2), default=64, help="how often the propagator is applied in the end")
+    cli.add_argument("--size", type=at_least(16), default=200, help="side of the photograph in pixels")
+    add_image(cli)
+    add_rng(cli)
+    add_film(cli, frames=360)
+    return cli
 
 
 def window(density: Any, half: int) -> Any:
-    """The part of a density within `half` cells of its origin, zero where it has none."""
+    """Return the part of a density within `half` cells of its origin, zero where it has none."""
     wide = np.pad(density, [(half, half)] * 2)
     return wide[tuple(slice(n // 2, n // 2 + 2 * half + 1) for n in density.shape)]
 
 
 def gaussian_like(p: dc.Propagator) -> dc.Propagator:
-    """The Gaussian of the same mean and covariance, sampled on the same cells."""
+    """Return the Gaussian of the same mean and covariance, sampled on the same cells."""
     moves = np.stack(np.meshgrid(*[np.arange(n) - n // 2 for n in p.shape], indexing="ij"), axis=-1) - p.mean
     inverse = np.linalg.inv(p.covariance + 1e-9 * np.eye(2))
     return dc.Propagator.softmax(-0.5 * np.einsum("...a,ab,...b", moves, inverse, moves))
 
 
 def total_variation(p: dc.Propagator, q: dc.Propagator) -> float:
-    """The largest difference between two chances of the same event."""
+    """Return the largest difference between two chances of the same event."""
     return float(np.abs(p.density - q.density).sum() / 2)
+
+
+def spread(p: dc.Propagator) -> float:
+    """Return the standard deviation of a hop along the axis on which it is largest."""
+    return float(np.sqrt(np.linalg.eigvalsh(p.covariance)[-1]))
+
+
+def reach(p: dc.Propagator, hops: int) -> float:
+    """Return how far grains get in so many hops, but for one in ten thousand."""
+    return float(4 * np.sqrt(np.diag(p.covariance).max() * hops) + np.abs(p.mean).max() * hops)
+
+
+class Propagation:
+    """A photograph and a cloud of grains that hop, and the density of their hops."""
+
+    def __init__(self, photo: Any, half: int, rng: int) -> None:
+        self.photo, self.half, self.rng = photo, half, np.random.default_rng(rng)
+        self.reset()
+
+    def reset(self) -> None:
+        """Put all grains back into the middle, and the photograph back in order."""
+        self.picture, self.hops = self.photo, 0
+        self.grains = np.zeros((2 * self.half + 1,) * 2, dtype=np.int64)
+        self.grains[self.half, self.half] = GRAINS
+
+    def hop(self, p: dc.Propagator, times: int) -> None:
+        """Apply a propagator so many times."""
+        for _ in range(times):
+            self.picture = dc.convolve(self.picture, p)
+            self.grains = dc.scatter(self.grains, p, boundary="zero", rng=self.rng)
+        self.hops += times
+
+
+class Pictures:
+    """All that changes: the softmax, the convolved photograph, the grains, their density and its profile."""
+
+    def __init__(self, drawn: Figure, kernel: Any, photo: Any, half: int) -> None:
+        self.half = half
+        grid = drawn.add_gridspec(
+            2,
+            4,
+            width_ratios=(1, 1, 1.12, 1.12),
+            left=0.065,
+            right=0.985,
+            top=0.8,
+            bottom=0.09,
+            wspace=0.2,
+            hspace=0.34,
+        )
+        boxes = [drawn.add_subplot(grid[row, column]) for row in range(2) for column in range(4)]
+        self.curve = boxes[4]
+        largest = float(np.abs(kernel).max())
+        given = panel(boxes[0], kernel, "kernel: any weights", None, "PuOr_r", Normalize(-largest, largest))
+        whole = np.array_equal(kernel, np.rint(kernel))
+        write_numbers(given, label_squares(boxes[0], kernel.shape, 12), kernel, ".0f" if whole else ".2f")
+        self.soft = panel(boxes[1], np.zeros(kernel.shape), "softmax: chances of a hop", None, SALT, Normalize(0, 1))
+        self.chances = label_squares(boxes[1], kernel.shape, 12)
+        panel(boxes[2], photo, "photograph", None, "gray", Normalize(0, 1))
+        self.picture = panel(boxes[3], photo, "", None, "gray", Normalize(0, 1))
+        self.after = boxes[3].title
+        rng, ends = np.random.default_rng(1), (-half - 0.5, half + 0.5)
+        self.jitter = rng.uniform(-0.5, 0.5, (2, GRAINS))  # so that grains in one cell are seen beside each other
+        (self.dots,) = boxes[5].plot([], [], ",", color=ORANGE, alpha=0.9)
+        boxes[5].set(xlim=ends, ylim=ends[::-1], aspect="equal", xlabel="pixels", title=f"{GRAINS:,} grains, hopping")
+        self.density = boxes[6].imshow(np.zeros((2 * half + 1,) * 2), extent=(*ends, *ends[::-1]))
+        boxes[6].set(xlabel="pixels (brightest: the largest)", title="density, by composing the hop")
+        self.moves = np.arange(-half, half + 1)
+        zeros = np.zeros(self.moves.size)
+        self.bars = boxes[7].bar(self.moves, zeros, width=1.0, color=BLUE, alpha=0.75, label="hops composed")
+        (self.bell,) = boxes[7].plot(self.moves, zeros, color=ORANGE, label="Gaussian")
+        boxes[7].set(ylim=(0, 1.45), xlim=ends, xlabel="pixels, left to right", yticks=[])
+        boxes[7].legend(loc="upper left", fontsize=9, handlelength=1.2)
+        self.far = boxes[7].title
+        changing = [self.picture, self.after, self.dots, self.density, *self.bars, self.bell, self.far]
+        self.moving: list[Any] = [self.soft, *self.chances, *changing]
+
+    def show(self, p: dc.Propagator, now: Propagation) -> None:
+        """Show one propagator after some hops."""
+        n, half = now.hops, self.half
+        many = p.power(n)
+        like = gaussian_like(many)
+        write_numbers(self.soft, self.chances, p.density, ".4f")
+        repaint(self.picture, now.picture)
+        self.after.set_text(f"convolved {n} time{'s' * (n > 1)}")
+        where = np.repeat(np.argwhere(now.grains >= 0), now.grains.ravel(), axis=0).T - half
+        left = where.shape[1]  # grains that hopped out of the window are gone
+        self.dots.set_data(where[1] + self.jitter[1, :left], where[0] + self.jitter[0, :left])
+        shown = window(many.density, half)
+        self.density.set_clim(0, shown.max())
+        repaint(self.density, shown)
+        ours, theirs = (window(q.density, half).sum(axis=0) for q in (many, like))
+        for bar, height in zip(self.bars, ours / ours.max(), strict=True):
+            bar.set_height(height)
+        self.bell.set_ydata(theirs / ours.max())
+        self.far.set_text(f"distance from a Gaussian: {total_variation(many, like):.1%}")
+
+
+def draw_spreads(axes: Axes, temperatures: Any, spreads: Sequence[float]) -> Line2D:
+    """Draw the spread of a hop over the temperature; return the dot on it."""
+    axes.semilogx(temperatures, spreads, color=FAINT)
+    axes.set(title="colder: sure, hotter: at random", xlabel="temperature (units of the kernel)")
+    axes.set_ylabel("spread of a hop (pixels)")
+    axes.set_ylim(-0.03, 1.1 * max(*spreads, 0.1))
+    return axes.plot(temperatures[:1], spreads[:1], "o", color=ORANGE, markersize=9)[0]
+
+
+def simulate(args: argparse.Namespace) -> Film:
+    """Warm the hop, then repeat it."""
+    kernel, photo = KERNELS[args.kernel], photograph(args.image, (args.size, args.size))
+    final = dc.Propagator.softmax(kernel, args.temperature)
+    coldest, hottest = 0.02 * np.ptp(kernel) or 0.01, 20 * np.ptp(kernel) or 10.0
+    temperatures = np.geomspace(coldest, hottest, max(2, args.frames * 2 // 5))
+    hot = [dc.Propagator.softmax(kernel, temperature) for temperature in temperatures]
+    half = int(np.ceil(max(4.0, reach(final, args.hops), reach(hot[-1], 4))))
+    drawn = figure()
+    caption = heading(drawn, f"The {args.kernel.replace('_', ' ')} as a propagator")
+    pictures = Pictures(drawn, kernel, photo, half)
+    dot = draw_spreads(pictures.curve, temperatures, [spread(p) for p in hot])
+
+    def story() -> Story:
+        now = Propagation(photo, half, args.rng)
+        for temperature, p in zip(temperatures, hot, strict=True):
+            now.reset()
+            now.hop(p, 4)
+            pictures.show(p, now)
+            dot.set_data([temperature], [spread(p)])
+            caption.set_text(f"First: the temperature rises to {temperature:.3g}; four hops")
+            yield
+        dot.set_data([args.temperature], [spread(final)])
+        now.reset()
+        rest = max(2, args.frames - temperatures.size)
+        for frame in range(rest):
+            now.hop(final, round(args.hops ** min(1.0, frame / (0.9 * rest))) - now.hops)
+            pictures.show(final, now)
+            times = f"{now.hops} time{'s' * (now.hops > 1)}"
+            caption.set_text(f"Then: temperature {args.temperature:g}, the same hop {times} over")
+            yield
+        counts = [*(2**k for k in range(args.hops.bit_length()) if 2**k < args.hops), args.hops]
+        far = {n: total_variation(final.power(n), gaussian_like(final.power(n))) for n in counts}
+        told = (
+            f"softmax of {args.kernel} at temperature {args.temperature:g}: {final}\ndistance from a Gaussian after n "
+        )
+        return {"total_variation": far}, told + "hops: " + ", ".join(f"{n}: {d:.2%}" for n, d in far.items())
+
+    return Film(drawn, [*pictures.moving, caption, dot], story())
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    cli = parser(__doc__)
-    cli.add_argument("--kernel", choices=KERNELS, default="edge_detector", help="the kernel that becomes a propagator")
-    cli.add_argument("--temperature", type=positive, default=4.0, help="of the second act, in units of the kernel")
-    cli.add_argument("--hops", type=at_least(2), default=64, help="how often the propagator is applied in the end")
-    cli.add_argument("--size", type=at_least(16), default=200, help="side of the photograph in pixels")
-    add_image(cli)
-    add_rng(cli)
-    add_film(cli, frames=360)
-    args = cli.parse_args(argv)
-    with one_line_errors(cli):
-        files = outputs(args.output, "propagators")
-        kernel = KERNELS[args.kernel]
-        photo = photograph(args.image, (args.size, args.size))
-        final = dc.Propagator.softmax(kernel, args.temperature)
-        coldest, hottest = 0.02 * np.ptp(kernel) or 0.01, 20 * np.ptp(kernel) or 10.0
-        temperatures = np.geomspace(coldest, hottest, max(2, args.frames * 2 // 5))
-        spreads = [spread(dc.Propagator.softmax(kernel, t)) for t in temperatures]
-        box = dc.Propagator.softmax(kernel, hottest)
-        reach = [
-            4 * np.sqrt(np.diag(p.covariance).max() * n) + np.abs(p.mean).max() * n
-            for p, n in ((final, args.hops), (box, 4))
-        ]
-        half = int(np.ceil(max(4.0, *reach)))
-
-        drawn = figure(1280, 720)
-        panels = drawn.subplots(2, 4, gridspec_kw={"width_ratios": (1, 1, 1.12, 1.12)})
-        drawn.subplots_adjust(left=0.055, right=0.985, top=0.83, bottom=0.09, wspace=0.16, hspace=0.32)
-        drawn.suptitle(f"The {args.kernel.replace('_', ' ')} as a propagator", size=17, y=0.975)
-        caption = drawn.text(0.5, 0.905, "", ha="center", size=13, color=BLUE)
-        heading = {"pad": 7}
-        numbers(panels[0, 0], kernel, 0 if np.array_equal(kernel, np.rint(kernel)) else 2)
-        panels[0, 0].set_title("kernel: any weights", **heading)
-        soft, soft_texts = numbers(panels[0, 1], final.density, 4)
-        soft.set_clim(0.0, 1.0)
-        panels[0, 1].set_title("softmax: chances of a hop", **heading)
-        pictures = [panels[0, column].imshow(photo, cmap="gray", vmin=0, vmax=1) for column in (2, 3)]
-        for axes in panels[0, 2:]:
-            axes.set(xticks=[], yticks=[])
-            axes.spines[:].set_visible(False)
-        panels[0, 2].set_title("photograph", **heading)
-        after = panels[0, 3].set_title("photograph, convolved", **heading)
-
-        curve = panels[1, 0]
-        curve.semilogx(temperatures, spreads, color=FAINT)
-        (marker,) = curve.plot([temperatures[0]], [spreads[0]], "o", color=ORANGE, markersize=9)
-        curve.set(title="colder: sure, hotter: at random", xlabel="temperature (units of the kernel)")
-        curve.set_ylabel("spread of a hop (pixels)")
-        curve.set_ylim(-0.03, 1.1 * max(*spreads, 0.1))
-        cloud = panels[1, 1]
-        (dots,) = cloud.plot([], [], ",", color=ORANGE, alpha=0.9)
-        cloud.set(xlim=(-half - 0.5, half + 0.5), ylim=(half + 0.5, -half - 0.5), aspect="equal", xlabel="pixels")
-        cloud.set_title(f"{GRAINS:,} grains after their hops", **heading)
-        density = panels[1, 2].imshow(
-            np.zeros((2 * half + 1,) * 2), extent=(-half - 0.5, half + 0.5, half + 0.5, -half - 0.5)
-        )
-        panels[1, 2].set_title("density, by composing the hop", **heading)
-        panels[1, 2].set(xlabel="pixels (brightest: the largest)")
-        profile = panels[1, 3]
-        moves = np.arange(-half, half + 1)
-        bars = profile.bar(moves, np.zeros(moves.size), width=1.0, color=BLUE, alpha=0.75, label="hops composed")
-        (bell,) = profile.plot(moves, np.zeros(moves.size), color=ORANGE, label="Gaussian")
-        profile.set(ylim=(0, 1.45), xlim=(-half - 0.5, half + 0.5), xlabel="pixels, left to right", yticks=[])
-        profile.legend(loc="upper left", fontsize=9, handlelength=1.2)
-        far = profile.set_title("", **heading)
-
-        scatter_rng = np.random.default_rng(args.rng)
-        jitter = np.random.default_rng(args.rng).uniform(-0.5, 0.5, (2, GRAINS))
-
-        def show(p: dc.Propagator, n: int, picture: Any, grains: Any) -> None:
-            """Draw everything about `n` hops with `p`."""
-            many = p.power(n)
-            like = gaussian_like(many)
-            rewrite(soft, soft_texts, p.density, 4)
-            repaint(pictures[1], picture)
-            after.set_text(f"convolved {n} time{'s' * (n > 1)}")
-            where = np.repeat(np.argwhere(grains >= 0), grains.ravel(), axis=0).T - half
-            dots.set_data(where[1] + jitter[1, : where.shape[1]], where[0] + jitter[0, : where.shape[1]])
-            shown = window(many.density, half)
-            density.set_clim(0, shown.max())
-            repaint(density, shown)
-            ours, theirs = (window(q.density, half).sum(axis=0) for q in (many, like))
-            for bar, height in zip(bars, ours / ours.max(), strict=True):
-                bar.set_height(height)
-            bell.set_ydata(theirs / ours.max())
-            far.set_text(f"distance from a Gaussian: {total_variation(many, like):.1%}")
-
-        def hop(p: dc.Propagator, picture: Any, grains: Any, times: int) -> tuple[Any, Any]:
-            """Let the photograph and the grains take some hops."""
-            for _ in range(times):
-                picture = dc.convolve(picture, p)
-                grains = dc.scatter(grains, p, boundary="zero", rng=scatter_rng)
-            return picture, grains
-
-        start = np.zeros((2 * half + 1,) * 2, dtype=np.int64)
-        start[half, half] = GRAINS
-        count = 0
-
-        def story() -> Iterator[None]:
-            nonlocal count
-            for temperature, width in zip(temperatures, spreads, strict=True):
-                p = dc.Propagator.softmax(kernel, temperature)
-                show(p, 4, *hop(p, photo, start, 4))
-                marker.set_data([temperature], [width])
-                caption.set_text(f"Act 1: the temperature rises to {temperature:.3g}; four hops")
-                count += 1
-                yield
-            marker.set_data([args.temperature], [spread(final)])
-            picture, grains, done = photo, start, 0
-            rest = max(2, args.frames - temperatures.size)
-            for moment in range(rest):
-                n = round(args.hops ** min(1.0, moment / (0.9 * rest)))
-                picture, grains = hop(final, picture, grains, n - done)
-                done = n
-                show(final, n, picture, grains)
-                caption.set_text(f"Act 2: temperature {args.temperature:g}, the same hop {n} time{'s' * (n > 1)} over")
-                count += 1
-                yield
-
-        moving = [soft, *soft_texts, pictures[1], after, dots, density, *bars, bell, far, caption, marker]
-        dc.write_movie(files.film, animate(drawn, moving, story()), fps=args.fps, progress=True)
-        drawn.savefig(files.still)
-        counts = [2**k for k in range(args.hops.bit_length()) if 2**k < args.hops] + [args.hops]
-        doubled = {n: total_variation(final.power(n), gaussian_like(final.power(n))) for n in counts}
-        write_record(files.record, {**vars(args), "frames": count, "total_variation": doubled})
-        print(f"softmax of {args.kernel} at temperature {args.temperature:g}: {final}")
-        print("distance from a Gaussian after n hops: " + ", ".join(f"{n}: {d:.2%}" for n, d in doubled.items()))
-        print(f"{files.film} ({count} frames), {files.still}, {files.record}")
-
-
-def spread(p: dc.Propagator) -> float:
-    """The standard deviation of a hop along the axis on which it is largest."""
-    return float(np.sqrt(np.linalg.eigvalsh(p.covariance)[-1]))
+    run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

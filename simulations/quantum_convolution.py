@@ -15,7 +15,7 @@ never seen at all.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,58 +28,79 @@ from _common import (
     INK,
     ORANGE,
     RED,
+    Film,
+    Story,
     add_film,
     add_image,
     add_rng,
-    animate,
     at_least,
+    extend_curves,
     figure,
-    one_line_errors,
-    outputs,
     panel,
     parser,
     photograph,
     repaint,
-    write_record,
+    run,
 )
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
+from matplotlib.text import Text
 from numpy.typing import NDArray
 
 import diffuseconv as dc
 
-SMALL = ["--size", "8", "--frames", "8", "--shots", "3000"]
+SMALL = ["--size", "8", "--frames", "16", "--shots", "3000"]
 KERNELS: dict[str, Callable[[], NDArray[Any]]] = {
     "edges": dc.kernels.edge_detector,
     "blur": lambda: dc.kernels.gaussian(1.0, truncate=1.0),
     "sobel": lambda: dc.kernels.sobel(1),
 }
-LEARNING = 0.3  # share of the film that walks through the circuit
+LEARNING = 0.5  # share of the film that walks through the circuit
 FIRST = 100  # shots before the first picture
 
 Array = NDArray[Any]
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run the simulation and write its film, still picture and record."""
+def options() -> argparse.ArgumentParser:
+    """Return the options of this script."""
     cli = parser(__doc__)
     add_image(cli)
     cli.add_argument("--size", type=at_least(2), default=64, help="pixels along each side, a power of two")
     cli.add_argument("--kernel", choices=KERNELS, default="edges", help="what to convolve with")
     cli.add_argument("--shots", type=at_least(FIRST), default=10**8, help="how often the circuit is run in all")
-    add_film(cli, frames=300)
+    add_film(cli, frames=360, fps=10)  # slow, so that each of the six captions can be read
     add_rng(cli)
-    args = cli.parse_args(argv)
-    with one_line_errors(cli):
-        files = outputs(args.output, "quantum_convolution")
-        image = photograph(args.image, (args.size, args.size))
-        done = dc.quantum.lcu_convolve(image, KERNELS[args.kernel]())
-        exact = dc.convolve(image, KERNELS[args.kernel](), boundary="periodic")
-        drawn, artists, updates = stage(args, image, done, exact)
-        dc.write_movie(files.film, animate(drawn, artists, updates), fps=args.fps, progress=True)
-        drawn.savefig(files.still)
+    return cli
+
+
+def simulate(args: argparse.Namespace) -> Film:
+    """Walk through the circuit, then run it again and again."""
+    image, kernel = photograph(args.image, (args.size, args.size)), KERNELS[args.kernel]()
+    done = dc.quantum.lcu_convolve(image, kernel)
+    exact = dc.convolve(image, kernel, boundary="periodic")
+    drawn = figure(1280, 800)
+    drawn.text(0.03, 0.945, "Convolution by qubits", fontsize=17, weight="bold")
+    facts = f"{image.size} pixels in {done.image_qubits} qubits, {len(taps(args))} taps in {done.ancilla_qubits}"
+    facts += f"; {done.gates.cx} two-qubit gates, besides loading"
+    drawn.text(0.97, 0.948, facts, color=FAINT, fontsize=11, ha="right")
+    lamp = draw_circuit(drawn.add_axes((0.03, 0.55, 0.94, 0.36)), args, done)
+    caption = drawn.text(0.5, 0.5, "", fontsize=13, ha="center", color=ORANGE)
+    pictures = Pictures(drawn, image, abs(exact), done.scale, args.shots)
+    steps = circuit_steps(done)
+    learning = max(len(steps), round(args.frames * LEARNING)) if args.frames > 2 * len(steps) else 1
+
+    def story() -> Story:
+        for frame in range(learning):
+            light(lamp, caption, *steps[frame * len(steps) // learning])
+            yield
+        light(lamp, caption, *steps[-1])
+        counts, rng = np.zeros(done.state.shape, np.int64), np.random.default_rng(args.rng)
+        for total in np.round(np.geomspace(FIRST, args.shots, args.frames - learning)).astype(np.int64):
+            counts += dc.quantum.sample_positions(done.state, int(total - counts.sum()), rng=rng)
+            pictures.show(dc.quantum.read_out(counts[0], int(total), done.scale), int(total))
+            yield
         gap = float(abs(done.image - exact).max())
         results = {
             "success_probability": done.success_probability,
@@ -87,78 +108,55 @@ def main(argv: Sequence[str] | None = None) -> None:
             "cx": done.gates.cx,
             "largest_difference_from_convolve": gap,
         }
-        write_record(files.record, {**vars(args), **results})
-    chance = f"succeeds once in {1 / done.success_probability:.1f} runs"
-    print(f"{done.qubits} qubits and {done.gates.cx} two-qubit gates; {chance}; differs from convolve by {gap:.1g}")
-    print(f"wrote {files.film}")
+        told = f"{done.qubits} qubits and {done.gates.cx} two-qubit gates; succeeds once in "
+        return results, f"{told}{1 / done.success_probability:.1f} runs; differs from convolve by {gap:.1g}"
+
+    boxes = [box for gates in lamp.values() for box in gates]
+    return Film(drawn, [*pictures.moving, caption, *boxes], story())
 
 
-def stage(
-    args: argparse.Namespace, image: Array, done: dc.quantum.LCU, exact: Array
-) -> tuple[Figure, list[Any], Iterator[None]]:
-    """Draw the circuit and the pictures, and say what moves and how."""
-    drawn = figure(1280, 800)
-    drawn.text(0.03, 0.948, "Convolution by qubits", fontsize=17, weight="bold")
-    facts = f"{image.size} pixels in {done.image_qubits} qubits, {len(taps(args))} taps in {done.ancilla_qubits}"
-    drawn.text(0.27, 0.951, f"{facts}; {done.gates.cx} two-qubit gates, besides loading", color=FAINT, fontsize=11)
-    circuit = drawn.add_axes((0.03, 0.56, 0.94, 0.36))
-    lamp = draw_circuit(circuit, args, done)
-    caption = drawn.text(0.5, 0.525, "", fontsize=13, ha="center", color=ORANGE)
+class Pictures:
+    """The picture, what the shots show of its convolution, and the error."""
 
-    size = abs(exact)
-    norm = Normalize(0.0, float(size.max()))
-    spots = [drawn.add_axes((x, 0.075, 0.215, 0.344)) for x in (0.03, 0.27, 0.51)]
-    panel(spots[0], image, "the picture, loaded", None, "gray", Normalize(0, 1))
-    seen = panel(spots[1], np.zeros_like(size), "seen in measured shots", None, FLUX, norm)
-    panel(spots[2], size, "|convolve(..., periodic)|", None, FLUX, norm)
-    count = spots[1].text(0.5, -0.05, "", transform=spots[1].transAxes, ha="center", va="top", fontsize=10)
-    axes = drawn.add_axes((0.795, 0.115, 0.18, 0.304))
-    totals = np.unique(np.round(np.geomspace(FIRST, args.shots, 200)).astype(int))
-    axes.set(title="error of a pixel (r.m.s.)", xlabel="shots", xscale="log", yscale="log")
-    floor = done.scale / (2 * np.sqrt(totals))
-    axes.set(xlim=(FIRST, args.shots), ylim=(floor[-1] / 3, floor[0] * 2))
-    axes.plot(totals, floor, "--", color=FAINT, linewidth=1.2, label="scale / (2 √shots)")
-    (curve,) = axes.plot([], [], color=GREEN, label="of this run")
-    axes.legend(fontsize=9, loc="lower left")
-    axes.grid(axis="y")
+    def __init__(self, drawn: Figure, image: Array, size: Array, scale: float, shots: int) -> None:
+        self.size = size
+        norm = Normalize(0.0, float(size.max()))
+        spots = [drawn.add_axes((x, 0.075, 0.205, 0.328)) for x in (0.03, 0.26, 0.49)]
+        panel(spots[0], image, "the picture, loaded", None, "gray", Normalize(0, 1))
+        self.seen = panel(spots[1], np.zeros_like(size), "seen in measured shots", None, FLUX, norm)
+        panel(spots[2], size, "|convolve(..., periodic)|", "grey levels, white is 1", FLUX, norm)
+        self.count = spots[1].text(0.5, -0.05, "", transform=spots[1].transAxes, ha="center", va="top", fontsize=9)
+        axes = drawn.add_axes((0.82, 0.115, 0.165, 0.288))
+        totals = np.unique(np.round(np.geomspace(FIRST, shots, 200)).astype(int))
+        axes.set(title="error of a pixel (r.m.s.)", xlabel="shots", xscale="log", yscale="log")
+        floor = scale / (2 * np.sqrt(totals))
+        axes.set(xlim=(FIRST, shots), ylim=(floor[-1] / 3, floor[0] * 2))
+        axes.plot(totals, floor, "--", color=FAINT, linewidth=1.2, label="scale / (2 √shots)")
+        (self.curve,) = axes.plot([], [], color=GREEN, label="of this run")
+        axes.legend(fontsize=9, loc="lower left")
+        axes.grid(axis="y")
+        self.moving = [self.seen, self.count, self.curve]
 
-    steps = story(done)
-    learning = max(len(steps), round(args.frames * LEARNING)) if args.frames > 2 * len(steps) else 1
-    shooting = args.frames - learning
-    runs = np.round(np.geomspace(FIRST, args.shots, shooting)).astype(np.int64)
-    chance = np.random.default_rng(args.rng)
+    def show(self, found: dc.quantum.Readout, total: int) -> None:
+        """Show what so many shots tell."""
+        repaint(self.seen, found.magnitude)
+        extend_curves([self.curve], total, [float(np.sqrt(np.mean((found.magnitude - self.size) ** 2)))])
+        part = f"{found.successes / total:.2%}" if found.successes else "none"
+        shots, successes = (f"{number:,}".replace(",", " ") for number in (total, found.successes))
+        self.count.set_text(f"{shots} shots,\n{successes} successes ({part})")
 
-    def light(step: int) -> None:
-        name, text = steps[step]
-        caption.set_text(text)
-        for part, boxes in lamp.items():
-            for box in boxes:
-                box.set_edgecolor(ORANGE if part == name else FAINT)
-                box.set_linewidth(2.4 if part == name else 1.0)
 
-    def updates() -> Iterator[None]:
-        for frame in range(learning):
-            light(frame * len(steps) // learning)
-            yield
-        light(len(steps) - 1)
-        counts, errors = np.zeros(done.state.shape, np.int64), np.empty(shooting)
-        for turn, total in enumerate(runs):
-            counts += dc.quantum.sample_positions(done.state, int(total - counts.sum()), rng=chance)
-            found = dc.quantum.read_out(counts[0], int(total), done.scale)
-            errors[turn] = np.sqrt(np.mean((found.magnitude - size) ** 2))
-            repaint(seen, found.magnitude)
-            share = f"{found.successes / total:.2%}" if found.successes else "none"
-            shots, successes = (f"{number:,}".replace(",", " ") for number in (int(total), found.successes))
-            count.set_text(f"{shots} shots, {successes} successes ({share})")
-            curve.set_data(runs[: turn + 1], errors[: turn + 1])
-            yield
-
-    artists = [seen, caption, count, curve, *[box for boxes in lamp.values() for box in boxes]]
-    return drawn, artists, updates()
+def light(lamp: dict[str, list[Any]], caption: Text, name: str, text: str) -> None:
+    """Light up one part of the circuit and say what it does."""
+    caption.set_text(text)
+    for part, boxes in lamp.items():
+        for box in boxes:
+            box.set_edgecolor(ORANGE if part == name else FAINT)
+            box.set_linewidth(2.4 if part == name else 1.0)
 
 
 def taps(args: argparse.Namespace) -> list[tuple[tuple[int, ...], float]]:
-    """The displacement and the weight of each tap."""
+    """Return the displacement and the weight of each tap."""
     kernel = KERNELS[args.kernel]()
     return [
         (tuple(int(j - n // 2) for j, n in zip(at, kernel.shape, strict=True)), kernel[tuple(at)])
@@ -166,8 +164,8 @@ def taps(args: argparse.Namespace) -> list[tuple[tuple[int, ...], float]]:
     ]
 
 
-def story(done: dc.quantum.LCU) -> list[tuple[str, str]]:
-    """What happens in each part of the circuit."""
+def circuit_steps(done: dc.quantum.LCU) -> list[tuple[str, str]]:
+    """Return the parts of the circuit, and what happens in each."""
     chance = f"{done.success_probability:.2%}"
     return [
         ("load", "load: every grey value becomes the amplitude of one pattern of bits"),
@@ -180,7 +178,7 @@ def story(done: dc.quantum.LCU) -> list[tuple[str, str]]:
 
 
 def draw_circuit(axes: Axes, args: argparse.Namespace, done: dc.quantum.LCU) -> dict[str, list[Any]]:
-    """Draw wires and gates; give the gates of each part of the story."""
+    """Draw wires and gates; return the gates of each part."""
     axes.set(xlim=(0, 100), ylim=(0, 30), xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     high, low = 22.5, 7.5
@@ -196,7 +194,13 @@ def draw_circuit(axes: Axes, args: argparse.Namespace, done: dc.quantum.LCU) -> 
         "check": [gate(axes, 92.5, high, 7, 6, "measure:\nall 0?")],
         "look": [gate(axes, 92.5, low, 7, 6, "measure:\nwhich?")],
     }
-    moves = taps(args)
+    lamp["shift"] = draw_shifts(axes, taps(args), high, low)
+    return lamp
+
+
+def draw_shifts(axes: Axes, moves: Sequence[tuple[tuple[int, ...], float]], high: float, low: float) -> list[Any]:
+    """Draw a controlled shift for each tap; return their gates."""
+    gates: list[Any] = []
     shown = moves if len(moves) <= 9 else [*moves[:4], *moves[-4:]]
     places = np.linspace(30.5, 74.5, len(shown)) if len(shown) > 1 else [52.5]
     for number, (x, (move, weight)) in enumerate(zip(places, shown, strict=True)):
@@ -204,18 +208,18 @@ def draw_circuit(axes: Axes, args: argparse.Namespace, done: dc.quantum.LCU) -> 
         axes.plot([x, x], [low, high], color=FAINT, linewidth=1.0, zorder=1)
         axes.plot([x], [high], "o", color=colour, markersize=9, zorder=3)
         axes.text(x, high + 2.0, f"{weight:.3g}".replace("-", "−"), color=colour, ha="center", fontsize=9)
-        lamp["shift"].append(gate(axes, x, low, 4.2, 6, ""))
+        gates.append(gate(axes, x, low, 4.2, 6, ""))
         arrow(axes, x, low, move, colour)
         if number == 0:
             axes.text(x - 2.2, high + 4.4, "if the tap qubits hold this tap's number:", color=FAINT, fontsize=9)
             axes.text(
                 x - 2.2, low - 5.0, "shift every pixel by this displacement, round the edges", color=FAINT, fontsize=9
             )
-    return lamp
+    return gates
 
 
 def gate(axes: Axes, x: float, y: float, wide: float, tall: float, text: str) -> Any:
-    """Draw a box on a wire; give its outline, which may light up."""
+    """Draw a box on a wire; return its outline, which may light up."""
     style, corner = "round,pad=0.0,rounding_size=0.5", (x - wide / 2, y - tall / 2)
     axes.add_patch(FancyBboxPatch(corner, wide, tall, boxstyle=style, color=GROUND, zorder=2))
     axes.text(x, y, text, ha="center", va="center", fontsize=9, zorder=4)
@@ -239,6 +243,11 @@ def arrow(axes: Axes, x: float, y: float, move: tuple[int, ...], colour: str) ->
         arrowprops={"arrowstyle": "->", "color": colour, "linewidth": 1.6},
         zorder=4,
     )
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run from the command line."""
+    run(options(), argv, simulate)
 
 
 if __name__ == "__main__":
