@@ -52,7 +52,7 @@ from cycler import cycler
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import LogNorm, Normalize
+from matplotlib.colors import Colormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
@@ -148,8 +148,9 @@ def run(
     with one_line_errors(cli):
         film = simulate(args)
         files = outputs(args.output, Path(sys.modules[simulate.__module__].__file__ or "film").stem)
-        number, found, closing = 0, {}, ""
-        shown: NDArray[np.uint8] | None = None
+        number, closing = 0, ""
+        found: dict[str, Any] = {}
+        shown = np.zeros((1, 1, 3), np.uint8)
         wanted = film.still if isinstance(film.still, float) else 1.0
 
         def told() -> Iterator[None]:
@@ -159,7 +160,7 @@ def run(
         def pictures() -> Iterator[NDArray[np.uint8]]:
             nonlocal number, shown
             for picture in animate(film.figure, film.moving, told()):
-                if shown is None or number <= round(wanted * (args.frames - 1)):
+                if number <= round(wanted * (args.frames - 1)):
                     shown = picture
                 number += 1
                 yield picture
@@ -349,7 +350,12 @@ def bare(axes: Axes, title: str = "", **style: Any) -> None:
 
 
 def panel(
-    axes: Axes, field: NDArray[Any], title: str, unit: str | None, colours: str = SALT, norm: Normalize | None = None
+    axes: Axes,
+    field: NDArray[Any],
+    title: str,
+    unit: str | None,
+    colours: str | Colormap = SALT,
+    norm: Normalize | None = None,
 ) -> AxesImage:
     """Show a field as a picture, with a colour bar if a unit is given; `repaint` changes it."""
     image = axes.imshow(field, cmap=colours, norm=norm)
@@ -416,7 +422,7 @@ def animate(figure: Figure, artists: Sequence[Artist], updates: Iterable[Any]) -
 
     `updates` is a generator that changes the artists (``repaint``, ``set_data``, ``set_text``) and then yields; what it
     yields is ignored. All else stays as first drawn. Yields pictures ``(rows, columns, 3)`` of uint8, to the last bit
-    those that drawing everything anew would give.
+    those that drawing everything anew would give, where nothing sticks out of its axes into others.
     """
     canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()  # places titles and labels

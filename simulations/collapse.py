@@ -86,9 +86,12 @@ class Pictures:
         bare(found, "measured: one place each", fontsize=15, pad=10)
         given.imshow(photo, alpha=0.9)
         self.result = found.imshow(np.zeros_like(photo))
-        self.squares = [given.add_patch(Rectangle((0, 0), 1, 1, edgecolor="white", linewidth=1)) for _ in MOVES]
+        self.squares = [Rectangle((0, 0), 1, 1, edgecolor="white", linewidth=1) for _ in MOVES]
+        for square in self.squares:
+            given.add_patch(square)
         self.numbers = [given.text(0, 0, "", ha="center", va="center", size=8, color="white") for _ in MOVES]
-        self.mark = found.add_patch(Rectangle((0, 0), 1, 1, fill=False, edgecolor=ORANGE, linewidth=2.5))
+        self.mark = Rectangle((0, 0), 1, 1, fill=False, edgecolor=ORANGE, linewidth=2.5)
+        found.add_patch(self.mark)
         self.beam = ConnectionPatch((0, 0), (0, 0), "data", "data", axesA=given, axesB=found, color=ORANGE, linewidth=2)
         drawn.add_artist(self.beam)
         self.bars = self.draw_bars(drawn.add_axes((0.83, 0.27, 0.15, 0.6)))

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from _common import (
@@ -98,10 +99,10 @@ class Search:
         seen = drawn.add_axes((0.22, 0.45, 0.4, 0.36))
         self.picture = panel(seen, picture, "the picture, and where it was found", None, "gray", Normalize(0, 1))
         tall, wide = face.shape
-        self.boxes = [
-            seen.add_patch(Rectangle((0, 0), wide, tall, fill=False, linewidth=2.5, edgecolor=colour))
-            for colour in (ORANGE, GREEN)
-        ]
+        outline: Any = {"fill": False, "linewidth": 2.5}
+        self.boxes = [Rectangle((0, 0), wide, tall, edgecolor=colour, **outline) for colour in (ORANGE, GREEN)]
+        for box in self.boxes:
+            seen.add_patch(box)
         self.scores, self.marks, self.notes = [], [], []
         for place, (name, meaning) in enumerate(WALLS.items()):
             axes = drawn.add_axes((0.02 + 0.31 * place, 0.09, 0.29, 0.27))

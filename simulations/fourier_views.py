@@ -73,7 +73,7 @@ def striped(cells: int, waves: int, angle: float) -> Array:
     """Return stripes whose brightness goes up and down in a direction, counter-clockwise from the right."""
     down, right = np.indices((cells, cells)) - cells // 2
     along = right * np.cos(np.deg2rad(angle)) - down * np.sin(np.deg2rad(angle))
-    return 0.5 + 0.5 * np.cos(2 * np.pi * waves * along / cells)
+    return np.asarray(0.5 + 0.5 * np.cos(2 * np.pi * waves * along / cells))
 
 
 class Views:
@@ -91,7 +91,7 @@ class Views:
             norm = Normalize(float(np.median(spectrum)), float(spectrum.max()))
             self.images.append(panel(drawn.add_subplot(grid[row, 0]), seen, name, None, "gray", Normalize(0, 1)))
             self.images.append(panel(drawn.add_subplot(grid[row, 1]), spectrum, "its spectrum", None, FLUX, norm))
-            line = {"color": (ORANGE, BLUE)[row], "linewidth": 1.6, "linestyle": (0, (5, 3))}
+            line: Any = {"color": (ORANGE, BLUE)[row], "linewidth": 1.6, "linestyle": (0, (5, 3))}
             self.needles.append(self.images[-1].axes.plot([], [], **line)[0])
         self.moving = [*self.images, *self.needles]
 

@@ -76,7 +76,8 @@ def apply(picture: Array, radius: float, edge: float, boundary: str) -> Disc:
     """Keep what lies inside a circle; a soft edge still keeps the numbers within half its width outside."""
     low = dc.spectrum.low_pass(picture, radius, edge=edge, boundary=boundary)
     high = dc.spectrum.high_pass(picture, radius, edge=edge, boundary=boundary)
-    kept = dc.spectrum.compression(picture, radius + edge / 2, boundary=boundary).kept_fraction
+    rim = np.nextafter(radius + edge / 2, 0) if edge else radius  # on a soft rim itself the weight is 0
+    kept = dc.spectrum.compression(picture, float(rim), boundary=boundary).kept_fraction
     return Disc(radius, low, high, 100 * kept, 100 * float(np.linalg.norm(high) / np.linalg.norm(picture)))
 
 
@@ -97,8 +98,9 @@ def simulate(args: argparse.Namespace) -> Film:
     high = panel(
         drawn.add_subplot(grid[2]), picture, "forgotten: what lies outside", None, "PuOr_r", Normalize(-0.3, 0.3)
     )
-    curve = draw_price(drawn.add_axes((0.08, 0.11, 0.56, 0.22)), discs)
-    (now,) = curve.axes.plot([], [], "o", color=ORANGE, markersize=9)
+    price = drawn.add_axes((0.08, 0.11, 0.56, 0.22))
+    curve = draw_price(price, discs)
+    (now,) = price.plot([], [], "o", color=ORANGE, markersize=9)
     words = drawn.text(0.70, 0.2, "", size=14, va="center", linespacing=1.6)
     middle = int(np.argmin([abs(disc.kept - 5) for disc in discs]))
 

@@ -183,7 +183,8 @@ class Intervals:
         self.ends, self.held = found[..., 1:] / unit, held
         ranges = [span(self.ends[:, :1]), *[span(self.ends[:, 1:])] * 3]
         grid = drawn.add_gridspec(1, 4, left=0.075, right=0.985, top=0.375, bottom=0.08, wspace=0.15)
-        self.columns, self.counts = [], []
+        self.columns: list[LineCollection] = []
+        self.counts = []
         for column, (title, limits) in enumerate(zip(TITLES, ranges, strict=True)):
             axes = drawn.add_subplot(grid[0, column])
             axes.set(xlim=(0, count + 1), ylim=limits, xlabel="measurement")
@@ -195,7 +196,8 @@ class Intervals:
                 axes.set_xlabel("shaded: the range to the right")
             if column > 1:
                 axes.tick_params(labelleft=False)
-            self.columns.append(axes.add_collection(LineCollection([], linewidths=min(3.0, 160 / count))))
+            self.columns.append(LineCollection([], linewidths=min(3.0, 160 / count)))
+            axes.add_collection(self.columns[-1])
             self.counts.append(axes.text(0.03, 0.98, "", va="top", size=11, transform=axes.transAxes))
         self.moving = [*self.columns, *self.counts]
 

@@ -56,11 +56,11 @@ def options() -> argparse.ArgumentParser:
     return cli
 
 
-def hidden(cells: int, frequency: tuple[int, int], radius: float) -> dc.spectrum.Mask:
+def hidden(cells: int, frequency: Sequence[int], radius: float) -> dc.spectrum.Mask:
     """Return a mask that is 0 in a circle around a frequency and its opposite, and 1 elsewhere."""
     spot = dc.spectrum.radial_window((cells, cells), radius, edge=radius)
     opposite = (-frequency[0], -frequency[1])
-    return dc.spectrum.Mask(1 - np.roll(spot, frequency, (0, 1)) - np.roll(spot, opposite, (0, 1)))
+    return dc.spectrum.Mask(1 - np.roll(spot, tuple(frequency), (0, 1)) - np.roll(spot, opposite, (0, 1)))
 
 
 def chapters(cells: int, stripes: dc.spectrum.Dot) -> list[list[Step]]:
@@ -90,7 +90,7 @@ def chapters(cells: int, stripes: dc.spectrum.Dot) -> list[list[Step]]:
 class Canvas:
     """The frequency plane and the image."""
 
-    def __init__(self, drawn: Figure, cells: int, spot: tuple[int, int]) -> None:
+    def __init__(self, drawn: Figure, cells: int, spot: Sequence[int]) -> None:
         self.cells, quarter = cells, cells // 4
         self.view = slice(cells // 2 - quarter, cells // 2 + quarter + 1)
         blank = np.zeros((cells, cells))

@@ -219,7 +219,7 @@ def flux_size(eq: dc.DiffusionEquation, salt: Field) -> Field:
     """Return ``|D grad u|`` in each cube in mg/(m2 s): the root mean square over its two faces, of each axis."""
     down, right = eq.flux(salt)
     squares = down[1:] ** 2 + down[:-1] ** 2 + right[:, 1:] ** 2 + right[:, :-1] ** 2
-    return 1e6 * np.sqrt(squares / 2)
+    return np.asarray(1e6 * np.sqrt(squares / 2))
 
 
 # --- the pictures ----------------------------------------------------------------------------------------------------

@@ -15,7 +15,8 @@ where it came from. Kernels that look the same when turned do not show it; `--ke
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import argparse
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,20 +25,25 @@ from _common import (
     FAINT,
     GREEN,
     GROUND,
-    INK,
     ORANGE,
+    Film,
+    Story,
     add_film,
     add_image,
-    animate,
+    at_least,
     figure,
-    one_line_errors,
-    outputs,
+    label_squares,
+    panel,
     parser,
     photograph,
-    write_record,
+    run,
+    write_numbers,
 )
 from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
 
 import diffuseconv as dc
 
@@ -62,38 +68,22 @@ KERNELS = {
     "sobel": dc.kernels.sobel(),
 }
 
-
-class Table:
-    """Numbers on coloured squares; all change with `show`."""
-
-    def __init__(
-        self, axes: Axes, title: str, shape: tuple[int, int], limits: tuple[float, float], colours: str
-    ) -> None:
-        rows, columns = shape
-        self.image = axes.imshow(np.zeros(shape), cmap=colours, vmin=limits[0], vmax=limits[1])
-        axes.set(title=title, xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
-        for line, most in ((axes.axhline, rows), (axes.axvline, columns)):
-            for between in range(1, most):
-                line(between - 0.5, color=GROUND, linewidth=0.8)
-        axes.set_facecolor("#20242b")
-        size = min(13.0, 62 / max(shape) + 3)
-        places = [(row, column) for row in range(rows) for column in range(columns)]
-        self.texts = [axes.text(c, r, "", ha="center", va="center", size=size) for r, c in places]
-        self.artists = [self.image, *self.texts]
-
-    def show(self, values: Any) -> None:
-        """Show an array; NaN leaves a square empty."""
-        colours = self.image.to_rgba(np.nan_to_num(values), bytes=True, norm=True)
-        colours[np.isnan(values)] = (32, 36, 43, 255)
-        self.image.set_data(colours)
-        bright = colours[..., :3].mean(axis=-1).ravel() > 120
-        for text, value, on_bright in zip(self.texts, values.ravel(), bright, strict=True):
-            text.set(text="" if np.isnan(value) else f"{round(value):d}", color="black" if on_bright else INK)
+Array = NDArray[Any]
 
 
-def picture(cells: int, path: Any) -> Any:
-    """The picture as whole numbers from 0 to 255."""
+def options() -> argparse.ArgumentParser:
+    """Return the options of this script."""
+    cli = parser(__doc__)
+    cli.add_argument("--kernel", choices=KERNELS, default="edge_detector", help="the nine weights")
+    cli.add_argument("--cells", type=int, choices=range(4, 15), metavar="4..14", default=12, help="side of the picture")
+    cli.add_argument("--slow", type=at_least(0), default=4, help="how many places are shown step by step at first")
+    add_image(cli)
+    add_film(cli, frames=360)
+    return cli
+
+
+def picture(cells: int, path: Any) -> Array:
+    """Return the picture as whole numbers from 0 to 255."""
     if path is not None:
         return np.rint(255 * photograph(path, (cells, cells)))
     level = {".": 40.0, "#": 200.0, "+": 250.0}
@@ -102,107 +92,119 @@ def picture(cells: int, path: Any) -> Any:
     return np.pad(heart, [(before, max(0, cells - 10) - before)] * 2, constant_values=level["."])[:cells, :cells]
 
 
+class Table:
+    """Numbers on coloured squares; all change with `show`."""
+
+    def __init__(
+        self, axes: Axes, title: str, shape: tuple[int, int], limits: tuple[float, float], colours: str
+    ) -> None:
+        self.axes = axes
+        self.image = panel(axes, np.zeros(shape), title, None, colours, Normalize(*limits))
+        for line, most in ((axes.axhline, shape[0]), (axes.axvline, shape[1])):
+            for between in range(1, most):
+                line(between - 0.5, color=GROUND, linewidth=0.8)
+        self.texts = label_squares(axes, shape, min(13.0, 62 / max(shape) + 3))
+        self.moving = [self.image, *self.texts]
+
+    def show(self, values: Array) -> None:
+        """Show an array; NaN leaves a square empty."""
+        write_numbers(self.image, self.texts, values, ".0f")
+
+    def frame(self, size: int, colour: str) -> Rectangle:
+        """Add the outline of a square of cells."""
+        outline = Rectangle((-0.5, -0.5), size, size, fill=False, edgecolor=colour, linewidth=3.5, zorder=3)
+        self.axes.add_patch(outline)
+        return outline
+
+
+class Tables:
+    """The picture under the patch, the kernel, the nine products and the feature map."""
+
+    def __init__(self, drawn: Figure, pixels: Array, kernel: Array) -> None:
+        self.pixels, self.turned = pixels, np.flip(kernel)
+        self.whole = dc.convolve(pixels, kernel / 9, mode="valid")
+        grid = drawn.add_gridspec(
+            6, 3, width_ratios=(10, 5.6, 8.4), left=0.02, right=0.98, top=0.84, bottom=0.12, wspace=0.12, hspace=0.6
+        )
+        cells, size = len(pixels), len(self.whole)
+        furthest = float(np.abs(self.whole).max()) or 1.0
+        signed = bool(self.whole.min() < -1e-9)
+        limits, shades = ((-furthest, furthest), "PuOr_r") if signed else ((0.0, 255.0), "gray")
+        weight = float(np.abs(kernel).max())
+        most = weight * float(pixels.max())
+        same = "" if np.array_equal(self.turned, kernel) else ", turned by 180°"
+        title = f"picture, {cells} × {cells} pixels"
+        source = Table(drawn.add_subplot(grid[:, 0]), title, pixels.shape, (0, 255), "gray")
+        weights = Table(drawn.add_subplot(grid[:3, 1]), f"kernel{same}", (3, 3), (-weight, weight), "PuOr_r")
+        name = "products: pixel × weight"
+        self.products = Table(drawn.add_subplot(grid[3:, 1]), name, (3, 3), (-most, most), "PuOr_r")
+        title = f"feature map, {size} × {size}"
+        self.target = Table(drawn.add_subplot(grid[:, 2]), title, self.whole.shape, limits, shades)
+        self.frame, self.spot = source.frame(3, ORANGE), self.target.frame(1, GREEN)
+        for sign, axes, x, colour in (
+            ("×", weights.axes, -0.16, ORANGE),
+            ("=", self.products.axes, -0.16, ORANGE),
+            ("Σ\n÷ 9", self.products.axes, 1.14, GREEN),
+        ):
+            axes.text(x, 0.5, sign, transform=axes.transAxes, size=20, color=colour, ha="center", va="center")
+        self.products.axes.set_xlabel(f"the weights add up to {kernel.sum():g}", color=FAINT, size=11, labelpad=8)
+        self.sentence = drawn.text(0.5, 0.04, "", ha="center", va="center", size=15, color=BLUE)
+        source.show(pixels)
+        weights.show(self.turned)
+        self.moving = [*self.target.moving, *self.products.moving, self.frame, self.spot, self.sentence]
+
+    def show(self, number: int, step: int) -> None:
+        """Show one place: step 0 the patch, 1 and the products, 2 and the sum, 3 and the pixel of the map."""
+        row, column = divmod(number, self.whole.shape[1])
+        done = np.full(self.whole.shape, np.nan)
+        done.ravel()[: number + (step == 3)] = self.whole.ravel()[: number + (step == 3)]
+        self.target.show(done)
+        patch = self.pixels[row : row + 3, column : column + 3]
+        for outline in (self.frame, self.spot):
+            outline.set_xy((column - 0.5, row - 0.5))
+        self.spot.set_visible(step == 3)
+        self.products.show(patch * self.turned if step >= 1 else np.full((3, 3), np.nan))
+        added = float((patch * self.turned).sum())
+        said = f"the sum of the nine products is {added:.0f}"
+        said += f";   {added:.0f} / 9 = {self.whole[row, column]:z.1f}" if step == 3 else ""
+        self.sentence.set_text(("nine pixels lie under the patch", "nine products", said, said)[step])
+
+
+def plan(places: int, slow: int, frames: int) -> list[tuple[int, int]]:
+    """Return for each frame the place and the step: the first places slowly, the rest ever on, then a pause."""
+    slow = min(slow, places)
+    each = max(4, frames // (2 * max(1, slow) + 2))
+    first = [(place, 4 * frame // each) for place in range(slow) for frame in range(each)][: frames - 1]
+    rest = max(1, (frames - len(first)) * 9 // 10)
+    last = [(min(places - 1, slow + frame * (places - slow) // rest), 3) for frame in range(rest)]
+    return [*first, *last, *[(places - 1, 3)] * max(0, frames - len(first) - rest)]
+
+
+def simulate(args: argparse.Namespace) -> Film:
+    """Slide the patch over the picture."""
+    kernel = KERNELS[args.kernel]
+    drawn = figure(1280, 640)
+    drawn.suptitle("Convolution: multiply, add, divide by nine, move on", size=16, y=0.962)
+    tables = Tables(drawn, picture(args.cells, args.image), kernel)
+    frames = plan(tables.whole.size, args.slow, args.frames)
+    late = tables.whole.size // 2 + int(np.argmax(np.abs(tables.whole.ravel()[tables.whole.size // 2 :])))
+    shown = next((number for number, (place, _) in enumerate(frames) if place >= late), len(frames) - 1)
+
+    def story() -> Story:
+        for place, step in frames:
+            tables.show(place, step)
+            yield
+        total, whole = kernel.sum(), tables.whole
+        kept = "the mean brightness is kept" if total == 9 else f"brightness is multiplied by {total / 9:g}"
+        told = f"{args.kernel}: weights add up to {total:g}, so {kept}; map from {whole.min():.1f} to {whole.max():.1f}"
+        return {}, told
+
+    return Film(drawn, tables.moving, story(), still=shown / max(1, len(frames) - 1))
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    cli = parser(__doc__)
-    cli.add_argument("--kernel", choices=KERNELS, default="edge_detector", help="the nine weights")
-    cli.add_argument("--cells", type=int, choices=range(4, 15), metavar="4..14", default=12, help="side of the picture")
-    cli.add_argument("--slow", type=int, default=4, help="how many places are shown step by step before it speeds up")
-    add_image(cli)
-    add_film(cli, frames=360)
-    args = cli.parse_args(argv)
-    with one_line_errors(cli):
-        files = outputs(args.output, "sliding_patch")
-        kernel = KERNELS[args.kernel]
-        pixels = picture(args.cells, args.image)
-        whole = dc.convolve(pixels, kernel / 9, mode="valid")
-        turned = np.flip(kernel)
-
-        drawn = figure(1280, 640)
-        grid = drawn.add_gridspec(
-            6, 3, width_ratios=(10, 5.6, 8.4), left=0.02, right=0.98, top=0.85, bottom=0.12, wspace=0.1, hspace=0.5
-        )
-        drawn.suptitle("Convolution: multiply, add, divide by nine, move on", size=16, y=0.975)
-        size = whole.shape[0]
-        reach = float(np.abs(whole).max()) or 1.0
-        signed = bool(whole.min() < -1e-9)
-        limits = (-reach, reach) if signed else (0.0, 255.0)
-        shades = "gray" if not signed else "PuOr_r"
-        source = Table(
-            drawn.add_subplot(grid[:, 0]), f"picture, {args.cells}×{args.cells} pixels", pixels.shape, (0, 255), "gray"
-        )
-        weight = np.abs(turned).max()
-        same = "" if np.array_equal(turned, kernel) else ", turned by 180°"
-        weights = Table(drawn.add_subplot(grid[:3, 1]), f"kernel{same}", (3, 3), (-weight, weight), "PuOr_r")
-        most = float(np.abs(turned).max() * pixels.max())
-        products = Table(drawn.add_subplot(grid[3:, 1]), "products: pixel × weight", (3, 3), (-most, most), "PuOr_r")
-        target = Table(drawn.add_subplot(grid[:, 2]), f"feature map, {size}×{size}", whole.shape, limits, shades)
-        frame = Rectangle((-0.5, -0.5), 3, 3, fill=False, edgecolor=ORANGE, linewidth=3.5, zorder=3)
-        source.image.axes.add_patch(frame)
-        spot = Rectangle((-0.5, -0.5), 1, 1, fill=False, edgecolor=GREEN, linewidth=3.5, zorder=3)
-        target.image.axes.add_patch(spot)
-        for name, axes, colour in (("×", weights.image.axes, ORANGE), ("=", products.image.axes, ORANGE)):
-            axes.text(-0.16, 0.5, name, transform=axes.transAxes, size=26, color=colour, ha="center", va="center")
-        sentence = drawn.text(0.5, 0.032, "", ha="center", va="center", size=15, color=BLUE)
-        total = kernel.sum()
-        products.image.axes.text(
-            1.14, 0.5, "Σ\n÷ 9", transform=products.image.axes.transAxes, size=16, color=GREEN, ha="center", va="center"
-        )
-        products.image.axes.set_xlabel(f"the weights add up to {total:g}", color=FAINT, size=11, labelpad=8)
-        source.show(pixels)
-        weights.show(turned)
-
-        places = [(row, column) for row in range(size) for column in range(size)]
-        slow = places[: args.slow]
-        per_slow = max(4, args.frames // (2 * max(1, len(slow)) + 2))
-        rest = max(1, (args.frames - per_slow * len(slow)) * 9 // 10)
-
-        def at(place: tuple[int, int], stage: int) -> None:
-            """Draw one place: 0 the patch, 1 and the products, 2 and the sum, 3 and the pixel of the map."""
-            row, column = place
-            done = np.full(whole.shape, np.nan)
-            count = row * size + column + (stage == 3)
-            done.ravel()[:count] = whole.ravel()[:count]
-            target.show(done)
-            patch = pixels[row : row + 3, column : column + 3]
-            frame.set_xy((column - 0.5, row - 0.5))
-            spot.set_xy((column - 0.5, row - 0.5))
-            spot.set_visible(stage == 3)
-            products.show(patch * turned if stage >= 1 else np.full((3, 3), np.nan))
-            added = float((patch * turned).sum())
-            said = f"the sum of the nine products is {added:.0f}"
-            said += f";   {added:.0f} / 9 = {whole[row, column]:z.1f}" if stage == 3 else ""
-            sentence.set_text(("nine pixels lie under the patch", "nine products", said, said)[stage])
-
-        def story() -> Iterator[None]:
-            for row, column in slow:
-                for moment in range(per_slow):
-                    at((row, column), 4 * moment // per_slow)
-                    yield
-            for moment in range(rest):
-                at(places[min(len(places) - 1, len(slow) + moment * (len(places) - len(slow)) // rest)], 3)
-                yield
-            at(places[-1], 3)
-            for _ in range(max(1, args.frames - per_slow * len(slow) - rest)):
-                yield
-
-        moving = [*target.artists, *products.artists, frame, spot, sentence]
-        count = 0
-
-        def counted() -> Iterator[None]:
-            nonlocal count
-            for _ in story():
-                count += 1
-                yield
-
-        dc.write_movie(files.film, animate(drawn, moving, counted()), fps=args.fps, progress=True)
-        later = whole.ravel()[len(places) // 2 :]
-        at(places[len(places) // 2 + int(np.argmax(np.abs(later)))], 3)
-        drawn.savefig(files.still)
-        write_record(files.record, {**vars(args), "frames": count})
-        kept = "the mean brightness is kept" if total == 9 else f"brightness is multiplied by {total / 9:g}"
-        print(f"{args.kernel}: weights add up to {total:g}, so {kept}; map from {whole.min():.1f} to {whole.max():.1f}")
-        print(f"{files.film} ({count} frames), {files.still}, {files.record}")
+    run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

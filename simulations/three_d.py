@@ -13,138 +13,154 @@ hole. The colours show the square root of the concentration, so that thin clouds
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import argparse
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from _common import (
     BLUE,
-    FAINT,
     GREEN,
-    INK,
+    ORANGE,
     SALT,
+    Film,
+    Story,
     add_film,
-    animate,
     at_least,
     clock,
+    extend_curves,
     figure,
-    one_line_errors,
-    outputs,
+    heading,
+    length,
+    panel,
     parser,
     positive,
     repaint,
+    run,
+    scale_bar,
+    share,
     time_unit,
-    write_record,
 )
+from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.transforms import Affine2D
+from numpy.typing import NDArray
 
 import diffuseconv as dc
 
 SMALL = ["--cells", "12", "--frames", "5"]
+C, HALF = np.cos(np.pi / 6), 0.5  # a point (down, back, right) of the box is drawn at right * (C, HALF) + back *
+# (-C, HALF) - down * (0, 1)
+
+Array = NDArray[Any]
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Run from the command line."""
+def options() -> argparse.ArgumentParser:
+    """Return the options of this script."""
     cli = parser(__doc__)
     cli.add_argument("--cells", type=at_least(8), default=64, help="cells along each edge of the tank")
     cli.add_argument("--edge", type=positive, default=0.02, help="edge of the tank in metres")
     cli.add_argument("--diffusivity", type=positive, default=1.6e-9, help="of the dye, in m²/s")
-    cli.add_argument("--hole", type=positive, default=0.12, help="radius of the hole, as a share of the edge")
+    cli.add_argument("--hole", type=share, default=0.12, help="radius of the hole, as a share of the edge")
     add_film(cli, frames=240)
-    args = cli.parse_args(argv)
-    with one_line_errors(cli):
-        files = outputs(args.output, "three_d")
-        n, spacing = args.cells, args.edge / args.cells
-        middle = (np.arange(n) + 0.5) / n
-        plate = np.zeros((n, n, n - 1), dtype=bool)  # faces between cells along the last axis, to the right
-        plate[:, :, n // 2] = np.hypot(*np.meshgrid(middle - 0.5, middle - 0.5, indexing="ij")) > args.hole
-        eq = dc.DiffusionEquation(args.diffusivity, spacing, barriers=[None, None, plate])
-        u = np.zeros((n, n, n))
-        dyed = slice(round(0.35 * n), round(0.65 * n))
-        u[dyed, dyed, round(0.1 * n) : round(0.4 * n)] = 1.0
-        duration = 0.6 * args.edge**2 / args.diffusivity
-        times = duration * np.linspace(0, 1, args.frames) ** 3
+    return cli
 
-        drawn = figure(1280, 720)
-        grid = drawn.add_gridspec(
-            2, 3, left=0.01, right=0.96, top=0.86, bottom=0.08, wspace=0.16, hspace=0.22, width_ratios=[2.1, 1, 1]
-        )
-        drawn.suptitle("A cube of dye behind a plate with a hole", size=17, y=0.975)
-        caption = drawn.text(0.5, 0.905, "", ha="center", size=13, color=FAINT)
-        box = drawn.add_subplot(grid[:, 0])
-        # a point (down, back, right) of the box is drawn at right * (c, s) + back * (-c, s) - down * (0, 1)
-        c, s = np.cos(np.pi / 6), np.sin(np.pi / 6)
-        box.set(xlim=(-1, 1), ylim=(-1.12, 1.12), aspect="equal")
-        box.set_axis_off()
-        box.set_title("the tank, looked through: mean along the line of sight")
-        thin = PowerNorm(0.5, 0, 0.3)  # a mean along the whole line of sight is at most that
-        faces = []
-        for across, down in (((c, s), (-c, s)), ((c, s), (0, -1)), ((c, -s), (0, -1))):
-            corner = (0.0, -0.0) if down[1] > 0 else (-c, s) if across[1] < 0 else (0.0, 0.0)
-            place = Affine2D().from_values(across[0], across[1], down[0], down[1], *corner)
-            image = box.imshow(np.zeros((n, n)), cmap=SALT, norm=thin, extent=(0, 1, 1, 0), interpolation="bilinear")
-            image.set_transform(place + box.transData)
-            faces.append(image)
-        box.set(xlim=(-1, 1), ylim=(-1.12, 1.12))
-        edges = [box.plot([0, x], [0, y], color=INK, linewidth=1)[0] for x, y in ((c, s), (-c, s), (0, -1))]
-        rim = [(c, s), (0, 2 * s), (-c, s), (-c, s - 1), (0, -1), (c, s - 1), (c, s)]
-        edges += box.plot(*zip(*rim, strict=True), color=INK, linewidth=1)
-        half = (n // 2 + 1) / n
-        trace = [(half * c - c, half * s + s), (half * c, half * s), (half * c, half * s - 1)]
-        edges += box.plot(*zip(*trace, strict=True), color=FAINT, linewidth=1, linestyle="--")
 
-        shades = PowerNorm(0.5, 0, 1)
-        cuts, fixed = [], []
-        titles = ("cut from above", "cut from the front", "cut in the plate")
-        for number, title in enumerate(titles):
-            side = drawn.add_subplot(grid[number // 2, 1 + number % 2])
-            cuts.append(side.imshow(np.zeros((n, n)), norm=shades))
-            side.set(title=title, xticks=[], yticks=[])
-            side.spines[:].set_visible(False)
-            if number < 2:
-                for low, high in ((0, 0.5 - args.hole), (0.5 + args.hole, 1)):
-                    span = [low * n - 0.5, high * n - 0.5]
-                    fixed += side.plot([n // 2 + 0.5] * 2, span, color=INK, linewidth=2)
-        bar = drawn.colorbar(cuts[0], ax=box, location="bottom", shrink=0.5, pad=0.01, aspect=30)
-        bar.set_label("concentration in the cuts")
-        bar.outline.set_visible(False)
-        plot = drawn.add_subplot(grid[1, 2])
-        length, unit = time_unit(duration)
-        plot.set(xlim=(0, duration / length), ylim=(-0.02, 1.02), xlabel=f"time ({unit})", title="share of the dye")
-        curves = [
-            plot.plot([], [], color=colour, label=label)[0]
-            for colour, label in ((BLUE, "before the plate"), (GREEN, "behind it"))
-        ]
-        plot.legend(loc="center right")
+def tank(args: argparse.Namespace) -> tuple[dc.DiffusionEquation, Array]:
+    """Return the tank with its plate, and the cube of dye."""
+    n = args.cells
+    middle = (np.arange(n) + 0.5) / n - 0.5
+    plate = np.zeros((n, n, n - 1), dtype=bool)  # faces between cells along the last axis, to the right
+    plate[:, :, n // 2] = np.hypot(*np.meshgrid(middle, middle, indexing="ij")) > args.hole
+    u, dyed = np.zeros((n, n, n)), slice(round(0.35 * n), round(0.65 * n))
+    u[dyed, dyed, round(0.1 * n) : round(0.4 * n)] = 1.0
+    return dc.DiffusionEquation(args.diffusivity, args.edge / n, barriers=[None, None, plate]), u
 
-        whole = float(u.sum())
-        seen: list[tuple[float, float, float]] = []
 
-        def story() -> Iterator[None]:
-            at = n // 2
-            for time, field in eq.frames(u, times):
-                behind = float(field[:, :, at + 1 :].sum()) / whole
-                seen.append((time / length, float(field[:, :, : at + 1].sum()) / whole, behind))
-                # top: back by right; front: down by right; left: down by back, whose back edge is drawn first
-                seen_through = (field.mean(axis=0), field.mean(axis=1), field.mean(axis=2)[:, ::-1])
-                for image, view in zip(faces, seen_through, strict=True):
-                    image.set_data(view)
-                for image, cut in zip(cuts, (field[at], field[:, at], field[:, :, at]), strict=True):
-                    repaint(image, np.clip(cut, 0, 1))
-                moments = np.array(seen).T
-                for curve, values in zip(curves, moments[1:], strict=True):
-                    curve.set_data(moments[0], values)
-                caption.set_text(f"{clock(time)}: {behind:.1%} of the dye is behind the plate")
-                yield
+def draw_box(axes: Axes, n: int) -> list[AxesImage]:
+    """Draw the tank as a box; return the pictures on its three faces: above, in front, and on the left."""
+    axes.set_axis_off()
+    axes.set_title("the tank, looked through: mean along the line of sight")
+    faces = []
+    for across, down in (((C, HALF), (-C, HALF)), ((C, HALF), (0, -1)), ((C, -HALF), (0, -1))):
+        corner = (-C, HALF) if across[1] < 0 else (0.0, 0.0)
+        place = Affine2D().from_values(across[0], across[1], down[0], down[1], *corner)
+        style: Any = {"extent": (0, 1, 1, 0), "interpolation": "bilinear"}
+        image = axes.imshow(np.zeros((n, n)), cmap=SALT, norm=PowerNorm(0.5, 0, 0.3), **style)
+        image.set_transform(place + axes.transData)
+        faces.append(image)
+    axes.set(xlim=(-1, 1), ylim=(-1.12, 1.12), aspect="equal")
+    rim = [(C, HALF), (0, 2 * HALF), (-C, HALF), (-C, HALF - 1), (0, -1), (C, HALF - 1), (C, HALF)]
+    for line in ([(0, 0), (C, HALF)], [(0, 0), (-C, HALF)], [(0, 0), (0, -1)], rim):
+        axes.plot(*zip(*line, strict=True), color="white", linewidth=1)
+    at = (n // 2 + 1) / n
+    trace = [(at * C - C, at * HALF + HALF), (at * C, at * HALF), (at * C, at * HALF - 1)]
+    axes.plot(*zip(*trace, strict=True), color=ORANGE, linewidth=1.5, linestyle="--")
+    axes.text(at * C, at * HALF - 1.04, "plate", color=ORANGE, va="top", ha="center")
+    return faces
 
-        moving: list[Any] = [*faces, *edges, *cuts, *fixed, *curves, caption]
-        dc.write_movie(files.film, animate(drawn, moving, story()), fps=args.fps, progress=True)
-        drawn.savefig(files.still)
-        lost = abs(sum(seen[-1][1:]) - 1)
-        write_record(files.record, {**vars(args), "frames": len(seen), "behind": seen[-1][2], "lost": lost})
-        print(f"after {clock(duration)} {seen[-1][2]:.1%} of the dye is behind the plate; lost on the way: {lost:.0e}")
-        print(f"{files.film} ({len(seen)} frames), {files.still}, {files.record}")
+
+def draw_cuts(drawn: Figure, args: argparse.Namespace) -> list[AxesImage]:
+    """Draw three cuts through the middle of the hole, with the plate and a scale."""
+    n, cuts = args.cells, []
+    places = ((0.52, 0.5), (0.74, 0.5), (0.52, 0.08))
+    for number, title in enumerate(("cut from above", "cut from the front", "cut in the plate")):
+        axes = drawn.add_axes((*places[number], 0.19, 0.32))
+        unit = "share of the cube's" if number == 1 else None
+        cuts.append(panel(axes, np.zeros((n, n)), title, unit, norm=PowerNorm(0.5, 0, 1)))
+        scale_bar(axes, args.edge / n)
+        if number < 2:
+            for low, high in ((0, 0.5 - args.hole), (0.5 + args.hole, 1)):
+                axes.plot([n // 2 + 0.5] * 2, [low * n - 0.5, high * n - 0.5], color=ORANGE, linewidth=2)
+    return cuts
+
+
+def simulate(args: argparse.Namespace) -> Film:
+    """Let the dye find the hole."""
+    eq, u = tank(args)
+    n, at, whole = args.cells, args.cells // 2, eq.total_mass(u)
+    duration = 0.6 * args.edge**2 / args.diffusivity
+    drawn = figure()
+    caption = heading(drawn, "A cube of dye behind a plate with a hole")
+    box = drawn.add_axes((0.0, 0.1, 0.5, 0.72))
+    faces = draw_box(box, n)
+    bar = drawn.colorbar(faces[0], cax=drawn.add_axes((0.12, 0.085, 0.26, 0.02)), orientation="horizontal")
+    bar.set_label(f"mean concentration, share of the cube's; each edge is {length(args.edge)}")
+    cuts = draw_cuts(drawn, args)
+    unit, name = time_unit(duration)
+    plot = drawn.add_axes((0.765, 0.12, 0.215, 0.24))
+    plot.set(xlim=(0, duration / unit), ylim=(-0.02, 1.02), xlabel=f"time ({name})")
+    names = ((BLUE, "before the plate"), (GREEN, "behind"))
+    curves = [plot.plot([], [], color=colour, label=label)[0] for colour, label in names]
+    plot.legend(loc="lower left", bbox_to_anchor=(-0.05, 1.0), ncols=2, fontsize=9, columnspacing=1)
+    plot.set_ylabel("share of the dye")
+
+    def story() -> Story:
+        behind = before = 0.0
+        for time, field in eq.frames(u, duration * np.linspace(0, 1, args.frames) ** 3):
+            far = np.zeros_like(field)
+            far[:, :, at + 1 :] = field[:, :, at + 1 :]
+            behind, before = eq.total_mass(far) / whole, eq.total_mass(field - far) / whole
+            # above: back by right; in front: down by right; left: down by back, whose back edge is drawn first
+            for image, view in zip(faces, (field.mean(0), field.mean(1), field.mean(2)[:, ::-1]), strict=True):
+                image.set_data(view)
+            for image, cut in zip(cuts, (field[at], field[:, at], field[:, :, at]), strict=True):
+                repaint(image, np.clip(cut, 0, 1))
+            extend_curves(curves, time / unit, (before, behind))
+            caption.set_text(f"{clock(time)}: {behind:.1%} of the dye is behind the plate")
+            yield
+        lost = abs(before + behind - 1)
+        told = f"after {clock(duration)} {behind:.1%} of the dye is behind the plate; lost on the way: {lost:.0e}"
+        return {"behind": behind, "lost": lost}, told
+
+    return Film(drawn, [*faces, *cuts, *curves, caption], story(), still=0.62)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run from the command line."""
+    run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,11 @@
 """The salt aquarium: every option, run small, tells the truth in its film, its still and its record."""
 
-import argparse
 import json
 
 import numpy as np
 import pytest
 import salt_aquarium
-from _common import GROUND
+from _common import PRESETS
 from films import decoded
 from PIL import Image
 
@@ -16,7 +15,7 @@ TINY = ["--size", "12", "--frames", "9"]
 
 
 def run(tmp_path, *options):
-    """Run in-process; give the record and the film's frames."""
+    """Run in-process; return the record and the film's frames."""
     salt_aquarium.main([*TINY, "--output", str(tmp_path), *options])
     record = json.loads((tmp_path / "salt_aquarium.json").read_text())
     return record, decoded(tmp_path / "salt_aquarium.mp4")
@@ -29,12 +28,12 @@ def arguments(*options):
     return args
 
 
-@pytest.mark.parametrize("scene", salt_aquarium.SCENES)
-def test_scenes(tmp_path, capsys, scene):
-    record, frames = run(tmp_path, "--scene", scene)
+@pytest.mark.parametrize("start", salt_aquarium.STARTS)
+def test_starts(tmp_path, capsys, start):
+    record, frames = run(tmp_path, "--start", start)
     assert len(frames) == record["frames"] == 9
     assert len({frame.tobytes() for frame in frames}) > 5
-    assert record["scene"] == scene
+    assert record["start"] == start
     assert record["salt_after_g"] == pytest.approx(record["salt_before_g"], rel=1e-12)
     assert record["contrast_after"] < 0.2 * record["contrast_before"]
     closing = capsys.readouterr().out.splitlines()
@@ -53,7 +52,7 @@ def test_scenes(tmp_path, capsys, scene):
         "--method explicit --boundary absorbing",
         "--method spectral --boundary periodic",
         "--boundary zero --size 13",
-        "--rng 3 --scene random --frames 6",
+        "--rng 3 --start random --frames 6",
     ],
 )
 def test_options(tmp_path, options):
@@ -92,7 +91,7 @@ def test_output_may_name_the_film(tmp_path, film):
 
 
 def test_a_record_is_enough_to_repeat_the_run(tmp_path):
-    record, frames = run(tmp_path, "--scene", "random", "--rng", "11", "--duration", "5000")
+    record, frames = run(tmp_path, "--start", "random", "--rng", "11", "--duration", "5000")
     names = [action.dest for action in salt_aquarium.options()._actions if action.dest != "help"]
     again = [part for name in names if record[name] is not None for part in (f"--{name}", str(record[name]))]
     salt_aquarium.main([*again, "--output", str(tmp_path / "again")])
@@ -104,7 +103,7 @@ def test_a_record_is_enough_to_repeat_the_run(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--scene", "sea"], "invalid choice"),
+        (["--start", "sea"], "invalid choice"),
         (["--size", "1"], "must be at least 2, got 1"),
         (["--diffusivity", "-1"], "must be a number above 0"),
         (["--duration", "nan"], "must be a number above 0"),
@@ -112,8 +111,8 @@ def test_a_record_is_enough_to_repeat_the_run(tmp_path):
         (["--boundary", "glass"], "invalid choice"),
         (["--method", "magic"], "method must be one of"),
         (["--image", "no such file.png"], "no such file.png"),
-        (["--image", "x.png", "--scene", "drop"], "--image belongs to --scene photo"),
-        (["--scene", "halves", "--method", "spectral"], "spectral"),
+        (["--image", "x.png", "--start", "drop"], "--image belongs to --start photo"),
+        (["--start", "halves", "--method", "spectral"], "spectral"),
     ],
 )
 def test_nonsense_is_refused_in_one_line(tmp_path, capsys, options, message):
@@ -127,15 +126,15 @@ def test_nonsense_is_refused_in_one_line(tmp_path, capsys, options, message):
 # --- the physics -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("scene", salt_aquarium.SCENES)
-def test_nothing_moves_while_the_barriers_stand(scene):
-    args = arguments("--scene", scene, "--frames", "40")
-    start = salt_aquarium.scene(scene, args.size, None, 0)
-    story = list(salt_aquarium.story(args, start))
+@pytest.mark.parametrize("start", salt_aquarium.STARTS)
+def test_nothing_moves_while_the_barriers_stand(start):
+    args = arguments("--start", start, "--frames", "40")
+    field = salt_aquarium.initial_field(start, args.size, None, 0)
+    story = list(salt_aquarium.history(args, field))
     standing = [moment for moment in story if moment.time <= 0]
     assert len(standing) == 5
     for moment in standing:
-        np.testing.assert_array_equal(moment.salt, start)
+        np.testing.assert_array_equal(moment.salt, field)
         assert not moment.flux.any()
     assert len(story) == 40
     times = [moment.time for moment in story]
@@ -154,12 +153,12 @@ def test_times_grow_geometrically_and_meet_the_end():
 
 def test_the_hole_is_the_only_way():
     """Behind the wall salt arrives through the hole alone: with the hole's rows shut too, none would."""
-    args = arguments("--scene", "halves", "--size", "32", "--duration", "2000")
-    start = salt_aquarium.scene("halves", 32, None, 0)
+    args = arguments("--start", "halves", "--size", "32", "--duration", "2000")
+    start = salt_aquarium.initial_field("halves", 32, None, 0)
     wall = salt_aquarium.wall_with_a_hole(32)
     assert wall[1].sum() == 32 - 4
     assert not wall[0].any()
-    *_, last = salt_aquarium.story(args, start)
+    *_, last = salt_aquarium.history(args, start)
     right = last.salt[:, 16:]
     assert right.sum() > 0
     assert set(np.argsort(right[:, 0])[-4:]) == {14, 15, 16, 17}
@@ -169,10 +168,10 @@ def test_the_hole_is_the_only_way():
 
 @pytest.mark.parametrize("boundary", dc.boundary.NAMES)
 def test_flux_against_plain_loops(boundary):
-    args = argparse.Namespace(diffusivity=2.0, spacing=0.5)
     rng = np.random.default_rng(4)
     salt = rng.random((5, 4))
     shut = [rng.random((4, 4)) < 0.3, rng.random((5, 3)) < 0.3]
+    eq = dc.DiffusionEquation(2.0, 0.5, boundary=boundary, barriers=shut)
 
     def face(axis, i, j):
         """The flux from cell (i, j) to the next one up this axis, by the table of boundaries."""
@@ -198,25 +197,25 @@ def test_flux_against_plain_loops(boundary):
         for j in range(4):
             squares = face(0, i, j) ** 2 + face(0, i - 1, j) ** 2 + face(1, i, j) ** 2 + face(1, i, j - 1) ** 2
             expected[i, j] = np.sqrt(squares / 2)
-    np.testing.assert_allclose(salt_aquarium.flux_size(salt, args, shut, boundary), expected, rtol=1e-12)
+    np.testing.assert_allclose(salt_aquarium.flux_size(eq, salt), expected, rtol=1e-12)
 
 
-def test_scenes_are_what_they_say():
+def test_starts_are_what_they_say():
     size = 16
-    scenes = {name: salt_aquarium.scene(name, size, None, 5) for name in salt_aquarium.SCENES}
-    for field in scenes.values():
+    fields = {name: salt_aquarium.initial_field(name, size, None, 5) for name in salt_aquarium.STARTS}
+    for field in fields.values():
         assert field.shape == (size, size)
         assert field.min() >= 0
         assert 0 < field.max() <= salt_aquarium.BRINE
-    assert scenes["halves"].mean() == scenes["checkerboard"].mean() == salt_aquarium.BRINE / 2
-    assert (scenes["checkerboard"][:2, :2] == 0).all()
-    assert (scenes["checkerboard"][:2, 2:4] == salt_aquarium.BRINE).all()
-    drop = scenes["drop"]
+    assert fields["halves"].mean() == fields["checkerboard"].mean() == salt_aquarium.BRINE / 2
+    assert (fields["checkerboard"][:2, :2] == 0).all()
+    assert (fields["checkerboard"][:2, 2:4] == salt_aquarium.BRINE).all()
+    drop = fields["drop"]
     np.testing.assert_array_equal(drop, drop[::-1])
     np.testing.assert_array_equal(drop, drop.T)
     assert drop[0, 0] == 0
-    np.testing.assert_array_equal(scenes["random"], salt_aquarium.scene("random", size, None, 5))
-    assert (scenes["random"] != salt_aquarium.scene("random", size, None, 6)).any()
+    np.testing.assert_array_equal(fields["random"], salt_aquarium.initial_field("random", size, None, 5))
+    assert (fields["random"] != salt_aquarium.initial_field("random", size, None, 6)).any()
 
 
 def test_a_tank_without_contrast_is_shown_too(tmp_path):
@@ -230,17 +229,17 @@ def test_a_tank_without_contrast_is_shown_too(tmp_path):
 
 def bright(frame: np.ndarray, region: tuple[slice, slice]) -> float:
     """How much of a region differs from the ground."""
-    ground = np.array([int(GROUND[i : i + 2], 16) for i in (1, 3, 5)])
+    ground = np.array([int(PRESETS["screen"][6][i : i + 2], 16) for i in (1, 3, 5)])
     return float((np.abs(frame[region].astype(int) - ground).max(axis=-1) > 40).mean())
 
 
 def test_the_film_draws_wall_grid_and_curves(tmp_path):
     """The wall is bright where it stands and not at its hole; the grid goes; the curves grow."""
-    salt_aquarium.main(["--size", "32", "--frames", "24", "--scene", "halves", "--output", str(tmp_path)])
+    salt_aquarium.main(["--size", "32", "--frames", "24", "--start", "halves", "--output", str(tmp_path)])
     frames = decoded(tmp_path / "salt_aquarium.mp4")
     first, middle, last = frames[0].astype(int), frames[12].astype(int), frames[-1].astype(int)
-    rows, wall = 80 + np.arange(345), 34 + 173  # the salt panel and its middle
-    on_wall, in_hole = rows[20:100], rows[160:186]
+    rows, wall = 103 + np.arange(322), 30 + 162  # the salt panel and its middle
+    on_wall, in_hole = rows[20:100], rows[149:174]
     for frame in (middle, last):
         assert frame[on_wall, wall].min(axis=-1).mean() > 180
         assert frame[in_hole, wall].min(axis=-1).mean() < 180
