@@ -10,9 +10,9 @@ import diffuseconv
 
 # each file of interop belongs to an engine that need not be there
 collect_ignore = [
-    f"diffuseconv/interop/{engine}.py"
-    for engine in ("dask", "xarray", "torch", "cupy")
-    if importlib.util.find_spec(engine) is None
+    f"diffuseconv/interop/{file}.py"
+    for file in ("dask", "_dask_halo", "_dask_evolve", "xarray", "torch")
+    if importlib.util.find_spec(file.strip("_").partition("_")[0]) is None
 ]
 
 if importlib.util.find_spec("anywidget") is None:

@@ -136,3 +136,42 @@ def test_scattered_grains_are_the_same(shape, chunks, taps, boundary):
     heat = dc.Propagator.heat(1.0, 1.5)  # moves along one axis after the other
     got = dc.scatter(da.from_array(counts, chunks=chunks), heat, rng=9, boundary=boundary)
     np.testing.assert_array_equal(got, dc.scatter(counts, heat, rng=9, boundary=boundary))
+
+
+@pytest.mark.parametrize("boundary", [*WALLS, ("periodic", "absorbing")])
+@pytest.mark.parametrize("duration", [0.0, 0.7, 300.0])
+def test_constant_diffusivity_is_exact(boundary, duration):
+    u = np.random.default_rng(6).random((40, 50))
+    for eq in [dc.DiffusionEquation(1.3, boundary=boundary), dc.DiffusionEquation((0.5, 2.0), 0.7, boundary)]:
+        got = eq.evolve(da.from_array(u, chunks=(11, 17)), duration)
+        np.testing.assert_allclose(got, eq.evolve(u, duration), rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("boundary", [*WALLS, ("periodic", "absorbing")])
+def test_varied_diffusivity_masks_barriers_and_sources(boundary):
+    rng = np.random.default_rng(7)
+    u, d = rng.random((60, 64)), 0.1 + rng.random((60, 64))
+    shut = rng.random((59, 64)) > 0.8
+    problems = [
+        dc.DiffusionEquation(d, boundary=boundary),
+        dc.DiffusionEquation(d, boundary=boundary, source=0.1 * u, mask=rng.random(u.shape) > 0.2),
+        dc.DiffusionEquation(0.7, boundary=boundary, barriers=(shut, None)),
+    ]
+    for eq in problems:
+        for duration in [0.3, 20.0]:
+            lazy = da.from_array(u, chunks=(20, 16))
+            got = eq.evolve(lazy, duration)
+            np.testing.assert_allclose(got, eq.evolve(u, duration, tolerance=1e-13), rtol=0, atol=2e-9)
+
+
+@pytest.mark.parametrize(
+    ("eq", "message"),
+    [
+        (lambda: dc.DiffusionEquation(source=lambda t: t), "source \\(a function\\)"),
+        (lambda: dc.DiffusionEquation(boundary=dc.Dirichlet(1.0)), "boundaries given by name"),
+        (lambda: dc.DiffusionEquation(np.ones((4, 4))), "got shape \\(4, 4\\)"),
+    ],
+)
+def test_equations_that_dask_arrays_do_not_take(eq, message):
+    with pytest.raises(TypeError, match=message):
+        eq().evolve(da.ones((20, 20), chunks=10), 1.0)

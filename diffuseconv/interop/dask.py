@@ -7,18 +7,14 @@ Shapes and options are checked at the call, values when they are computed. A tas
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import itertools
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import dask.array as da
-import numba
 import numpy as np
-from dask.array.overlap import ensure_minimum_chunksize, overlap
 from dask.delayed import delayed
 from numpy.typing import NDArray
 
@@ -26,11 +22,14 @@ from diffuseconv import _checks, convolution
 from diffuseconv import boundary as walls
 from diffuseconv._typing import Array
 from diffuseconv.convolution.separable import split
+from diffuseconv.diffusion import DiffusionEquation
+from diffuseconv.interop._dask_evolve import evolved
+from diffuseconv.interop._dask_halo import Halo, checked, one_thread
 from diffuseconv.measurement import _streams, sampling, scattering, variance
 from diffuseconv.measurement._taps import prepare, taps_of
 from diffuseconv.propagator import Propagator
 
-__all__ = ["convolve", "correlate", "feature_maps", "measure", "measurement_variance", "scatter"]
+__all__ = ["convolve", "correlate", "evolve", "feature_maps", "measure", "measurement_variance", "scatter"]
 
 Grains: TypeAlias = NDArray[np.int64]
 
@@ -55,11 +54,11 @@ def feature_maps(
     flip: bool = True,
 ) -> da.Array:
     """Return `diffuseconv.feature_maps` of a Dask array, lazily: all maps of a chunk in one task."""
-    u = _checked("field", field)
+    u = checked("field", field)
     kernels = _checks.array("bank", bank)
     spatial = _checks.axes(axes, u.ndim)
     _same_dimensions("bank", kernels.ndim - 1, spatial)
-    halo = _Halo.around(u, kernels.shape[1:], spatial, boundary, mode, flip)
+    halo = Halo.around(u, kernels.shape[1:], spatial, boundary, mode, flip)
     return da.map_blocks(
         _maps,
         halo.blocks(halo.extended(u)),
@@ -71,6 +70,30 @@ def feature_maps(
         dtype=u.dtype,
         meta=np.empty((0,) * (u.ndim + 1), u.dtype),
     )
+
+
+def evolve(
+    eq: DiffusionEquation,
+    u: da.Array,
+    duration: float,
+    method: str = "auto",
+    time_step: None = None,
+    *,
+    start: float = 0.0,
+    tolerance: float | None = None,
+    **options: Any,
+) -> da.Array:
+    """Return `DiffusionEquation.evolve` of a Dask array, lazily.
+
+    Exact for a constant diffusivity on a box; to the tolerance (1e-10 of the field's range) for a diffusivity per cell,
+    shut barriers, masks and constant sources.
+    """
+    _checks.choice("method", method, ("auto",))
+    unused = {"time_step": time_step, "start": start or None, **options}
+    for name, value in unused.items():
+        if value is not None and np.size(value) > 0:
+            raise ValueError(f"{name} must be left out for a dask array, got {_checks.got(value)}")
+    return evolved(eq, u, duration, tolerance)
 
 
 def measure(
@@ -118,84 +141,6 @@ def scatter(counts: da.Array, propagator: Any, *, rng: object = None, boundary: 
     return grains
 
 
-@dataclass(frozen=True)
-class _Halo:
-    """How a field is continued and cut, so that each piece knows all that its pixels depend on."""
-
-    axes: tuple[int, ...]
-    names: tuple[Any, ...]  # boundary of each axis
-    extension: tuple[tuple[int, int], ...]  # cells added beyond the walls of each axis
-    depth: dict[int, tuple[int, int]]  # cells that a pixel depends on, before and after it
-    start: tuple[tuple[int, ...], ...]  # chunks of the field, none smaller than the halo
-    chunks: tuple[tuple[int, ...], ...]  # of the result
-
-    @classmethod
-    def around(
-        cls, u: da.Array, sizes: Sequence[int], axes: tuple[int, ...], boundary: Any, mode: str, flip: bool
-    ) -> _Halo:
-        """Return the halo of a kernel of these sizes in a mode."""
-        names = walls.per_axis(boundary, len(axes))
-        _checks.choice("mode", mode, ("same", "valid", "full"))
-        if mode == "full" and any(name != "zero" for name in names):
-            raise ValueError(f"boundary must be 'zero' with mode='full', got {', '.join(map(repr, names))}")
-        widths = [(k - 1 - k // 2, k // 2) if flip else (k // 2, k - 1 - k // 2) for k in sizes]
-        extension = {"same": widths, "valid": [(0, 0)] * len(axes), "full": [(k - 1, k - 1) for k in sizes]}[mode]
-        start, chunks = list(u.chunks), list(u.chunks)
-        for axis, (low, high), (before, after) in zip(axes, widths, extension, strict=True):
-            if mode == "valid" and low + high >= u.shape[axis]:
-                raise ValueError(f"kernel must fit inside the field with mode='valid', got {tuple(sizes)} in {u.shape}")
-            least = min(low + high + 1, u.shape[axis])
-            start[axis] = ensure_minimum_chunksize(least, u.chunks[axis])
-            cut = [*start[axis]]
-            cut[0] += before - low
-            cut[-1] += after - high
-            chunks[axis] = tuple(cut)
-        depth = dict(zip(axes, widths, strict=True))
-        return cls(axes, names, tuple(extension), depth, tuple(start), tuple(chunks))
-
-    def extended(self, u: da.Array) -> da.Array:
-        """Return the field continued beyond its walls; the first and last chunks hold what is added."""
-        u = u.rechunk(self.start)
-        for axis, name, (before, after) in zip(self.axes, self.names, self.extension, strict=True):
-            size, inner = u.shape[axis], u.chunks[axis]
-            low = [_beyond(u, axis, np.arange(-before, 0), name)] if before else []
-            high = [_beyond(u, axis, np.arange(size, size + after), name)] if after else []
-            joined = da.concatenate([*low, u, *high], axis=axis)
-            cut = [*inner]
-            cut[0] += before
-            cut[-1] += after
-            u = joined.rechunk({axis: tuple(cut)})
-        return u
-
-    def blocks(self, extended: da.Array) -> da.Array:
-        """Return the extended field with its chunks overlapping."""
-        return overlap(extended, depth=self.depth, boundary=dict.fromkeys(self.depth, "none"))
-
-
-def _checked(name: str, u: da.Array) -> da.Array:
-    """Return a Dask array of known shape as float32 or float64."""
-    if any(np.isnan(size) for size in u.shape):
-        raise ValueError(f"{name} must have a known shape (see compute_chunk_sizes), got {u.shape}")
-    if u.size == 0:
-        raise ValueError(f"{name} must not be empty, got shape {u.shape}")
-    if u.dtype.kind in "iub":
-        return u.astype(np.float64)
-    if u.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
-        raise TypeError(f"{name} must hold float32, float64, integers or booleans, got dtype {u.dtype}")
-    return u
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """Keep the loops of this task to its own thread."""
-    threads = numba.get_num_threads()
-    numba.set_num_threads(1)
-    try:
-        yield
-    finally:
-        numba.set_num_threads(threads)
-
-
 def _sums(
     verb: str,
     field: da.Array,
@@ -211,19 +156,19 @@ def _sums(
     """Convolve or correlate."""
     if out is not None:
         raise ValueError("out must be None for a Dask array, whose result is lazy")
-    u = _checked("field", field)
+    u = checked("field", field)
     spatial = _checks.axes(axes, u.ndim)
     weights = kernel if isinstance(kernel, Propagator) else _checks.array("kernel", kernel)
     _same_dimensions("kernel", len(weights.shape), spatial)
     inner = tuple(u.shape[axis] for axis in spatial)
-    halo = _Halo.around(u, weights.shape, spatial, boundary, mode, verb == "convolve")
+    halo = Halo.around(u, weights.shape, spatial, boundary, mode, verb == "convolve")
     if method == "auto":  # as for the whole field, so that the results are those of the whole field
         method = _method(weights, inner, u.dtype)
     arrays = [halo.blocks(halo.extended(u))]
     if mask is not None:
         known = _known(mask, u, spatial)
         even = tuple("reflecting" if name == "absorbing" else name for name in halo.names)
-        outside = _Halo(halo.axes, even, halo.extension, halo.depth, halo.start, halo.chunks)
+        outside = Halo(halo.axes, even, halo.extension, halo.depth, halo.start, halo.chunks)
         arrays.append(halo.blocks(outside.extended(known)))
     options = {"kernel": weights, "axes": spatial, "method": method, "verb": verb}
     meta = np.empty((0,) * u.ndim, u.dtype)
@@ -232,7 +177,7 @@ def _sums(
 
 def _valid(block: Array, known: Array | None = None, *, verb: str, kernel: Any, axes: Any, method: str) -> Array:
     """Sum over the kernel where it fits in a block."""
-    with _one_thread():
+    with one_thread():
         result: Array = getattr(convolution, verb)(
             block, kernel, mode="valid", boundary="zero", axes=axes, method=method, mask=known
         )
@@ -241,7 +186,7 @@ def _valid(block: Array, known: Array | None = None, *, verb: str, kernel: Any, 
 
 def _maps(block: Array, *, bank: Array, axes: Any, flip: bool) -> Array:
     """Return the feature maps of a block."""
-    with _one_thread():
+    with one_thread():
         return convolution.feature_maps(block, bank, mode="valid", axes=axes, flip=flip)
 
 
@@ -272,18 +217,6 @@ def _known(mask: Any, u: da.Array, axes: Sequence[int]) -> da.Array:
     return da.broadcast_to(known, u.shape).rechunk(u.chunks)
 
 
-def _beyond(u: da.Array, axis: int, index: Array, name: Any) -> da.Array:
-    """Return the field at indices beyond a wall; beyond a zero wall a mask is True: all is known to be 0 there."""
-    source, sign = walls.fold(index, u.shape[axis], name)
-    if not sign.any():
-        shape = tuple(len(index) if a == axis else size for a, size in enumerate(u.shape))
-        return da.full(shape, u.dtype == np.bool_, dtype=u.dtype)
-    images = da.take(u, source, axis=axis)
-    if (sign == 1).all():
-        return images
-    return images * sign.astype(u.dtype).reshape([-1 if a == axis else 1 for a in range(u.ndim)])
-
-
 def _slabs(size: int, rest: int, chunk: int, least: int) -> tuple[int, ...]:
     """Cut an axis into slabs of about `chunk` cells, `least` at least, that begin with a whole block of streams."""
     multiple = _streams.BLOCK // math.gcd(_streams.BLOCK, rest)
@@ -297,12 +230,12 @@ def _slabs(size: int, rest: int, chunk: int, least: int) -> tuple[int, ...]:
 
 def _drawn(field: da.Array, kernel: Any, boundary: Any, axes: Any, work: Any, **options: Any) -> da.Array:
     """Apply `work` to slabs of the field that begin with a whole block of streams."""
-    u = _checked("field", field)
+    u = checked("field", field)
     spatial = _checks.axes(axes, u.ndim)
     taps = taps_of(kernel, len(spatial))
     inner = [u.shape[axis] for axis in spatial]
     rest = math.prod(inner[1:])
-    halo = _Halo.around(u, taps.shape, spatial, boundary, "same", flip=True)
+    halo = Halo.around(u, taps.shape, spatial, boundary, "same", flip=True)
     start = list(u.chunks)
     for axis in spatial:
         start[axis] = (u.shape[axis],)
@@ -342,14 +275,14 @@ def _measured(
     block: Array, *, kernel: Any, axes: Any, sizes: Any, firsts: Any, draws: int, key: Any, block_id: Any
 ) -> Any:
     """Measure a slab."""
-    with _one_thread():
+    with one_thread():
         prepared = _prepared(block, kernel, axes, sizes)
         return sampling.average(prepared, draws, _streams.after(key, firsts[block_id[axes[0]]]))
 
 
 def _spread(block: Array, *, kernel: Any, axes: Any, sizes: Any, firsts: Any, draws: int, key: Any) -> Any:
     """Return the variance of measurements of a slab."""
-    with _one_thread():
+    with one_thread():
         prepared = _prepared(block, kernel, axes, sizes)
         return prepared.finish(variance.single(prepared) / draws)
 
@@ -384,7 +317,7 @@ def _moved(grains: da.Array, taps: Any, names: Sequence[Any], key: NDArray[np.ui
 
 def _landed(block: Grains, taps: Any, names: Sequence[Any], key: NDArray[np.uint64]) -> Grains:
     """Scatter the grains of a slab, walls but those of the first axis included."""
-    with _one_thread():
+    with one_thread():
         return scattering.land(scattering.checked_counts(block), taps, names, key, range(1, block.ndim))
 
 

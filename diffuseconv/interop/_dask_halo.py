@@ -1,0 +1,116 @@
+"""Chunks that overlap: a field continued beyond its walls as a whole, then cut with the halo that each piece needs."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dask.array as da
+import numba
+import numpy as np
+from dask.array.overlap import ensure_minimum_chunksize, overlap
+
+from diffuseconv import _checks
+from diffuseconv import boundary as walls
+from diffuseconv._typing import Array
+
+__all__ = ["Halo", "checked", "one_thread"]
+
+
+@dataclass(frozen=True)
+class Halo:
+    """How a field is continued and cut, so that each piece knows all that its pixels depend on."""
+
+    axes: tuple[int, ...]
+    names: tuple[Any, ...]  # boundary of each axis
+    extension: tuple[tuple[int, int], ...]  # cells added beyond the walls of each axis
+    depth: dict[int, tuple[int, int]]  # cells that a pixel depends on, before and after it
+    start: tuple[tuple[int, ...], ...]  # chunks of the field, none smaller than the halo
+    chunks: tuple[tuple[int, ...], ...]  # of the result
+
+    @classmethod
+    def around(
+        cls, u: da.Array, sizes: Sequence[int], axes: tuple[int, ...], boundary: Any, mode: str, flip: bool
+    ) -> Halo:
+        """Return the halo of a kernel of these sizes in a mode."""
+        names = walls.per_axis(boundary, len(axes))
+        _checks.choice("mode", mode, ("same", "valid", "full"))
+        if mode == "full" and any(name != "zero" for name in names):
+            raise ValueError(f"boundary must be 'zero' with mode='full', got {', '.join(map(repr, names))}")
+        widths = [(k - 1 - k // 2, k // 2) if flip else (k // 2, k - 1 - k // 2) for k in sizes]
+        extension = {"same": widths, "valid": [(0, 0)] * len(axes), "full": [(k - 1, k - 1) for k in sizes]}[mode]
+        start, chunks = list(u.chunks), list(u.chunks)
+        for axis, (low, high), (before, after) in zip(axes, widths, extension, strict=True):
+            if mode == "valid" and low + high >= u.shape[axis]:
+                raise ValueError(f"kernel must fit inside the field with mode='valid', got {tuple(sizes)} in {u.shape}")
+            least = min(low + high + 1, u.shape[axis])
+            start[axis] = ensure_minimum_chunksize(least, u.chunks[axis])
+            cut = [*start[axis]]
+            cut[0] += before - low
+            cut[-1] += after - high
+            chunks[axis] = tuple(cut)
+        depth = dict(zip(axes, widths, strict=True))
+        return cls(axes, names, tuple(extension), depth, tuple(start), tuple(chunks))
+
+    @classmethod
+    def deep(cls, u: da.Array, depth: int, axes: tuple[int, ...], joined: Sequence[bool]) -> Halo:
+        """Return halos of this depth, across the ends of the axes that are joined."""
+        start = tuple(ensure_minimum_chunksize(min(depth, u.shape[axis]), u.chunks[axis]) for axis in axes)
+        extension = tuple((depth, depth) if join else (0, 0) for join in joined)
+        return cls(axes, ("periodic",) * len(axes), extension, dict.fromkeys(axes, (depth, depth)), start, start)
+
+    def extended(self, u: da.Array) -> da.Array:
+        """Return the field continued beyond its walls; the first and last chunks hold what is added."""
+        u = u.rechunk(self.start)
+        for axis, name, (before, after) in zip(self.axes, self.names, self.extension, strict=True):
+            size, inner = u.shape[axis], u.chunks[axis]
+            low = [_beyond(u, axis, np.arange(-before, 0), name)] if before else []
+            high = [_beyond(u, axis, np.arange(size, size + after), name)] if after else []
+            joined = da.concatenate([*low, u, *high], axis=axis)
+            cut = [*inner]
+            cut[0] += before
+            cut[-1] += after
+            u = joined.rechunk({axis: tuple(cut)})
+        return u
+
+    def blocks(self, extended: da.Array) -> da.Array:
+        """Return the extended field with its chunks overlapping."""
+        return overlap(extended, depth=self.depth, boundary=dict.fromkeys(self.depth, "none"))
+
+
+def checked(name: str, u: da.Array) -> da.Array:
+    """Return a Dask array of known shape as float32 or float64."""
+    if any(np.isnan(size) for size in u.shape):
+        raise ValueError(f"{name} must have a known shape (see compute_chunk_sizes), got {u.shape}")
+    if u.size == 0:
+        raise ValueError(f"{name} must not be empty, got shape {u.shape}")
+    if u.dtype.kind in "iub":
+        return u.astype(np.float64)
+    if u.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise TypeError(f"{name} must hold float32, float64, integers or booleans, got dtype {u.dtype}")
+    return u
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep the loops of this task to its own thread."""
+    threads = numba.get_num_threads()
+    numba.set_num_threads(1)
+    try:
+        yield
+    finally:
+        numba.set_num_threads(threads)
+
+
+def _beyond(u: da.Array, axis: int, index: Array, name: Any) -> da.Array:
+    """Return the field at indices beyond a wall; beyond a zero wall a mask is True: all is known to be 0 there."""
+    source, sign = walls.fold(index, u.shape[axis], name)
+    if not sign.any():
+        shape = tuple(len(index) if a == axis else size for a, size in enumerate(u.shape))
+        return da.full(shape, u.dtype == np.bool_, dtype=u.dtype)
+    images = da.take(u, source, axis=axis)
+    if (sign == 1).all():
+        return images
+    return images * sign.astype(u.dtype).reshape([-1 if a == axis else 1 for a in range(u.ndim)])
