@@ -78,8 +78,7 @@ def _constant(diffusivity: Any, u: da.Array) -> tuple[float, ...] | None:
     """Return the diffusivity of each axis where it is constant, None where it varies from cell to cell."""
     values: Any = np.asarray(diffusivity, dtype=object) if isinstance(diffusivity, tuple) else np.asarray(diffusivity)
     if values.ndim == 0:
-        one: tuple[float, ...] = (float(values),)
-        return one * u.ndim
+        return (float(values),) * int(u.ndim)
     if values.shape == (u.ndim,) and u.ndim > 1 and all(np.ndim(value) == 0 for value in diffusivity):
         return tuple(float(value) for value in diffusivity)
     if values.shape == u.shape:
