@@ -14,6 +14,9 @@ contrast (the standard deviation of the concentration), which only ever falls.
 
 The tank holds at first (`--start`): a photograph; two halves with a wall between them that stays and has a hole; a
 checkerboard; random cubes; or a round drop of brine in fresh water.
+
+With `--record RUN` every frame is kept on disk before the next is made, and the film is drawn from there; after a
+power cut `--resume RUN` goes on from the last frame, bitwise as if there had been none (extra `io`).
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +98,9 @@ def options() -> argparse.ArgumentParser:
     cli.add_argument("--duration", type=positive, help="s after the barriers are lifted (default: until nearly mixed)")
     cli.add_argument("--boundary", choices=dc.boundary.NAMES, default="reflecting", help="sides; reflecting is glass")
     cli.add_argument("--method", default="auto", help="of solution: auto, spectral, explicit, chebyshev")
+    kept = cli.add_mutually_exclusive_group()
+    kept.add_argument("--record", type=Path, metavar="RUN", help="a folder to be made, where every frame is kept")
+    kept.add_argument("--resume", type=Path, metavar="RUN", help="go on with such a run, and with its options")
     add_film(cli)
     add_rng(cli)
     return cli
@@ -101,9 +108,13 @@ def options() -> argparse.ArgumentParser:
 
 def simulate(args: argparse.Namespace) -> Film:
     """Draw the tank, its flux and two curves, and let the barriers be lifted."""
+    if args.resume:
+        restore(args)
     complete(args)
     drawn = figure(960, 640)
     start = initial_field(args.start, args.size, args.image, args.rng)
+    if args.record or args.resume:
+        keep_run(args, start)
     shades = norms(start, free_tank(args))
     tank = Tank(drawn, args, start, shades)
     curves = Curves(drawn, args)
@@ -134,6 +145,37 @@ def complete(args: argparse.Namespace) -> None:
     if args.duration is None:  # so many times the life of the slowest mode; a hole slows it down
         slowest = (args.size * args.spacing / np.pi) ** 2 / args.diffusivity
         args.duration = (16 if args.start == "halves" else 4) * slowest
+
+
+# --- the run on disk -------------------------------------------------------------------------------------------------
+
+
+def restore(args: argparse.Namespace) -> None:
+    """Set the options to those of the run that goes on."""
+    options = dc.resume(args.resume).parameters
+    vars(args).update({name: options[name] for name in options if name not in ("output", "preset", "record", "resume")})
+
+
+def keep_run(args: argparse.Namespace, start: Field) -> None:
+    """Record the whole story, or the rest of it."""
+    times = np.concatenate([waiting_times(args), mixing_times(args)])
+    if args.resume:
+        last = dc.resume(args.resume)
+        last.record(steps(args, last.field, times[last.frames - 1 :]))
+    else:
+        units = {"salt": "kg/m3", "time": "s", "y": "m", "x": "m"}
+        frames = steps(args, start, times)
+        dc.record(args.record, frames, name="salt", spacing=args.spacing, units=units, parameters=vars(args))
+
+
+def steps(args: argparse.Namespace, salt: Field, times: Field) -> Iterator[tuple[float, Field]]:
+    """Yield the tank at each time, made from the time before alone."""
+    free = free_tank(args)
+    yield float(times[0]), salt
+    for before, after in pairwise(times.tolist()):
+        if after > 0:
+            salt = free.evolve(salt, after - max(before, 0.0), method=args.method)
+        yield after, salt
 
 
 # --- the physics -----------------------------------------------------------------------------------------------------
@@ -189,6 +231,11 @@ def history(args: argparse.Namespace, start: Field) -> Iterator[Moment]:
     """Yield every frame: first the barriers stand, then they are gone."""
     waiting = waiting_times(args)
     standing, free = standing_tank(args), free_tank(args)
+    if args.record or args.resume:
+        run = dc.open_run(args.record or args.resume)
+        for time, salt in zip(run.time.values.tolist(), run.salt, strict=True):
+            yield moment(time, salt.values, standing if time < 0 else free, args.spacing)
+        return
     for time, salt in standing.frames(start, waiting - waiting[0]):
         yield moment(time + waiting[0], salt, standing, args.spacing)
     for time, salt in free.frames(start, mixing_times(args), method=args.method):

@@ -9,6 +9,8 @@ import sys
 
 import numpy as np
 import pytest
+import salt_aquarium
+from films import decoded
 
 import diffuseconv as dc
 from diffuseconv import _files, _run_store
@@ -401,3 +403,26 @@ def test_without_the_extra_it_says_what_to_install(tmp_path, monkeypatch):
     with pytest.raises(ImportError, match="runs on disk need zarr"):
         dc.resume(tmp_path / "run")
     assert [entry.name for entry in tmp_path.iterdir()] == ["run"]
+
+
+def test_the_salt_aquarium_goes_on_bitwise(tmp_path, monkeypatch):
+    """Stopped after three frames and resumed: the frames of a run that was never stopped, and a film of all."""
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    salt_aquarium.main([*salt_aquarium.SMALL, "--output", str(tmp_path / "a"), "--record", str(whole)])
+    steps = salt_aquarium.steps
+
+    def stopped(*args):
+        yield from itertools.islice(steps(*args), 3)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(salt_aquarium, "steps", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        salt_aquarium.main([*salt_aquarium.SMALL, "--output", str(tmp_path / "b"), "--record", str(parts)])
+    assert dc.resume(parts).frames == 3
+    monkeypatch.setattr(salt_aquarium, "steps", steps)
+    salt_aquarium.main(["--resume", str(parts), "--output", str(tmp_path / "b")])
+    expected, found = dc.open_run(whole).load(), dc.open_run(parts).load()
+    assert len(found.time) == 8
+    assert found.salt.values.tobytes() == expected.salt.values.tobytes()
+    assert len(decoded(tmp_path / "b" / "salt_aquarium.mp4")) == 8
+    assert (tmp_path / "b" / "salt_aquarium.mp4").read_bytes() == (tmp_path / "a" / "salt_aquarium.mp4").read_bytes()
