@@ -28,7 +28,8 @@ _MODES = ("valid", "same")
 _AGREEMENT = 1e-12  # what `correlate` promises, relative to sum |kernel| * max |field|
 _ACCURACY = 1e-7  # scores that cannot be promised to this are computed again, one by one
 _REACH = 8  # cells of the score around a peak that a spline needs (its memory fades as 0.43 ** distance)
-_BLOCK = 1 << 20  # cells of windows held in memory at a time
+_FAR, _TOO_FAR = 1e3, 1e100  # outliers: so many times the median deviation from the median
+_FEW = 0.1  # share of windows with outliers up to which these are scored one by one
 
 
 @dataclass(frozen=True)
@@ -99,8 +100,8 @@ def score(
     Examples
     --------
     >>> song = np.array([0.0, 0, 1, 2, 1, 0, 0, 0, 10, 20, 10, 0])
-    >>> dc.matching.score(song, [1.0, 2.0, 1.0]).round(2)
-    array([-0.5, -0. ,  1. ,  0. , -0.5,  0. , -0.5,  0. ,  1. ,  0. ])
+    >>> dc.matching.score(song, [1.0, 2.0, 1.0]).round(2) + 0.0
+    array([-0.5,  0. ,  1. ,  0. , -0.5,  0. , -0.5,  0. ,  1. ,  0. ])
     """
     u, t, _ = _arguments(image, template, mode, boundary)
     return _score(u, t)
@@ -197,25 +198,77 @@ def _arguments(
 
 def _score(image: NDArray[Any], template: NDArray[Any]) -> NDArray[Any]:
     """Score all windows that lie in the image whole."""
-    u, t = _scaled(image), _scaled(template)
+    t = _scaled(template)
     t = t - t.mean()
     t -= t.mean()  # once more: what the first rounding left
     t /= np.sqrt((t * t).sum())
-    mean, spread = _moments(u, t.shape)
+    u, eps = image.astype(np.float64, copy=False), float(np.finfo(image.dtype).eps)
+    plain, middle, precise = _without_outliers(u, t.shape)
+    mean, spread = _moments(plain, t.shape)
     contrast = np.sqrt(spread)
-    flat = contrast <= 4 * np.finfo(image.dtype).eps * np.abs(mean) * math.sqrt(t.size)
-    centred = u - u.mean()
-    scores = correlate(centred, t, mode="valid", boundary="zero")
-    error = _AGREEMENT * np.abs(t).sum() * np.abs(centred).max()
-    doubtful = (contrast < error / _ACCURACY) & ~flat
-    contrast[flat] = 1
+    scores = correlate(plain, t, mode="valid", boundary="zero")
+    error = _AGREEMENT * np.abs(t).sum() * np.abs(plain).max()
+    doubtful = contrast < error / _ACCURACY
+    flat = contrast <= 4 * eps * np.abs(mean + middle) * math.sqrt(t.size)
+    if doubtful.any():
+        constant = _constant(u, t.shape)
+        doubtful &= ~constant
+        flat |= constant
+    precise |= doubtful
+    contrast[flat | precise] = 1
     scores /= contrast
     scores[flat] = 0
-    if doubtful.any():
-        scores[doubtful] = np.concatenate(list(_one_by_one(u, t, mean, doubtful)))
-    return np.clip(scores, -1, 1, out=scores).astype(
-        image.dtype, copy=False
-    )  # the bound holds exactly but for rounding
+    if precise.any():
+        scores[precise] = _one_by_one(u, t, np.argwhere(precise), eps)
+    np.clip(scores, -1, 1, out=scores)  # the bound holds exactly but for rounding
+    return scores.astype(image.dtype, copy=False)
+
+
+def _without_outliers(u: FloatArray, shape: Sequence[int]) -> tuple[FloatArray, float, NDArray[np.bool_]]:
+    """Return the image less its middle and with outliers set to it, scaled, the middle, and the windows with outliers.
+
+    One missing-data value of -9999, or of -1.8e308, would otherwise drown all other windows in rounding.
+    """
+    sample = u[tuple(slice(None, None, max(1, round(n / 50))) for n in u.shape)]
+    middle = _median(sample)
+    with np.errstate(over="ignore"):
+        size = np.abs(u - middle)
+        deviations = np.abs(sample - middle)[sample != middle]
+        typical = _median(deviations) if deviations.size else float(size.max())
+        precise = np.zeros([n - m + 1 for n, m in zip(u.shape, shape, strict=True)], np.bool_)
+        for limit in (_FAR * typical, _TOO_FAR * typical):  # few outliers, or those that no square can hold
+            outside = size > limit
+            touched = _count(outside, shape) > 0 if outside.any() else precise
+            if touched.mean() <= _FEW:
+                break
+    precise = touched
+    plain = np.where(outside, 0.0, u - middle)
+    power = int(np.frexp(np.abs(plain).max())[1])
+    return np.ldexp(plain, -power), math.ldexp(middle, -power), precise.copy()
+
+
+def _median(values: FloatArray) -> float:
+    """Return the middle value, of an even number the upper one: never a mean that overflows."""
+    return float(np.partition(values, values.size // 2, axis=None)[values.size // 2])
+
+
+def _count(marked: NDArray[np.bool_], shape: Sequence[int]) -> NDArray[np.int64]:
+    """Count the marked cells of every window."""
+    counts = marked.astype(np.int64)
+    for axis, n in enumerate(shape):
+        sums = np.insert(np.cumsum(counts, axis=axis), 0, 0, axis=axis)
+        counts = np.take(sums, range(n, sums.shape[axis]), axis) - np.take(sums, range(sums.shape[axis] - n), axis)
+    return counts
+
+
+def _constant(u: FloatArray, shape: Sequence[int]) -> NDArray[np.bool_]:
+    """Return which windows hold one value only: no neighbours in them differ."""
+    steps: Any = 0
+    for axis, n in enumerate(shape):
+        if n > 1:
+            differs = np.diff(u, axis=axis) != 0
+            steps = steps + _count(differs, [m - (a == axis) for a, m in enumerate(shape)])
+    return np.asarray(steps == 0)
 
 
 def _scaled(values: NDArray[Any]) -> FloatArray:
@@ -245,15 +298,16 @@ def _widen(mean: FloatArray, spread: FloatArray, axis: int, cells: int, width: i
     return new_mean, new_spread
 
 
-def _one_by_one(u: FloatArray, t: FloatArray, mean: FloatArray, where: NDArray[np.bool_]) -> Iterator[FloatArray]:
-    """Score single windows in two passes."""
-    windows = np.lib.stride_tricks.sliding_window_view(u, t.shape)
-    places = np.argwhere(where)
-    rows = max(1, _BLOCK // t.size)
-    for first in range(0, len(places), rows):
-        chosen = tuple(places[first : first + rows].T)
-        deviation = windows[chosen].reshape(-1, t.size) - mean[chosen][:, None]
-        yield deviation @ t.ravel() / np.sqrt(np.einsum("ij,ij->i", deviation, deviation))
+def _one_by_one(u: FloatArray, t: FloatArray, places: NDArray[np.int64], eps: float) -> FloatArray:
+    """Score single windows in two passes each."""
+    ones = (1,) * (3 - u.ndim)
+    image, template = np.ascontiguousarray(u.reshape(*ones, *u.shape)), t.reshape(*ones, *t.shape)
+    corners = np.zeros((len(places), 3), np.int64)
+    corners[:, 3 - u.ndim :] = places
+    scores = np.empty(len(places))
+    blocks = _threads.slices(len(places), 4 * _threads.count() if len(places) * t.size > 1 << 16 else 1)
+    _threads.run(lambda *ends: _jit.correlate_windows(image, template, corners, eps, scores, *ends), blocks)
+    return scores
 
 
 def _peaks(

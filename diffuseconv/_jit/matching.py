@@ -1,4 +1,6 @@
-"""Means and spreads of sliding windows, by merging parts: no running sum, so nothing ever cancels."""
+"""Means and spreads of sliding windows, by merging parts so that nothing ever cancels, and windows one by one."""
+
+import math
 
 import numpy as np
 from numba import njit
@@ -46,3 +48,45 @@ def widen(mean, spread, cells, width, out_mean, out_spread, first, last):
                     step = right_mean[c] - left_mean[k, c]
                     out_mean[start + k, low + c] = left_mean[k, c] + step * share
                     out_spread[start + k, low + c] = left_spread[k, c] + right_spread[c] + step * step * weight
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
+def correlate_windows(image, template, places, eps, scores, first, last):
+    """Correlate single windows of a 3-D image with a template of mean 0 and norm 1, in two passes each.
+
+    Every window is scaled by its own power of two and centred by its own mean, so that only its own rounding counts.
+    """
+    layers, rows, columns = template.shape
+    cells = layers * rows * columns
+    for place in range(first, last):
+        a, b, c = places[place]
+        peak = 0.0
+        total = 0.0
+        for i in range(layers):
+            for j in range(rows):
+                for k in range(columns):
+                    peak = max(peak, abs(image[a + i, b + j, c + k]))
+        if peak == 0.0:
+            scores[place] = 0.0
+            continue
+        scale = math.ldexp(1.0, -max(math.frexp(peak)[1], -1000))
+        for i in range(layers):
+            for j in range(rows):
+                for k in range(columns):
+                    total += image[a + i, b + j, c + k] * scale
+        mean = total / cells
+        rest = 0.0
+        squares = 0.0
+        product = 0.0
+        for i in range(layers):
+            for j in range(rows):
+                for k in range(columns):
+                    deviation = image[a + i, b + j, c + k] * scale - mean
+                    rest += deviation
+                    squares += deviation * deviation
+                    product += template[i, j, k] * deviation
+        contrast = math.sqrt(max(squares - rest * rest / cells, 0.0))
+        if contrast <= 4 * eps * abs(mean) * math.sqrt(cells):
+            scores[place] = 0.0
+        else:
+            scores[place] = product / contrast
