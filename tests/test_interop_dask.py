@@ -15,7 +15,7 @@ FIELDS = [  # shape, chunks, kernel: narrower and wider than a chunk, and wider 
     ((9, 10), (4, 5), (21, 7)),
     ((8, 9, 10), (3, 9, (2, 7, 1)), (3, 2, 5)),
 ]
-WALLS = ["reflecting", "periodic", "absorbing", "zero"]
+WALLS = ["reflecting", "periodic", "absorbing", "zero", "mirror", "nearest", dc.Constant(-0.5)]
 
 
 @pytest.mark.parametrize("verb", [dc.convolve, dc.correlate])

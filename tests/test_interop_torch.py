@@ -7,7 +7,7 @@ import diffuseconv as dc
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.engine
-WALLS = ["reflecting", "periodic", "absorbing", "zero", ("zero", "reflecting")]
+WALLS = ["reflecting", "periodic", "absorbing", "zero", ("zero", "reflecting"), "mirror", "nearest"]
 
 
 def tensor(*shape):

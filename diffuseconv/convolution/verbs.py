@@ -55,46 +55,58 @@ def convolve(
     Parameters
     ----------
     field : array_like
-        The field `u`. Its spatial axes are `axes`; any others (colours, batches) are convolved one by one.
+        The field `u`, real or complex. Its spatial axes are `axes`; any others (colours, batches) are convolved one
+        by one.
     kernel : array_like or Propagator
-        The weights `k`, with one dimension for each spatial axis.
-    boundary : str or sequence of str
+        The weights `k`, real or complex, with one dimension for each spatial axis.
+    boundary : str, Constant, or sequence of them
         What lies beyond the walls, for all spatial axes or one for each: ``"reflecting"``, ``"periodic"``,
-        ``"absorbing"`` or ``"zero"``. A kernel wider than the field folds as often as needed.
+        ``"absorbing"``, ``"zero"``, ``"mirror"``, ``"nearest"`` or ``Constant(value)`` (see `diffuseconv.boundary`).
+        A kernel wider than the field folds as often as needed.
     mode : {"same", "valid", "full"}
         ``"same"``: the field's shape. ``"valid"``: only pixels whose sum touches no wall (`boundary` is ignored; the
-        kernel must fit inside the field). ``"full"``: all pixels that salt can reach, for ``boundary="zero"``.
+        kernel must fit inside the field). ``"full"``: all pixels that salt can reach, for ``boundary="zero"`` or a
+        constant.
     axes : int or sequence of int, optional
-        The spatial axes, 1 to 3 of them; axis ``a`` of the kernel lies along ``axes[a]``. All by default.
+        The spatial axes; axis ``a`` of the kernel lies along ``axes[a]``. By default all of up to three; more than
+        three must be named.
     method : {"auto", "direct", "separable", "fft"}
         ``"direct"`` sums over all taps; ``"separable"`` along one axis after the other (kernels of rank one only);
-        ``"fft"`` multiplies in Fourier space; ``"auto"`` takes the one that `convolution_method` names.
+        ``"fft"`` multiplies in Fourier space; ``"auto"`` is the one that `convolution_method` names.
     mask : array_like of bool, optional
         True where the field is known, of the field's shape or of its spatial axes alone. The weights (all >= 0) of
-        the known cells are scaled to the sum of all weights, so a mask that is True everywhere changes nothing;
-        where no known cell is in reach the result is NaN. Values under False are ignored, NaN too. A cell beyond a
-        wall is known where the cell that it mirrors or repeats is; beyond a ``"zero"`` wall all is known to be 0.
+        the known cells are scaled to the sum of all weights, so a mask that is True everywhere changes nothing but
+        the rounding; where no known cell is in reach the result is NaN. Values under False are ignored, NaN too. A cell
+        beyond a wall is known where the cell that it mirrors or repeats is; beyond a ``"zero"`` wall, or a constant,
+        all is known.
     out : ndarray, optional
         Where to write the result; may overlap `field`.
 
     Returns
     -------
     ndarray
-        float32 for float32 fields, otherwise float64.
+        float32 for float32 fields, otherwise float64; complex64 and complex128 if the field or kernel is complex.
 
     Raises
     ------
     ValueError
         For NaN or infinity, shapes that do not fit, a negative weight with `mask`, a kernel that is not of rank one
-        with ``method="separable"``, ``mode="full"`` with a boundary other than ``"zero"``.
+        with ``method="separable"``, ``mode="full"`` with a boundary of which something lies beyond, results beyond the
+        range of numbers, and what takes more memory than is free or more than 1e14 products.
     TypeError
-        For complex numbers, text, or masked arrays.
+        For text, masked arrays, and other precisions than single and double.
 
     Notes
     -----
     In float64 all methods agree to ``1e-12 * abs(kernel).sum() * abs(field).max()``; in float32 to
     ``2**-24 * (kernel.size + 100)`` instead of ``1e-12``. Weights and products below the smallest normal number of the
     field's precision may vanish. The result is the same bits for any number of threads.
+
+    Where sums overflow on the way to a result that does not, field and kernel are scaled by powers of two.
+
+    With a mask every result lies, to rounding, in the range of the known values under the kernel (``"fft"``: in its
+    box), however small their share of the weights: where it is small, ``"fft"`` sums directly. Four fields of memory
+    are enough, beside the scratch of a transform.
 
     Examples
     --------
@@ -122,8 +134,8 @@ def correlate(
 
     .. math:: v_i = \sum_j k_j \, u_{i + (j - o)}, \qquad o = \lfloor \mathrm{shape} / 2 \rfloor
 
-    It is the adjoint of `convolve` on periodic and zero fields, and the same as `convolve` with the flipped kernel
-    for odd sizes.
+    It is the adjoint of `convolve` on periodic and zero fields (a complex kernel is conjugated), and for odd sizes the
+    same as `convolve` with the flipped kernel.
 
     Parameters
     ----------

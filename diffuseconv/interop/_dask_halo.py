@@ -35,9 +35,9 @@ class Halo:
         cls, u: da.Array, sizes: Sequence[int], axes: tuple[int, ...], boundary: Any, mode: str, flip: bool
     ) -> Halo:
         """Return the halo of a kernel of these sizes in a mode."""
-        names = walls.per_axis(boundary, len(axes))
+        names = walls.images_per_axis(boundary, len(axes))
         _checks.choice("mode", mode, ("same", "valid", "full"))
-        if mode == "full" and any(name != "zero" for name in names):
+        if mode == "full" and any(walls.record(name).sign != 0 for name in names):
             raise ValueError(f"boundary must be 'zero' with mode='full', got {', '.join(map(repr, names))}")
         widths = [(k - 1 - k // 2, k // 2) if flip else (k // 2, k - 1 - k // 2) for k in sizes]
         extension = {"same": widths, "valid": [(0, 0)] * len(axes), "full": [(k - 1, k - 1) for k in sizes]}[mode]
@@ -105,11 +105,11 @@ def one_thread() -> Iterator[None]:
 
 
 def _beyond(u: da.Array, axis: int, index: Array, name: Any) -> da.Array:
-    """Return the field at indices beyond a wall; beyond a zero wall a mask is True: all is known to be 0 there."""
+    """Return the field at indices beyond a wall; where nothing of it is a mask is True, for all is known there."""
     source, sign = walls.fold(index, u.shape[axis], name)
     if not sign.any():
         shape = tuple(len(index) if a == axis else size for a, size in enumerate(u.shape))
-        return da.full(shape, u.dtype == np.bool_, dtype=u.dtype)
+        return da.full(shape, True if u.dtype == np.bool_ else walls.record(name).beyond, dtype=u.dtype)
     images = da.take(u, source, axis=axis)
     if (sign == 1).all():
         return images

@@ -167,9 +167,7 @@ def _sums(
     arrays = [halo.blocks(halo.extended(u))]
     if mask is not None:
         known = _known(mask, u, spatial)
-        even = tuple("reflecting" if name == "absorbing" else name for name in halo.names)
-        outside = Halo(halo.axes, even, halo.extension, halo.depth, halo.start, halo.chunks)
-        arrays.append(halo.blocks(outside.extended(known)))
+        arrays.append(halo.blocks(halo.extended(known)))
     options = {"kernel": weights, "axes": spatial, "method": method, "verb": verb}
     meta = np.empty((0,) * u.ndim, u.dtype)
     return da.map_blocks(_valid, *arrays, **options, chunks=halo.chunks, dtype=u.dtype, meta=meta)

@@ -179,8 +179,9 @@ def _sums(field: Tensor, kernel: Any, boundary: Any, mode: str, axes: Any, flip:
     _check_tensor("kernel", kernel)
     kernel = kernel.to(field.dtype)
     spatial = _checks.axes(axes, field.ndim)
-    names = walls.per_axis(boundary, len(spatial))
-    if not all(isinstance(name, str) for name in names):
+    around = walls.images_per_axis(boundary, len(spatial))
+    names = [name for name in around if isinstance(name, str)]
+    if len(names) < len(around):
         raise TypeError(f"boundary must be given by name for tensors, got {_checks.got(boundary)}")
     _checks.choice("mode", mode, ("same", "valid", "full"))
     if kernel.ndim != len(spatial):
