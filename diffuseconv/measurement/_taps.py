@@ -117,6 +117,7 @@ class Prepared:
     result: tuple[int, ...]  # shape of the results, channels first
     axes: tuple[int, ...]
     dtype: Any
+    largest: float  # magnitude of the field's values
 
     @property
     def pixels(self) -> int:
@@ -163,12 +164,15 @@ def prepare(field: ArrayLike, kernel: ArrayLike | Propagator, walls: Walls, axes
         leads = [(n - 1 - n // 2, n // 2) for n in weights.shape]
         axes_last = range(planes.ndim - ndim, planes.ndim)
         source[:, :cells] = boundary.extend(planes.astype(np.float64), leads, names, axes_last).reshape(channels, -1)
-    with np.errstate(over="ignore", invalid="ignore"):
-        if not math.isfinite(source[:, :cells].sum()):  # checked here, while it lies in the cache
-            _checks.all_finite("field", values)
+    largest = max(float(source[:, :cells].max()), -float(source[:, :cells].min()))  # while it lies in the cache
+    if not math.isfinite(largest):
+        _checks.all_finite("field", values)
+    most = float(np.finfo(values.dtype).max) / max(plan.taps.norm, 1.0)
+    if largest > most:
+        raise ValueError(f"field must not exceed {most:.3g} in magnitude with this kernel, got {largest:.3g}")
     if signed:
         np.negative(source[:, :cells], out=source[:, cells:])
-    return Prepared(plan, source, planes.shape, spatial, values.dtype)
+    return Prepared(plan, source, planes.shape, spatial, values.dtype, largest)
 
 
 def _plan(

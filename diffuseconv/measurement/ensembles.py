@@ -18,6 +18,8 @@ from diffuseconv.propagator import Propagator
 
 __all__ = ["Member", "ensemble"]
 
+MOST_SQUARED = 1e140  # sums of squares of as many values as anyone will draw stay finite
+
 
 @dataclass(frozen=True)
 class Member:
@@ -76,6 +78,11 @@ def ensemble(
     """
     draws = _checks.count("draws", draws, least=1, most=MOST_DRAWS)
     prepared = prepare(field, kernel, boundary, axes)
+    most = MOST_SQUARED / max(prepared.plan.taps.norm, 1.0)
+    if prepared.largest > most:
+        raise ValueError(
+            f"field must not exceed {most:.3g} in magnitude, or squares overflow, got {prepared.largest:.3g}"
+        )
     number = itertools.count(1) if members is None else range(1, _checks.count("members", members) + 1)
     chance = _checks.generator(rng)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from diffuseconv.propagator import Propagator
 __all__ = ["average", "measure", "sums"]
 
 MOST_DRAWS = 10**18
+LARGE = 1e300  # sums of values up to here are not watched
 FEW = 24  # single draws cost as much as a binomial for every tap at about this many draws per tap
 
 
@@ -99,11 +101,24 @@ def measure(
 def average(prepared: Prepared, draws: int, key: NDArray[np.uint64]) -> NDArray[Any]:
     """Average `draws` drawn values for every pixel, in the shape of the field."""
     total = sums(prepared, draws, key)
-    if prepared.plan.taps.norm != 1:
-        total *= prepared.plan.taps.norm
+    norm = prepared.plan.taps.norm
+    if prepared.largest * draws * max(norm, 1.0) > LARGE:
+        return prepared.finish(_average_of_large(prepared, draws, key))
+    if norm != 1:
+        total *= norm
     if draws > 1:
         total /= draws
     return prepared.finish(total)
+
+
+def _average_of_large(prepared: Prepared, draws: int, key: NDArray[np.uint64]) -> NDArray[np.float64]:
+    """Average drawn values whose sum would overflow: the field is scaled by a power of two meanwhile."""
+    scale = 2.0 ** -(draws.bit_length() + 1)
+    most = prepared.largest * scale  # rounding may carry no mean beyond it
+    mean = np.clip(sums(replace(prepared, source=prepared.source * scale), draws, key) / draws, -most, most)
+    with np.errstate(over="ignore"):  # as it may in the last place of the largest number of all
+        mean *= prepared.plan.taps.norm
+        return np.clip(mean / scale, -np.finfo(np.float64).max, np.finfo(np.float64).max)
 
 
 def sums(prepared: Prepared, draws: int, key: NDArray[np.uint64]) -> NDArray[np.float64]:

@@ -98,9 +98,10 @@ def measure_until(
 
     values = prepared.source * prepared.plan.taps.norm
     low, high = float(values.min()), float(values.max())
-    span, middle = high - low, low / 2 + high / 2
+    half_span, middle = high / 2 - low / 2, low / 2 + high / 2
     values -= middle
-    values /= span or 1.0
+    values /= half_span or 1.0
+    values /= 2
     both = replace(prepared, source=np.concatenate([values, values**2]))  # one draw adds to the sum and to its square
     totals = np.zeros((len(both.source), prepared.pixels))
     channels = len(values)
@@ -115,9 +116,10 @@ def measure_until(
         average, squares = totals[:channels] / drawn, totals[channels:] / drawn
         variance = np.maximum(squares - average**2, 0.0) * (drawn / (drawn - 1)) + rounding
         half = np.sqrt(2 * variance * level / drawn) + 7 * level / (3 * (drawn - 1))
-        exact = middle + span * average
+        exact = middle + half_span * (2 * average)
         mean = prepared.finish(exact)
-        half = span * (np.minimum(half, 1.0) + rounding) + 2.0**-52 * abs(middle)
+        with np.errstate(over="ignore"):  # a range may be twice the largest number
+            half = half_span * (2 * (np.minimum(half, 1.0) + rounding)) + 2.0**-52 * abs(middle)
         half += np.abs(exact.astype(prepared.dtype) - exact)
         if half.max() <= tolerance:
             return Measured(mean, replace(prepared, dtype=np.float64).finish(half), drawn, confidence)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from diffuseconv.measurement import _streams
 from diffuseconv.measurement._taps import Prepared, Walls, prepare
 from diffuseconv.propagator import Propagator
 
-__all__ = ["draws_needed", "measurement_variance", "reach", "single"]
+__all__ = ["draws_needed", "measurement_variance", "single"]
 
 MOST_PRECISE = 2.0**53  # a finer share of the values' range lies below their rounding
 
@@ -62,6 +63,11 @@ def measurement_variance(
     """
     draws = _checks.count("draws", draws, least=1)
     prepared = prepare(field, kernel, boundary, axes)
+    most = math.sqrt(float(np.finfo(prepared.dtype).max)) / 4 / max(prepared.plan.taps.norm, 1.0)
+    if prepared.largest > most:
+        raise ValueError(
+            f"field must not exceed {most:.3g} in magnitude, or squares overflow, got {prepared.largest:.3g}"
+        )
     return prepared.finish(single(prepared) / draws)
 
 
@@ -114,27 +120,30 @@ def draws_needed(
     tolerance = _checks.number("tolerance", tolerance, above=0.0)
     confidence = _checks.probability("confidence", confidence)
     prepared = prepare(field, kernel, boundary, axes)
-    span = reach(prepared)
+    half = float(prepared.source.max()) / 2 - float(prepared.source.min()) / 2
+    span = 2 * Fraction(half) * Fraction(prepared.plan.taps.norm)  # in fractions nothing over- or underflows
     if span <= tolerance:
         return 1
-    if span / tolerance > MOST_PRECISE:
-        raise ValueError(f"tolerance must be at least {span / MOST_PRECISE:.3g} for this field, got {tolerance:g}")
+    if span / Fraction(tolerance) > MOST_PRECISE:
+        least = span / MOST_PRECISE
+        raise ValueError(f"tolerance must be at least {float(least):.3g} for this field, got {tolerance:g}")
     level = math.log(2 * prepared.pixels * len(prepared.source) / (1 - confidence))
-    relative = span / tolerance
-    bernstein = 2 * float(single(prepared).max()) / tolerance / tolerance + 2 * relative / 3
+    relative = float(span / Fraction(tolerance))
+    np.ldexp(prepared.source, -math.frexp(half)[1], out=prepared.source)
+    share = float(_of_values(prepared).max()) / math.ldexp(half, 1 - math.frexp(half)[1]) ** 2  # of the range, squared
+    bernstein = 2 * share * relative**2 + 2 * relative / 3
     return max(1, math.ceil(level * min(bernstein, relative**2 / 2)))
 
 
 def single(prepared: Prepared) -> NDArray[np.float64]:
-    """Variance of one draw, for each channel and pixel."""
+    """Return the variance of one draw, for each channel and pixel."""
+    return _of_values(prepared) * prepared.plan.taps.norm**2
+
+
+def _of_values(prepared: Prepared) -> NDArray[np.float64]:
+    """Return the variance of the values that one draw reads, before they are weighted."""
     variances = np.zeros((len(prepared.source), prepared.pixels))
     plan = prepared.plan
     law = prepared.source, plan.shape, plan.wide, plan.taps.chance, plan.offset, variances
     _streams.run(lambda first, last: _loops.spread(*law, first, last), prepared.pixels, plan.offset.size)
-    variances *= plan.taps.norm**2
     return variances
-
-
-def reach(prepared: Prepared) -> float:
-    """The range of all values that can be drawn."""
-    return prepared.plan.taps.norm * float(np.ptp(prepared.source))
