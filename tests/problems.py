@@ -15,7 +15,7 @@ def equation(problem):
     """Take a drawn problem as an equation."""
     barriers = problem["barriers"]
     return dc.DiffusionEquation(
-        problem["diffusivity"] if len(problem["shape"]) > 1 else (problem["diffusivity"],),
+        (problem["diffusivity"],) * len(problem["shape"]),
         problem["spacing"],
         tuple(pair if pair == "periodic" else tuple(wall(*side) for side in pair) for pair in problem["walls"]),
         None if barriers is None else [dc.Barrier(shut, problem["permeability"]) for shut in barriers],

@@ -152,7 +152,7 @@ def tanks(
     """Draw a field's shape and the arguments of a diffusion equation without sources; `leaky` allows losing walls."""
     shape = draw(shapes(ndim, most))
     rate = st.floats(0.1, 10)
-    per_cell = hnp.arrays(np.float64, shape, elements=st.just(0.0) | rate)
+    per_cell = hnp.arrays(np.float64, shape, elements=st.just(0.0) | rate).map(lambda d: (d,) * len(shape))
     diffusivity = draw(rate | st.tuples(*[rate] * len(shape)) | per_cell)
     names = BOUNDARIES if leaky else st.sampled_from(["reflecting", "periodic"])
     closed = [hnp.arrays(np.bool_, tuple(n - (a == axis) for a, n in enumerate(shape))) for axis in range(len(shape))]

@@ -52,6 +52,8 @@ MARGIN = int(_loops.MARGIN)
 
 def unsupported(problem: Lattice) -> str | None:
     """Return why the scheme cannot solve a problem, None if it can."""
+    if not problem.symmetric:
+        return 'needs a problem without drift ("uniformization" solves this one)'
     if not problem.steady:
         return "needs walls and sources that do not depend on time or on the field"
     return None
@@ -97,7 +99,7 @@ def solve(
         return
     expansion = _expansion(lattice, field, rate)
     scale = max(expansion.largest, 0.0 if expansion.base is None else float(np.ptp(field)))
-    layout, isolated = _layout(lattice, rate), ~_exchanging(lattice)
+    layout, isolated = _layout(lattice, rate) if lattice.plain else None, ~_exchanging(lattice)
     done, begin = 0, start
     while done < len(times):
         if times[done] == begin:
@@ -107,7 +109,7 @@ def solve(
         if begin > start:
             expansion = _expansion(lattice, field, rate)
             scale = max(scale, float(np.abs(field - u).max()))
-        allowed = error * scale / len(times)
+        allowed = error * scale / len(times) / _condition(lattice)
         stops = [min(time, begin + _reach(expansion, allowed) * 2 / rate) for time in times[done : done + MOST_SHARED]]
         weights = _shared(expansion, [(stop - begin) * rate / 2 for stop in stops], allowed)
         fields = _sums(lattice, rate, layout, expansion, weights)
@@ -137,6 +139,11 @@ def _rate_bound(lattice: Lattice, duration: float) -> float:
         rate = min(rate, float((grown / x).max()) * (1 + 1e-12))
         x = grown / rate + 1e-3 * x  # stays positive
     return rate
+
+
+def _condition(lattice: Lattice) -> float:
+    """Return how much larger a cell's value may be than the norm weighted with the cells' weights tells."""
+    return 1.0 if lattice.weights is None else math.sqrt(float(lattice.weights.max() / lattice.weights.min()))
 
 
 def _expansion(lattice: Lattice, u: Array, rate: float) -> _Expansion:
@@ -214,7 +221,7 @@ def _shared(expansion: _Expansion, ahead: Sequence[float], allowed: float) -> li
     return shared
 
 
-def _sums(lattice: Lattice, rate: float, layout: _Layout, expansion: _Expansion, weights: list[Array]) -> Array:
+def _sums(lattice: Lattice, rate: float, layout: _Layout | None, expansion: _Expansion, weights: list[Array]) -> Array:
     """Run the recurrence once; return all weighted sums along a new first axis."""
     vector = expansion.vector
     first = vector + 2 / rate * lattice.apply(np.ascontiguousarray(vector))
@@ -224,7 +231,7 @@ def _sums(lattice: Lattice, rate: float, layout: _Layout, expansion: _Expansion,
     table = np.zeros((len(weights), ends.max() + 1))
     for row, w in zip(table, weights, strict=True):
         row[: len(w)] = w
-    if lattice.diagonal is not None:
+    if layout is None:
         past, here = vector, first
         for k in range(2, table.shape[1]):
             past, here = here, 2 * here + 4 / rate * lattice.apply(here) - past

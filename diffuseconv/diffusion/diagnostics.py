@@ -26,7 +26,7 @@ class MassBalance:
     inflow, outflow : float
         What comes in and goes out through the walls, both >= 0.
     source : float
-        What sources add.
+        What sources add, less what decays.
     """
 
     change: float
@@ -35,63 +35,80 @@ class MassBalance:
     source: float
 
 
-def total_mass(u: Array, cell: float, mask: Array | None = None) -> float:
-    """Add up a field times the volume of a cell, without rounding until the end."""
+def total_mass(u: Array, cell: float | Array, mask: Array | None = None) -> float:
+    """Return the sum of a field times the weight of each cell, rounded once where all cells are alike."""
+    if isinstance(cell, np.ndarray):
+        u, cell = np.asarray(u * cell, dtype=np.float64), 1.0
     return math.fsum((u if mask is None else u[mask]).ravel()) * cell
 
 
 def face_flux(lattice: Lattice, u: Array, time: float) -> tuple[Array, ...]:
     """Return for each axis the flux through its faces, positive along the axis, with one more face than cells."""
-    fluxes = []
-    for axis, (g, dx, periodic) in enumerate(zip(lattice.rates, lattice.spacing, lattice.periodic, strict=True)):
+    return tuple(
+        np.asarray(flow * length) for flow, length in zip(_flows(lattice, u, time), lattice.lengths, strict=True)
+    )
+
+
+def _flows(lattice: Lattice, u: Array, time: float) -> list[Array]:
+    """Return for each axis the flow through its faces, per time and `cell`."""
+    flows = []
+    for axis, (g, periodic) in enumerate(zip(lattice.rates, lattice.periodic, strict=True)):
         n = lattice.shape[axis]
         beyond = np.zeros_like(np.take(u, [0], axis), dtype=np.float64)
         ends = (np.take(u, [n - 1], axis), np.take(u, [0], axis)) if periodic else (beyond, beyond)
         across = np.concatenate([ends[0], u, ends[1]], axis)
-        flux = 0.0 - g * np.diff(across, axis=axis) * dx  # (0 - 0 has no sign)
+        flow = 0.0 - g * np.diff(across, axis=axis)  # (0 - 0 has no sign)
+        if lattice.drift is not None:
+            before, after = np.take(across, range(n + 1), axis), np.take(across, range(1, n + 2), axis)
+            q = lattice.drift[axis]
+            flow += np.maximum(q, 0) * before + np.minimum(q, 0) * after
         for wall in lattice.walls:
             if wall.axis == axis:
                 face = (slice(None),) * axis + (slice(-1, None) if wall.high else slice(0, 1),)
-                flux[face] += (-1 if wall.high else 1) * wall.at(time) * dx
-        fluxes.append(flux)
-    return tuple(fluxes)
+                flow[face] += (-1 if wall.high else 1) * wall.at(time)
+        flows.append(flow)
+    return flows
 
 
 def mass_balance(lattice: Lattice, u: Array, time: float) -> MassBalance:
     """Return the salt that comes and goes per time; `change` is summed over cells, the rest over walls and sources."""
-    cell = math.prod(lattice.spacing)
+    cell = lattice.cell if lattice.weights is None else lattice.cell * lattice.weights
     through = []
-    for axis, (flux, periodic) in enumerate(zip(face_flux(lattice, u, time), lattice.periodic, strict=True)):
+    for axis, (flow, periodic) in enumerate(zip(_flows(lattice, u, time), lattice.periodic, strict=True)):
         if not periodic:
-            area = cell / lattice.spacing[axis]
-            low, high = np.take(flux, 0, axis), np.take(flux, -1, axis)
-            through += [area * low.ravel(), -area * high.ravel()]
+            through += [lattice.cell * np.take(flow, 0, axis).ravel(), -lattice.cell * np.take(flow, -1, axis).ravel()]
     walls = np.concatenate(through) if through else np.zeros(0)
-    source = 0.0 if lattice.source is None else total_mass(lattice.source, cell)
+    added = [] if lattice.source is None else [lattice.source * cell]
     if lattice.reaction is not None:
-        source += total_mass(np.broadcast_to(lattice.reaction(time, u), u.shape), cell)
+        added.append(np.broadcast_to(lattice.reaction(time, u), u.shape) * cell)
+    if lattice.decay is not None:
+        added.append(-lattice.cell * lattice.decay * u)
+    source = math.fsum(np.concatenate([np.ravel(part) for part in added])) if added else 0.0
     change = total_mass(lattice.rhs(time, u), cell)
     return MassBalance(change, math.fsum(walls[walls > 0]), math.fsum(-walls[walls < 0]), source)
 
 
-def entropy(u: Array, mask: Array | None = None) -> float:
-    r"""Return :math:`-\sum p \ln p` of the salt's distribution ``p = u / sum(u)`` over cells.
+def entropy(u: Array, cell: float | Array = 1.0, mask: Array | None = None) -> float:
+    r"""Return :math:`-\sum p \ln (p/w)` of the salt's distribution over cells, `w` their weights over the mean weight.
 
     Values below 0, which rounding and tolerances leave, count as 0 if they hold at most 1e-6 of the salt.
     """
-    amounts = np.asarray(u if mask is None else u[mask], dtype=np.float64).ravel()
-    negative, total = -amounts[amounts < 0].sum(), np.abs(amounts).sum()
+    weights = np.broadcast_to(np.asarray(cell, dtype=np.float64), u.shape)
+    values, weights = (u.ravel(), weights.ravel()) if mask is None else (u[mask], weights[mask])
+    values = np.asarray(values, dtype=np.float64)
+    negative, total = -values[values < 0].sum(), np.abs(values).sum()
     if total == 0 or negative > NEGLIGIBLE * total:
         raise ValueError(
-            f"entropy needs a field that is >= 0 and not 0 everywhere, got values from {amounts.min(initial=0.0):g} to "
-            f"{amounts.max(initial=0.0):g}"
+            f"entropy needs a field that is >= 0 and not 0 everywhere, got values from {values.min(initial=0.0):g} to "
+            f"{values.max(initial=0.0):g}"
         )
-    amounts = amounts[amounts > 0]
+    present = values > 0
+    relative = weights / weights.mean()
+    amounts = values[present] * relative[present]
     p = amounts / math.fsum(amounts)
-    return -math.fsum(p * np.log(p))
+    return -math.fsum(p * np.log(p / relative[present]))
 
 
-def energy(u: Array, cell: float, mask: Array | None = None) -> float:
-    """Return half the integral of the squared field."""
-    values = np.asarray(u if mask is None else u[mask], dtype=np.float64)
-    return 0.5 * math.fsum((values**2).ravel()) * cell
+def energy(u: Array, cell: float | Array, mask: Array | None = None) -> float:
+    """Return half the integral of the squared field, weighted with the capacity."""
+    return 0.5 * total_mass(np.asarray(u, dtype=np.float64) ** 2, cell, mask)

@@ -15,10 +15,21 @@ from diffuseconv._typing import Array
 from diffuseconv.boundary import Boundary
 from diffuseconv.diffusion import walls
 from diffuseconv.diffusion.barriers import Barrier
+from diffuseconv.diffusion.geometry import Grid, grid_of
 from diffuseconv.diffusion.lattice import Lattice, WallTerm
 from diffuseconv.diffusion.tensor import as_tensor, diagonal_exchanges, split
+from diffuseconv.diffusion.velocity import exchange_rate, face_velocities
 
-__all__ = ["arguments_of", "barriers_per_axis", "diffusivities", "discretise", "harmonic_mean", "mask_on", "read_only"]
+__all__ = [
+    "arguments_of",
+    "barriers_per_axis",
+    "diffusivities",
+    "discretise",
+    "harmonic_mean",
+    "mask_on",
+    "per_cell",
+    "read_only",
+]
 
 
 def discretise(
@@ -30,6 +41,11 @@ def discretise(
     barriers: Any = None,
     source: Any = None,
     mask: Any = None,
+    velocity: Any = None,
+    capacity: Any = None,
+    decay: Any = None,
+    coordinates: str = "cartesian",
+    inner_radius: float = 0.0,
     time: float = 0.0,
 ) -> Lattice:
     """Build the lattice on a field of this shape from the equation's arguments, as they are from `time` on.
@@ -37,49 +53,119 @@ def discretise(
     It is valid until the next barrier lifts.
     """
     ndim = len(shape)
-    widths = _checks.per_axis("spacing", spacing, ndim, lambda name, value: _checks.number(name, value))
+    grid = grid_of(shape, spacing, coordinates, inner_radius)
     sides = walls.sides(boundary, ndim)
     single = [n == 1 and _ghost(pair) != 1 for n, pair in zip(shape, sides, strict=True)]  # both ghosts are its own
     sides = tuple(
         (walls.ghost_wall(_ghost(pair)),) * 2 if one else pair for one, pair in zip(single, sides, strict=True)
     )
     periodic = tuple(isinstance(pair[0], Boundary) for pair in sides)
+    if coordinates != "cartesian" and periodic[0]:
+        raise ValueError("boundary along a radius cannot be 'periodic': give 'reflecting' or a wall")
     wet = mask_on(mask, shape)
     shut = barriers_per_axis(barriers, shape)
-    constant, reaction = _source(source, shape, wet)
     tensor = as_tensor(diffusivity, shape)
-    cells = diffusivities(diffusivity if tensor is None else tuple(np.diag(tensor)), shape)
+    cells = diffusivities(diffusivity if tensor is None else tuple(np.diag(tensor)), shape, wet)
+    drifts: list[Array | None] = [None] * ndim
+    if velocity is not None:
+        drifts = face_velocities(velocity, shape, periodic, coordinates != "cartesian")
     axis_share, diagonal = [1.0] * ndim, None
     if tensor is not None:
         if any(shut):
             raise ValueError("barriers need a diffusivity without off-diagonal part, got a tensor")
-        axis_share, exchanges = split(tensor, widths)
         if any(ghost != 1 for ghost in map(_ghost, sides)):
             raise ValueError("boundary must not change the sign of what passes with a tensor diffusivity")
+        if not grid.uniform:
+            raise ValueError("diffusivity must not be a tensor on graded or round grids, got one")
+        axis_share, exchanges = split(tensor, grid.spacing)
         diagonal = diagonal_exchanges(exchanges, shape, periodic, wet)
+    shared, weights = _weights(grid, per_cell("capacity", capacity, shape, wet, above=True), shape)
     rates: list[Array] = []
+    flows: list[Array] = []
     terms: list[WallTerm] = []
     for axis, d in enumerate(cells):
-        inner = _inner_rates(axis, d, widths[axis], shut[axis], wet, time) * axis_share[axis]
+        inner, drift = _inner_rates(grid, axis, d, drifts[axis], shut[axis], wet, time, axis_share[axis])
         if periodic[axis]:
-            low, high = _at(axis, slice(0, 1)), _at(axis, slice(-1, None))
-            ends = harmonic_mean(d[low], d[high]) * (shape[axis] > 1) / widths[axis] ** 2
-            ends = ends * axis_share[axis] * (1 if wet is None else wet[low] & wet[high])
-            rates.append(_joined(axis, ends, inner, ends))
+            ends, through = _inner_rates(
+                grid,
+                axis,
+                _ends(axis, d),
+                _ends_of_faces(axis, drifts[axis]),
+                None,
+                _ends(axis, wet),
+                time,
+                axis_share[axis] * (shape[axis] > 1),
+                periodic=True,
+            )
+            rates.append(_joined(axis, ends, inner, ends) / shared)
+            flows.append(_joined(axis, through, drift, through) / shared)
             if _ghost(sides[axis]) != 1:
-                rest = _ends_in_proportion(axis, shape, d, widths[axis], wet, _ghost(sides[axis]))
+                if velocity is not None or not grid.uniform:
+                    raise ValueError("boundary must not change the sign of what passes with a velocity or graded cells")
+                rest = _ends_in_proportion(axis, shape, d, grid.spacing[axis], wet, _ghost(sides[axis]))
                 diagonal = rest if diagonal is None else diagonal + rest
             continue
         losses = []
         for is_high, wall in zip((False, True), sides[axis], strict=True):
-            loss, term = _wall(wall, axis, is_high, d, widths[axis], shape, wet)
+            loss, term = _wall(wall, grid, axis, is_high, d, drifts[axis], shape, wet, shared)
             if callable(term.value):
                 term.value(time)  # a bad value is refused before any work
             if callable(term.value) or np.any(term.value):
                 terms.append(term)
             losses.append(loss)
-        rates.append(_joined(axis, losses[0], inner, losses[1]))
-    return Lattice(shape, widths, periodic, tuple(rates), tuple(terms), constant, reaction, diagonal)
+        rates.append(_joined(axis, losses[0], inner / shared, losses[1]))
+        closed = np.zeros([1] * ndim)
+        flows.append(_joined(axis, closed, drift / shared, closed))
+    constant, reaction = _source(source, shape, wet, 1.0 if capacity is None else capacity)
+    return Lattice(
+        shape,
+        grid.spacing,
+        periodic,
+        tuple(rates),
+        tuple(terms),
+        constant,
+        reaction,
+        None if diagonal is None else diagonal / shared,
+        drift=tuple(flows) if any(np.any(flow) for flow in flows) else None,
+        weights=weights,
+        decay=_decay(grid, per_cell("decay", decay, shape, wet), shape, wet, shared),
+        cell=grid.cell * shared,
+        lengths=tuple(_flux_lengths(grid, axis) * shared for axis in range(ndim)),
+    )
+
+
+def per_cell(name: str, value: Any, shape: tuple[int, ...], mask: Array | None, above: bool = False) -> Any:
+    """Return a number, or an array of the field's shape that is checked where the mask holds, or None."""
+    if value is None or np.ndim(value) == 0:
+        return value
+    if value.shape != shape:
+        raise ValueError(f"{name} must be a number or have the field's shape {shape}, got shape {value.shape}")
+    if mask is None:
+        _checks.all_finite(name, value)
+        return value
+    values = np.where(mask, value, 1.0 if above else 0.0)
+    _checks.all_finite(name, values)
+    return values
+
+
+def _weights(grid: Grid, capacity: Any, shape: tuple[int, ...]) -> tuple[float, Array | None]:
+    """Return the capacity that all cells share, and the weight of each cell beyond it (None where all are alike)."""
+    varies = np.ndim(capacity) > 0
+    shared = 1.0 if capacity is None or varies else float(capacity)
+    if grid.uniform and not varies:
+        return shared, None
+    weights = np.ones(shape) if grid.uniform else np.broadcast_to(grid.volumes() / grid.cell, shape)
+    return shared, weights * capacity if varies else np.array(weights)
+
+
+def _decay(grid: Grid, decay: Any, shape: tuple[int, ...], mask: Array | None, shared: float) -> Array | None:
+    """Return what decays of each cell, per time and unit of `cell`; None for nothing."""
+    if decay is None or not np.any(decay):
+        return None
+    rate = np.asarray(decay, dtype=np.float64).reshape([1] * len(shape) if np.ndim(decay) == 0 else shape) / shared
+    if mask is not None:
+        rate = rate * mask
+    return rate if grid.uniform else rate * (grid.volumes() / grid.cell)
 
 
 def _ghost(pair: tuple[Any, Any]) -> float:
@@ -103,18 +189,41 @@ def _ends_in_proportion(
 
 
 def _wall(
-    wall: Any, axis: int, is_high: bool, d: Array, spacing: float, shape: tuple[int, ...], mask: Array | None
+    wall: Any,
+    grid: Grid,
+    axis: int,
+    is_high: bool,
+    d: Array,
+    velocity: Array | None,
+    shape: tuple[int, ...],
+    mask: Array | None,
+    shared: float,
 ) -> tuple[Array, WallTerm]:
     """Return the loss of the cells along a wall, and what the wall adds to them."""
-    where = _at(axis, slice(-1, None) if is_high else slice(0, 1))
+    end = slice(-1, None) if is_high else slice(0, 1)
+    where = _at(axis, end)
     face = shape[:axis] + shape[axis + 1 :]
-    wet = 1.0 if mask is None else mask[where]
-    parts = walls.exchange(wall, np.squeeze(d[where], axis), spacing, face)
-    loss, weight = (np.expand_dims(part, axis) * wet for part in parts)
-    return loss, WallTerm(axis, is_high, weight, walls.wall_value(wall, face, axis))
+    wet: Any = True if mask is None else mask[where]
+    outward: Any = 0.0 if velocity is None else np.squeeze(velocity[where], axis) * (1 if is_high else -1)
+    width = float(grid.widths[axis][end][0])
+    area = grid.per_cell(axis, end, grid.widths[axis][end])
+    if not np.all(np.isfinite(outward)):
+        outward = np.where(np.isfinite(outward) | np.squeeze(wet, axis), outward, 0.0)
+        _checks.all_finite("velocity", outward)
+    parts = walls.exchange(wall, np.squeeze(d[where], axis), width, face, outward)
+    loss, weight = (np.expand_dims(part, axis) * wet * area / shared for part in parts)
+    return loss, WallTerm(axis, is_high, weight, walls.wall_value(wall, face, axis, wet))
 
 
-def diffusivities(value: Any, shape: tuple[int, ...]) -> list[Array]:
+def _flux_lengths(grid: Grid, axis: int) -> Any:
+    """Return volume over area: what makes a flux of a rate times a value."""
+    if grid.uniform:
+        return grid.spacing[axis]
+    areas = grid.areas(axis)
+    return np.divide(grid.cell, areas, out=np.zeros_like(areas), where=areas > 0)
+
+
+def diffusivities(value: Any, shape: tuple[int, ...], mask: Array | None = None) -> list[Array]:
     """Return the diffusivity along each axis: of the field's shape, or with all axes but its own of length 1."""
     ndim = len(shape)
     if isinstance(value, tuple):
@@ -130,6 +239,8 @@ def diffusivities(value: Any, shape: tuple[int, ...]) -> list[Array]:
         )
     values = []
     for axis, item in enumerate(items):
+        if np.shape(item) == shape:
+            item = per_cell("diffusivity", np.asarray(item), shape, mask)
         if np.min(item) < 0:
             raise ValueError(f"diffusivity must be at least 0, got {np.min(item):g}")
         if np.ndim(item) == 0:
@@ -141,10 +252,13 @@ def diffusivities(value: Any, shape: tuple[int, ...]) -> list[Array]:
     return values
 
 
-def harmonic_mean(one: Array, other: Array) -> Array:
-    """Return the diffusivity of the face between two half cells in series; 0 where either is 0."""
+def harmonic_mean(one: Array, other: Array, share: Any = 0.5) -> Array:
+    """Return the diffusivity of the face between two half cells in series; 0 where either is 0.
+
+    `share` is the part of the distance between their centres that lies in the first.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
-        mean = one * (2 * other / (one + other))
+        mean = one * (other / (share * other + (1 - share) * one))
     return np.where(one == other, one, np.where(one * other > 0, mean, 0.0))
 
 
@@ -174,16 +288,58 @@ def _joined(axis: int, low: Array, inner: Array, high: Array) -> Array:
 
 
 def _inner_rates(
-    axis: int, diffusivity: Array, spacing: float, barrier: Barrier | None, mask: Array | None, time: float
-) -> Array:
-    """Return the exchange rates of the faces between the cells of one axis."""
+    grid: Grid,
+    axis: int,
+    diffusivity: Array,
+    velocity: Array | None,
+    barrier: Barrier | None,
+    mask: Array | None,
+    time: float,
+    axis_share: float,
+    periodic: bool = False,
+) -> tuple[Array, Array]:
+    """Return the exchange rates of the faces between the cells of one axis, and their drift.
+
+    With `periodic`, the face between the last cell and the first, which stand in the arrays in this order.
+    """
     before, after = _at(axis, slice(None, -1)), _at(axis, slice(1, None))
-    between = harmonic_mean(diffusivity[before], diffusivity[after])
+    widths = grid.widths[axis]
+    faces = slice(1, -1)
+    if periodic:
+        widths, faces = widths[[-1, 0]], slice(0, 1)
+    distances = (widths[:-1] + widths[1:]) / 2
+    share: Any = 0.5
+    distance: Any = float(widths[0])
+    if not grid.uniform:
+        share, distance = grid.along(axis, widths[:-1] / 2 / distances), grid.along(axis, distances)
+    between = harmonic_mean(diffusivity[before], diffusivity[after], share)
+    open_faces: Any = 1.0
     if barrier is not None and barrier.shut_at(time).any():
-        between = barrier.face_diffusivity(between, spacing, time)
+        between = barrier.face_diffusivity(between, distance, time)
+        open_faces = ~(barrier.shut_at(time) & (np.asarray(barrier.permeability) == 0))
     if mask is not None:
-        between = between * (mask[before] & mask[after])
-    return between / spacing**2
+        wet = mask[before] & mask[after]
+        between, open_faces = between * wet, open_faces * wet
+    area = grid.per_cell(axis, faces, distances)
+    rate = between / distance**2 * area * axis_share
+    if velocity is None:
+        return rate, np.zeros([1] * len(grid.widths))
+    carried = velocity if periodic else velocity[_at(axis, faces)]
+    if not np.isfinite(carried).all():
+        carried = np.where(np.isfinite(carried) | (open_faces > 0), carried, 0.0)
+        _checks.all_finite("velocity", carried)
+    drift = carried / distance * area * open_faces * (axis_share != 0)
+    return exchange_rate(rate, drift, share), drift
+
+
+def _ends(axis: int, values: Any) -> Any:
+    """Return the last and the first entry along an axis; None for None."""
+    return None if values is None else np.take(values, [-1, 0], axis)
+
+
+def _ends_of_faces(axis: int, values: Array | None) -> Array | None:
+    """Return the first face along an axis; None for None."""
+    return None if values is None else values[_at(axis, slice(0, 1))]
 
 
 def mask_on(mask: Any, shape: tuple[int, ...]) -> Array | None:
@@ -194,25 +350,36 @@ def mask_on(mask: Any, shape: tuple[int, ...]) -> Array | None:
 
 
 def _source(
-    source: Any, shape: tuple[int, ...], mask: Array | None
+    source: Any, shape: tuple[int, ...], mask: Array | None, capacity: Any
 ) -> tuple[Array | None, Callable[[float, Array], Array] | None]:
-    """Return a source as (constant array, function of time and field), one of which is None."""
-    inside: Any = 1.0 if mask is None else mask
+    """Return a source over the capacity as (constant array, function of time and field), one of which is None."""
     if source is None:
         return None, None
     if callable(source):
         takes_field = arguments_of(source) == 2
 
         def reaction(time: float, u: Array) -> Array:
-            result = _checks.array("source's result", source(time, read_only(u)) if takes_field else source(time))
+            result = _checks.array(
+                "source's result", source(time, read_only(u)) if takes_field else source(time), finite=mask is None
+            )
             if result.shape not in ((), shape):
                 raise ValueError(f"source must return a number or an array of shape {shape}, got shape {result.shape}")
-            return np.asarray(result * inside)
+            return np.asarray(_where_wet("source's result", result, mask) / capacity)
 
         return None, reaction
     if np.ndim(source) != 0 and np.shape(source) != shape:
         raise ValueError(f"source must be a number or have the field's shape {shape}, got shape {np.shape(source)}")
-    return np.full(shape, source, dtype=np.float64) * inside, None
+    return _where_wet("source", np.full(shape, source, dtype=np.float64), mask) / capacity, None
+
+
+def _where_wet(name: str, values: Array, mask: Array | None) -> Array:
+    """Return values that are 0 where the mask is False, checked elsewhere."""
+    if mask is None:
+        _checks.all_finite(name, values)
+        return values
+    inside = np.where(mask, values, 0.0)
+    _checks.all_finite(name, inside)
+    return inside
 
 
 def read_only(values: Array) -> Array:

@@ -16,9 +16,11 @@ from diffuseconv._dispatch import for_arrays_of_any_kind
 from diffuseconv._typing import Array, frozen
 from diffuseconv.diffusion import diagnostics, explicit, run, spectral, steady, walls
 from diffuseconv.diffusion.barriers import Barrier
-from diffuseconv.diffusion.discretise import arguments_of, discretise, mask_on
+from diffuseconv.diffusion.discretise import arguments_of, discretise, mask_on, per_cell
+from diffuseconv.diffusion.geometry import COORDINATES, checked_spacing, grid_of
 from diffuseconv.diffusion.lattice import Lattice
-from diffuseconv.diffusion.tensor import check_tensor, heat_of_tensor
+from diffuseconv.diffusion.tensor import checked_tensor, heat_of_tensor
+from diffuseconv.diffusion.velocity import checked_velocity
 from diffuseconv.propagator import Propagator
 
 if TYPE_CHECKING:
@@ -83,25 +85,40 @@ class DiffusionEquation:
     barriers: Sequence[Any] | None = None
     source: Any = None
     mask: ArrayLike | None = None
+    velocity: Any = None
+    capacity: Any = None
+    decay: Any = None
+    coordinates: str = "cartesian"
+    inner_radius: float = 0.0
 
     def __post_init__(self) -> None:
         def keep(name: str, value: Any) -> None:
             object.__setattr__(self, name, value)
 
-        keep("diffusivity", _diffusivity("diffusivity", self.diffusivity))
-        keep("spacing", _spacing(self.spacing))
-        walls.sides(self.boundary)
-        if self.barriers is not None:
-            keep("barriers", _barriers(self.barriers))
-        if self.source is not None and not callable(self.source):
-            keep("source", _frozen("source", self.source))
-        if callable(self.source):
-            arguments_of(self.source)
+        mask = None
         if self.mask is not None:
             mask = np.asarray(self.mask)
             if mask.dtype != bool:
                 raise TypeError(f"mask must be boolean (True where there is water), got dtype {mask.dtype}")
             keep("mask", frozen(mask))
+        keep("diffusivity", _diffusivity("diffusivity", self.diffusivity, mask))
+        keep("spacing", checked_spacing(self.spacing))
+        walls.sides(self.boundary)
+        if self.barriers is not None:
+            keep("barriers", _barriers(self.barriers))
+        if callable(self.source):
+            arguments_of(self.source)
+        elif self.source is not None:
+            keep("source", _frozen("source", self.source, mask))
+        if self.velocity is not None:
+            keep("velocity", checked_velocity(self.velocity))
+        for name in ("capacity", "decay"):
+            if getattr(self, name) is not None:
+                keep(name, _weight(name, getattr(self, name), mask, above=name == "capacity"))
+        _checks.choice("coordinates", self.coordinates, tuple(COORDINATES))
+        keep("inner_radius", _checks.number("inner_radius", self.inner_radius, least=0))
+        if self.inner_radius and self.coordinates == "cartesian":
+            raise ValueError(f"inner_radius belongs to round coordinates, got {self.inner_radius:g} with 'cartesian'")
 
     def stable_time_step(self, ndim_or_shape: int | Sequence[int]) -> float:
         r"""Return the largest stable explicit step: the limit itself, of which `evolve` takes half by default.
@@ -233,7 +250,7 @@ class DiffusionEquation:
         0.0 [1. 0.]
         1.0 [0.568 0.432]
         """
-        field = np.ascontiguousarray(_checks.field("u", u))
+        field = self._field(u)
         start = _checks.number("start", start)
         if not isinstance(times, Iterable):
             raise TypeError(f"times must be an iterable of numbers, got {_checks.got(times)}")
@@ -254,6 +271,8 @@ class DiffusionEquation:
             time_step=time_step,
             tolerance=tolerance,
         )
+        if self.mask is not None:
+            solved = ((time, self._with_holes(u, evolved)) for time, evolved in solved)
         return _with_progress(solved, len(wanted)) if progress else solved
 
     @for_arrays_of_any_kind(1)
@@ -287,14 +306,14 @@ class DiffusionEquation:
         >>> dc.DiffusionEquation(boundary="periodic").explicit_steps(np.array([0.0, 1.0, 0.0, 0.0]), 2, time_step=0.25)
         array([0.25 , 0.375, 0.25 , 0.125])
         """
-        field = np.ascontiguousarray(_checks.field("u", u))
+        field = self._field(u)
         steps = _checks.count("steps", steps)
         if time_step is not None:
             time_step = _checks.number("time_step", time_step, above=0)
         lattice = self.lattice(field.shape)
         _refuse("explicit_steps", spectral.unsupported(lattice))
         step = explicit.checked_step(lattice, time_step)
-        return spectral.explicit_steps(lattice, field, steps, step if math.isfinite(step) else 1.0)
+        return self._with_holes(u, spectral.explicit_steps(lattice, field, steps, step if math.isfinite(step) else 1.0))
 
     @for_arrays_of_any_kind(1)
     def steady_state(self, u: ArrayLike | None = None) -> Array:
@@ -331,7 +350,7 @@ class DiffusionEquation:
         >>> dc.DiffusionEquation(boundary="periodic").steady_state([4.0, 0.0, 2.0])
         array([2., 2., 2.])
         """
-        field = None if u is None else _checks.field("u", u)
+        field = None if u is None else self._field(u)
         shape = self._known_shape() if field is None else field.shape
         if shape is None:
             raise ValueError(
@@ -344,13 +363,15 @@ class DiffusionEquation:
             field = self.evolve(field, last)
         dry = None if self.mask is None else ~np.asarray(self.mask)
         found = steady.limit(lattice, None if field is None else field.astype(np.float64), dry)
-        return found if field is None else found.astype(field.dtype)
+        return found if field is None else self._with_holes(u, found.astype(field.dtype))
 
     def _known_shape(self) -> tuple[int, ...] | None:
         """Return the shape of the field if the arguments tell it."""
         items = self.diffusivity if isinstance(self.diffusivity, tuple) else (self.diffusivity,)
         arrays: list[Array] = [
-            item for item in (self.mask, self.source, *items) if isinstance(item, np.ndarray) and item.ndim
+            item
+            for item in (self.mask, self.source, self.capacity, self.decay, *items)
+            if isinstance(item, np.ndarray) and item.ndim
         ]
         if len(arrays) == 1 and arrays[0] is self.diffusivity and max(arrays[0].shape) <= 3:
             arrays = []  # rather a tensor, or one number per axis
@@ -499,8 +520,8 @@ class DiffusionEquation:
         >>> round(dc.DiffusionEquation().entropy(np.ones(4)), 12)  # ln 4
         1.38629436112
         """
-        field, _, mask = self._cells(u)
-        return diagnostics.entropy(field, mask)
+        field, cell, mask = self._cells(u)
+        return diagnostics.entropy(field, cell, mask)
 
     def energy(self, u: ArrayLike) -> float:
         """Return half the integral of the squared field; without source it falls.
@@ -523,6 +544,11 @@ class DiffusionEquation:
             barriers=self.barriers,
             source=self.source,
             mask=self.mask,
+            velocity=self.velocity,
+            capacity=self.capacity,
+            decay=self.decay,
+            coordinates=self.coordinates,
+            inner_radius=self.inner_radius,
             time=time,
         )
 
@@ -532,15 +558,37 @@ class DiffusionEquation:
         barriers = [barrier for barrier in self.barriers or () if barrier is not None]
         return sorted(set().union(*(barrier.lift_times for barrier in barriers)))
 
-    def _cells(self, u: Any) -> tuple[Array, float, Array | None]:
-        """Return a field, checked, with the volume of a cell and the mask."""
-        field = _checks.field("u", u)
-        widths = _checks.per_axis("spacing", self.spacing, field.ndim, lambda name, value: _checks.number(name, value))
-        return field, math.prod(widths), mask_on(self.mask, field.shape)
+    def _cells(self, u: Any) -> tuple[Array, float | Array, Array | None]:
+        """Return a field, checked, with the volume times capacity of its cells, and the mask."""
+        field = self._field(u)
+        mask = mask_on(self.mask, field.shape)
+        grid = grid_of(field.shape, self.spacing, self.coordinates, self.inner_radius)
+        weights: Any = grid.cell if grid.uniform else grid.volumes()
+        if self.capacity is not None:
+            weights = weights * per_cell("capacity", self.capacity, field.shape, mask, above=True)
+        return field, weights, mask
+
+    def _field(self, u: Any) -> Array:
+        """Return a contiguous field, checked where the mask holds; NaN elsewhere becomes 0."""
+        if self.mask is None:
+            return np.ascontiguousarray(_checks.field("u", u))
+        field = _checks.field("u", u, finite=False)
+        mask = mask_on(self.mask, field.shape)
+        filled = np.ascontiguousarray(field if mask is None else np.where(mask | np.isfinite(field), field, 0))
+        _checks.all_finite("u", filled)
+        return filled
+
+    def _with_holes(self, u: Any, evolved: Array) -> Array:
+        """Return a result with what is not finite under the mask put back."""
+        if self.mask is not None:
+            given = np.asarray(u)
+            holes = ~np.asarray(self.mask) & ~np.isfinite(given)
+            evolved[holes] = given[holes]
+        return evolved
 
     def _field_and_lattice(self, u: Any, time: Any) -> tuple[Array, Lattice, float]:
         """Return a field and a time, checked, with the lattice of that time."""
-        field = np.ascontiguousarray(_checks.field("u", u))
+        field = self._field(u)
         time = _checks.number("time", time)
         return field, self.lattice(field.shape, time), time
 
@@ -574,28 +622,39 @@ def _with_progress(frames: Iterator[tuple[float, Array]], total: int) -> Iterato
     yield from tqdm(frames, total=total, unit="frame", disable=None)
 
 
-def _frozen(name: str, value: Any) -> Any:
-    """Return a number, or a read-only copy of an array, checked."""
-    return _checks.number(name, value) if np.ndim(value) == 0 else frozen(_checks.array(name, value).astype(np.float64))
+def _frozen(name: str, value: Any, mask: Array | None = None) -> Any:
+    """Return a number, or a read-only copy of an array, checked; what the mask leaves out may be anything."""
+    if np.ndim(value) == 0:
+        return _checks.number(name, value)
+    values = _checks.array(name, value, finite=False).astype(np.float64)
+    if mask is not None and mask.shape == values.shape:
+        values = np.where(mask, values, 0.0)
+    _checks.all_finite(name, values)
+    return frozen(values)
 
 
-def _diffusivity(name: str, value: Any) -> Any:
+def _diffusivity(name: str, value: Any, mask: Array | None) -> Any:
     """Return a diffusivity, checked: a number, an array, or a tuple with one of them per axis."""
     if isinstance(value, (list, tuple)) and any(isinstance(item, np.ndarray) and item.ndim for item in value):
-        return tuple(_diffusivity(f"{name}[{axis}]", item) for axis, item in enumerate(value))
-    values = _frozen(name, value)
+        return tuple(_diffusivity(f"{name}[{axis}]", item, mask) for axis, item in enumerate(value))
+    values = _frozen(name, value, mask)
     if np.shape(values) in ((2, 2), (3, 3)) and np.min(values) < 0:
-        check_tensor(values)  # negative numbers can only be those of a tensor
-    elif np.min(values) < 0:
+        return frozen(checked_tensor(values))  # negative numbers can only be those of a tensor
+    if np.min(values) < 0:
         raise ValueError(f"{name} must be at least 0, got {np.min(values):g}")
     return values
 
 
-def _spacing(value: Any) -> Any:
-    """Return one width for all axes or a tuple with one per axis, checked."""
-    ndim = len(value) if isinstance(value, (list, tuple)) or np.ndim(value) == 1 else 1
-    widths = _checks.spacing(value, ndim)
-    return widths if np.ndim(value) else widths[0]
+def _weight(name: str, value: Any, mask: Array | None, above: bool) -> Any:
+    """Return a capacity (above 0) or a decay (at least 0), checked."""
+    if np.ndim(value) == 0:
+        return _checks.number(name, value, above=0) if above else _checks.number(name, value, least=0)
+    values = _frozen(name, value, mask)
+    inside = values if mask is None or mask.shape != values.shape else values[mask]
+    least = float(np.min(inside, initial=np.inf))
+    if least < 0 or (above and least == 0):
+        raise ValueError(f"{name} must be {'greater than' if above else 'at least'} 0, got {least:g}")
+    return values
 
 
 def _barriers(value: Any) -> tuple[Barrier | None, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from diffuseconv._typing import Array
-from diffuseconv.diffusion.lattice import Lattice, apply_faces
+from diffuseconv.diffusion.lattice import Lattice
 from diffuseconv.diffusion.strips import march
 
 __all__ = ["OPTIONS", "checked_step", "solve", "unsupported", "whole_steps"]
@@ -67,14 +67,11 @@ def _fields(problem: Lattice, u: Array, start: float, times: Sequence[float], ti
 
 def _advance(lattice: Lattice, u: Array, start: float, steps: int, step: float) -> Array:
     """Take explicit steps: many per pass over memory where the right-hand side allows it."""
-    if lattice.steady and u.ndim < 3 and lattice.diagonal is None:
+    if lattice.steady and u.ndim < 3 and lattice.plain:
         return march(lattice, u, steps, step)
-    faces = lattice.faces(u.dtype, step)
     here, there = u.copy(), np.empty_like(u)
     for n in range(steps):
-        apply_faces(here, faces, lattice.periodic, 1.0, there)
-        if lattice.diagonal is not None:
-            there += (step * (lattice.diagonal @ here.reshape(-1))).reshape(u.shape).astype(u.dtype, copy=False)
+        lattice.apply(here, there, keep=1.0, scale=step)
         time = start + n * step
         forcing = lattice.b(time)
         if forcing is not None:

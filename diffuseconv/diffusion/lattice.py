@@ -1,8 +1,13 @@
-r"""The discretised tank: cells that exchange salt through their faces, :math:`du/dt = L u + b(t)`.
+r"""The discretised problem: cells that exchange salt through their faces, :math:`du/dt = L u + b(t)`.
 
-:math:`(Lu)_i = \sum_{\text{faces } f \text{ of } i} g_f (u_{\text{across } f} - u_i)` with a rate :math:`g_f \ge 0`
-(per time) on every face. A rate belongs to the face, not to a cell, so what leaves one cell enters the next and `L` is
-symmetric. Beyond a wall the cell across holds 0; what the wall itself adds stands in :math:`b(t)`.
+.. math::
+    W_i (Lu)_i = \sum_{\text{faces } f \text{ of } i} \left[ g_f (u_{\text{across } f} - u_i) \pm
+        q_f u_{\text{upwind of } f} \right] - k_i u_i
+
+with a rate :math:`g_f \ge 0` and a drift :math:`q_f` (per time) on every face, the weight :math:`W_i` of each cell (its
+volume times its capacity) and its decay :math:`k_i`. What leaves one cell enters the next. Without drift `L` is
+self-adjoint in the product weighted with `W`. Beyond a wall the cell across holds 0; what the wall itself adds
+stands in :math:`b(t)`.
 """
 
 from __future__ import annotations
@@ -17,10 +22,12 @@ import numpy as np
 from diffuseconv import _threads
 from diffuseconv._cached import cached_property
 from diffuseconv._jit import diffusion as _loops
+from diffuseconv._jit import flow as _flow
 from diffuseconv._typing import Array
 
 __all__ = ["Lattice", "WallTerm", "apply_faces", "as_planes"]
 
+POOLED = 1 << 18  # cells from which a loop that does several passes gains from the pool of threads
 SMALLEST_SHARE = 1 << 15  # cells per thread below which handing out work costs more than it saves
 
 
@@ -66,6 +73,18 @@ class Lattice:
         ``reaction(t, u)``, a source that depends on time or on the field, of the field's shape.
     diagonal : scipy.sparse array or None
         What a tensor adds to `L`: symmetric exchanges with diagonal neighbours, rows summing to 0, on raveled fields.
+    drift : tuple of ndarray or None
+        Signed rates at which the faces carry the cell upwind of them, laid out as `rates` (the walls' entries are 0:
+        what a drift carries through a wall is part of its loss); None where nothing drifts.
+    weights : ndarray or None
+        Volume times capacity of each cell in units of `cell`, None where all are 1. It divides rates, drift, decay and
+        what walls add; `source` and `reaction` are already changes of `u`.
+    decay : ndarray or None
+        Rates at which cells lose what they hold, before division by the weights; broadcasts to the field.
+    cell : float
+        Volume times capacity of a cell of weight 1.
+    lengths : tuple
+        For each axis `cell` over the area of its faces: what makes a flux per area of a rate times a value.
     """
 
     shape: tuple[int, ...]
@@ -76,6 +95,21 @@ class Lattice:
     source: Array | None = None
     reaction: Callable[[float, Array], Array] | None = None
     diagonal: Any = None
+    drift: tuple[Array, ...] | None = None
+    weights: Array | None = None
+    decay: Array | None = None
+    cell: float = 1.0
+    lengths: tuple[Any, ...] = ()
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether `L` is self-adjoint (in the product with the weights)."""
+        return self.drift is None
+
+    @property
+    def plain(self) -> bool:
+        """Whether there are symmetric exchanges with direct neighbours and nothing else."""
+        return self.drift is None and self.weights is None and self.decay is None and self.diagonal is None
 
     @property
     def moving_walls(self) -> tuple[WallTerm, ...]:
@@ -95,13 +129,17 @@ class Lattice:
             return None
         total = np.zeros(self.shape) if self.source is None else self.source.copy()
         for wall in constant:
-            total[wall.where] += wall.at(0.0)
+            total[wall.where] += self.from_wall(wall, 0.0)
         return total
+
+    def from_wall(self, wall: WallTerm, time: float) -> Array:
+        """Return what a wall adds to `b` at a time, as an array that broadcasts to the cells along it."""
+        return wall.at(time) if self.weights is None else wall.at(time) / self.weights[wall.where]
 
     @cached_property
     def uniform(self) -> tuple[float, ...] | None:
-        """The rate of each axis where it is the same on all faces but the walls' (else None)."""
-        if self.diagonal is not None:
+        """The rate of each axis, the same on all faces but those of walls; None if it varies, or cells drift or differ."""
+        if self.diagonal is not None or self.drift is not None or self.weights is not None:
             return None
         found = []
         for n, g, periodic in zip(self.shape, self.rates, self.periodic, strict=True):
@@ -114,18 +152,33 @@ class Lattice:
         return tuple(found)
 
     def outflow(self, wall_share: float = 1.0) -> Array:
-        """Sum the rates of each cell's faces along the axes, walls counting `wall_share`; broadcasts to the field."""
+        """Return the sum of the rates at which each cell loses along the axes; broadcasts to the field.
+
+        Walls and decay, from which nothing comes back, count `wall_share`.
+        """
         if wall_share in self._outflows:
             return self._outflows[wall_share]
-        total = np.zeros((1,) * len(self.shape))
-        for axis, (g, periodic) in enumerate(zip(self.rates, self.periodic, strict=True)):
-            g = np.moveaxis(g, axis, 0)
+        total = np.zeros((1,) * len(self.shape)) if self.decay is None else wall_share * self.decay
+        for axis, periodic in enumerate(self.periodic):
+            down, up = (np.moveaxis(rates, axis, 0) for rates in self.directed(axis))
+            low, high = up[:-1], down[1:]
             if not periodic and wall_share != 1:
-                g = g.copy()
-                g[[0, -1]] *= wall_share
-            total = total + np.moveaxis(g[:-1] + g[1:], 0, axis)
+                low, high = low.copy(), high.copy()
+                low[0] *= wall_share
+                high[-1] *= wall_share
+            total = total + np.moveaxis(low + high, 0, axis)
+        if self.weights is not None:
+            total = total / self.weights
         self._outflows[wall_share] = total
         return total
+
+    def directed(self, axis: int) -> tuple[Array, Array]:
+        """Return the rates of the faces of one axis along it and against it."""
+        g = self.rates[axis]
+        if self.drift is None or not self.drift[axis].any():
+            return g, g
+        q = self.drift[axis]
+        return g + np.maximum(q, 0.0), g + np.maximum(-q, 0.0)
 
     @cached_property
     def _outflows(self) -> dict[float, Array]:
@@ -133,15 +186,34 @@ class Lattice:
 
     @cached_property
     def largest_rate(self) -> float:
-        r"""A bound on the spectral radius of `L`: twice the largest outflow, walls counted half.
+        r"""A bound on the spectral radius of `L`: twice the largest outflow, walls and decay counted half.
 
-        :math:`-u^T L u = \sum g (u_i - u_j)^2 + \sum_{walls} \kappa u_i^2 \le 2 \sum_i u_i^2 (\sum g + \sum \kappa/2)`.
+        :math:`-u^T W L u = \sum g (u_i - u_j)^2 + \sum_{walls} \kappa u_i^2 \le
+        2 \sum_i u_i^2 (\sum g + \sum \kappa/2)`. With a drift walls and decay count in full (Gershgorin), and the step
+        ``2 / largest_rate`` keeps every weight of an explicit step >= 0.
         """
-        total = self.outflow(wall_share=0.5)
+        total = self.outflow(wall_share=0.5 if self.symmetric else 1.0)
         if self.diagonal is not None:  # exchanges of either sign count in full
             signed = self.diagonal.diagonal()
-            total = total + (abs(self.diagonal).sum(axis=1) - abs(signed)).reshape(self.shape)
-        return 2 * float(total.max())
+            exchanged = (abs(self.diagonal).sum(axis=1) - abs(signed)).reshape(self.shape)
+            total = total + (exchanged if self.weights is None else exchanged / self.weights)
+        return 2 * max(float(total.max()), 0.0)
+
+    @cached_property
+    def drift_rate(self) -> float:
+        r"""A bound on the squared imaginary part of any eigenvalue over its real part, per time; 0 without drift.
+
+        Face by face :math:`|\Im u^* W L u|^2 \le |\Re u^* W L u| \, |u|^2 \max_i \sum_f q_f^2/(g_f + |q_f|/2)/W_i`: for
+        constant coefficients :math:`\sum_a v_a^2/D_a`. What is explicit in time has to keep this times its step small.
+        """
+        if self.drift is None:
+            return 0.0
+        total = np.zeros((1,) * len(self.shape))
+        for axis, (g, q) in enumerate(zip(self.rates, self.drift, strict=True)):
+            share = np.divide(q * q, g + abs(q) / 2, out=np.zeros(np.broadcast_shapes(g.shape, q.shape)), where=q != 0)
+            share = np.moveaxis(share, axis, 0)
+            total = total + np.moveaxis((share[:-1] + share[1:]) / 2, 0, axis)
+        return float((total if self.weights is None else total / self.weights).max())
 
     @property
     def stable_time_step(self) -> float:
@@ -156,38 +228,87 @@ class Lattice:
             full.append(np.ascontiguousarray(np.broadcast_to((g * scale).astype(dtype), shape)))
         return tuple(full)
 
-    @cached_property
-    def _full(self) -> dict[Any, tuple[Array, ...]]:
-        return {}
-
-    def apply(self, u: Array, out: Array | None = None) -> Array:
-        """Return ``L u`` (a new array unless `out` is given) for a contiguous float32 or float64 field."""
-        if u.dtype not in self._full:
-            self._full[u.dtype] = self.faces(u.dtype)
+    def apply(self, u: Array, out: Array | None = None, keep: float = 0.0, scale: float = 1.0) -> Array:
+        """Return ``keep * u + scale * L u`` (a new array unless `out` is given) for a contiguous float field."""
         out = np.empty_like(u) if out is None else out
-        apply_faces(u, self._full[u.dtype], self.periodic, 0.0, out)
+        if self.drift is None and self.weights is None and self.decay is None:
+            apply_faces(u, self._faces(u.dtype, scale), self.periodic, keep, out)
+        else:
+            _apply_flow(u, self._flow(u.dtype, scale), self.periodic, keep, out)
         if self.diagonal is not None:
-            out += (self.diagonal @ u.reshape(-1)).reshape(u.shape).astype(u.dtype, copy=False)
+            extra = (self.diagonal @ u.reshape(-1)).reshape(u.shape) * scale
+            out += (extra if self.weights is None else extra / self.weights).astype(u.dtype, copy=False)
         return out
+
+    def _faces(self, dtype: Any, scale: float) -> tuple[Array, ...]:
+        """Return `faces`, kept for the next call."""
+        if (dtype, scale) not in self._full:
+            self._full.clear()
+            self._full[dtype, scale] = self.faces(dtype, scale)
+        faces: tuple[Array, ...] = self._full[dtype, scale]
+        return faces
+
+    def _flow(self, dtype: Any, scale: float) -> tuple[Any, ...]:
+        """Return (down, up, loss, weight) as full arrays of three axes, kept for the next call."""
+        if (dtype, scale) in self._full:
+            kept: tuple[Any, ...] = self._full[dtype, scale]
+            return kept
+        shape = (1,) * (3 - len(self.shape)) + self.shape
+        down, up = [], []
+        for axis in range(-3, 0):
+            faces = tuple(n + (a == axis + 3) for a, n in enumerate(shape))
+            if axis < -len(self.shape):
+                none = np.zeros((1, 1, 1), dtype)
+                down.append(none)
+                up.append(none)
+                continue
+            for rates, found in zip(self.directed(axis + len(self.shape)), (down, up), strict=True):
+                found.append(np.ascontiguousarray(np.broadcast_to(rates, faces), dtype=dtype))
+        loss, weight = (
+            np.ascontiguousarray(np.broadcast_to(values, shape), dtype=dtype)
+            for values in (
+                0.0 if self.decay is None else self.decay,
+                scale if self.weights is None else scale / self.weights,
+            )
+        )
+        self._full.clear()
+        flow = self._full[dtype, scale] = (tuple(down), tuple(up), loss, weight)
+        return flow
+
+    @cached_property
+    def _full(self) -> dict[Any, Any]:
+        return {}
 
     def matrix(self) -> Any:
         """Return `L` as a `scipy.sparse.csr_array` that acts on raveled (C order) fields."""
         import scipy.sparse
 
+        flows = self.flow_matrix()
+        if self.weights is None:
+            return flows
+        return (scipy.sparse.diags_array(1 / self.weights.ravel()) @ flows).tocsr()
+
+    def flow_matrix(self) -> Any:
+        """Return `W L`, whose columns sum to minus the losses; symmetric without drift."""
+        import scipy.sparse
+
         cells = np.arange(math.prod(self.shape)).reshape(self.shape)
-        rows, columns, values = [cells.ravel()], [cells.ravel()], [-np.broadcast_to(self.outflow(), self.shape).ravel()]
-        for axis, (g, periodic) in enumerate(zip(self.faces(), self.periodic, strict=True)):
+        leaves = self.outflow() if self.weights is None else self.outflow() * self.weights
+        rows, columns, values = [cells.ravel()], [cells.ravel()], [-np.broadcast_to(leaves, self.shape).ravel()]
+        for axis, periodic in enumerate(self.periodic):
             n = self.shape[axis]
+            faces = tuple(m + (a == axis) for a, m in enumerate(self.shape))
             first, second = np.take(cells, range(n - 1), axis), np.take(cells, range(1, n), axis)
-            rate = np.take(g, range(1, n), axis)
             if periodic:
                 first = np.append(first, np.take(cells, [n - 1], axis), axis)
                 second = np.append(second, np.take(cells, [0], axis), axis)
-                rate = np.append(rate, np.take(g, [0], axis), axis)
-            for one, other in ((first, second), (second, first)):
-                rows.append(one.ravel())
-                columns.append(other.ravel())
-                values.append(rate.ravel())
+            for rates, here, there in zip(self.directed(axis), (first, second), (second, first), strict=True):
+                full = np.broadcast_to(rates, faces)
+                inner = np.take(full, range(1, n), axis)
+                inner = np.append(inner, np.take(full, [0], axis), axis) if periodic else inner
+                rows.append(there.ravel())
+                columns.append(here.ravel())
+                values.append(inner.ravel())
         size = cells.size
         entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
         whole = scipy.sparse.coo_array(entries, shape=(size, size)).tocsr()
@@ -199,7 +320,7 @@ class Lattice:
             return self.forcing
         total = np.zeros(self.shape) if self.forcing is None else self.forcing.copy()
         for wall in self.moving_walls:
-            total[wall.where] += wall.at(time)
+            total[wall.where] += self.from_wall(wall, time)
         return total
 
     def rhs(self, time: float, u: Array) -> Array:
@@ -211,6 +332,18 @@ class Lattice:
         if self.reaction is not None:
             change += self.reaction(time, u)
         return change
+
+
+def _apply_flow(u: Array, flow: tuple[Any, ...], periodic: tuple[bool, ...], keep: float, out: Array) -> None:
+    """Write ``keep * u`` plus the change by directed rates to `out`, on as many threads as pay."""
+    shape = (1,) * (3 - u.ndim) + u.shape
+    wrap = (False,) * (3 - u.ndim) + periodic
+    down, up, loss, weight = flow
+    given = (u.reshape(shape), down, up, wrap, loss, weight, u.dtype.type(keep))
+    target = out.reshape(shape)
+    rows = shape[0] * shape[1]
+    parts = _threads.slices(rows, min(2 * u.size // SMALLEST_SHARE, _threads.count()) if u.size >= POOLED else 1)
+    _threads.run(_flow.flow, [(*given, low, high, target) for low, high in parts])
 
 
 def as_planes(shape: tuple[Any, ...], single: Any) -> tuple[Any, Any, Any]:

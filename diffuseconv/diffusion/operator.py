@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import scipy.sparse.linalg
@@ -25,7 +26,7 @@ class Operator(scipy.sparse.linalg.LinearOperator):  # type: ignore[misc,unused-
     Attributes
     ----------
     matrix : scipy.sparse.csr_array
-        `L` as a sparse array; symmetric.
+        `L` as a sparse array; symmetric without drift where all cells have the same volume and capacity.
     lift_times : list of float
         Times at which barriers lift; `L` is the one of the time asked for, `rhs` follows them.
 
@@ -55,8 +56,10 @@ class Operator(scipy.sparse.linalg.LinearOperator):  # type: ignore[misc,unused-
         field = np.ascontiguousarray(u, dtype=np.float64).reshape(self.lattice.shape)
         return self.lattice.apply(field).reshape(-1)
 
-    def _adjoint(self) -> Operator:
-        return self
+    def _adjoint(self) -> Any:
+        if self.lattice.symmetric and self.lattice.weights is None:
+            return self
+        return scipy.sparse.linalg.aslinearoperator(self.matrix.T.tocsr())
 
     def b(self, time: float = 0.0) -> Array:
         """Return what walls and constant sources add per volume and time at a time, raveled."""

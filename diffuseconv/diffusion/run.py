@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from diffuseconv._typing import Array
-from diffuseconv.diffusion import chebyshev, explicit, rkl2, spectral
+from diffuseconv.diffusion import chebyshev, explicit, rkl2, spectral, uniformization
 from diffuseconv.diffusion.lattice import Lattice
 from diffuseconv.diffusion.scheme import Scheme
 
@@ -16,6 +16,7 @@ __all__ = ["METHODS", "SCHEMES", "frames"]
 SCHEMES: dict[str, Scheme] = {
     "spectral": spectral,
     "chebyshev": chebyshev,
+    "uniformization": uniformization,
     "rkl2": rkl2,
     "explicit": explicit,
 }  # in the order in which "auto" asks them

@@ -38,6 +38,8 @@ class _Axis(NamedTuple):
 
 def unsupported(problem: Lattice) -> str | None:
     """Return why the scheme cannot solve a problem, None if it can."""
+    if problem.decay is not None and problem.decay.size > 1:
+        return "needs the same decay everywhere"
     if problem.uniform is None:
         return "needs constant diffusivity, no barriers, no mask, and walls that lose salt evenly"
     if not problem.steady:
@@ -83,9 +85,14 @@ def explicit_steps(lattice: Lattice, u: Array, steps: int, time_step: float) -> 
         return sign * np.exp(log), np.where(rate > 0, gone / np.where(rate > 0, rate, 1), steps * time_step)
 
     axes = _axes(lattice)
-    fastest = sum(float(_rates(axis).max()) for axis in axes)
+    fastest = sum(float(_rates(axis).max()) for axis in axes) + _decay(lattice)
     truncate = steps * time_step if fastest * time_step <= 1 else 0.0  # (1 - x)^n <= exp(-n x) up to x = 1 only
     return _advance(lattice, axes, u, [], factor, truncate)
+
+
+def _decay(lattice: Lattice) -> float:
+    """Return the rate at which all modes decay besides their own."""
+    return 0.0 if lattice.decay is None else float(lattice.decay.max())
 
 
 def _axes(lattice: Lattice) -> list[_Axis]:
@@ -173,7 +180,7 @@ def _advance(
     amplitudes = modes[0] if full and modes else analyse(u)
     if full and not modes:
         modes.append(amplitudes)
-    kept, gathered = factor(reduce(np.add.outer, rates))
+    kept, gathered = factor(reduce(np.add.outer, rates) + _decay(lattice))
     amplitudes = amplitudes * kept.astype(u.dtype)
     if lattice.forcing is not None:
         amplitudes += analyse(lattice.forcing.astype(u.dtype)) * gathered.astype(u.dtype)

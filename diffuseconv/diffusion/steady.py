@@ -1,8 +1,9 @@
 r"""The limit of long times: :math:`L u + b = 0`, one sparse linear problem.
 
 Cells that exchange salt, directly or through others, make a *part* of the tank. In a part with a wall that lets salt
-leave the solution is unique. In a closed part it exists only if what comes in adds up to nothing, and only its mean is
-left open: the salt that was there at the start.
+leave, or with decay, the solution is unique. In a closed part it exists only if what comes in adds up to nothing, and
+only the amount is left open: the salt that was there at the start, spread evenly or, with a drift, as the kernel of `L`
+says.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ __all__ = ["limit", "unsupported"]
 
 BALANCED = 1e-12  # inflow and outflow may differ by this share of their sum: rounding
 DIRECT = (10**7, 10**6, 5_000)  # cells, in 1, 2 and 3 dimensions, up to which factors of the matrix are cheap
+LONGEST = 1e14  # times that salt stays, in units of the fastest exchange, from which a drift leaves a part closed
 RESIDUAL = 1e-13  # of conjugate gradients, relative to b
 
 
@@ -33,12 +35,15 @@ def limit(lattice: Lattice, u: FloatArray | None, dry: NDArray[np.bool_] | None 
     """Return the limit from a field `u`; None if it depends on `u` in `dry` cells alone, which become 0."""
     import scipy.sparse.csgraph
 
-    matrix = lattice.matrix()
+    matrix = lattice.flow_matrix()
     matrix.eliminate_zeros()  # a rate of 0 connects nothing
     count, part = scipy.sparse.csgraph.connected_components(matrix, directed=False)
-    b = np.zeros(matrix.shape[0]) if lattice.forcing is None else lattice.forcing.ravel()
+    weights = np.ones(matrix.shape[0]) if lattice.weights is None else lattice.weights.ravel()
+    b = np.zeros(matrix.shape[0]) if lattice.forcing is None else lattice.forcing.ravel() * weights
     losses = (lattice.outflow() - lattice.outflow(wall_share=0)) * np.ones(lattice.shape)
-    open_parts = np.bincount(part, losses.ravel(), count) > 0
+    open_parts = np.bincount(part, np.abs(losses.ravel()), count) > 0
+    if not lattice.symmetric:
+        _check_connected(lattice, matrix, part, losses.ravel())
     _check_balance(lattice.shape, part, b, open_parts)
     needed = ~open_parts if dry is None else ~open_parts & (np.bincount(part, ~dry.ravel(), count) > 0)
     if u is None and needed.any():
@@ -49,14 +54,46 @@ def limit(lattice: Lattice, u: FloatArray | None, dry: NDArray[np.bool_] | None 
     pinned = np.zeros(b.size, dtype=bool)
     first = np.unique(part, return_index=True)[1]
     pinned[first[~open_parts]] = True  # one cell of each closed part is held at 0 for now
-    solved = np.flatnonzero(fed[part] & ~pinned)
+    free = np.ones(b.size)  # what remains of a closed part without sources, up to a factor
+    solved = np.flatnonzero((fed[part] | ~lattice.symmetric) & ~pinned)
     steady = np.zeros(b.size)
     if solved.size:
-        steady[solved] = _solve(-matrix[solved][:, solved], b[solved], len(lattice.shape))
+        inner = -matrix[solved][:, solved]
+        right = b[solved]
+        if not lattice.symmetric:
+            right = np.stack([right, matrix[solved][:, pinned].sum(axis=1), np.ones(solved.size)], axis=1)
+        found = _solve(inner, right, len(lattice.shape), lattice.symmetric)
+        if lattice.symmetric:
+            steady[solved] = found
+        else:
+            steady[solved], free[solved], times = found.T
+            if times.min() <= 0 or times.max() * lattice.largest_rate > LONGEST:  # how long salt stays
+                raise ValueError("steady_state needs walls through which the drift brings in less than leaves")
     if u is not None:
-        level = np.bincount(part, u.ravel() - steady, count) / np.bincount(part, minlength=count)
-        steady += np.where(open_parts, 0.0, level)[part]
+        mass = np.bincount(part, weights * (u.ravel() - steady), count)
+        whole = np.bincount(part, weights * free, count)
+        steady += np.divide(mass, whole, out=np.zeros(count), where=~open_parts)[part] * free
     return steady.reshape(lattice.shape)
+
+
+def _check_connected(lattice: Lattice, matrix: Any, part: NDArray[Any], losses: FloatArray) -> None:
+    """Refuse a drift without diffusion that gathers salt in some cells of a part, from which it cannot come back."""
+    import scipy.sparse.csgraph
+
+    count, strong = scipy.sparse.csgraph.connected_components(matrix, connection="strong")
+    flows = matrix.tocoo()
+    leaves = strong[flows.row] != strong[flows.col]  # a flow goes from its column to its row
+    final = np.bincount(strong[flows.col[leaves]], minlength=count) == 0
+    final &= np.bincount(strong, losses, count) <= 0
+    sizes = np.bincount(part)
+    for component in np.flatnonzero(final):
+        inside = strong == component
+        if np.count_nonzero(inside) != sizes[part[np.argmax(inside)]]:
+            where = _cell(lattice.shape, strong, int(component))
+            raise ValueError(
+                f"steady_state needs diffusion where a drift gathers salt, got none around cell {where}: what remains "
+                f"there depends on the whole run (evolve for a long time instead)"
+            )
 
 
 def _check_balance(shape: tuple[int, ...], part: NDArray[Any], b: FloatArray, open_parts: NDArray[np.bool_]) -> None:
@@ -77,15 +114,22 @@ def _cell(shape: tuple[int, ...], part: NDArray[Any], wanted: int) -> tuple[int,
     return tuple(int(i) for i in np.unravel_index(int(np.argmax(part == wanted)), shape))
 
 
-def _solve(matrix: Any, b: FloatArray, ndim: int) -> FloatArray:
-    """Solve a symmetric positive definite problem: by factors of the matrix, or in large by conjugate gradients."""
+def _solve(matrix: Any, b: FloatArray, ndim: int, symmetric: bool) -> FloatArray:
+    """Solve a sparse problem: by factors of the matrix, or in large by conjugate gradients.
+
+    Symmetric problems are positive definite. Others (a drift) are solved by factors whatever their size.
+    """
     import scipy.sparse
     import scipy.sparse.linalg as solvers
 
+    if matrix.diagonal().min() <= 0:  # a drift brings more of a cell's salt in than leaves: no limit
+        return np.full(b.shape, -1.0)
     scale = 1 / np.sqrt(matrix.diagonal())  # a diagonal of ones: rates may differ by many orders of magnitude
     a = scipy.sparse.diags_array(scale) @ matrix @ scipy.sparse.diags_array(scale)
-    if b.size <= DIRECT[ndim - 1]:
-        factors = solvers.splu(a.tocsc(), "MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+    scale = scale.reshape([-1] + [1] * (b.ndim - 1))
+    if b.shape[0] <= DIRECT[ndim - 1] or not symmetric:
+        options: dict[str, Any] = {"diag_pivot_thresh": 0.0, "options": {"SymmetricMode": True}} if symmetric else {}
+        factors = solvers.splu(a.tocsc(), "MMD_AT_PLUS_A", **options)
         solution = factors.solve(scale * b)
         solution += factors.solve(scale * b - a @ solution)
     else:

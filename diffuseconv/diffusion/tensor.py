@@ -26,26 +26,41 @@ from diffuseconv import _checks
 from diffuseconv._typing import Array
 from diffuseconv.propagator import Propagator
 
-__all__ = ["as_tensor", "check_tensor", "diagonal_exchanges", "heat_of_tensor", "split"]
+__all__ = ["as_tensor", "checked_tensor", "diagonal_exchanges", "heat_of_tensor", "split"]
 
+SYMMETRIC = 1e-12  # the largest asymmetry of a tensor that counts as rounding, relative to its largest entry
 Exchange: TypeAlias = tuple[tuple[int, ...], float]  # (offset of the neighbour, rate)
 
 
 def as_tensor(diffusivity: Any, shape: tuple[int, ...]) -> Array | None:
     """Return the tensor, checked, if that is what the diffusivity is on a field of this shape; None if not."""
     ndim = len(shape)
-    if not isinstance(diffusivity, np.ndarray) or diffusivity.shape != (ndim, ndim) or diffusivity.shape == shape:
+    if not isinstance(diffusivity, np.ndarray) or diffusivity.shape != (ndim, ndim) or ndim == 1:
         return None
-    check_tensor(diffusivity)
-    return diffusivity
+    if diffusivity.shape != shape:
+        return checked_tensor(diffusivity)
+    if _is_tensor(diffusivity):
+        raise ValueError(
+            f"diffusivity of shape {shape} is ambiguous on a field of that shape: write (d,) * {ndim} for one value "
+            f"per cell; a tensor needs a larger field"
+        )
+    return None
 
 
-def check_tensor(tensor: Array) -> None:
-    """Refuse what is not symmetric and positive definite."""
-    if not np.array_equal(tensor, tensor.T):
+def _is_tensor(values: Array) -> bool:
+    """Return whether an array is symmetric, but for rounding, and positive definite."""
+    return bool((np.abs(values - values.T) <= SYMMETRIC * np.abs(values).max()).all()) and bool(
+        np.linalg.eigvalsh((values + values.T) / 2).min() > 0
+    )
+
+
+def checked_tensor(tensor: Array) -> Array:
+    """Return a tensor without the asymmetry that rounding leaves; refuse other ones, and what is not positive."""
+    if not (np.abs(tensor - tensor.T) <= SYMMETRIC * np.abs(tensor).max()).all():
         raise ValueError(f"diffusivity must be a symmetric tensor, got {_checks.got(tensor.tolist())}")
-    if np.linalg.eigvalsh(tensor).min() <= 0:
+    if not _is_tensor(tensor):
         raise ValueError(f"diffusivity must be positive definite, got {_checks.got(tensor.tolist())}")
+    return np.asarray((tensor + tensor.T) / 2)
 
 
 def split(tensor: Array, spacing: tuple[float, ...]) -> tuple[list[float], list[Exchange]]:
@@ -101,7 +116,7 @@ def diagonal_exchanges(
 
 def heat_of_tensor(tensor: Array, duration: float, spacing: Any) -> Propagator:
     """Compose the heat kernel of a tensor in the plane: along both axes and along one diagonal, which commute."""
-    check_tensor(tensor)
+    tensor = checked_tensor(tensor)
     ndim = len(spacing)
     left, exchanges = split(tensor, tuple(spacing))
     p = Propagator.heat(np.diag(tensor) * np.maximum(left, 0), duration, spacing, ndim)

@@ -9,6 +9,10 @@ edge cell (half a cell: the face), `n` pointing outwards. Eliminating the value 
     \text{gain} = \frac{1}{\Delta x} \frac{c}{a d / D + b}.
 
 A new kind of wall is a class with `a`, `b`, `c` and `distance`, and nothing else.
+
+With a drift of velocity `v` the flow outwards is :math:`v u_f - D (u_w - u)/d`, with the value :math:`u_f` on the face
+between those of the cell and of the wall: what the drift carries through an open wall leaves, or enters. Only
+``"reflecting"`` stops it.
 """
 
 from __future__ import annotations
@@ -57,7 +61,12 @@ def _value(name: str, value: Any) -> Any:
     """Return a number, a frozen copy of an array, or a function of time, checked."""
     if callable(value):
         return value
-    return _checks.number(name, value) if np.ndim(value) == 0 else frozen(_checks.array(name, value).astype(np.float64))
+    if np.ndim(value) == 0:
+        return _checks.number(name, value)
+    values = frozen(_checks.array(name, value, finite=False).astype(np.float64))
+    if np.isinf(values).any():  # NaN may stand where the mask leaves the cell out
+        raise ValueError(f"{name} must be finite, got an infinite value")
+    return values
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,29 +190,63 @@ class _Ghost:
     c: ClassVar[float] = 0.0
 
 
+@dataclass(frozen=True)
+class _Closed:
+    """A wall that lets nothing through, drift or not: the one that ``"reflecting"`` names."""
+
+    a: ClassVar[float] = 0.0
+    b: ClassVar[float] = 1.0
+    c: ClassVar[float] = 0.0
+    distance: ClassVar[float] = ON_THE_FACE
+    closed: ClassVar[bool] = True
+
+
 Side: TypeAlias = Wall | boundary.Boundary  # a record only where the axis is joined
 
 
 def ghost_wall(ghost: float) -> Wall:
     """Return the wall beyond which the ghost cell is `ghost` times the edge cell: where the line through both is 0."""
-    return Neumann(0.0) if ghost == 1 else _Ghost(1 / (1 - ghost))
+    return _Closed() if ghost == 1 else _Ghost(1 / (1 - ghost))
 
 
-def exchange(wall: Wall, diffusivity: Array, spacing: float, face: tuple[int, ...]) -> tuple[Array, Array]:
-    """Return (loss, gain per unit of `c`) of the edge cells with this diffusivity, per time."""
+def exchange(
+    wall: Wall, diffusivity: Array, spacing: Any, face: tuple[int, ...], outward: Any = 0.0
+) -> tuple[Array, Array]:
+    """Return (loss, gain per unit of `c`) of the edge cells with this diffusivity, per time.
+
+    `outward` is the velocity through the wall, n-wards: what it carries is added, by the hybrid scheme.
+    """
     a, b = over_face("wall a", wall.a, face), over_face("wall b", wall.b, face)
     rate = diffusivity / wall.distance / spacing**2  # of the piece between the centre and the wall
+    q, share = (0.0 if getattr(wall, "closed", False) else outward) / spacing, ON_THE_FACE / wall.distance
+    back = np.maximum(rate - share * q, np.maximum(-q, 0.0))  # the flow outwards is (back + q) u - back (u on the wall)
     with np.errstate(divide="ignore", invalid="ignore"):
-        gain = np.where(a == 0, 1 / (b * spacing), rate / (a + b * rate * spacing))  # a = 0 is a flux, whatever D is
-    return np.where(a == 0, 0.0, gain * a), gain
+        held = back / (a + b * rate * spacing)
+        # a strong drift takes the value upwind of the face: the cell's own, or (a given slope) the one beyond the wall
+        steep = np.where((q != 0) & (q <= rate) & (rate > 0), 1 - share * q / rate, 1.0)
+        steep = np.where((q < -rate) & (rate > 0), -2 * share * q / rate, steep)
+        gain = np.where(a == 0, steep / (b * spacing), held)  # a = 0 is a flux, whatever D is
+        loss = np.where(b == 0, back + q, q + held * a)
+    return np.where(a == 0, q + np.zeros_like(rate), loss), np.where((a != 0) & (back == 0), 0.0, gain)
 
 
-def wall_value(wall: Wall, face: tuple[int, ...], axis: int) -> Any:
-    """Return the right-hand side of a wall, checked: an array to add along `axis`, or a function from time to one."""
+def wall_value(wall: Wall, face: tuple[int, ...], axis: int, wet: Any = True) -> Any:
+    """Return the right-hand side of a wall, checked: an array to add along `axis`, or a function from time to one.
+
+    Values count where the cells along the wall are `wet`.
+    """
     name, value = f"{type(wall).__name__} value", wall.c
+
+    def expanded(name: str, value: Any) -> Array:
+        values = np.expand_dims(over_face(name, value, face), axis)
+        if values.size > 1 or wet is not True:
+            values = np.where(wet, values, 0.0)
+        _checks.all_finite(name, values)
+        return values
+
     if not callable(value):
-        return np.expand_dims(over_face(name, value, face), axis)
-    return lambda time: np.expand_dims(over_face(name, _value(f"{name} at time {time:g}", value(time)), face), axis)
+        return expanded(name, value)
+    return lambda time: expanded(f"{name} at time {time:g}", _value(f"{name} at time {time:g}", value(time)))
 
 
 def over_face(name: str, value: Any, face: tuple[int, ...]) -> Array:

@@ -1,0 +1,113 @@
+r"""Exact in time to a tolerance with a drift: powers of an explicit step, weighted by Poisson's distribution.
+
+With a rate :math:`\rho` that no cell's outflow exceeds, :math:`P = 1 + L/\rho` is an explicit step of length
+:math:`1/\rho` without negative weights, and
+
+.. math:: e^{tL} = \sum_k e^{-\rho t} \frac{(\rho t)^k}{k!} P^k :
+
+salt takes a random, Poisson distributed number of steps. All terms are >= 0, so nothing turns negative and nothing is
+lost. Constant sources and walls `b` enter every step, :math:`y_{k+1} = P y_k + b/\rho`; the sum of the weighted
+:math:`y_k` is then :math:`e^{tL} u + t \varphi_1(tL) b`.
+
+References
+----------
+.. [1] A. Jensen, "Markoff chains as an aid in the study of Markoff processes", Skand. Aktuarietidskr. 36 (1953) 87.
+.. [2] B. L. Fox, P. W. Glynn, "Computing Poisson probabilities", Commun. ACM 31 (1988) 440.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from diffuseconv._typing import Array, FloatArray
+from diffuseconv.diffusion.lattice import Lattice
+
+__all__ = ["OPTIONS", "poisson_weights", "solve", "unsupported"]
+
+OPTIONS = {"tolerance": 1e-12}  # of the field's range
+STILL = 2.0**-54  # a step that changes no value by more than this share of the largest is the last one
+
+
+def unsupported(problem: Lattice) -> str | None:
+    """Return why the scheme cannot solve a problem, None if it can."""
+    if not problem.steady:
+        return "needs walls and sources that do not depend on time or on the field"
+    if problem.diagonal is not None and (problem.diagonal - _diagonal(problem)).min() < 0:
+        return "needs rates that are not negative, which this tensor's are"
+    return None
+
+
+def solve(
+    problem: Lattice,
+    u: Array,
+    start: float,
+    times: Sequence[float],
+    *,
+    time_step: float | None = None,
+    tolerance: float | None = None,
+) -> Iterator[Array]:
+    """Yield the field at each of the `times`: see `scheme.Scheme`.
+
+    The tolerance is relative to the range of the field, with 0 where salt is lost, or to what sources and walls add.
+    The arithmetic is in float64 for float32 fields too.
+    """
+    field = u.astype(np.float64)
+    rate = float(problem.outflow().max())
+    error = (OPTIONS["tolerance"] if tolerance is None else tolerance) / max(1, len(times))
+    for time in times:
+        if time > start:
+            field = _advance(problem, field, rate, time - start, error)
+            start = time
+        yield field.astype(u.dtype)
+
+
+def _diagonal(problem: Lattice) -> object:
+    """Return the diagonal part of a tensor's exchanges as a sparse matrix."""
+    import scipy.sparse
+
+    return scipy.sparse.diags_array(problem.diagonal.diagonal())
+
+
+def _advance(lattice: Lattice, u: FloatArray, rate: float, duration: float, tolerance: float) -> FloatArray:
+    """Return the field after a duration."""
+    if rate <= 0:
+        return u + duration * (0.0 if lattice.forcing is None else lattice.forcing)
+    step = 1 / rate
+    first, weights = poisson_weights(rate * duration, tolerance)
+    added = None if lattice.forcing is None else step * lattice.forcing
+    here, there = u.copy(), np.empty_like(u)
+    total = np.zeros_like(u)
+    for k in range(first + len(weights)):
+        if k >= first:
+            total += weights[k - first] * here
+        lattice.apply(here, there, keep=1.0, scale=step)
+        if added is not None:
+            there += added
+        if k % 64 == 63 and np.abs(there - here).max() <= STILL * np.abs(there).max():
+            remaining = weights[max(0, k + 1 - first) :].sum()
+            return np.asarray(total + remaining * there)
+        here, there = there, here
+    return total
+
+
+def poisson_weights(mean: float, tolerance: float) -> tuple[int, FloatArray]:
+    """Return the first number and the probabilities of all numbers but those that hold `tolerance` in all.
+
+    They come from the mode by the ratio of neighbours, downwards and upwards, and are divided by their sum.
+    """
+    mode = math.floor(mean)
+    width = (
+        math.ceil(math.sqrt(2 * max(mean, 1.0) * -math.log(tolerance / 4))) + math.ceil(-math.log(tolerance / 4)) + 2
+    )
+    low = max(0, mode - width)
+    down = np.cumprod(np.arange(mode, low, -1) / mean)[::-1] if mode > low else np.zeros(0)
+    up = np.cumprod(mean / np.arange(mode + 1, mode + width + 1))
+    weights = np.concatenate([down, [1.0], up])
+    weights /= weights.sum()
+    begin = int(np.searchsorted(weights.cumsum(), tolerance / 2))
+    end = len(weights) - int(np.searchsorted(weights[::-1].cumsum(), tolerance / 2))
+    kept = weights[begin:end]
+    return low + begin, kept / kept.sum()
