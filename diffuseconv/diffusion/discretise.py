@@ -79,7 +79,8 @@ def discretise(
             raise ValueError("diffusivity must not be a tensor on graded or round grids, got one")
         axis_share, exchanges = split(tensor, grid.spacing)
         diagonal = diagonal_exchanges(exchanges, shape, periodic, wet)
-    shared, weights = _weights(grid, per_cell("capacity", capacity, shape, wet, above=True), shape)
+    capacity = per_cell("capacity", capacity, shape, wet, above=True)
+    shared, weights = _weights(grid, capacity, shape)
     rates: list[Array] = []
     flows: list[Array] = []
     terms: list[WallTerm] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence, Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -33,9 +33,9 @@ MOST_TIMES = 10**6  # of an iterable without a length: more can only be an endle
 
 @dataclass(frozen=True, eq=False)
 class DiffusionEquation:
-    r"""The diffusion equation on a box of cells.
+    r"""The diffusion equation, with drift, on a box of cells.
 
-    .. math:: \partial_t u = \nabla \cdot (D \nabla u) + \text{source}
+    .. math:: C\, \partial_t u = \nabla \cdot (D \nabla u - v u) - \text{decay}\, u + \text{source}
 
     in one, two or three dimensions, discretised by finite volumes: `u` holds the mean concentration of each cell, and
     salt moves through the faces between cells, so none is lost. Second order in space.
@@ -47,7 +47,7 @@ class DiffusionEquation:
         which faces take the harmonic mean (layered media are exact; 0 is a wall); or a constant symmetric positive
         definite (ndim, ndim) tensor.
     spacing : number or one per axis, default 1
-        Width of a cell.
+        Width of a cell; for each axis a number or an array of cell widths (a graded grid).
     boundary : str, wall, or sequence, default "reflecting"
         ``"reflecting"``, ``"periodic"``, ``"absorbing"`` (0 on the wall), ``"zero"`` (0 in the cell beyond), or a wall
         (`Dirichlet`, `Neumann`, `Robin`); for all axes, or a sequence with one entry per axis, each of which may be a
@@ -58,7 +58,22 @@ class DiffusionEquation:
     source : number, array or function, optional
         Salt per volume and time: constant, ``source(t)`` or ``source(t, u)``.
     mask : array of bool, optional
-        True where the tank holds water; elsewhere nothing moves and values stay as they are.
+        True where the tank holds water; elsewhere nothing moves and values stay as they are, NaN too.
+    velocity : number or sequence, optional
+        Drift `v`, length/time: a number, one per axis, or for each axis an array over its faces (one entry more than
+        cells along it, as `flux` gives). While the cell Péclet number :math:`|v| \Delta x / D` is at most 2 (see
+        `cell_peclet`) the scheme is central, second order; beyond it is upwind and spreads like a diffusivity of
+        :math:`|v| \Delta x / 2`. ``"reflecting"`` walls, masks and shut barriers let nothing through, drift or not;
+        other walls let pass what the drift carries.
+    capacity : number or array, optional
+        `C` > 0, such as heat capacity or porosity. The mass is the integral of `C u`.
+    decay : number or array, optional
+        Rate >= 0 at which salt vanishes, per time and per unit of `u`.
+    coordinates : {"cartesian", "polar", "cylindrical", "spherical"}
+        ``"polar"`` and ``"spherical"`` fields depend on the radius alone, ``"cylindrical"`` ones on (r, z). Masses and
+        volumes are the true integrals over the circle, ring or sphere.
+    inner_radius : number, default 0
+        Where the radius begins. At 0 the low side is the axis, through which nothing flows whatever `boundary` says.
 
     Raises
     ------
@@ -150,6 +165,37 @@ class DiffusionEquation:
         known = self._known_shape() or ()
         return self.lattice(known if len(known) == ndim else (4,) * ndim).stable_time_step
 
+    def cell_peclet(self, shape: int | Sequence[int]) -> float:
+        r"""Return the largest cell Péclet number :math:`|v| \Delta x / D` on any face between two cells.
+
+        Up to 2 the drift is solved with second order; beyond, the scheme is upwind there, first order, and spreads like
+        a diffusivity of :math:`|v| \Delta x / 2`. Smaller cells lower it.
+
+        Parameters
+        ----------
+        shape : int or sequence of int
+            The field's shape.
+
+        Returns
+        -------
+        float
+            0 without velocity, infinite where there is a drift and no diffusion.
+
+        Examples
+        --------
+        >>> dc.DiffusionEquation(diffusivity=0.5, spacing=0.1, velocity=3.0).cell_peclet(10)
+        0.6000000000000001
+        """
+        if self.velocity is None:
+            return 0.0
+        drift = self.lattice(shape).drift
+        exchange = replace(self, velocity=None).lattice(shape).rates
+        largest = 0.0
+        for g, q in zip(exchange, drift or (), strict=False):
+            g, q = np.broadcast_arrays(g, abs(q))
+            largest = max(largest, float(np.divide(q, g, out=np.where(q > 0, np.inf, 0.0), where=g > 0).max()))
+        return largest
+
     @for_arrays_of_any_kind(1)
     def evolve(
         self,
@@ -169,9 +215,10 @@ class DiffusionEquation:
             Concentration in each cell: 1, 2 or 3 dimensions, float32 or float64 (others become float64).
         duration : number
             Physical time, >= 0; met exactly.
-        method : {"auto", "spectral", "chebyshev", "rkl2", "explicit"}, default "auto"
+        method : {"auto", "spectral", "chebyshev", "uniformization", "rkl2", "explicit"}, default "auto"
             ``"spectral"`` is exact in time (constant `D` per axis on a box); ``"chebyshev"`` is exact in time to a
             tolerance, for any `D`, walls, barriers and sources that do not depend on time or on the field;
+            ``"uniformization"`` is so too with a drift, positive and conservative to rounding;
             ``"rkl2"`` takes Runge-Kutta-Legendre steps, second order in time with control of the error, where
             walls or sources do depend on them; ``"explicit"`` is forward Euler, first order in time, for any problem.
             ``"auto"`` takes the first of these that can solve the problem, and ``"explicit"``, whose error nothing
@@ -182,8 +229,8 @@ class DiffusionEquation:
         start : number, default 0
             The time at which the field is `u`; matters where barriers, walls or the source depend on time.
         tolerance : number, optional
-            Largest error in time of ``"chebyshev"`` (by default 1e-10) and, as estimated, of ``"rkl2"`` (1e-4),
-            relative to the range of the field.
+            Largest error in time of ``"chebyshev"`` (by default 1e-10), ``"uniformization"`` (1e-12) and, as estimated,
+            of ``"rkl2"`` (1e-4), relative to the range of the field.
 
         Returns
         -------
@@ -412,7 +459,7 @@ class DiffusionEquation:
         >>> bool(np.allclose(dc.convolve(u, eq.propagator(3.0)), eq.evolve(u, 3.0), rtol=0, atol=1e-14))
         True
         """
-        for name in ("barriers", "source", "mask"):
+        for name in ("barriers", "source", "mask", "velocity", "capacity", "decay"):
             if getattr(self, name) is not None:
                 raise ValueError(f"{name} must be None for a propagator, got {_checks.got(getattr(self, name))}")
         tensor = isinstance(self.diffusivity, np.ndarray) and self.diffusivity.shape in ((2, 2), (3, 3))
@@ -460,7 +507,7 @@ class DiffusionEquation:
         return Operator(lattice_at, self.lift_times, _checks.number("time", time))
 
     def flux(self, u: ArrayLike, time: float = 0.0) -> tuple[Array, ...]:
-        r"""Return the flux :math:`-D \nabla u` through every face.
+        r"""Return the flux :math:`v u - D \nabla u` through every face.
 
         Parameters
         ----------
@@ -491,7 +538,7 @@ class DiffusionEquation:
         return tuple(flux.astype(field.dtype, copy=False) for flux in diagnostics.face_flux(lattice, field, time))
 
     def total_mass(self, u: ArrayLike) -> float:
-        """Return the salt in the tank: the sum of the field times the volume of a cell, rounded once.
+        """Return the salt in the tank: the sum of field times volume (times capacity) over cells.
 
         Examples
         --------
@@ -524,7 +571,7 @@ class DiffusionEquation:
         return diagnostics.entropy(field, cell, mask)
 
     def energy(self, u: ArrayLike) -> float:
-        """Return half the integral of the squared field; without source it falls.
+        """Return half the integral of the squared field (times capacity); without source and drift it falls.
 
         Examples
         --------

@@ -138,7 +138,7 @@ class Lattice:
 
     @cached_property
     def uniform(self) -> tuple[float, ...] | None:
-        """The rate of each axis, the same on all faces but those of walls; None if it varies, or cells drift or differ."""
+        """The rate of each axis, equal on all faces but the walls'; None if it varies, or cells drift or differ."""
         if self.diagonal is not None or self.drift is not None or self.weights is not None:
             return None
         found = []

@@ -1,0 +1,449 @@
+"""Drift, capacity, decay, graded and round grids, against an operator written down cell by cell."""
+
+import math
+
+import numpy as np
+import pytest
+import scipy.linalg
+import strategies
+import transport
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+import diffuseconv as dc
+
+EPS = np.finfo(float).eps
+
+
+def wall_of(triple):
+    """Return (a, b, c) as a wall, None as a closed one."""
+    if triple is None:
+        return "reflecting"
+    a, b, c = triple
+    return dc.Dirichlet(c / a) if b == 0 else dc.Neumann(c / b) if a == 0 else dc.Robin(a, b, c)
+
+
+@st.composite
+def flows(draw, most=4, closed=False):
+    """Draw a problem as (arguments of the oracle, equation)."""
+    shape = draw(strategies.shapes((1, 3), most))
+    ndim = len(shape)
+    positive = st.floats(0.1, 10)
+    round_ = draw(st.sampled_from(["cartesian", "cartesian", "polar", "cylindrical", "spherical"]))
+    if round_ != "cartesian" and ndim != (2 if round_ == "cylindrical" else 1):
+        round_ = "cartesian"
+    power = {"cartesian": 0, "polar": 1, "cylindrical": 1, "spherical": 2}[round_]
+    radius = draw(st.sampled_from([0.0, 0.7])) if power else None
+    graded = draw(st.booleans())
+    entries = [
+        draw(hnp.arrays(float, n, elements=st.floats(0.3, 3))) if graded else draw(st.floats(0.3, 3)) for n in shape
+    ]
+    widths = [np.broadcast_to(entry, n).astype(float) for entry, n in zip(entries, shape, strict=True)]
+    d = draw(hnp.arrays(float, shape, elements=positive if not closed else st.just(0.0) | positive))
+    # a drift that stays below 2 D / dx at walls, where the oracle knows the central scheme alone
+    speed = 0.06 if not closed else 5.0
+    velocity = draw(
+        st.none()
+        | st.tuples(
+            *[
+                hnp.arrays(
+                    float, tuple(n + (a == axis) for a, n in enumerate(shape)), elements=st.floats(-speed, speed)
+                )
+                for axis in range(ndim)
+            ]
+        )
+    )
+    wall = st.none() if closed else st.none() | st.sampled_from([(1.0, 0.0, 2.0), (0.0, 1.0, 0.5), (1.5, 0.7, -1.0)])
+    walls = []
+    for axis in range(ndim):
+        joined = draw(st.booleans()) and not (power and axis == 0)
+        walls.append("periodic" if joined else (draw(wall), draw(wall)))
+        if velocity is not None and joined:
+            faces = np.moveaxis(velocity[axis], axis, 0)
+            faces[-1] = faces[0]
+    numbers = hnp.arrays(float, shape, elements=positive)
+    capacity = draw(st.none() | positive | numbers)
+    decay = None if closed else draw(st.none() | positive | numbers)
+    mask = draw(st.none() | strategies.masks(shape))
+    oracle = {
+        "shape": shape,
+        "diffusivity": d,
+        "widths": widths,
+        "walls": walls,
+        "velocity": velocity,
+        "capacity": 1.0 if capacity is None else capacity,
+        "decay": 0.0 if decay is None else decay,
+        "mask": mask,
+        "radius": radius,
+        "power": power,
+    }
+    eq = dc.DiffusionEquation(
+        (d,) * ndim,
+        tuple(entries),
+        tuple(pair if pair == "periodic" else tuple(map(wall_of, pair)) for pair in walls),
+        mask=mask,
+        velocity=velocity,
+        capacity=capacity,
+        decay=decay,
+        coordinates=round_,
+        inner_radius=radius or 0.0,
+    )
+    return oracle, eq
+
+
+def exact(left, right, u, duration):
+    """Evolve a field by the exponential of the matrix, bordered with what walls add."""
+    n = u.size
+    border = np.zeros((n + 1, n + 1))
+    border[:n, :n], border[:n, n] = left, right
+    return (scipy.linalg.expm(duration * border) @ np.append(u.ravel(), 1.0))[:n].reshape(u.shape)
+
+
+@given(st.data(), flows())
+def test_every_scheme_agrees_with_plain_loops(data, flow):
+    oracle, eq = flow
+    shape = oracle["shape"]
+    u = data.draw(strategies.fields(shape, size=10.0))
+    left, right = transport.matrices(**oracle)
+    op = eq.operator(shape)
+    rate = max(1.0, np.abs(left).max())
+    size = np.abs(u).max() + 1
+    np.testing.assert_allclose(op.matrix.toarray(), left, rtol=0, atol=100 * EPS * rate)
+    np.testing.assert_allclose(op @ u.ravel(), left @ u.ravel(), rtol=0, atol=200 * EPS * rate * size)
+    np.testing.assert_allclose(op.adjoint() @ u.ravel(), left.T @ u.ravel(), rtol=0, atol=200 * EPS * rate * size)
+    np.testing.assert_allclose(op.b(), right, rtol=0, atol=100 * EPS * max(1.0, np.abs(right).max()))
+    duration = 3 / rate
+    expected = exact(left, right, u, duration)
+    scale = size + np.abs(expected).max() + duration * np.abs(right).max()
+    np.testing.assert_allclose(eq.evolve(u, duration, "uniformization"), expected, rtol=0, atol=1e-11 * scale)
+    if oracle["velocity"] is None:
+        np.testing.assert_allclose(eq.evolve(u, duration, "chebyshev"), expected, rtol=0, atol=1e-9 * scale)
+    limit = eq.stable_time_step(shape)
+    step = limit / 2 if math.isfinite(limit) else 0.1
+    stepped = eq.evolve(u, step, "explicit", step)
+    expected = u + step * (left @ u.ravel() + right).reshape(shape)
+    np.testing.assert_allclose(stepped, expected, rtol=0, atol=300 * EPS * (size + step * np.abs(right).max()))
+
+
+@given(st.data(), flows())
+def test_fluxes_and_the_balance_add_up(data, flow):
+    """What flows through the faces is what cells gain, and mass is the true integral."""
+    oracle, eq = flow
+    shape = oracle["shape"]
+    u = data.draw(strategies.fields(shape, size=10.0))
+    left, right = transport.matrices(**oracle)
+    turn = {0: 1.0, 1: 2 * math.pi, 2: 4 * math.pi}[oracle["power"]]
+    volume = turn * transport.volumes(shape, oracle["widths"], oracle["radius"], oracle["power"]) * oracle["capacity"]
+    wet = True if oracle["mask"] is None else oracle["mask"]
+    rate = max(1.0, np.abs(left).max()) * (1 + np.abs(u).max()) * volume.sum()
+    assert abs(eq.total_mass(u) - (volume * wet * u).sum()) <= 100 * EPS * volume.sum() * (1 + np.abs(u).max())
+    balance = eq.mass_balance(u)
+    change = (volume * (left @ u.ravel() + right).reshape(shape)).sum()
+    assert abs(balance.change - change) <= 1000 * EPS * rate
+    assert abs(balance.change - (balance.inflow - balance.outflow + balance.source)) <= 1000 * EPS * rate
+
+
+@given(st.data(), flows(closed=True), st.floats(0, 30), st.sampled_from(["uniformization", "explicit"]))
+def test_closed_tanks_keep_their_salt_and_nothing_turns_negative(data, flow, z, method):
+    oracle, eq = flow
+    shape = oracle["shape"]
+    u = data.draw(strategies.fields(shape, size=10.0)).clip(0)
+    limit = eq.stable_time_step(shape)
+    duration = z * (limit if math.isfinite(limit) else 0.1)
+    after = eq.evolve(u, duration, method)
+    before, mass = eq.total_mass(u), eq.total_mass(after)
+    assert abs(mass - before) <= 1e-13 * max(before, 1e-300) * (1 + z)
+    assert after.min() >= 0
+    parts = eq.evolve(eq.evolve(u, duration / 3, "uniformization"), 2 * duration / 3, "uniformization")
+    whole = eq.evolve(u, duration, "uniformization")
+    np.testing.assert_allclose(parts, whole, rtol=0, atol=1e-10 * max(1.0, np.abs(whole).max()))
+
+
+@given(st.data(), flows(most=4), st.floats(0.1, 5))
+def test_the_limit_is_where_a_long_run_ends(data, flow, speed):
+    oracle, eq = flow
+    u = data.draw(strategies.fields(oracle["shape"], size=10.0))
+    left, right = transport.matrices(**oracle)
+    slowest = np.linalg.eigvals(left).real
+    slowest = -slowest[slowest < -1e-9 * np.abs(left).max()].max(initial=-np.inf)
+    try:
+        found = eq.steady_state(u)
+    except ValueError:
+        return
+    if not math.isfinite(slowest):
+        return
+    waited = exact(left, right, u, 45 / slowest)
+    condition = max(1.0, np.abs(left).max() / slowest)
+    np.testing.assert_allclose(found, waited, rtol=0, atol=1e-11 * condition * max(1.0, np.abs(waited).max()))
+
+
+# --- closed forms -----------------------------------------------------------------------------------------------------
+
+
+def centres(n):
+    return (np.arange(n) + 0.5) / n
+
+
+def order(error, n):
+    """Observed order between n and 2 n cells."""
+    return math.log2(error(n) / error(2 * n))
+
+
+@pytest.mark.parametrize("v", [5.0, -5.0])
+def test_the_boundary_layer_is_second_order(v):
+    """(e^(vx/D) - 1) / (e^(v/D) - 1) between 0 and 1."""
+
+    def error(n):
+        eq = dc.DiffusionEquation(1.0, 1 / n, ((dc.Dirichlet(0.0), dc.Dirichlet(1.0)),), velocity=v)
+        assert eq.cell_peclet(n) == pytest.approx(abs(v) / n)
+        return np.abs(eq.steady_state(np.zeros(n)) - np.expm1(v * centres(n)) / np.expm1(v)).max()
+
+    assert abs(order(error, 64) - 2) <= 0.05
+
+
+@pytest.mark.parametrize("wall", ["Dirichlet", "Neumann", "Robin"])
+@pytest.mark.parametrize("v", [1.0, -8.0])
+@pytest.mark.parametrize(("d", "least", "most"), [(1.0, 1.95, 2.05), (1e-3, 0.95, 2.05)])
+def test_manufactured_solutions_with_drift(wall, v, d, least, most):
+    """U = 2 + sin 2x stays as it is under its own source: order 2 at small cell Peclet number, at least 1 at large."""
+
+    def error(n):
+        x = centres(n)
+        f, slope = lambda x: 2 + math.sin(2 * x), lambda x: 2 * math.cos(2 * x)
+
+        def at(x, side):
+            if wall == "Dirichlet":
+                return dc.Dirichlet(f(x))
+            flux = d * side * slope(x)
+            return dc.Neumann(flux) if wall == "Neumann" else dc.Robin(1.5, 0.7, 1.5 * f(x) + 0.7 * flux)
+
+        u = 2 + np.sin(2 * x)
+        eq = dc.DiffusionEquation(
+            d, 1 / n, ((at(0.0, -1), at(1.0, 1)),), velocity=v, source=2 * v * np.cos(2 * x) + 4 * d * np.sin(2 * x)
+        )
+        return np.abs(eq.evolve(u, 0.3) - u).max()
+
+    assert least <= order(error, 64) <= most
+
+
+def test_ogata_and_banks():
+    """A step at the inlet of a column, 1961: second order."""
+
+    def error(n):
+        d, v, length, t = 1.0, 2.0, 20.0, 3.0
+        x = length * centres(n)
+        eq = dc.DiffusionEquation(d, length / n, ((dc.Dirichlet(1.0), dc.Dirichlet(0.0)),), velocity=v)
+        wide = 2 * math.sqrt(d * t)
+        exact = 0.5 * (
+            scipy.special.erfc((x - v * t) / wide) + np.exp(v * x / d) * scipy.special.erfc((x + v * t) / wide)
+        )
+        return np.abs(eq.evolve(np.zeros(n), t) - exact).max()
+
+    assert abs(order(error, 100) - 2) <= 0.05
+
+
+def test_mean_and_covariance_are_exact_up_to_the_limit():
+    """On a periodic line that nothing goes round: mean vt and variance 2Dt, whatever the grid."""
+    n, dx, d, v, t = 101, 0.5, 0.8, 2.5, 3.0
+    u = np.zeros(n)
+    u[20] = 1.0
+    eq = dc.DiffusionEquation(d, dx, "periodic", velocity=v)
+    assert eq.cell_peclet(n) <= 2
+    for method in ("uniformization", "auto"):
+        after = eq.evolve(u, t, method)
+        x = dx * (np.arange(n) - 20)
+        mean = (after * x).sum()
+        assert abs(mean - v * t) <= 1e-9
+        assert abs((after * (x - mean) ** 2).sum() - 2 * d * t) <= 1e-9
+
+
+def test_a_cone_in_rotation_loses_nothing_and_stays_in_range():
+    n = 40
+    across = (np.arange(n) + 0.5 - n / 2) / n
+    velocity = (np.broadcast_to(across, (n + 1, n)).copy(), np.broadcast_to(-across[:, None], (n, n + 1)).copy())
+    velocity[0][[0, -1]] = 0
+    velocity[1][:, [0, -1]] = 0
+    cone = np.maximum(0, 1 - np.hypot(across[:, None] - 0.2, across) / 0.15)
+    eq = dc.DiffusionEquation(0.0, 1 / n, velocity=velocity)
+    for method in ("uniformization", "explicit"):
+        after = eq.evolve(cone, 2 * math.pi, method)
+        assert abs(after.sum() - cone.sum()) <= 1e-12 * cone.sum()
+        assert after.min() >= 0
+        assert after.max() <= 1
+
+
+def test_a_joint_of_two_materials():
+    """K = 1, rho c = 1 and k = 10, rho c = 10, ends at 100 and 0: the joint lies at 9.09 (100/11)."""
+    n = 50
+    k = np.repeat([1.0, 10.0], n)
+    rod = dc.DiffusionEquation((k,), 1 / n, ((dc.Dirichlet(100.0), dc.Dirichlet(0.0)),), capacity=k)
+    for u in (rod.steady_state(np.zeros(2 * n)), rod.evolve(np.zeros(2 * n), 30.0)):
+        assert abs((u[n - 1] + 10 * u[n]) / 11 - 100 / 11) <= 1e-6
+    # before the ends are felt the joint of two half-spaces lies at the mean weighted with effusivity: 1 and 10
+    u = dc.DiffusionEquation((k,), 1 / n, capacity=k).evolve(np.repeat([100.0, 0.0], n), 0.01)
+    assert abs((u[n - 1] + 10 * u[n]) / 11 - 100 / 11) <= 0.02
+
+
+def test_decay_is_exact():
+    u = np.random.default_rng(0).random((6, 7))
+    for decay in (0.3, np.full(u.shape, 0.3)):
+        eq = dc.DiffusionEquation(1 + u, decay=decay, capacity=2.0, boundary="periodic")
+        still = dc.DiffusionEquation((1 + u) / 2, boundary="periodic")
+        np.testing.assert_allclose(eq.evolve(u, 4.0), still.evolve(u, 4.0) * math.exp(-0.6), rtol=0, atol=1e-9)
+    eq = dc.DiffusionEquation(decay=0.3)
+    np.testing.assert_allclose(
+        eq.evolve(u, 4.0, "spectral"), dc.DiffusionEquation().evolve(u, 4.0) * math.exp(-1.2), rtol=0, atol=1e-14
+    )
+    step = 0.1
+    stepped = eq.evolve(u, 1.0, "explicit", step)
+    np.testing.assert_allclose(eq.explicit_steps(u, 10, step), stepped, rtol=0, atol=1e-14)
+
+
+def uptake(coordinates, t, n=400):
+    """The share that a cylinder or ball of radius 1 takes up from a sea, by its own roots."""
+    eq = dc.DiffusionEquation(1.0, 1 / n, (("reflecting", dc.Dirichlet(1.0)),), coordinates=coordinates)
+    return eq.total_mass(eq.evolve(np.zeros(n), t)) / eq.total_mass(np.ones(n))
+
+
+@pytest.mark.parametrize(
+    ("coordinates", "t", "share"),  # Crank (1975), eq. 5.23 and 6.20
+    [("polar", t, None) for t in (0.01, 0.1, 0.4, 1.0)] + [("spherical", t, None) for t in (0.01, 0.1, 0.4, 1.0)],
+)
+def test_uptake_of_cylinder_and_ball(coordinates, t, share):
+    if coordinates == "polar":
+        roots = scipy.special.jn_zeros(0, 2000)
+        share = 1 - (4 / roots**2 * np.exp(-(roots**2) * t)).sum()
+    else:
+        k = np.arange(1, 2000)
+        share = 1 - (6 / np.pi**2 / k**2 * np.exp(-((k * np.pi) ** 2) * t)).sum()
+    assert abs(uptake(coordinates, t) - share) <= 1e-5
+
+
+@pytest.mark.parametrize("coordinates", ["polar", "spherical"])
+def test_round_modes_decay_with_second_order(coordinates):
+    def error(n):
+        r, t = centres(n), 0.2
+        root = scipy.special.jn_zeros(0, 1)[0] if coordinates == "polar" else math.pi
+        mode = scipy.special.j0(root * r) if coordinates == "polar" else np.sinc(r)
+        eq = dc.DiffusionEquation(1.0, 1 / n, "absorbing", coordinates=coordinates)
+        return np.abs(eq.evolve(mode, t) - mode * math.exp(-(root**2) * t)).max()
+
+    assert abs(order(error, 40) - 2) <= 0.05
+
+
+def test_volumes_are_the_true_integrals():
+    assert dc.DiffusionEquation(coordinates="polar", spacing=0.1).total_mass(np.ones(10)) == pytest.approx(math.pi)
+    ball = dc.DiffusionEquation(coordinates="spherical", spacing=0.1, inner_radius=1.0)
+    assert ball.total_mass(np.ones(10)) == pytest.approx(4 / 3 * math.pi * 7)
+    can = dc.DiffusionEquation(coordinates="cylindrical", spacing=(0.1, 0.5))
+    assert can.total_mass(np.ones((10, 6))) == pytest.approx(3 * math.pi)
+
+
+def test_graded_grids():
+    """Linear steady states are exact on any; a front on cells stretched 50:1 is second order."""
+
+    def error(n):
+        widths = 50 ** (np.arange(n) / (n - 1))
+        widths *= 10 / widths.sum()
+        x = widths.cumsum() - widths / 2
+        eq = dc.DiffusionEquation(1.0, (widths,), ((dc.Dirichlet(1.0), "reflecting"),))
+        return np.abs(eq.evolve(np.zeros(n), 0.5) - scipy.special.erfc(x / math.sqrt(2))).max()
+
+    assert abs(order(error, 100) - 2) <= 0.05
+    widths = np.random.default_rng(0).uniform(0.1, 1, 30)
+    x = widths.cumsum() - widths / 2
+    rod = dc.DiffusionEquation(1.0, widths, ((dc.Dirichlet(0.0), dc.Dirichlet(widths.sum())),))
+    np.testing.assert_allclose(rod.steady_state(np.zeros(30)), x, rtol=0, atol=1e-11)
+
+
+def test_a_random_walk_with_drift_agrees_with_the_solver():
+    """Law 2: the mean of many walks is the push-forward, here of single steps of the equation's own stencil."""
+    rates = dc.DiffusionEquation(0.2, boundary="periodic", velocity=0.3)
+    step = dc.Propagator([0.2 - 0.15, 1 - 0.4, 0.2 + 0.15])
+    u = np.zeros(24)
+    u[3] = 1.0
+    np.testing.assert_allclose(
+        rates.evolve(u, 7.0, "explicit", 1.0), dc.convolve(u, step.power(7), boundary="periodic"), rtol=0, atol=1e-14
+    )
+    counts = np.zeros(24, dtype=np.int64)
+    counts[3] = 40_000
+    *_, walked = dc.random_walk(counts, step, 7, rng=1, boundary="periodic")
+    walked = walked / 40_000
+    expected = rates.evolve(u, 7.0, "explicit", 1.0)
+    # 24 cells at 6 standard deviations: a false alarm has a chance below 1e-7
+    assert (np.abs(walked - expected) <= 6 * np.sqrt(expected * (1 - expected) / 40_000) + 1e-4).all()
+
+
+# --- what is not finite, and what is refused --------------------------------------------------------------------------
+
+
+def test_what_the_mask_leaves_out_may_be_anything_and_comes_back():
+    rng = np.random.default_rng(0)
+    mask = np.ones((6, 7), dtype=bool)
+    mask[:2] = mask[4, 3] = False
+    u, holes = rng.random((6, 7)), np.where(mask, 0, np.nan)
+    clean = {
+        "diffusivity": (1 + rng.random((6, 7)),) * 2,
+        "source": rng.random((6, 7)),
+        "capacity": 1 + rng.random((6, 7)),
+        "decay": rng.random((6, 7)),
+    }
+    holed = {k: tuple(v + holes for v in vs) if isinstance(vs, tuple) else vs + holes for k, vs in clean.items()}
+    walls = ("reflecting", (dc.Dirichlet(np.arange(6.0)), "reflecting"))
+    holed_walls = ("reflecting", (dc.Dirichlet(np.where(mask[:, 0], np.arange(6.0), np.nan)), "reflecting"))
+    one = dc.DiffusionEquation(**clean, mask=mask, boundary=walls)
+    same = dc.DiffusionEquation(**holed, mask=mask, boundary=holed_walls)
+    for method in ("chebyshev", "explicit", "uniformization"):
+        after = same.evolve(u + holes, 2.0, method)
+        assert np.isnan(after[~mask]).all()
+        np.testing.assert_array_equal(after[mask], one.evolve(u, 2.0, method)[mask])
+    np.testing.assert_array_equal(same.steady_state(u + holes)[mask], one.steady_state(u)[mask])
+    assert same.total_mass(u + holes) == one.total_mass(u)
+    with pytest.raises(ValueError, match="u must be finite"):
+        same.evolve(np.full((6, 7), np.nan), 1.0)
+
+
+def test_tensors_off_by_rounding_and_ambiguous_arrays():
+    angle = 0.3
+    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    tensor = turn @ np.diag([1.0, 0.3]) @ turn.T
+    tensor[0, 1] *= 1 + 2e-16
+    dc.DiffusionEquation(tensor).evolve(np.ones((4, 5)), 1.0)
+    with pytest.raises(ValueError, match=r"ambiguous on a field of that shape: write \(d,\) \* 2"):
+        dc.DiffusionEquation(np.array([[1.0, 0.9], [0.9, 1.0]])).evolve(np.ones((2, 2)), 1.0)
+    cells = np.array([[1.0, 0.9], [0.9, 1.0]])
+    dc.DiffusionEquation((cells, cells)).evolve(np.ones((2, 2)), 1.0)
+    dc.DiffusionEquation(np.array([[1.0, 0.9], [0.2, 1.0]])).evolve(np.ones((2, 2)), 1.0)  # no tensor is askew
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"velocity": (1.0, 2.0, 3.0)}, "velocity must be one value or one for each of the 2 axes"),
+        ({"velocity": (np.ones((4, 4)), 0.0)}, r"velocity\[0\] must be a number or an array over the faces"),
+        ({"velocity": np.nan}, "velocity must be finite"),
+        ({"velocity": (np.full((5, 4), np.inf), 0.0)}, "velocity must be finite"),
+        ({"velocity": (np.arange(20.0).reshape(5, 4), 0.0), "boundary": "periodic"}, "same on the first and last face"),
+        ({"velocity": np.ones((4, 4))}, "velocity must be a number, or a sequence"),
+        ({"capacity": 0.0}, "capacity must be greater than 0"),
+        ({"capacity": np.zeros((4, 4))}, "capacity must be greater than 0"),
+        ({"capacity": np.ones(4)}, "capacity must be a number or have the field's shape"),
+        ({"decay": -1.0}, "decay must be at least 0"),
+        ({"decay": np.ones(3)}, "decay must be a number or have the field's shape"),
+        ({"spacing": (1.0, np.array([1.0, 0.0, 1.0, 1.0]))}, r"spacing\[1\] must be greater than 0 in every cell"),
+        ({"spacing": (1.0, np.ones(3))}, r"spacing\[1\] must hold one width for each of the 4 cells"),
+        ({"spacing": (1.0, np.arange(1.0, 5.0)), "diffusivity": np.array([[2.0, 1], [1, 2]])}, "must not be a tensor"),
+        ({"coordinates": "toroidal"}, "coordinates must be one of"),
+        ({"coordinates": "spherical"}, "needs a field of 1 axes, got 2"),
+        ({"coordinates": "cylindrical", "boundary": "periodic"}, "along a radius cannot be 'periodic'"),
+        ({"coordinates": "cylindrical", "inner_radius": -1.0}, "inner_radius must be at least 0"),
+        ({"coordinates": "cylindrical", "velocity": (1.0, 0.0)}, "velocity along a radius must be an array"),
+        ({"coordinates": "cylindrical", "diffusivity": np.array([[2.0, 1], [1, 2]])}, "must not be a tensor"),
+        ({"inner_radius": 1.0}, "inner_radius belongs to round coordinates"),
+    ],
+)
+def test_bad_problems_are_refused_in_one_line(options, words):
+    with pytest.raises(ValueError, match=words) as refusal:
+        dc.DiffusionEquation(**options).evolve(np.ones((4, 4)), 1.0)
+    assert "\n" not in str(refusal.value)
