@@ -69,8 +69,9 @@ def bernstein(variance: ArrayLike, span: ArrayLike, false_alarm: float) -> Array
     np.float64(48.2)
     """
     level = math.log(2 / _checks.probability("false_alarm", false_alarm))
-    slack = np.asarray(span, dtype=np.float64) * level / 3
-    return np.asarray(slack + np.sqrt(slack**2 + 2 * np.asarray(variance, dtype=np.float64) * level))[()]
+    variance, span = _fitting(variance=variance, span=span)
+    slack = _not_negative("span", span) * level / 3
+    return np.asarray(slack + np.hypot(slack, np.sqrt(2 * level) * np.sqrt(_not_negative("variance", variance))))[()]
 
 
 def assert_sum(
@@ -112,7 +113,9 @@ def assert_sum(
     >>> f"a coin with {500 + verdict.smallest_fault:.0f} heads expected would not have passed"
     'a coin with 748 heads expected would not have passed'
     """
-    total, expectation = np.asarray(total, dtype=np.float64), np.asarray(expectation, dtype=np.float64)
+    total, expectation, *_ = _fitting(
+        total=total, expectation=expectation, variance=variance, span=span, rounding=rounding
+    )
     share = _checks.probability("false_alarm", false_alarm) / max(1, np.broadcast(total, expectation).size)
     allowed = np.broadcast_to(bernstein(variance, span, share) + rounding, np.broadcast(total, expectation).shape)
     strayed = np.abs(total - expectation)
@@ -184,11 +187,12 @@ def assert_converges(
     True
     """
     draws = _checks.count("draws", draws, least=1)
-    expectation = np.asarray(expectation, dtype=np.float64)
-    mean = np.asarray(sampler(draws), dtype=np.float64)
+    expectation = _numbers("expectation", expectation)
+    mean = _numbers("sampler's result", sampler(draws))
     if mean.shape != expectation.shape:
         raise AssertionError(f"the sampler gives shape {mean.shape}, the expectation has {expectation.shape}")
-    whole = {"variance": np.asarray(variance) / draws, "span": np.asarray(span) / draws}
+    _, variance, span = _fitting(expectation=expectation, variance=variance, span=span)
+    whole = {"variance": variance / draws, "span": span / draws}
     verdict = assert_sum(mean, expectation, **whole, false_alarm=false_alarm / 2, rounding=rounding)
     if independent:
         assert_sum(
@@ -234,7 +238,13 @@ def assert_frequencies(counts: ArrayLike, chances: ArrayLike, *, draws: int, fal
     >>> assert_frequencies(rolls, np.full(6, 1 / 6), draws=10**6).smallest_fault < 0.006
     True
     """
-    counts, chances = np.broadcast_arrays(counts, np.asarray(chances, dtype=np.float64))
+    draws = _checks.count("draws", draws, least=1)
+    _fitting(counts=counts, chances=chances)
+    counts, chances = np.broadcast_arrays(_checks.plain("counts", counts), _numbers("chances", chances))
+    if not ((chances >= 0) & (chances <= 1)).all():
+        raise ValueError(f"chances must lie between 0 and 1, got {chances.min():g} to {chances.max():g}")
+    if counts.min() < 0 or counts.max() > draws:
+        raise AssertionError(f"counts must lie between 0 and {draws} draws, got {counts.min()} to {counts.max()}")
     share = _checks.probability("false_alarm", false_alarm) / (2 * counts.size)
     tail = _binomial_tail(counts, draws, chances)
     if not (tail >= share).all():
@@ -284,9 +294,10 @@ def assert_variance(
     >>> verdict.smallest_fault < 0.04
     True
     """
-    half = (np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)) ** 2 / 2
-    variance = np.broadcast_to(np.asarray(variance, dtype=np.float64), half.shape)
-    most = np.broadcast_to(np.asarray(span, dtype=np.float64) ** 2 / 2, half.shape)
+    first, second, variance, span = _fitting(first=first, second=second, variance=variance, span=span)
+    half = (first - second) ** 2 / 2
+    variance = np.broadcast_to(variance, half.shape)
+    most = np.broadcast_to(span**2 / 2, half.shape)
     whole = float(variance.sum())
     spread = float((variance * np.maximum(most - variance, 0)).sum())
     verdict = assert_sum(half.sum(), whole, variance=spread, span=most.max(), false_alarm=false_alarm)
@@ -340,7 +351,9 @@ def assert_mean_square(
     """
     from scipy.optimize import brentq
 
-    squares = np.asarray(deviations, dtype=np.float64) ** 2
+    variance = _checks.number("variance", variance, above=0.0)
+    proxy, fourth = _checks.number("proxy", proxy, above=0.0), _checks.number("fourth", fourth, above=0.0)
+    squares = _numbers("deviations", deviations) ** 2
     size = squares.size
     level = math.log(2 / _checks.probability("false_alarm", false_alarm))
     excess = float(brentq(lambda e: size * (e - math.log1p(e)) / 2 - level, 0.0, 2 * level / size + 4 * level + 4))
@@ -388,13 +401,36 @@ def assert_independent(
     >>> assert_independent(x, y, variance=1 / 9, span=1.0).smallest_fault < 0.02
     True
     """
-    products = np.asarray(first, dtype=np.float64) * np.asarray(second, dtype=np.float64)
-    variance = np.broadcast_to(np.asarray(variance, dtype=np.float64), products.shape)
+    first, second, variance, span = _fitting(first=first, second=second, variance=variance, span=span)
+    products = first * second
+    variance = np.broadcast_to(variance, products.shape)
     whole = float(np.sqrt(variance).sum())
-    verdict = assert_sum(
-        products.sum(), 0.0, variance=variance.sum(), span=np.max(np.asarray(span)), false_alarm=false_alarm
-    )
+    verdict = assert_sum(products.sum(), 0.0, variance=variance.sum(), span=span.max(), false_alarm=false_alarm)
     return Verdict(verdict.deviation, verdict.smallest_fault / whole if whole > 0 else 0.0, false_alarm)
+
+
+def _numbers(name: str, value: ArrayLike) -> Array:
+    """Return real numbers as float64; NaN and infinity are for the assertion to find."""
+    return _checks.array(name, value, finite=False).astype(np.float64)
+
+
+def _fitting(**named: ArrayLike) -> list[Array]:
+    """Return arrays whose shapes fit together, under their names."""
+    arrays = {name: _numbers(name, value) for name, value in named.items()}
+    try:
+        np.broadcast_shapes(*(array.shape for array in arrays.values()))
+    except ValueError:
+        shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+        raise ValueError(f"{' and '.join(named)} must have shapes that fit together, got {shapes}") from None
+    return list(arrays.values())
+
+
+def _not_negative(name: str, values: Array) -> Array:
+    """Refuse numbers below 0, NaN and infinity."""
+    _checks.all_finite(name, np.atleast_1d(values))
+    if values.min() < 0:
+        raise ValueError(f"{name} must be at least 0, got {values.min():g}")
+    return values
 
 
 def _binomial_tail(counts: Array, draws: int, chances: Array) -> Array:

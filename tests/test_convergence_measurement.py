@@ -359,3 +359,29 @@ def test_assertions_say_what_they_saw():
         testing.assert_sum([np.nan], [0.0], variance=1.0, span=1.0)
     with pytest.raises(ValueError, match="false_alarm must be less than 1"):
         testing.assert_sum(0, 0, variance=1, span=1, false_alarm=1.0)
+
+
+@pytest.mark.parametrize(("draws", "chance"), [(10, 1e-4), (10**10, 1e-12)])
+@pytest.mark.parametrize("count", [-1, 1])
+def test_impossible_counts_never_pass(draws, chance, count):
+    with pytest.raises(AssertionError, match="counts must lie between 0 and"):
+        testing.assert_frequencies([count if count < 0 else draws + 1], [chance], draws=draws)
+
+
+def test_assertions_refuse_what_they_cannot_judge():
+    """One line that names the argument: shapes that do not fit, nothing at all, numbers beyond the range."""
+    for refused, words in (
+        (lambda: testing.bernstein([1.0, 2.0], [1.0, 2.0, 3.0], 0.1), "variance and span must have shapes that fit"),
+        (lambda: testing.bernstein(-1.0, 1.0, 0.1), "variance must be at least 0, got -1"),
+        (lambda: testing.bernstein(np.inf, 1.0, 0.1), "variance must be finite"),
+        (lambda: testing.assert_sum([], [], variance=1, span=1), "total must not be empty"),
+        (lambda: testing.assert_frequencies([], [], draws=3), "counts must not be empty"),
+        (lambda: testing.assert_frequencies([1], [1.5], draws=3), "chances must lie between 0 and 1"),
+        (lambda: testing.assert_frequencies([1], [0.5], draws=10**400), "draws must be at most"),
+        (lambda: testing.assert_variance([1, 2], [1, 2, 3], 1, span=1), "must have shapes that fit together"),
+        (lambda: testing.assert_mean_square([], 1, proxy=1, fourth=1), "deviations must not be empty"),
+        (lambda: testing.assert_independent([1, 2], [1, 2, 3], variance=1, span=1), "must have shapes that fit"),
+    ):
+        with pytest.raises(ValueError, match=words) as caught:
+            refused()
+        assert "\n" not in str(caught.value)
