@@ -29,6 +29,7 @@ __all__ = ["evolved"]
 TOLERANCE = 1e-10  # of the field's range, as for the Chebyshev scheme in memory
 PLAIN = {"source": None, "barriers": None, "mask": None, "velocity": None, "capacity": None, "decay": None}
 MOST_SEGMENTS = 4096
+BLOCK = 1 << 24  # bytes of a chunk of whole lines
 
 
 def evolved(eq: DiffusionEquation, field: da.Array, duration: Any, tolerance: Any) -> da.Array:
@@ -91,7 +92,8 @@ def _constant(diffusivity: Any, u: da.Array) -> tuple[float, ...] | None:
 
 def _along(u: da.Array, axis: int, line: DiffusionEquation, duration: float) -> da.Array:
     """Solve one axis exactly."""
-    whole = u.rechunk({axis: -1, **{other: "auto" for other in range(u.ndim) if other != axis}})
+    chunks = {axis: -1, **{other: "auto" for other in range(u.ndim) if other != axis}}
+    whole = u.rechunk(chunks, block_size_limit=BLOCK)
     solved = whole.map_blocks(_lines, axis=axis, eq=line, duration=duration, dtype=u.dtype)
     return solved.rechunk(u.chunks)
 
