@@ -1,6 +1,8 @@
 """The four walls: folding against plain loops and numpy, transforms as eigenvectors of the Laplacian."""
 
+import ast
 from functools import partial
+from pathlib import Path
 
 import naive
 import numpy as np
@@ -219,3 +221,20 @@ def test_a_constant_must_be_a_finite_number():
             dc.Constant(value)
     with pytest.raises(ValueError, match="Constant value must not exceed"):
         dc.convolve(np.ones(3, np.float32), [1.0, 1.0, 1.0], boundary=dc.Constant(1e39))
+
+
+def compared_words(path):
+    """Return every word that a file compares with something."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Compare):
+            for part in ast.walk(node):
+                if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                    yield part.value
+
+
+def test_nothing_but_records_knows_names():
+    """No file of the package compares the name of a boundary (kinds of kernels, one of them "zero", aside)."""
+    package = Path(boundary.__file__).parent
+    for path in package.rglob("*.py"):
+        names = set(boundary.RECORDS) - ({"zero"} if path.parent.name == "interpretation" else set())
+        assert not names & set(compared_words(path)), path

@@ -21,6 +21,7 @@ import numpy as np
 
 from diffuseconv import _checks
 from diffuseconv._typing import Array
+from diffuseconv.boundary import record
 from diffuseconv.diffusion import Barrier, DiffusionEquation
 from diffuseconv.interop._dask_halo import Halo, checked, one_thread
 
@@ -169,7 +170,7 @@ def _piecewise(
     )
     axes = tuple(range(u.ndim))
     # periodic axes are continued by their other end, all others end at their wall
-    halo = Halo.deep(u, depth, axes, tuple(name == "periodic" for name in names))
+    halo = Halo.deep(u, depth, axes, tuple(record(name).joined for name in names))
     constant = {name: halo.blocks(halo.extended(part)) for name, part in parts.items()}
     for _ in range(count):
         u = da.map_blocks(
@@ -216,7 +217,7 @@ def _piece(
     walls, inside = [], []
     for axis, name in enumerate(names):
         first, last = block_id[axis] == 0, block_id[axis] == blocks[axis] - 1
-        if name == "periodic":
+        if record(name).joined:
             walls.append(("reflecting", "reflecting"))
             inside.append(slice(depth, -depth))
         else:
