@@ -13,7 +13,7 @@ from diffuseconv import _checks
 from diffuseconv._typing import FloatArray
 from diffuseconv.convolution import convolve, correlate
 from diffuseconv.learning import _equations
-from diffuseconv.learning._pairs import Pair, problem
+from diffuseconv.learning._pairs import Pair, centred, problem
 from diffuseconv.learning.estimate import Estimate
 from diffuseconv.propagator import Propagator
 
@@ -203,6 +203,8 @@ def fit_propagator(
     noise = _checks.number("before_noise", before_noise, least=0.0) ** 2
     pairs, taps, names = problem(("before", "after"), before, after, shape, boundary, axes)
     size, pixels = math.prod(taps), sum(pair.after.size for pair in pairs)
+    pairs, means = centred(pairs, names)  # a density keeps a mean as it is: no digits are lost to an offset
+    pairs = [Pair(pair.before, pair.after - mean) for pair, mean in zip(pairs, means, strict=True)]
     raw = _equations.gram(pairs, taps, names)
     echo = noise * _equations.noise_gram(pairs, taps, names) if noise else np.zeros_like(raw)
     inverse = _inverse(raw, raw - echo, noise**0.5)

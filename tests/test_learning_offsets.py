@@ -1,0 +1,59 @@
+"""Fits of pictures with large offsets: no more is lost than the condition of the problem takes."""
+
+import numpy as np
+import pytest
+from learning_pictures import EPS
+
+import diffuseconv as dc
+from diffuseconv import learning
+
+RNG = np.random.default_rng(0)
+PHOTOS = [RNG.random((40, 50)), RNG.random((30, 32))]
+
+
+def condition(photos, boundary):
+    columns = [
+        np.stack([dc.convolve(u, tap.reshape(3, 3), boundary=boundary).ravel() for tap in np.eye(9)], axis=1)
+        for u in photos
+    ]
+    return np.linalg.cond(np.concatenate(columns))
+
+
+@pytest.mark.parametrize("boundary", ["reflecting", "periodic", "zero", ("reflecting", "absorbing")])
+@pytest.mark.parametrize("offsets", [(1e4, 1e4), (1e6, -1e6), (2e6, 0.0)])
+@pytest.mark.parametrize("kernel", [dc.kernels.sobel(), dc.kernels.gaussian(1.0, truncate=1.0)])
+def test_a_kernel_is_found_under_any_offset(boundary, offsets, kernel):
+    photos = [u + offset for u, offset in zip(PHOTOS, offsets, strict=True)]
+    later = [dc.convolve(u, kernel, boundary=boundary) for u in photos]
+    found = learning.fit_kernel(photos, later, (3, 3), boundary=boundary).kernel
+    error = np.abs(found - kernel).max() / np.abs(kernel).max()
+    assert error < 10 * EPS * condition(photos, boundary)
+
+
+@pytest.mark.parametrize("boundary", ["reflecting", "periodic"])
+def test_walls_that_keep_a_constant_lose_no_digit_to_it(boundary):
+    photos = [PHOTOS[0] + 1e9, PHOTOS[1] - 1e3]
+    later = [dc.convolve(u, dc.kernels.sobel(), boundary=boundary) for u in photos]
+    found = learning.fit_kernel(photos, later, (3, 3), boundary=boundary).kernel
+    np.testing.assert_allclose(found, dc.kernels.sobel(), rtol=0, atol=50 * EPS * 1e9)  # of the pictures themselves
+
+
+def test_a_ridge_means_the_same_under_an_offset():
+    u = PHOTOS[0] + 100.0
+    v = dc.convolve(u, dc.kernels.sobel()) + RNG.normal(size=u.shape)
+    columns = np.stack([dc.convolve(u, tap.reshape(3, 3)).ravel() for tap in np.eye(9)], axis=1)
+    inverse = np.linalg.inv(columns.T @ columns + 5.0 * np.eye(9))
+    fit = learning.fit_kernel(u, v, (3, 3), ridge=5.0)
+    np.testing.assert_allclose(fit.kernel.ravel(), inverse @ columns.T @ v.ravel(), rtol=0, atol=1e-8)
+    hat = columns @ inverse @ columns.T
+    np.testing.assert_allclose(fit.degrees_of_freedom, u.size - np.trace(2 * hat - hat @ hat), rtol=1e-9)
+    covariance = fit.noise_variance * inverse @ columns.T @ columns @ inverse
+    np.testing.assert_allclose(fit.covariance, covariance, rtol=0, atol=1e-9 * np.abs(covariance).max())
+
+
+@pytest.mark.parametrize("offset", [1e3, 1e6, 1e9])
+def test_a_density_is_found_under_any_offset(offset):
+    u = PHOTOS[0] + offset
+    density = dc.Propagator.normalized(dc.kernels.gaussian(1.0, truncate=1.0))
+    fit = learning.fit_propagator(u, dc.convolve(u, density), (3, 3))
+    np.testing.assert_allclose(fit.weights, density.density, rtol=0, atol=100 * EPS * offset)
