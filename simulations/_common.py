@@ -413,7 +413,7 @@ def write_numbers(image: AxesImage, texts: Sequence[Text], values: NDArray[Any],
     image.set_data(colours)
     bright = colours[..., :3].mean(axis=-1).ravel() > 120
     for text, value, on_bright in zip(texts, values.ravel(), bright, strict=True):
-        written = "" if np.isnan(value) else f"{value + 0.0:{form}}".replace("-", "−")
+        written = "" if np.isnan(value) else f"{value:z{form}}".replace("-", "−")
         text.set(text=written, color="black" if on_bright else "white")
 
 
@@ -450,8 +450,10 @@ def _redrawn(parent: Any, moving: set[Artist], renderer: Any) -> list[Artist]:
     """
     found: list[Artist] = []
     reached: list[Bbox] = []
+    switched_off = isinstance(parent, Axes) and not parent.axison
+    hidden = {*parent.spines.values(), parent.xaxis, parent.yaxis} if switched_off else set()
     for child in sorted(parent.get_children(), key=lambda artist: artist.get_zorder()):
-        if child is parent.patch or not (child.get_visible() or child in moving):
+        if child is parent.patch or child in hidden or not (child.get_visible() or child in moving):
             continue
         extent = child.bbox if isinstance(child, Axes) else child.get_tightbbox(renderer)
         covered = extent is not None and any(box.overlaps(extent) for box in reached)

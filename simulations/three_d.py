@@ -126,7 +126,12 @@ def simulate(args: argparse.Namespace) -> Film:
     caption = heading(drawn, "A cube of dye behind a plate with a hole")
     box = drawn.add_axes((0.0, 0.1, 0.5, 0.72))
     faces = draw_box(box, n)
-    bar = drawn.colorbar(faces[0], cax=drawn.add_axes((0.12, 0.085, 0.26, 0.02)), orientation="horizontal")
+    bar = drawn.colorbar(
+        faces[0],
+        cax=drawn.add_axes((0.12, 0.085, 0.26, 0.02)),
+        orientation="horizontal",
+        ticks=[0, 0.05, 0.1, 0.2, 0.3],
+    )
     bar.set_label(f"mean concentration, share of the cube's; each edge is {length(args.edge)}")
     cuts = draw_cuts(drawn, args)
     unit, name = time_unit(duration)
@@ -155,7 +160,7 @@ def simulate(args: argparse.Namespace) -> Film:
         told = f"after {clock(duration)} {behind:.1%} of the dye is behind the plate; lost on the way: {lost:.0e}"
         return {"behind": behind, "lost": lost}, told
 
-    return Film(drawn, [*faces, *cuts, *curves, caption], story(), still=0.62)
+    return Film(drawn, [*faces, *cuts, *curves, caption], story(), still=0.45)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -1,0 +1,104 @@
+"""Does the softmax of an edge detector explain edge detection? Nearly nothing moves: it is almost the identity.
+
+The edge detector has weights 8 in the middle and -1 around. Its softmax is the chance to stay, 0.999, and eight equal
+chances to hop to a neighbour. Convolved with that the photograph looks as before: diffusion by a hundredth of a cell.
+So the softmax finds no edges. Where are they? In what diffusion *takes away*. For this kernel that is exact,
+
+    picture - softmax * picture = w (kernel * picture),    w the chance of a single hop:
+
+the edge detector is (minus) one step of diffusion, in units of w. Edges are where salt would flow most, and that part
+of the explanation holds. The temperature of the softmax only changes w. The film raises it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+import numpy as np
+from _common import (
+    FAINT,
+    ORANGE,
+    SIGNED,
+    Film,
+    Story,
+    add_film,
+    add_image,
+    at_least,
+    figure,
+    heading,
+    label_squares,
+    panel,
+    parser,
+    photograph,
+    repaint,
+    run,
+    write_numbers,
+)
+from matplotlib.colors import Normalize
+
+import diffuseconv as dc
+
+SMALL = ["--cells", "32", "--frames", "6"]
+
+
+def options() -> argparse.ArgumentParser:
+    """Return the options of this script."""
+    cli = parser(__doc__)
+    cli.add_argument("--cells", type=at_least(16), default=192, help="side of the photograph")
+    add_image(cli)
+    add_film(cli, frames=120, fps=12)
+    return cli
+
+
+def simulate(args: argparse.Namespace) -> Film:
+    """Raise the temperature of the softmax."""
+    kernel, photo = dc.kernels.edge_detector(), photograph(args.image, (args.cells, args.cells))
+    edges = dc.convolve(photo, kernel)
+    strongest = float(np.quantile(np.abs(edges), 0.99))
+    drawn = figure(1280, 640)
+    caption = heading(drawn, "The softmax of an edge detector is nearly the identity")
+    boxes = [drawn.add_axes((0.02 + 0.245 * place, 0.2, 0.225, 0.58)) for place in range(4)]
+    shades = Normalize(-strongest, strongest)
+    table = panel(boxes[0], np.zeros((3, 3)), "softmax: chances of a hop", None, norm=Normalize(0, 1))
+    numbers = label_squares(boxes[0], (3, 3), 13)
+    image = panel(boxes[1], photo, "softmax ∗ picture", None, "gray", Normalize(0, 1))
+    lost = panel(boxes[2], edges, "(picture − softmax ∗ picture) / w", None, SIGNED, shades)
+    panel(boxes[3], edges, "edge detector ∗ picture", None, SIGNED, shades)
+    words = drawn.text(0.5, 0.09, "", ha="center", size=13, color=ORANGE)
+    boxes[0].set_xlabel("w: the chance of each hop", color=FAINT)
+
+    def story() -> Story:
+        gaps, first = [], 0.0
+        for temperature in np.geomspace(1, 30, args.frames):
+            p = dc.Propagator.softmax(kernel, temperature)
+            hop = float(p.density[0, 0])
+            spread = dc.convolve(photo, p)
+            left = (photo - spread) / hop
+            gaps.append(float(np.abs(left - edges).max()))
+            write_numbers(table, numbers, p.density, ".4f")
+            repaint(image, spread)
+            repaint(lost, left)
+            moved = float(np.abs(photo - spread).mean())
+            first = first or moved
+            caption.set_text(f"temperature {temperature:.2g}: D = {p.diffusivity(1.0)[0, 0]:.2g} cells² a step")
+            words.set_text(
+                f"the picture changes by {100 * moved:.2g} % of white on average; both maps agree to {gaps[-1]:.0e}"
+            )
+            yield
+        told = f"at temperature 1 the softmax changes the picture by {100 * first:.2g} % of white; "
+        return {
+            "change": first,
+            "largest_gap": max(gaps),
+        }, f"{told}what it takes away is the edge map to {max(gaps):.0e}"
+
+    return Film(drawn, [table, *numbers, image, lost, caption, words], story(), still=0.0)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run from the command line."""
+    run(options(), argv, simulate)
+
+
+if __name__ == "__main__":
+    main()
