@@ -5,8 +5,8 @@ right. An equaliser multiplies the transform, which is a convolution of the song
 treble, and only what is inside passes. (The song is made up by the script: a bass, a tune and cymbals.)
 
 Below, two seconds of the song are laid on every place of a noisy recording of it. The score is their correlation
-coefficient; one peak stands out and tells where they came from, although the noise is as loud as the music. That is how songs
-are recognised, and it is convolution with the excerpt played backwards.
+coefficient; one peak stands out and tells where they came from, although the noise is as loud as the music. That is
+how songs are recognised, and it is convolution with the excerpt played backwards.
 """
 
 from __future__ import annotations
