@@ -31,6 +31,56 @@ def walk(z: float, tolerance: float) -> FloatArray:
     return np.asarray(whole / whole.sum())
 
 
+def skellam(onward: float, back: float, tolerance: float) -> FloatArray:
+    r"""Return the chances of all moves of a grain that hops `onward` times one way on average and `back` the other.
+
+    :math:`p_d = e^{-(a+b)} (a/b)^{d/2} I_d(2\sqrt{ab})`, the origin at ``size // 2``. Ratios of neighbours come from
+    :math:`a p_{d-1} = d p_d + b p_{d+1}`, backwards from far out, where rounding dies away; their products start at the
+    mean, and the sum is 1.
+    """
+    if onward == back:
+        return walk(2 * onward, tolerance)
+    if onward < back:
+        return skellam(back, onward, tolerance)[::-1]
+    logs = -math.log(tolerance) + 20
+    reach = math.ceil(math.sqrt(2 * (onward + back) * logs) + logs) + 2
+    middle = round(onward - back)
+    low, high = middle - reach if back else max(0, middle - reach), middle + reach
+    ratios = np.empty(high - low)  # p[d + 1] / p[d] for d from low to high - 1
+    ratios[max(0, -low) :] = _ratios(onward, back, high)[max(0, low) :]
+    if low < 0:
+        with np.errstate(over="ignore", divide="ignore"):
+            ratios[:-low] = 1 / _ratios(back, onward, -low)[::-1]
+    up = np.cumprod(ratios[middle - low :])
+    down = np.cumprod(1 / ratios[: middle - low][::-1])[::-1]
+    chances = np.concatenate([down, [1.0], up])
+    chances /= chances.sum()
+    moves = np.arange(low, high + 1.0)
+    spread = chances * (moves - (onward - back)) ** 2
+    far = tolerance * (onward + back)
+    keep = [
+        (np.cumsum(part) <= tolerance / 2) & (np.cumsum(moved) <= far / 2)
+        for part, moved in ((chances, spread), (chances[::-1], spread[::-1]))
+    ]
+    first, last = int(np.argmin(keep[0])), len(chances) - int(np.argmin(keep[1]))
+    size = max(abs(low + first), abs(low + last - 1))
+    whole = np.zeros(2 * size + 1)
+    whole[low + first + size : low + last + size] = chances[first:last]
+    return np.asarray(whole / whole.sum())
+
+
+def _ratios(onward: float, back: float, count: int) -> FloatArray:
+    """Return p[d + 1] / p[d] for d from 0 to `count` - 1, by the recurrence from further out."""
+    start = count + 64
+    ratios = np.empty(count)
+    ratio = onward / (start / 2 + math.sqrt(start * start / 4 + onward * back))
+    for d in range(start, 0, -1):
+        ratio = onward / (d + back * ratio)
+        if d <= count:
+            ratios[d - 1] = ratio
+    return ratios
+
+
 def _values(z: float, orders: NDArray[np.intp]) -> FloatArray:
     """exp(-z) I_d(z) for ascending orders."""
     if z < 1000:

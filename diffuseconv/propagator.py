@@ -18,6 +18,7 @@ from diffuseconv._typing import FloatArray, read_only
 
 __all__ = ["Propagator"]
 
+_LARGEST_DRIFT = 1e6
 _LARGEST_FOURIER_NUMBER = 1e11  # a kernel of about eight million cells along the axis
 
 
@@ -69,6 +70,7 @@ class Propagator:
     factors: tuple[FloatArray, ...] | None
     fourier_numbers: tuple[float, ...] | None
     _tolerance: float = 1e-15  # where a heat kernel was cut
+    _hops: tuple[tuple[float, float], ...] | None = None  # mean hops onward and back, of heat kernels
 
     def __init__(self, density: ArrayLike) -> None:
         values = _checks.field("density", density)
@@ -174,10 +176,15 @@ class Propagator:
         spacing: float | Sequence[float] | FloatArray = 1.0,
         ndim: int = 2,
         tolerance: float = 1e-15,
+        velocity: float | Sequence[float] | FloatArray = 0.0,
     ) -> Propagator:
         r"""Make the lattice heat kernel: diffusion from cell to cell for any time, exactly.
 
         .. math:: p_d = \prod_a e^{-2 r_a} I_{d_a}(2 r_a), \qquad r_a = D_a t / \Delta x_a^2
+
+        With a drift it is the Skellam kernel :math:`e^{-(a+b)} (a/b)^{d/2} I_d(2\sqrt{ab})` along each axis, of
+        :math:`a = \max(r + c/2, c, 0)` hops onward and :math:`b = \max(r - c/2, -c, 0)` back, :math:`c = v t/\Delta x`:
+        mean and variance are `c` and `2r` exactly while :math:`|v| \Delta x \le 2D`.
 
         It is :math:`e^{tL}` of the nearest-neighbour Laplacian `L`: nowhere negative, with the semigroup law
         ``heat(s).compose(heat(t)) == heat(s + t)`` to rounding, which a sampled Gaussian does not have.
@@ -195,6 +202,8 @@ class Propagator:
         tolerance : float
             The kernel is cut where no more than this part of the salt, and of the variance, lies further out, then
             divided by its sum.
+        velocity : float or one per axis, default 0
+            `v`, in length/time.
 
         Returns
         -------
@@ -235,7 +244,14 @@ class Propagator:
         numbers = tuple(
             d / dx * (duration / dx) if d and duration else 0.0 for d, dx in zip(diffusivities, spacings, strict=True)
         )
-        return _heat(numbers, tolerance)
+        velocities = _checks.per_axis("velocity", velocity, ndim, lambda name, value: _checks.number(name, value))
+        if not any(velocities):
+            return _heat(numbers, tolerance)
+        moved = [v * (duration / dx) for v, dx in zip(velocities, spacings, strict=True)]
+        return _skellam(
+            tuple((max(r + c / 2, c, 0.0), max(r - c / 2, -c, 0.0)) for r, c in zip(numbers, moved, strict=True)),
+            tolerance,
+        )
 
     @cached_property
     def density(self) -> FloatArray:
@@ -377,6 +393,9 @@ class Propagator:
             raise TypeError(f"other must be a Propagator, got {_checks.got(other)}")
         if other.ndim != self.ndim:
             raise ValueError(f"other must have {self.ndim} axes, as the propagator itself, got {other.ndim}")
+        if self._hops is not None and other._hops is not None and None in (self.fourier_numbers, other.fourier_numbers):
+            hops = ((a + c, b + d) for (a, b), (c, d) in zip(self._hops, other._hops, strict=True))
+            return _skellam(tuple(hops), min(self._tolerance, other._tolerance))
         if self.fourier_numbers is not None and other.fourier_numbers is not None:
             numbers = tuple(r + s for r, s in zip(self.fourier_numbers, other.fourier_numbers, strict=True))
             return _heat(numbers, min(self._tolerance, other._tolerance))
@@ -428,6 +447,9 @@ class Propagator:
         if self.fourier_numbers is not None:
             times = _checks.number("n", n, least=0.0)
             return _heat(tuple(r * times for r in self.fourier_numbers), self._tolerance)
+        if self._hops is not None:
+            times = _checks.number("n", n, least=0.0)
+            return _skellam(tuple((a * times, b * times) for a, b in self._hops), self._tolerance)
         try:
             count = _checks.count("n", n, least=0)
         except TypeError:
@@ -527,9 +549,9 @@ class Propagator:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle what cannot be worked out again, so that a copy is as frozen and as small as the original."""
-        if self.factors is None or (self.ndim == 1 and self.fourier_numbers is None):
+        if self.factors is None or (self.ndim == 1 and self._hops is None):
             return Propagator, (self.density,)
-        return _product, (self.factors, self.fourier_numbers, self._tolerance)
+        return _product, (self.factors, self.fourier_numbers, self._tolerance, self._hops)
 
     def _marginals(self) -> list[FloatArray]:
         """Return the density of the displacement along each axis by itself."""
@@ -557,11 +579,16 @@ class Propagator:
 
 
 def _product(
-    factors: Sequence[FloatArray], numbers: tuple[float, ...] | None = None, tolerance: float = 1e-15
+    factors: Sequence[FloatArray],
+    numbers: tuple[float, ...] | None = None,
+    tolerance: float = 1e-15,
+    hops: tuple[tuple[float, float], ...] | None = None,
 ) -> Propagator:
     """Make a propagator of one density per axis, without checks."""
     made = object.__new__(Propagator)
-    vars(made).update(factors=tuple(map(read_only, factors)), fourier_numbers=numbers, _tolerance=tolerance)
+    if numbers is not None:
+        hops = tuple((r, r) for r in numbers)
+    vars(made).update(factors=tuple(map(read_only, factors)), fourier_numbers=numbers, _tolerance=tolerance, _hops=hops)
     return made
 
 
@@ -573,6 +600,18 @@ def _heat(numbers: tuple[float, ...], tolerance: float) -> Propagator:
             f"{_LARGEST_FOURIER_NUMBER:g} (the kernel would be millions of cells wide), got {max(numbers):g}"
         )
     return _product([_bessel.walk(2 * r, tolerance / len(numbers)) for r in numbers], numbers, tolerance)
+
+
+def _skellam(hops: tuple[tuple[float, float], ...], tolerance: float) -> Propagator:
+    """Make the heat kernel with a drift, from the mean hops onward and back along each axis."""
+    if all(a == b for a, b in hops):
+        return _heat(tuple(a for a, _ in hops), tolerance)
+    if max(map(max, hops)) > _LARGEST_DRIFT:
+        raise ValueError(
+            f"velocity * duration / spacing must be at most {_LARGEST_DRIFT:g} (the kernel would be millions of cells "
+            f"wide), got {max(map(max, hops)):g} hops"
+        )
+    return _product([_bessel.skellam(a, b, tolerance / len(hops)) for a, b in hops], None, tolerance, hops)
 
 
 def _moves(size: int) -> FloatArray:

@@ -1,10 +1,12 @@
 """Drift, capacity, decay, graded and round grids, against an operator written down cell by cell."""
 
 import math
+import pickle
 
 import numpy as np
 import pytest
 import scipy.linalg
+import scipy.stats
 import strategies
 import transport
 from hypothesis import given
@@ -373,6 +375,54 @@ def test_a_random_walk_with_drift_agrees_with_the_solver():
     expected = rates.evolve(u, 7.0, "explicit", 1.0)
     # 24 cells at 6 standard deviations: a false alarm has a chance below 1e-7
     assert (np.abs(walked - expected) <= 6 * np.sqrt(expected * (1 - expected) / 40_000) + 1e-4).all()
+
+
+@pytest.mark.parametrize(
+    ("d", "v", "t"), [(1.0, 0.5, 3.0), (1.0, -1.9, 40.0), (0.1, 3.0, 5.0), (0.0, 2.0, 3.0), (1.0, -0.01, 2000.0)]
+)
+def test_the_skellam_kernel(d, v, t):
+    """Against SciPy's, its moments, the semigroup law and fractional powers."""
+    onward, back = max(d + v / 2, v, 0) * t, max(d - v / 2, -v, 0) * t
+    p = dc.Propagator.heat(d, t, 1.0, 1, velocity=v)
+    moves = np.arange(p.shape[0]) - p.shape[0] // 2
+    chances = scipy.stats.skellam.pmf(moves, onward, back) if onward * back else scipy.stats.poisson.pmf(moves, onward)
+    if v > 0 or back == 0 or onward * back:
+        np.testing.assert_allclose(p.density, chances, rtol=0, atol=1e-13 * chances.max())
+    assert abs(p.mean[0] - v * t) <= 1e-13 * (1 + abs(v * t))
+    assert abs(p.covariance[0, 0] - (onward + back)) <= 1e-12 * (1 + onward + back)
+    parts = [dc.Propagator.heat(d, share * t, 1.0, 1, velocity=v) for share in (0.4, 0.6)]
+    np.testing.assert_allclose(parts[0].compose(parts[1]).density, p.density, rtol=0, atol=1e-13)
+    plain = np.convolve(parts[0].density, parts[1].density)
+    size = min(plain.size, p.shape[0])
+    middle = slice((plain.size - size) // 2, (plain.size + size) // 2)
+    inner = slice((p.shape[0] - size) // 2, (p.shape[0] + size) // 2)
+    np.testing.assert_allclose(plain[middle], p.density[inner], rtol=0, atol=1e-13)
+    np.testing.assert_allclose(p.power(0.5).mean * 2, p.mean, rtol=1e-13)
+    assert pickle.loads(pickle.dumps(p)).power(0.5) == p.power(0.5)
+
+
+def test_the_propagator_of_a_drift_is_the_solver():
+    eq = dc.DiffusionEquation((0.5, 0.7), 1.0, "periodic", velocity=(0.3, -0.6), capacity=2.0)
+    u = np.random.default_rng(0).random((40, 50))
+    moved = dc.convolve(u, eq.propagator(3.0), boundary="periodic")
+    np.testing.assert_allclose(moved, eq.evolve(u, 3.0), rtol=0, atol=1e-11)
+    for options in ({"decay": 1.0}, {"coordinates": "polar"}, {"velocity": (np.ones((5, 4)), 0.0)}):
+        with pytest.raises(ValueError, match="for a propagator"):
+            dc.DiffusionEquation(**options).propagator(1.0)
+
+
+def test_stacks_are_solved_field_by_field():
+    photo = np.random.default_rng(0).random((8, 9, 3)).astype(np.float32)
+    eq = dc.DiffusionEquation((1.0, 2.0), boundary=("reflecting", "periodic"))
+    evolved, stepped = eq.evolve(photo, 2.0, axes=(0, 1)), eq.explicit_steps(photo, 3, axes=(0, 1))
+    frames = list(eq.frames(photo.transpose(2, 1, 0), [0.0, 2.0], axes=(2, 1)))
+    assert evolved.dtype == np.float32
+    for colour in range(3):
+        np.testing.assert_array_equal(evolved[..., colour], eq.evolve(photo[..., colour], 2.0))
+        np.testing.assert_array_equal(stepped[..., colour], eq.explicit_steps(photo[..., colour], 3))
+        np.testing.assert_array_equal(frames[1][1][colour].T, evolved[..., colour])
+    with pytest.raises(ValueError, match="axes= must name the spatial ones"):
+        eq.evolve(np.ones((2, 2, 2, 2)), 1.0)
 
 
 # --- what is not finite, and what is refused --------------------------------------------------------------------------

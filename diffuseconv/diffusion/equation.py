@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from diffuseconv import _checks
 from diffuseconv._dispatch import for_arrays_of_any_kind
 from diffuseconv._typing import Array, frozen
-from diffuseconv.diffusion import diagnostics, explicit, run, spectral, steady, walls
+from diffuseconv.diffusion import diagnostics, explicit, run, spectral, stacks, steady, walls
 from diffuseconv.diffusion.barriers import Barrier
 from diffuseconv.diffusion.discretise import arguments_of, discretise, mask_on, per_cell
 from diffuseconv.diffusion.geometry import COORDINATES, checked_spacing, grid_of
@@ -206,6 +206,7 @@ class DiffusionEquation:
         *,
         start: float = 0.0,
         tolerance: float | None = None,
+        axes: int | Sequence[int] | None = None,
     ) -> Array:
         """Return the field after a duration.
 
@@ -231,6 +232,8 @@ class DiffusionEquation:
         tolerance : number, optional
             Largest error in time of ``"chebyshev"`` (by default 1e-10), ``"uniformization"`` (1e-12) and, as estimated,
             of ``"rkl2"`` (1e-4), relative to the range of the field.
+        axes : int or sequence of int, optional
+            The spatial axes of `u`; the others (colours, batches) are solved one by one. By default all are spatial.
 
         Returns
         -------
@@ -249,7 +252,7 @@ class DiffusionEquation:
         """
         start = _checks.number("start", start)
         time = start + _checks.number("duration", duration, least=0)
-        *_, (_, evolved) = self.frames(u, [time], method, time_step, start=start, tolerance=tolerance)
+        *_, (_, evolved) = self.frames(u, [time], method, time_step, start=start, tolerance=tolerance, axes=axes)
         return evolved
 
     def frames(
@@ -262,6 +265,7 @@ class DiffusionEquation:
         *,
         start: float = 0.0,
         tolerance: float | None = None,
+        axes: int | Sequence[int] | None = None,
     ) -> Iterator[tuple[float, Array]]:
         """Yield the field at each of the given times.
 
@@ -273,7 +277,7 @@ class DiffusionEquation:
             The field at time `start`.
         times : iterable of number
             Physical times, not decreasing and not before `start`; met exactly. `start` itself is yielded if asked for.
-        method, time_step, start, tolerance
+        method, time_step, start, tolerance, axes
             As for `evolve`; the tolerance holds for every frame.
         progress : bool, default False
             Show a progress bar.
@@ -297,10 +301,7 @@ class DiffusionEquation:
         0.0 [1. 0.]
         1.0 [0.568 0.432]
         """
-        field = self._field(u)
         start = _checks.number("start", start)
-        if not isinstance(times, Iterable):
-            raise TypeError(f"times must be an iterable of numbers, got {_checks.got(times)}")
         wanted = _times(times, start)
         progress = _checks.flag("progress", progress)
         if time_step is not None:
@@ -308,22 +309,45 @@ class DiffusionEquation:
         if tolerance is not None:
             tolerance = _checks.number("tolerance", tolerance, above=0)
         _checks.choice("method", method, run.METHODS)
-        solved = run.frames(
-            partial(self.lattice, field.shape),
-            self.lift_times,
-            field,
-            start,
-            wanted,
-            method=method,
-            time_step=time_step,
-            tolerance=tolerance,
+        fields, restore = stacks.split(u, axes)
+        lattices: dict[float, Lattice] = {}
+
+        def lattice_at(time: float) -> Lattice:
+            if time not in lattices:
+                lattices[time] = self.lattice(fields[0].shape, time)
+            return lattices[time]
+
+        runs = [
+            run.frames(
+                lattice_at,
+                self.lift_times,
+                self._field(field),
+                start,
+                wanted,
+                method=method,
+                time_step=time_step,
+                tolerance=tolerance,
+            )
+            for field in fields
+        ]
+        solved: Iterator[tuple[float, Array]] = (
+            (
+                group[0][0],
+                restore([self._with_holes(field, evolved) for field, (_, evolved) in zip(fields, group, strict=True)]),
+            )
+            for group in zip(*runs, strict=True)
         )
-        if self.mask is not None:
-            solved = ((time, self._with_holes(u, evolved)) for time, evolved in solved)
         return _with_progress(solved, len(wanted)) if progress else solved
 
     @for_arrays_of_any_kind(1)
-    def explicit_steps(self, u: ArrayLike, steps: int, time_step: float | None = None) -> Array:
+    def explicit_steps(
+        self,
+        u: ArrayLike,
+        steps: int,
+        time_step: float | None = None,
+        *,
+        axes: int | Sequence[int] | None = None,
+    ) -> Array:
         r"""Take `steps` explicit steps at once: every mode of the lattice is multiplied by :math:`\lambda^n`.
 
         By the convolution theorem this is what ``method="explicit"`` gives, to rounding, at a cost that does not grow
@@ -337,6 +361,8 @@ class DiffusionEquation:
             Number of explicit steps, >= 0.
         time_step : number, optional
             Length of a step, at most `stable_time_step`; by default half of it.
+        axes : int or sequence of int, optional
+            The spatial axes of `u`, as for `evolve`.
 
         Returns
         -------
@@ -353,6 +379,9 @@ class DiffusionEquation:
         >>> dc.DiffusionEquation(boundary="periodic").explicit_steps(np.array([0.0, 1.0, 0.0, 0.0]), 2, time_step=0.25)
         array([0.25 , 0.375, 0.25 , 0.125])
         """
+        if axes is not None:
+            fields, restore = stacks.split(u, axes)
+            return restore([self.explicit_steps(field, steps, time_step) for field in fields])
         field = self._field(u)
         steps = _checks.count("steps", steps)
         if time_step is not None:
@@ -432,7 +461,7 @@ class DiffusionEquation:
 
         ``dc.convolve(u, eq.propagator(t), boundary=eq.boundary)`` equals ``eq.evolve(u, t)`` for ``"reflecting"``,
         ``"periodic"`` and ``"absorbing"`` walls, however wide the kernel, and for ``"zero"`` where the wall is so far
-        away that no salt reaches it. For a tensor it holds on periodic boxes.
+        away that no salt reaches it. For a tensor, and with a velocity, it holds on periodic boxes.
 
         Parameters
         ----------
@@ -459,7 +488,9 @@ class DiffusionEquation:
         >>> bool(np.allclose(dc.convolve(u, eq.propagator(3.0)), eq.evolve(u, 3.0), rtol=0, atol=1e-14))
         True
         """
-        for name in ("barriers", "source", "mask", "velocity", "capacity", "decay"):
+        if self.coordinates != "cartesian":
+            raise ValueError(f"coordinates must be 'cartesian' for a propagator, got {self.coordinates!r}")
+        for name in ("barriers", "source", "mask", "decay"):
             if getattr(self, name) is not None:
                 raise ValueError(f"{name} must be None for a propagator, got {_checks.got(getattr(self, name))}")
         tensor = isinstance(self.diffusivity, np.ndarray) and self.diffusivity.shape in ((2, 2), (3, 3))
@@ -470,14 +501,29 @@ class DiffusionEquation:
             raise ValueError("diffusivity must be one number, or one for each axis, for a propagator, got an array")
         if not walls.are_named(self.boundary):
             raise ValueError(f"boundary must be given by name for a propagator, got {_checks.got(self.boundary)}")
+        capacity = 1.0 if self.capacity is None else self.capacity
+        velocity = 0.0 if self.velocity is None else self.velocity
+        for name, value in (("spacing", self.spacing), ("velocity", velocity), ("capacity", capacity)):
+            if any(map(np.ndim, value)) if isinstance(value, tuple) else np.ndim(value) > 0:
+                raise ValueError(f"{name} must be the same everywhere for a propagator, got {_checks.got(value)}")
+        if self.velocity is not None and tensor:
+            raise ValueError("velocity must be None for the propagator of a tensor, got both")
         if ndim is None:
-            entries = (self.diffusivity, self.spacing, self.boundary)
+            entries = (self.diffusivity, self.spacing, self.boundary, self.velocity)
             lengths = [len(entry) for entry in entries if isinstance(entry, (tuple, list, np.ndarray))]
             ndim = max(lengths, default=2)
         if tensor:
             size = len(self.diffusivity)
-            return heat_of_tensor(self.diffusivity, duration, np.broadcast_to(self.spacing, size))
-        return Propagator.heat(self.diffusivity, duration, self.spacing, ndim)
+            return heat_of_tensor(self.diffusivity / capacity, duration, np.broadcast_to(self.spacing, size))
+        rate = np.divide(self.diffusivity, capacity)
+        drift = np.divide(velocity, capacity)
+        return Propagator.heat(
+            rate if rate.ndim else float(rate),
+            duration,
+            self.spacing,
+            ndim,
+            velocity=drift if drift.ndim else float(drift),
+        )
 
     def operator(self, shape: int | Sequence[int], time: float = 0.0) -> Operator:
         """Return the right-hand side on fields of this shape, for your own integrator.
@@ -617,6 +663,10 @@ class DiffusionEquation:
 
     def _field(self, u: Any) -> Array:
         """Return a contiguous field, checked where the mask holds; NaN elsewhere becomes 0."""
+        if np.ndim(u) > 3:
+            raise ValueError(
+                f"u must have 1, 2 or 3 dimensions, or axes= must name the spatial ones of a stack, got {np.ndim(u)}"
+            )
         if self.mask is None:
             return np.ascontiguousarray(_checks.field("u", u))
         field = _checks.field("u", u, finite=False)
