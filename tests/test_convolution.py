@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import diffuseconv as dc
 from diffuseconv.boundary import NAMES
-from diffuseconv.convolution import methods, separable
+from diffuseconv.convolution import direct, methods, separable
 from diffuseconv.convolution.verbs import METHODS
 
 NDIMAGE_MODES = {
@@ -526,3 +526,27 @@ def test_small_kernels_on_interleaved_colours(data, kind, channels, flip):
     for channel in range(channels):
         one = photo[..., channel].astype(ours.dtype)
         assert_agrees(ours[..., channel], naive.convolve(one, k, names, flip), np.append(photo, 2.5), k)
+
+
+@given(st.data(), st.integers(1, 2000))
+def test_long_sums_come_in_batches_with_the_same_bits(data, at_once):
+    """So that an interrupt waits for a fraction of a second."""
+    shape = data.draw(strategies.shapes((2, 4), most=6))
+    u = data.draw(strategies.fields(shape))
+    axes = tuple(range(u.ndim - min(3, u.ndim), u.ndim)) if data.draw(st.booleans()) else (u.ndim - 1, 0)
+    bank = data.draw(strategies.kernels((data.draw(st.integers(1, 4)), *[3, 2, 4][: len(axes)])))
+    names = data.draw(strategies.boundaries(len(axes)))
+    whole = dc.feature_maps(u, bank, axes=axes, boundary=names, mode="same")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(direct, "AT_ONCE", at_once)
+        np.testing.assert_array_equal(dc.feature_maps(u, bank, axes=axes, boundary=names, mode="same"), whole)
+
+
+def test_no_batch_takes_longer_than_half_a_second():
+    for shape, taps in (((1, 1, 4096, 4096), 61 * 61), ((1, 3, 4096, 4096), 61 * 61), ((64, 1, 2048, 2048), 255)):
+        batches = direct._batches(shape, taps)
+        filled = np.zeros(shape[:3], int)
+        for batch in batches:
+            filled[batch] += 1
+            assert filled[batch].size * shape[3] * taps <= 1.05 * direct.AT_ONCE
+        assert (filled == 1).all()

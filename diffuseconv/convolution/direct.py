@@ -18,6 +18,7 @@ __all__ = ["correlate_directly"]
 
 Widths = tuple[tuple[int, int], ...]
 WORTH_THREADS = 1_500_000  # products: 50 microseconds of work, which is what a helper may take to wake
+AT_ONCE = 8_000_000_000  # products: a few tenths of a second, for an interrupt waits for a compiled call to end
 LONG = 1 << 14  # cells of an axis whose places are not remembered
 
 
@@ -52,16 +53,45 @@ def correlate_directly(
     fields = np.ascontiguousarray(stack).reshape(stack.shape[0], *flat, *stack.shape[1:])
     kernels = np.ascontiguousarray(bank).reshape(bank.shape[0], *flat, *bank.shape[1:])
     out = np.empty((len(bank), len(stack), *places), stack.dtype)
-    sums = out.reshape(len(bank), len(stack), *flat, *places)
-    serial = len(stack) * math.prod(places) * bank.size < WORTH_THREADS
+    before = widths[-1][0] * channels
+    for number, field, rows in _batches(out.shape, bank[0].size):
+        first, last, _ = rows.indices(places[0])
+        window = slice(first, last + bank.shape[1] - 1)
+        source, sign = lines[4 - stack.ndim]
+        slab = [*lines[: 4 - stack.ndim], (source[window], sign[window]), *lines[5 - stack.ndim :]]
+        sums = out[number, field, rows]
+        sums = sums.reshape(*sums.shape[:2], *flat, *sums.shape[2:])
+        _sum(fields[field], kernels[number], slab, before, sums)
+    return out
+
+
+def _batches(shape: tuple[int, ...], taps: int) -> list[tuple[slice, slice, slice]]:
+    """Return which kernels, fields and rows are summed in one compiled call; their sums are contiguous."""
+    kernels, fields, rows = shape[:3]
+    products = math.prod(shape[2:]) * taps
+    whole = slice(None)
+    if kernels * fields * products <= AT_ONCE or len(shape) < 4:
+        return [(whole, whole, whole)]
+    several = max(1, AT_ONCE // products)
+    if fields == 1:
+        groups = [(slice(k, k + several), whole) for k in range(0, kernels, several)]
+    else:
+        groups = [(slice(k, k + 1), slice(f, f + several)) for k in range(kernels) for f in range(0, fields, several)]
+    count = min(rows, -(-products // AT_ONCE))
+    slabs = [slice(rows * part // count, rows * (part + 1) // count) for part in range(count)]
+    return [(*group, slab) for group in groups for slab in slabs]
+
+
+def _sum(fields: Array, kernels: Array, lines: list[tuple[Array, Array]], before: int, sums: Array) -> None:
+    """Run the compiled loop for arrays of all dimensions, on as many threads as pay."""
+    serial = sums[0].size * kernels.size < WORTH_THREADS
     block = kernels.shape[1] * floor_of(sums.shape[4], *kernels.shape[2:])
-    scratch = np.empty((1 if serial else _threads.count(), SPARE + block), stack.dtype)
-    given = (fields, kernels, *lines, widths[-1][0] * channels, sums, scratch, np.zeros(2, np.int64))
+    scratch = np.empty((1 if serial else _threads.count(), SPARE + block), fields.dtype)
+    given = (fields, kernels, *lines, before, sums, scratch, np.zeros(2, np.int64))
     if serial:
         correlate_blocks(*given)
     else:
         _threads.together(correlate_together, correlate_blocks, *given)
-    return out
 
 
 def _slice_by_slice(stack: Array, bank: Array, widths: Sequence[tuple[int, int]], names: Sequence[Name]) -> Array:
