@@ -62,13 +62,17 @@ def stack(u: FloatArray, spatial: Sequence[int]) -> FloatArray:
     return u.transpose(order).reshape(-1, *(u.shape[axis] for axis in spatial))
 
 
+def keep_constants(names: Sequence[str]) -> bool:
+    """Return whether a constant goes on beyond these walls as itself."""
+    return bool(np.all(walls.extend(np.ones((1,) * len(names)), [(1, 1)] * len(names), names) == 1))
+
+
 def centred(given: Sequence[Pair], names: Sequence[str]) -> tuple[list[Pair], list[FloatArray]]:
     """Return the pairs with the mean of each earlier picture subtracted from it, and these means.
 
     Behind walls that do not continue a constant as itself nothing is subtracted, and the means are 0.
     """
-    ones = np.ones((1,) * len(names))
-    keeps = bool(np.all(walls.extend(ones, [(1, 1)] * len(names), names) == 1))
+    keeps = keep_constants(names)
     within = tuple(range(1, len(names) + 1))
     means = [keeps * pair.before.mean(axis=within, keepdims=True) for pair in given]
     return [Pair(pair.before - mean, pair.after) for pair, mean in zip(given, means, strict=True)], means

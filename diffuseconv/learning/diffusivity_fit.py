@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from diffuseconv import _checks
 from diffuseconv import boundary as walls
 from diffuseconv._typing import FloatArray
-from diffuseconv.learning._pairs import pairs
+from diffuseconv.learning._lamp import Lit, fit_lit, require_steady
+from diffuseconv.learning._pairs import keep_constants, pairs
 from diffuseconv.learning.estimate import Estimate
 
 __all__ = ["DiffusivityFit", "fit_diffusivity"]
@@ -38,6 +39,8 @@ class DiffusivityFit:
         As asked for.
     noise_variance : float
         Estimated variance of the noise in the later pictures; 0 where that in the earlier ones explains all of it.
+    gain, offset : float
+        Of the light in the later pictures, where ``lamp="free"`` fits them.
     """
 
     diffusivity: float
@@ -46,6 +49,8 @@ class DiffusivityFit:
     upper: float
     confidence: float
     noise_variance: float
+    gain: float = 1.0
+    offset: float = 0.0
 
 
 class _Modes(NamedTuple):
@@ -67,6 +72,7 @@ def fit_diffusivity(
     boundary: str | Sequence[str] = "reflecting",
     axes: int | Sequence[int] | None = None,
     confidence: float = 0.95,
+    lamp: str = "steady",
 ) -> DiffusivityFit:
     r"""Measure the diffusivity from photographs before and after a time, if nothing but diffusion went on.
 
@@ -97,6 +103,11 @@ def fit_diffusivity(
         The spatial axes; any others (colours, batches) are more pictures with the same D. All by default.
     confidence : float
         Between 0 and 1.
+    lamp : {'steady', 'free'}
+        ``"free"`` fits :math:`g\,e^{-\lambda_k D t}\,\hat u_k + o\,\hat 1_k` with the gain `g` and offset `o` of the
+        light as well: a lamp that is 10 % dimmer fades every pattern by 10 %, as diffusion fades fine ones, and with
+        ``"steady"`` it would pass for diffusion. Behind walls that keep the mean a change beyond 5 standard deviations
+        is refused; behind others, and where the mean is near 0, it cannot be seen.
 
     Returns
     -------
@@ -129,6 +140,7 @@ def fit_diffusivity(
     time = _checks.number("duration", duration, above=0.0)
     noise = _checks.number("before_noise", before_noise, least=0.0) ** 2
     level = _checks.probability("confidence", confidence)
+    light = _checks.choice("lamp", lamp, ("steady", "free"))
     given = pairs(("before", "after"), before, after, None, axes)
     ndim = given[0].before.ndim - 1
     names = walls.per_axis(boundary, ndim)
@@ -138,16 +150,29 @@ def fit_diffusivity(
     rows = [_modes(u, v, relative, names) for pair in given for u, v in zip(pair.before, pair.after, strict=True)]
     modes = _Modes(*(np.concatenate(column) for column in zip(*rows, strict=True)))
 
-    spread, error, variance = _solve(modes, noise)
+    if light == "steady":
+        spread, error, variance = _solve(modes, noise)
+        if keep_constants(names):
+            means = np.array([sum(float(part[i].sum()) for part in given) for i in range(2)]) / modes.rates.size
+            require_steady(means, modes.power, modes.rates, modes.rates.size, variance)
+        fit = Lit(spread, error, variance, 1.0, 0.0)
+    else:
+        first = _all_modes([pair.before for pair in given], names)
+        second = _all_modes([pair.after for pair in given], names)
+        ones = _all_modes([np.ones_like(pair.before) for pair in given], names)
+        fit = fit_lit(first, second, ones, modes.rates, noise)
     scale = unit / time
-    found = Estimate.student(spread * scale, error * scale, level, modes.rates.size - 1)
+    free = modes.rates.size - (1 if light == "steady" else 3)
+    found = Estimate.student(fit.spread * scale, fit.error * scale, level, free)
     return DiffusivityFit(
         diffusivity=max(0.0, float(found.value)),
         standard_error=float(found.standard_error),
         lower=max(0.0, float(found.lower)),
         upper=max(0.0, float(found.upper)),
         confidence=level,
-        noise_variance=variance,
+        noise_variance=fit.variance,
+        gain=fit.gain,
+        offset=fit.offset,
     )
 
 
@@ -165,6 +190,11 @@ def _modes(u: FloatArray, v: FloatArray, widths: Sequence[float], names: Sequenc
 def _expand(u: FloatArray, names: Sequence[str]) -> NDArray[Any]:
     """Expand in orthonormal eigenmodes, so that sums of squares, and white noise, stay what they are."""
     return walls.transform(u.astype(np.complex128), names, norm="ortho")
+
+
+def _all_modes(stacks: Sequence[FloatArray], names: Sequence[str]) -> NDArray[Any]:
+    """Expand all pictures, in one row."""
+    return np.concatenate([_expand(u, names).ravel() for stack in stacks for u in stack])
 
 
 def _solve(modes: _Modes, noise: float) -> tuple[float, float, float]:
