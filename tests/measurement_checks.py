@@ -11,6 +11,7 @@ from collections.abc import Callable
 import naive
 import numpy as np
 from scipy.special import gammaln
+from scipy.stats import binom
 
 import diffuseconv as dc
 from diffuseconv import testing
@@ -92,6 +93,48 @@ def frequencies(measure: Measure, seed: int, plans: tuple[tuple[int, int], ...] 
             total = draws * rows * kernel.size
             assert counts.sum() == total, "each draw takes one tap"
             testing.assert_frequencies(counts, kernel, draws=total, false_alarm=ALARM)
+
+
+def every_tap(measure: Measure, seed: int) -> None:
+    """Single draws, 4e8 of them: no tap of nine may be off by half a per cent of its chance."""
+    size, rows, draws = NINE.size, 245_000, 200
+    low, high = 256.0 ** np.arange(5), 256.0 ** np.arange(4)  # how often each source was read, one byte for each
+    codes = np.zeros((size, 2))
+    codes[:5, 0], codes[5:, 1] = low, high
+    field = np.ascontiguousarray(np.broadcast_to(codes, (rows, size, 2)))
+    shares = measure(field, NINE[None, :], draws, rng=seed, boundary="periodic", axes=(0, 1))
+    read = np.rint(shares * draws).astype(np.int64)
+    counts = np.zeros((size, size), np.int64)  # pixel, source
+    for source in range(size):
+        channel, byte = divmod(source, 5)
+        counts[:, source] = (read[..., channel] >> 8 * byte & 255).sum(axis=0)
+    pixel, source = np.indices(counts.shape)
+    taps = np.bincount(((pixel - source + size // 2) % size).ravel(), counts.ravel(), size).astype(np.int64)
+    total = draws * rows * size
+    assert taps.sum() == total
+    for tap, chance in enumerate(NINE):
+        verdict = testing.assert_frequencies(taps[tap], chance, draws=total, false_alarm=ALARM)
+        assert verdict.smallest_fault < 0.005 * chance
+
+
+def alias_halves(measure: Measure, seed: int) -> None:
+    """More taps than the table has entries: all draws go to the alias table, three of four to heavy taps."""
+    kernel = np.tile([1.0, 3.0], 4500) / 18_000
+    field = np.arange(200_000) % 2.0  # pixel i reads i - (j - 4500): an even tap keeps the parity of i
+    read = measure(field, kernel, 1, rng=seed, boundary="periodic")
+    heavy = int((np.rint(read) != field).sum())
+    testing.assert_frequencies(heavy, 0.75, draws=field.size, false_alarm=ALARM)
+
+
+def rare_counts(measure: Measure, seed: int) -> None:
+    """A tap drawn ten times on average: counts beyond 24, one in twenty thousand, come as often as they should."""
+    pixels, draws, chance = 1_000_000, 10**6, 9.9e-6
+    shares = measure(np.arange(pixels) % 2.0, np.array([chance, 1 - chance]), draws, rng=seed, boundary="periodic")
+    took = np.rint(shares * draws).astype(int)
+    took[1::2] = draws - took[1::2]
+    many = binom.sf(24, draws, chance)
+    testing.assert_frequencies(int((took > 24).sum()), many, draws=pixels, false_alarm=ALARM)
+    assert pixels * many > np.log(1 / ALARM)  # none at all would be an alarm
 
 
 def counts_distribution(measure: Measure, seed: int) -> None:
@@ -208,6 +251,9 @@ CHECKS = {
     for check in (
         unbiased,
         frequencies,
+        every_tap,
+        alias_halves,
+        rare_counts,
         counts_distribution,
         enumeration,
         variance,
