@@ -98,7 +98,7 @@ def exhibit(photo: NDArray[np.float64], name: str, values: tuple[float, ...]) ->
     size = " × ".join(map(str, kernel.shape))
     shown = "brightness is kept" if keeps_light else "mid-grey is 0"
     step = "one step of" if found.gain else "added to the picture, one step of"
-    equation = f"{step} {found.equation}" if found.equation else ""
+    equation = f"{step} {found.formula}" if found.formula else ""
     brightness = f"{size} weights that sum to {found.gain:.3g}: {shown}"
     return Exhibit(f"{name}({told})", kernel, np.clip(seen, 0, 1), found.summary, equation, brightness)
 

@@ -1,5 +1,6 @@
 """What `interpret` says of the whole catalogue, and that every number it gives is what convolution does."""
 
+import functools
 import itertools
 import math
 
@@ -71,7 +72,7 @@ def test_what_it_says(kernel, kind, order, gain, equation):
     found = dc.interpret(kernel)
     assert (found.kind, found.order) == (kind, order)
     assert math.isclose(found.gain, gain, rel_tol=0.03 if kind == "wave" else 1e-12, abs_tol=0)
-    assert found.equation == equation
+    assert found.formula == equation
     assert (found.drift is None) == (found.diffusivity is None) == (found.gain == 0)
     text = str(found)
     assert found.summary.split()[0] in text
@@ -259,7 +260,7 @@ def test_roundings_change_nothing_that_is_said(name):
     for other in (nudged, single):
         # nudging breaks exact symmetry, which may show as a drift of rounding size: that must count as none
         assert [getattr(other, fact) for fact in FACTS] == [getattr(found, fact) for fact in FACTS]
-        assert other.equation == found.equation
+        assert other.formula == found.formula
 
 
 @pytest.mark.parametrize("power", [-900, -30, 1, 30, 900])
@@ -300,7 +301,7 @@ def test_propagators_are_taken_too():
     p = dc.Propagator.heat(0.5, 1.0, ndim=2)
     found = dc.interpret(p)
     assert np.allclose(found.diffusivity, 0.5 * np.eye(2), rtol=0, atol=1e-12)
-    assert found.equation == "∂u/∂t = 0.5 ∇²u"
+    assert found.formula == "∂u/∂t = 0.5 ∇²u"
 
 
 def test_repeated_use_stays_bounded_as_said():
@@ -352,3 +353,32 @@ def test_large_kernels_have_small_symmetric_pictures():
 def test_bad_kernels_are_refused(kernel, error, message):
     with pytest.raises(error, match=message):
         dc.interpret(kernel)
+
+
+@given(st.data(), st.integers(1, 3))
+def test_the_circle_closes(data, ndim):
+    """Kernel, equation, propagator: the kernel's own mean and covariance, to rounding."""
+    factors = []
+    for _ in range(ndim):
+        drift, spread = data.draw(st.floats(-0.4, 0.4)), data.draw(st.floats(0.2, 0.4))
+        variance = drift**2 + 2 * spread  # of the raw second moment: weights at -1, 0 and 1
+        factors.append([(variance - drift) / 2, 1 - variance, (variance + drift) / 2])
+    kernel = functools.reduce(np.multiply.outer, map(np.array, factors))
+    p = dc.Propagator.normalized(np.abs(kernel))
+    spacing, duration = data.draw(st.floats(0.1, 10)), data.draw(st.floats(0.1, 10))
+    moved = dc.interpret(p).equation(spacing, duration).propagator(duration)
+    slow = np.abs(p.mean) <= np.diag(p.covariance)  # cell Peclet numbers up to 2: beyond, upwind differences spread
+    if slow.all():
+        np.testing.assert_allclose(moved.mean, p.mean, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(moved.covariance, p.covariance, rtol=0, atol=1e-11)
+
+
+def test_equations_of_kernels_without_one_are_refused():
+    for kernel in ([-1.0, 3.0, -1.0], [1.0, -1.0], [1.0, 2.0, 1.0]):
+        with pytest.raises(ValueError, match=r"^equation needs a kernel"):
+            dc.interpret(kernel).equation()
+    fading = dc.interpret([0.1, 0.7, 0.1]).equation(1.0, 2.0)
+    assert abs(fading.evolve(np.ones(9), 2.0) - 0.9).max() <= 1e-9
+    askew = np.array([[0.2, 0.05, 0.0], [0.05, 0.4, 0.05], [0.0, 0.05, 0.2]])
+    step = dc.interpret(askew).equation()
+    np.testing.assert_allclose(step.propagator(1.0).covariance, dc.Propagator(askew).covariance, rtol=0, atol=1e-12)

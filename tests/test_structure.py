@@ -16,8 +16,8 @@ LAYERS = [
     {"boundary"} | {path.stem for path in PACKAGE.glob("_[a-z]*")},  # every private module
     {"kernels"},
     {"propagator"},
-    {"convolution", "diffusion", "measurement", "interpretation", "testing", "images", "movie", "runs"},
-    {"spectrum", "matching", "timeseries", "learning", "quantum"},
+    {"convolution", "diffusion", "measurement", "testing", "images", "movie", "runs"},
+    {"interpretation", "spectrum", "matching", "timeseries", "learning", "quantum"},
     {"interop"},
     {"explorer"},
     {"__main__"},

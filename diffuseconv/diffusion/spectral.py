@@ -96,7 +96,7 @@ def _decay(lattice: Lattice) -> float:
 
 
 def _axes(lattice: Lattice) -> list[_Axis]:
-    """Return the axes, with the boundary of each recognised of each axis by what its walls lose."""
+    """Return the axes, the boundary of each recognised by what its walls lose."""
     axes = []
     walls = [record for record in reversed(boundary.RECORDS.values()) if record.physical]
     for n, rate, g, periodic in zip(lattice.shape, lattice.uniform or (), lattice.rates, lattice.periodic, strict=True):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -28,6 +29,9 @@ from diffuseconv.interpretation.words import (
     wave_words,
 )
 from diffuseconv.propagator import Propagator
+
+if TYPE_CHECKING:
+    from diffuseconv.diffusion import DiffusionEquation
 
 __all__ = ["Interpretation", "interpret"]
 
@@ -66,7 +70,7 @@ class Interpretation:
         Half the covariance of the displacement, negative where diffusion runs backward; None where the gain is 0.
     principal_diffusivities, principal_axes : ndarray, or None
         Its eigenvalues, largest first, and the directions as columns.
-    equation : str or None
+    formula : str or None
         The equation that convolution with the kernel is one step of, up to the gain's sign; where the gain is 0,
         the one that *adding* the convolved picture is one step of. None for waves and zero.
     smoother : ndarray or None
@@ -98,7 +102,7 @@ class Interpretation:
     diffusivity: FloatArray | None
     principal_diffusivities: FloatArray | None
     principal_axes: FloatArray | None
-    equation: str | None
+    formula: str | None
     smoother: FloatArray | None
     propagator: Propagator
     amplification: float
@@ -107,6 +111,60 @@ class Interpretation:
     separable: bool
     picture: str
     _details: tuple[str, ...]
+
+    def equation(
+        self, spacing: float | Sequence[float] = 1.0, duration: float = 1.0, *, boundary: Any = "reflecting"
+    ) -> DiffusionEquation:
+        r"""Return the diffusion equation that convolution with the kernel is one step of, for cells and time of a size.
+
+        .. math:: v_a = E[d_a] \Delta x_a / t, \qquad D_{ab} = \mathrm{Cov}[d_a, d_b] \Delta x_a \Delta x_b / (2t)
+
+        and a decay of :math:`-\ln(g)/t` for a gain `g` below 1. Its `propagator` over `duration` has the kernel's own
+        mean and covariance wherever the cell Péclet number is at most 2.
+
+        Parameters
+        ----------
+        spacing : number or one per axis
+            Width of a cell.
+        duration : number
+            The time of one use of the kernel, > 0.
+        boundary : str, wall or sequence
+            As for `DiffusionEquation`.
+
+        Returns
+        -------
+        DiffusionEquation
+
+        Raises
+        ------
+        ValueError
+            If there is none: the gain is not in (0, 1], or diffusion runs backward along some direction.
+
+        Examples
+        --------
+        >>> eq = dc.interpret([0.2, 0.5, 0.3]).equation(spacing=0.1, duration=2.0)
+        >>> eq.propagator(2.0).mean.round(12)
+        array([0.1])
+        """
+        from diffuseconv.diffusion import DiffusionEquation
+
+        duration = _checks.number("duration", duration, above=0)
+        widths = np.array(_checks.spacing(spacing, self.kernel.ndim))
+        whole = 16 * self.kernel.size * np.finfo(np.float64).eps
+        if self.diffusivity is None or self.drift is None or not 0 < self.gain <= 1 + whole:
+            raise ValueError(f"equation needs a kernel whose sum lies in (0, 1], got {self.gain:g} ({self.kind})")
+        tensor = self.diffusivity * np.multiply.outer(widths, widths) / duration
+        velocity = self.drift * widths / duration
+        if np.linalg.eigvalsh(tensor).min() < -whole * np.abs(tensor).max(initial=0.0):
+            raise ValueError(f"equation needs a kernel that spreads in every direction, got another ({self.kind})")
+        crossed = (np.abs(tensor - np.diag(np.diag(tensor))) > whole * np.abs(tensor).max(initial=0.0)).any()
+        return DiffusionEquation(
+            tensor if crossed else tuple(np.maximum(np.diag(tensor), 0.0).tolist()),
+            tuple(widths.tolist()),
+            boundary,
+            velocity=tuple(velocity.tolist()) if velocity.any() else None,
+            decay=-math.log(self.gain) / duration if self.gain < 1 - whole else None,
+        )
 
     def __str__(self) -> str:
         """Return the picture and the paragraph."""
@@ -219,7 +277,7 @@ def interpret(kernel: ArrayLike | Propagator) -> Interpretation:
         diffusivity=diffusivity,
         principal_diffusivities=spread,
         principal_axes=principal,
-        equation=equation,
+        formula=equation,
         smoother=smoother,
         propagator=propagator,
         amplification=amplification,
