@@ -102,6 +102,14 @@ def test_the_whole_catalogue_is_interpreted():
         (K.motion_blur(9, 30), "diffusion, fastest at 29.9°."),
         (K.motion_blur(9, 0), "Blurs along one line: one step of diffusion in a single direction, along x."),
         (K.sobel(1), "8 ∂/∂x of a smoother"),
+        *[
+            (make, words)
+            for make in (K.sobel(0), K.sobel(1), K.scharr(), K.prewitt(0), K.roberts(0), K.roberts(1), K.sobel(0, 3))
+            for words in ("Finds edges", "a gradient")
+        ],
+        (K.sobel(1), "a smoother picture (first blurred over 3×2 cells)"),
+        (K.sharpen(1e-9), "blows up: one wave grows by the factor 1 + 8.0e−09 each time"),
+        (K.sharpen(), "blows up: one wave grows 9-fold each time"),
         (K.edge_detector(), "minus a Laplacian, −3 ∇²"),
         (K.edge_detector(), "stays put with chance 0.999"),
         (K.sharpen(), "grows 9-fold"),

@@ -49,11 +49,15 @@ def summary_of(
     if kind == "slope":
         slope = np.array([coefficients[tuple(row)] for row in np.eye(ndim, dtype=int)])
         only = np.flatnonzero(slope)
+        blurred = ""
+        if smoother is not None and smoother.size > 1:
+            blurred = f" of a smoother picture (first blurred over {'×'.join(map(str, smoother.shape))} cells)"
         if only.size == 1:
-            what = add_up([(float(slope[only[0]]), f"∂/∂{axis_names(ndim)[only[0]]}")])
-            blurred = " of a smoother" if smoother is not None and smoother.size > 1 else ""
-            return f"Finds slopes: {what}{blurred}."
-        return f"Finds slopes {towards(slope)}: a first derivative, {say(math.hypot(*slope))} times."
+            name = axis_names(ndim)[only[0]]
+            what = add_up([(float(slope[only[0]]), f"∂/∂{name}")])
+            return f"Finds edges across {name} as slopes: a gradient, {what}{blurred}."
+        times = say(math.hypot(*slope))
+        return f"Finds edges as slopes {towards(slope)}: a gradient, the first derivative {times} times{blurred}."
     if kind in ("edge detector", "laplacian", "curvature"):
         second = add_up(
             [(f, s.replace("u", "")) for f, s in second_terms(second_derivatives(coefficients.__getitem__, ndim))]
@@ -151,7 +155,9 @@ def repeat_words(amplification: float, bounded: bool, gain: float) -> str:
     if bounded:
         return f"Used again and again it stays bounded: no wave grows (largest factor {say(amplification)})."
     what = "even light" if amplification <= abs(gain) * (1 + 1e-12) else "one wave"
-    return f"Used again and again it blows up: {what} grows {say(amplification)}-fold each time."
+    size = say(amplification)
+    growth = f"{size}-fold" if size != "1" else f"by the factor 1 + {amplification - 1:.1e}".replace("-", "−")
+    return f"Used again and again it blows up: {what} grows {growth} each time."
 
 
 def softmax_words(propagator: Propagator) -> str:
