@@ -74,7 +74,8 @@ class Propagator:
 
     def __init__(self, density: ArrayLike) -> None:
         values = _checks.field("density", density)
-        total = float(values.sum(dtype=np.float64))
+        with np.errstate(over="ignore"):  # a sum beyond the range is refused below as any other
+            total = float(values.sum(dtype=np.float64))
         if values.min() < 0:
             where = tuple(int(i) for i in np.argwhere(values < 0)[0])
             raise ValueError(f"density must not be negative anywhere, got {values[where]} at index {where}")
@@ -316,7 +317,7 @@ class Propagator:
         array([0.25])
         """
         duration, widths = self._units(duration, spacing)
-        return self.mean * widths / duration
+        return _representable(self.mean, widths, duration)
 
     def diffusivity(self, duration: float, spacing: float | Sequence[float] | FloatArray = 1.0) -> FloatArray:
         r"""The diffusivity that one step in `duration` amounts to.
@@ -349,7 +350,7 @@ class Propagator:
         array([[0.3]])
         """
         duration, widths = self._units(duration, spacing)
-        return self.covariance * np.multiply.outer(widths, widths) / (2 * duration)
+        return _representable(self.covariance / 2, np.multiply.outer(widths, widths), duration)
 
     def compose(self, other: Propagator) -> Propagator:
         r"""Move by this propagator and then by another: the density of the summed displacement.
@@ -521,6 +522,8 @@ class Propagator:
         names = walls.per_axis(boundary, self.ndim)
         tolerance = _checks.probability("tolerance", tolerance)
         factors = self.density if self.factors is None else self.factors
+        doubled = [2.0 * n for n in cells]  # mirrored; the modes are complex
+        _checks.fits_memory("shape", 60 * (math.prod(doubled) if self.factors is None else sum(doubled)), "halve it")
         _mixing.check_modes(factors, names)
         return _mixing.steps(_mixing.spectral_gap(factors, cells, names), tolerance)
 
@@ -576,6 +579,15 @@ class Propagator:
             return [self.density]
         axes = range(self.ndim)
         return [f.reshape([-1 if a == axis else 1 for a in axes]) for axis, f in enumerate(self.factors)]
+
+
+def _representable(moments: FloatArray, lengths: FloatArray, duration: float) -> FloatArray:
+    """Compute moments times lengths over the duration, or refuse a duration so short that they leave the range."""
+    with np.errstate(over="ignore"):
+        rates = moments * lengths / duration
+    if not np.isfinite(rates).all():
+        raise ValueError(f"duration must not be so short that rates leave the range of numbers, got {duration:g}")
+    return rates
 
 
 def _product(

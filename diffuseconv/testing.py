@@ -28,6 +28,9 @@ __all__ = [
     "bernstein",
 ]
 
+_MOST = float(np.finfo(np.float64).max)
+LARGEST = 1e100  # of numbers that are squared, multiplied and summed
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -296,12 +299,12 @@ def assert_variance(
     """
     first, second, variance, span = _fitting(first=first, second=second, variance=variance, span=span)
     half = (first - second) ** 2 / 2
-    variance = np.broadcast_to(variance, half.shape)
+    variance = np.broadcast_to(_not_negative("variance", variance), half.shape)
     most = np.broadcast_to(span**2 / 2, half.shape)
     whole = float(variance.sum())
     spread = float((variance * np.maximum(most - variance, 0)).sum())
     verdict = assert_sum(half.sum(), whole, variance=spread, span=most.max(), false_alarm=false_alarm)
-    return Verdict(verdict.deviation, verdict.smallest_fault / whole if whole > 0 else 0.0, false_alarm)
+    return Verdict(verdict.deviation, min(verdict.smallest_fault / whole, _MOST) if whole > 0 else 0.0, false_alarm)
 
 
 def assert_mean_square(
@@ -351,8 +354,8 @@ def assert_mean_square(
     """
     from scipy.optimize import brentq
 
-    variance = _checks.number("variance", variance, above=0.0)
-    proxy, fourth = _checks.number("proxy", proxy, above=0.0), _checks.number("fourth", fourth, above=0.0)
+    for name, value in (("variance", variance), ("proxy", proxy), ("fourth", fourth)):
+        _numbers(name, _checks.number(name, value, above=0.0))
     squares = _numbers("deviations", deviations) ** 2
     size = squares.size
     level = math.log(2 / _checks.probability("false_alarm", false_alarm))
@@ -403,15 +406,18 @@ def assert_independent(
     """
     first, second, variance, span = _fitting(first=first, second=second, variance=variance, span=span)
     products = first * second
-    variance = np.broadcast_to(variance, products.shape)
+    variance = np.broadcast_to(_not_negative("variance", variance), products.shape)
     whole = float(np.sqrt(variance).sum())
     verdict = assert_sum(products.sum(), 0.0, variance=variance.sum(), span=span.max(), false_alarm=false_alarm)
-    return Verdict(verdict.deviation, verdict.smallest_fault / whole if whole > 0 else 0.0, false_alarm)
+    return Verdict(verdict.deviation, min(verdict.smallest_fault / whole, _MOST) if whole > 0 else 0.0, false_alarm)
 
 
 def _numbers(name: str, value: ArrayLike) -> Array:
-    """Return real numbers as float64; NaN and infinity are for the assertion to find."""
-    return _checks.array(name, value, finite=False).astype(np.float64)
+    """Return real numbers as float64, with finite sums of squares; NaN is for the assertion to find."""
+    numbers = _checks.array(name, value, finite=False).astype(np.float64)
+    if (np.abs(numbers) > LARGEST).any():
+        raise ValueError(f"{name} must not exceed {LARGEST:g} in magnitude, got {_checks.got(np.abs(numbers).max())}")
+    return numbers
 
 
 def _fitting(**named: ArrayLike) -> list[Array]:

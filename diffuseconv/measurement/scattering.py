@@ -164,7 +164,8 @@ def moves(propagator: ArrayLike | Propagator, ndim: int) -> list[Taps]:
             taps_of(f.reshape(1 + (f.size - 1) * line), ndim) for f, line in zip(propagator.factors, lines, strict=True)
         ]
     weights = _checks.array("propagator", propagator)
-    total = float(weights.sum(dtype=np.float64))
+    with np.errstate(over="ignore"):  # a sum beyond the range is refused as any other
+        total = float(weights.sum(dtype=np.float64))
     if weights.min() < 0 or abs(total - 1) > 1e-12:
         raise ValueError(
             "propagator must not be negative and must sum to 1 (see Propagator.normalized), "
