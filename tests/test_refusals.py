@@ -112,6 +112,17 @@ def test_bad_runs_are_refused_before_any_work(options, arguments, words):
             ValueError,
             r"write boundary=\(\(low, high\),\)",
         ),
+        (
+            lambda: dc.DiffusionEquation().evolve(STILL, 1e14, "explicit"),
+            ValueError,
+            "at most 1e.14 cell updates, got 1.28e.16",
+        ),
+        (lambda: dc.DiffusionEquation(velocity=0.1).evolve(STILL, 1e14), ValueError, "cell updates, got"),
+        (
+            lambda: dc.DiffusionEquation().evolve(np.broadcast_to(0.0, (10**6, 10**6)), 1.0),
+            ValueError,
+            "u must need no more memory",
+        ),
         (lambda: dc.DiffusionEquation(source=lambda: 1.0), TypeError, r"source must be a function of \(time\)"),
         (lambda: dc.DiffusionEquation(source=lambda a, b, c: 1.0), TypeError, "source must be a function of"),
         (lambda: dc.DiffusionEquation(source=lambda t: np.nan).frames(STILL, [1.0]), ValueError, "must be finite"),

@@ -36,6 +36,7 @@ from diffuseconv._jit import chebyshev as _loops
 from diffuseconv._typing import Array
 from diffuseconv.diffusion import halos
 from diffuseconv.diffusion.lattice import SMALLEST_SHARE, Lattice, as_planes
+from diffuseconv.diffusion.scheme import check_updates
 
 __all__ = ["OPTIONS", "solve", "unsupported"]
 
@@ -86,12 +87,21 @@ def solve(
     time_step: float | None = None,
     tolerance: float | None = None,
 ) -> Iterator[Array]:
-    """Yield the field at each of the `times`, within `tolerance` times its range: see `scheme.Scheme`.
+    """Return the field at each of the `times`, within `tolerance` times its range: see `scheme.Scheme`.
 
     The range is that of `u`, with 0 where walls lose salt, or the largest change that sources and walls bring if that
     is larger. The arithmetic is in float64 for float32 fields too.
     """
-    lattice, error = problem, OPTIONS["tolerance"] if tolerance is None else tolerance
+    error = OPTIONS["tolerance"] if tolerance is None else tolerance
+    if times:
+        z = (times[-1] - start) * problem.largest_rate / 2
+        terms = math.sqrt(2 * z * max(1.0, -math.log(error)))
+        check_updates(u.size, terms, "take larger cells, a shorter duration or steady_state")
+    return _fields(problem, u, start, times, error)
+
+
+def _fields(lattice: Lattice, u: Array, start: float, times: Sequence[float], error: float) -> Iterator[Array]:
+    """Yield the field at each of the times."""
     field, rate = u.astype(np.float64), _rate_bound(lattice, times[-1] - start if times else 0.0)
     if rate == 0:
         for time in times:

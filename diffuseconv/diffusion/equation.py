@@ -667,6 +667,7 @@ class DiffusionEquation:
             raise ValueError(
                 f"u must have 1, 2 or 3 dimensions, or axes= must name the spatial ones of a stack, got {np.ndim(u)}"
             )
+        _checks.fits_memory("u", 48.0 * np.size(u), "about six fields: take larger cells, or fewer")
         if self.mask is None:
             return np.ascontiguousarray(_checks.field("u", u))
         field = _checks.field("u", u, finite=False)

@@ -9,6 +9,7 @@ import numpy as np
 
 from diffuseconv._typing import Array
 from diffuseconv.diffusion.lattice import Lattice
+from diffuseconv.diffusion.scheme import check_updates
 from diffuseconv.diffusion.strips import march
 
 __all__ = ["OPTIONS", "checked_step", "solve", "unsupported", "whole_steps"]
@@ -52,7 +53,10 @@ def solve(
     tolerance: float | None = None,
 ) -> Iterator[Array]:
     """Return the field at each of the `times` by steps of at most `time_step`: see `scheme.Scheme`."""
-    return _fields(problem, u, start, times, checked_step(problem, time_step))
+    step = checked_step(problem, time_step)
+    if times:
+        check_updates(u.size, (times[-1] - start) / step, 'take method="auto", larger cells or a shorter duration')
+    return _fields(problem, u, start, times, step)
 
 
 def _fields(problem: Lattice, u: Array, start: float, times: Sequence[float], time_step: float) -> Iterator[Array]:

@@ -11,7 +11,9 @@ from typing import Protocol
 from diffuseconv._typing import Array
 from diffuseconv.diffusion.lattice import Lattice
 
-__all__ = ["Scheme"]
+__all__ = ["Scheme", "check_updates"]
+
+MOST_UPDATES = 1e14  # cell updates: a day or more on any one machine
 
 
 class Scheme(Protocol):
@@ -47,3 +49,12 @@ class Scheme(Protocol):
         problem does not allow (a step above the stability limit) raise ValueError at the call, before the first `next`.
         """
         ...
+
+
+def check_updates(cells: int, sweeps: float, remedy: str) -> None:
+    """Refuse a run that would never end, before it begins."""
+    if cells * sweeps > MOST_UPDATES:
+        raise ValueError(
+            f"duration must take at most {MOST_UPDATES:g} cell updates, got {cells * sweeps:.3g} ({sweeps:.3g} sweeps "
+            f"over {cells} cells): {remedy}"
+        )

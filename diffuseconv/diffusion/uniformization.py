@@ -24,6 +24,7 @@ import numpy as np
 
 from diffuseconv._typing import Array, FloatArray
 from diffuseconv.diffusion.lattice import Lattice
+from diffuseconv.diffusion.scheme import check_updates
 
 __all__ = ["OPTIONS", "poisson_weights", "solve", "unsupported"]
 
@@ -49,14 +50,23 @@ def solve(
     time_step: float | None = None,
     tolerance: float | None = None,
 ) -> Iterator[Array]:
-    """Yield the field at each of the `times`: see `scheme.Scheme`.
+    """Return the field at each of the `times`: see `scheme.Scheme`.
 
     The tolerance is relative to the range of the field, with 0 where salt is lost, or to what sources and walls add.
     The arithmetic is in float64 for float32 fields too.
     """
-    field = u.astype(np.float64)
     rate = float(problem.outflow().max())
+    if times:
+        check_updates(u.size, (times[-1] - start) * rate, "take larger cells, a shorter duration or steady_state")
     error = (OPTIONS["tolerance"] if tolerance is None else tolerance) / max(1, len(times))
+    return _fields(problem, u, start, times, rate, error)
+
+
+def _fields(
+    problem: Lattice, u: Array, start: float, times: Sequence[float], rate: float, error: float
+) -> Iterator[Array]:
+    """Yield the field at each of the times."""
+    field = u.astype(np.float64)
     for time in times:
         if time > start:
             field = _advance(problem, field, rate, time - start, error)
