@@ -45,6 +45,7 @@ CATALOGUE: list[tuple[str, tuple[float, ...]]] = [
     ("identity", ()),
     ("box", (9,)),
     ("gaussian", (3,)),
+    ("integrated_gaussian", (1,)),
     ("lattice_gaussian", (1,)),
     ("disc", (6.5,)),
     ("motion_blur", (25, 30)),
@@ -60,6 +61,7 @@ CATALOGUE: list[tuple[str, tuple[float, ...]]] = [
     ("laplacian", (9,)),
     ("edge_detector", ()),
     ("laplacian_of_gaussian", (2,)),
+    ("gaussian_derivative", (1, 3)),
     ("gabor", (8, 45)),
 ]
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.integrate
 import scipy.ndimage
+import scipy.stats
 import strategies
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -22,6 +23,8 @@ CATALOGUE = {
     "lattice_gaussian": kernels.lattice_gaussian(),
     "disc": kernels.disc(),
     "motion_blur": kernels.motion_blur(angle=30),
+    "integrated_gaussian": kernels.integrated_gaussian(),
+    "gaussian_derivative": kernels.gaussian_derivative((0, 1)),
     "laplacian": kernels.laplacian(),
     "laplacian9": kernels.laplacian(9),
     "laplacian_of_gaussian": kernels.laplacian_of_gaussian(),
@@ -36,12 +39,12 @@ CATALOGUE = {
     "gabor": kernels.gabor(),
 }
 SUM_ONE = [
-    *("identity", "box", "gaussian", "lattice_gaussian", "disc", "motion_blur"),
+    *("identity", "box", "gaussian", "integrated_gaussian", "lattice_gaussian", "disc", "motion_blur"),
     *("sharpen", "unsharp_mask", "emboss"),
 ]
 SUM_ZERO = [
     *("laplacian", "laplacian9", "laplacian_of_gaussian", "edge_detector"),
-    *("sobel", "scharr", "prewitt", "roberts"),
+    *("gaussian_derivative", "sobel", "scharr", "prewitt", "roberts"),
 ]
 
 
@@ -447,3 +450,34 @@ def test_windows_of_any_width_are_finite():
     assert np.isfinite(kernels.gabor(2.0, aspect=1e300)).all()
     with pytest.raises(ValueError, match="amount must be at most"):
         kernels.sharpen(1e308)
+
+
+@pytest.mark.parametrize("orders", [0, 1, 2, 3, (0, 1), (2, 1), (1, 3)])
+@pytest.mark.parametrize("sigma", [1.0, 2.5, (1.0, 3.0)])
+def test_gaussian_derivatives_are_scipys(orders, sigma):
+    u = np.random.default_rng(0).random((30, 40))
+    kernel = kernels.gaussian_derivative(orders, sigma, truncate=4.0)
+    theirs = scipy.ndimage.gaussian_filter(u, sigma, orders, mode="constant", truncate=4.0)
+    ours = scipy.ndimage.convolve(u, kernel, mode="constant")
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-13)
+
+
+def test_gaussian_derivatives_differentiate_polynomials():
+    x = np.arange(-60.0, 61)
+    for order, slope in ((1, 3 * x**2 + 3 * 4.0), (2, 6 * x), (3, 6 + 0 * x)):  # of x**3 blurred: x**3 + 3 sigma**2 x
+        kernel = kernels.gaussian_derivative(order, 2.0, ndim=1)
+        np.testing.assert_allclose(np.convolve(x**3, kernel, "valid"), slope[16:-16], rtol=1e-9, atol=1e-6)
+
+
+@pytest.mark.parametrize("sigma", [0.2, 0.5, 1.0, 3.0])
+def test_an_integrated_gaussian_is_the_integral(sigma):
+    kernel = kernels.integrated_gaussian(sigma, ndim=1)
+    move = np.arange(kernel.size) - kernel.size // 2
+    law = scipy.stats.norm(scale=sigma)
+    truth = [scipy.integrate.quad(law.pdf, d - 0.5, d + 0.5, epsabs=1e-15)[0] for d in move]
+    np.testing.assert_allclose(kernel, truth, rtol=0, atol=1e-13)
+    np.testing.assert_array_equal(kernel, kernel[::-1])
+    assert abs(kernel.sum() - 1) < 1e-15
+    if sigma >= 1:
+        assert abs(kernel @ move**2 - sigma**2 - 1 / 12) < 1e-6
+    np.testing.assert_array_equal(kernels.integrated_gaussian((sigma, 0.0)), kernel[:, None])

@@ -57,7 +57,7 @@ def test_the_equation_of_a_derivative_is_that_of_adding_it():
 
 
 def test_the_film_shows_every_kernel():
-    args = gallery.options().parse_args(["--size", "16", "--frames", "38"])
+    args = gallery.options().parse_args(["--size", "16", "--frames", str(2 * len(gallery.CATALOGUE))])
     film = gallery.simulate(args)
     shown = [film.moving[-3].get_text() for _ in film.story]
     assert [name.split("(")[0] for name in shown[::2]] == [name for name, _ in gallery.CATALOGUE]
