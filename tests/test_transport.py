@@ -411,6 +411,23 @@ def test_the_propagator_of_a_drift_is_the_solver():
             dc.DiffusionEquation(**options).propagator(1.0)
 
 
+@pytest.mark.parametrize("shape", [(7,), (8,), (5, 8), (6, 7), (4, 5, 6), (1, 4), (2, 3)])
+@pytest.mark.parametrize(("source", "decay"), [(None, None), (0.3, None), ("varying", 0.2)])
+def test_constant_drift_on_periodic_boxes_is_spectral(shape, source, decay):
+    rng = np.random.default_rng(0)
+    u, varying = rng.random(shape), rng.random(shape)
+    velocity = tuple(rng.normal(size=len(shape)).tolist())
+    source = varying if source == "varying" else source
+    eq = dc.DiffusionEquation(0.5, 0.8, "periodic", velocity=velocity, source=source, decay=decay, capacity=1.5)
+    frames = list(eq.frames(u, [0.0, 1.0, 3.0], "spectral"))
+    np.testing.assert_array_equal(frames[0][1], u)
+    for time, field in frames[1:]:
+        exact = eq.evolve(u, time, "uniformization", tolerance=1e-14)
+        np.testing.assert_allclose(field, exact, rtol=0, atol=1e-12)
+    with pytest.raises(ValueError, match="explicit_steps needs a problem without drift"):
+        eq.explicit_steps(u, 2)
+
+
 def test_stacks_are_solved_field_by_field():
     photo = np.random.default_rng(0).random((8, 9, 3)).astype(np.float32)
     eq = dc.DiffusionEquation((1.0, 2.0), boundary=("reflecting", "periodic"))

@@ -387,6 +387,8 @@ class DiffusionEquation:
         if time_step is not None:
             time_step = _checks.number("time_step", time_step, above=0)
         lattice = self.lattice(field.shape)
+        if lattice.drift is not None:
+            raise ValueError('explicit_steps needs a problem without drift: take method="explicit"')
         _refuse("explicit_steps", spectral.unsupported(lattice))
         step = explicit.checked_step(lattice, time_step)
         return self._with_holes(u, spectral.explicit_steps(lattice, field, steps, step if math.isfinite(step) else 1.0))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, reduce
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -40,6 +40,8 @@ def unsupported(problem: Lattice) -> str | None:
     """Return why the scheme cannot solve a problem, None if it can."""
     if problem.decay is not None and problem.decay.size > 1:
         return "needs the same decay everywhere"
+    if _circulant(problem):
+        return None if problem.steady else "needs walls and sources that do not depend on time or on the field"
     if problem.uniform is None:
         return "needs constant diffusivity, no barriers, no mask, and walls that lose salt evenly"
     if not problem.steady:
@@ -57,6 +59,9 @@ def solve(
     tolerance: float | None = None,
 ) -> Iterator[Array]:
     """Yield the field at each of the `times`: see `scheme.Scheme`."""
+    if problem.drift is not None:
+        yield from _carried(problem, u, [time - start for time in times])
+        return
     lattice, axes = problem, _axes(problem)
     modes: list[Array] = []  # transformed once, when a first time needs all of them
     still = lattice.forcing is None and lattice.largest_rate == 0
@@ -88,6 +93,42 @@ def explicit_steps(lattice: Lattice, u: Array, steps: int, time_step: float) -> 
     fastest = sum(float(_rates(axis).max()) for axis in axes) + _decay(lattice)
     truncate = steps * time_step if fastest * time_step <= 1 else 0.0  # (1 - x)^n <= exp(-n x) up to x = 1 only
     return _advance(lattice, axes, u, [], factor, truncate)
+
+
+def _circulant(lattice: Lattice) -> bool:
+    """Return whether a drift is the same everywhere on a periodic box, so that Fourier modes evolve by themselves."""
+    if lattice.drift is None or lattice.weights is not None or lattice.diagonal is not None:
+        return False
+    constant = all((rates == rates.flat[0]).all() for rates in (*lattice.rates, *lattice.drift))
+    return constant and all(lattice.periodic)
+
+
+def _carried(lattice: Lattice, u: Array, durations: Sequence[float]) -> Iterator[Array]:
+    r"""Yield the field after each duration on a periodic box with a constant drift.
+
+    A wave of the angle :math:`\theta` along an axis with rates `a` onward and `b` back grows at the rate
+    :math:`-(a+b)(1 - \cos\theta) - i (a-b) \sin\theta`.
+    """
+    import scipy.fft
+
+    growth: Any = -_decay(lattice)
+    for axis, n in enumerate(lattice.shape):
+        onward, back = (float(rates.flat[0]) for rates in lattice.directed(axis))
+        cycles = np.arange(n // 2 + 1) if axis == u.ndim - 1 else (np.arange(n) + n // 2) % n - n // 2
+        half = np.pi * cycles / n
+        sine = np.where(2 * abs(cycles) == n, 0.0, np.sin(2 * half))
+        rate = -2 * (onward + back) * np.sin(half) ** 2 - 1j * (onward - back) * sine
+        growth = growth + rate.reshape([-1 if a == axis else 1 for a in range(u.ndim)])
+    workers = _threads.count() if u.size >= LARGE else None
+    modes = scipy.fft.rfftn(u, workers=workers)
+    added = None if lattice.forcing is None else scipy.fft.rfftn(lattice.forcing, workers=workers)
+    for duration in durations:
+        evolved = modes * np.exp(growth * duration)
+        if added is not None:
+            moving = growth != 0
+            evolved += added * np.where(moving, np.expm1(growth * duration) / np.where(moving, growth, 1), duration)
+        field = scipy.fft.irfftn(evolved, s=u.shape, workers=workers)
+        yield u.copy() if duration == 0 else field.astype(u.dtype, copy=False)
 
 
 def _decay(lattice: Lattice) -> float:
