@@ -1,32 +1,56 @@
-"""Threads for compiled loops, safe when two user threads call at once and after `fork`.
+"""Threads for compiled loops, safe when callers meet, after `fork`, in signal handlers and while the interpreter exits.
 
-The loops release the interpreter lock (``nogil=True``), so plain Python threads run them side by side. `run` hands out
-blocks through a pool, which takes 0.1 milliseconds; `together` finds a crew that waits inside compiled code.
+The loops release the interpreter lock (``nogil=True``), so plain Python threads run them in parallel. Idle workers
+sleep on one queue. No call depends on a worker: the caller does all the work that no worker has begun. Every lock
+belongs to one call, so that neither a signal handler nor a forked child can meet one that is never released.
 """
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import os
-import sys
 from collections import deque
-from collections.abc import Callable, Iterable
-from concurrent.futures import Executor, ThreadPoolExecutor, wait
-from threading import Thread
+from collections.abc import Callable, Iterable, Sequence
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import numba
-import numpy as np
-from numpy.typing import NDArray
 
-from diffuseconv._jit import crew as _crew
+from diffuseconv._jit.pause import pause
 
-_pools: dict[int, Executor] = {}
-_crew_words: list[NDArray[np.int64]] = []  # one crew, once it is needed
-_helpers: list[Thread] = []
-if hasattr(os, "register_at_fork"):  # a child inherits the records of threads but not the threads
-    for record in (_pools, _crew_words, _helpers):
-        os.register_at_fork(after_in_child=record.clear)
+PAUSES, NANOSECONDS = 100, 1000  # of a thread in a sweep before it sleeps
+
+_tickets: SimpleQueue[_Ticket] = SimpleQueue()  # its `put` may interrupt itself, unlike that of `queue.Queue`
+_workers: dict[int, object] = {}
+_active: dict[_Ticket, Callable[[], None]] = {}  # what has been handed out, and how to stop it
+
+
+class _Ticket:
+    """One call that a worker may make, unless the caller withdraws it first."""
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        self.call: Callable[[], None] | None = call
+        self.error: BaseException | None = None
+        self.claimed, self.running = _thread.allocate_lock(), _thread.allocate_lock()
+        self.running.acquire()
+
+    def claim(self) -> bool:
+        """Tell whether nobody was quicker."""
+        return self.claimed.acquire(blocking=False)
+
+    def serve(self) -> None:
+        """Make the call on behalf of the caller."""
+        if not self.claim():
+            return
+        try:
+            assert self.call is not None
+            self.call()
+        except BaseException as error:  # the caller raises it
+            self.error = error
+        finally:
+            self.call = None
+            self.running.release()
 
 
 def count() -> int:
@@ -40,46 +64,8 @@ def slices(length: int, parts: int) -> list[tuple[int, int]]:
     return [(length * i // parts, length * (i + 1) // parts) for i in range(parts)]
 
 
-def together(shared: Callable[..., Any], alone: Callable[..., Any], *given: Any) -> None:
-    """Call ``alone(*given)`` on all threads: a loop that takes what is left to do, so that many may run it at once.
-
-    ``shared(crew, seats, *given)`` is the same loop with a crew, which Linux has semaphores for.
-    """
-    helpers = count() - 1
-    if helpers == 0:
-        alone(*given)
-    elif sys.platform == "linux":
-        shared(_gathered(helpers), helpers, *given)
-    else:
-        run(alone, [given] * (helpers + 1))
-
-
-def _gathered(helpers: int) -> NDArray[np.int64]:
-    """Return the crew, with so many helpers at least (a system that gives no threads or semaphores has fewer)."""
-    if not _crew_words:
-        words = _empty()
-        words[_crew.DISMISSED] = not _crew.found(words)
-        _crew_words.append(words)
-    words = _crew_words[0]
-    while len(_helpers) < helpers:
-        helper = Thread(target=_crew.serve, args=(words,), name=f"diffuseconv-crew-{len(_helpers)}", daemon=True)
-        _helpers.append(helper)
-        with contextlib.suppress(RuntimeError):
-            helper.start()
-    return words
-
-
-def _empty() -> NDArray[np.int64]:
-    """Make the words of a crew, on cache lines of their own."""
-    room = np.zeros(_crew.WORDS + 8, np.int64)
-    skip = -room.ctypes.data // 8 % 8
-    words = room[skip : skip + _crew.WORDS]
-    words[_crew.LAYOUT] = _crew.VERSION
-    return words
-
-
 def run(work: Callable[..., Any], blocks: Iterable[tuple[Any, ...]]) -> None:
-    """Call ``work(*block)`` for every block; this thread and the pool's each take the next one that is left."""
+    """Call ``work(*block)`` for every block; the caller and workers each take the next one that is left."""
     left = deque(blocks)
 
     def take() -> None:
@@ -90,20 +76,136 @@ def run(work: Callable[..., Any], blocks: Iterable[tuple[Any, ...]]) -> None:
                 return
             work(*block)
 
-    threads = min(count(), len(left))
-    if threads <= 1:
-        return take()
-    size = count() - 1
-    pool = _pools.get(size)
-    if pool is None:
-        pool = _pools.setdefault(size, ThreadPoolExecutor(size, thread_name_prefix="diffuseconv"))
-    helpers = [pool.submit(take) for _ in range(threads - 1)]
+    _share(take, left.clear, min(count(), len(left)))
+
+
+def sweep(advance: Callable[[int, int], Any], neighbours: Sequence[Sequence[int]], rounds: int) -> None:
+    """Call ``advance(s, k)`` for all parts `s` and rounds `k`, after round k - 1 of `s` and of its neighbours.
+
+    Negative neighbours stand for none.
+    """
+    parts = range(len(neighbours))
+    near = [{n for n in neighbours[s] if n >= 0} for s in parts]
+    done, queued = [0] * len(parts), set(parts)
+    ready: SimpleQueue[int | None] = SimpleQueue()  # parts that may advance; None once all is done
+    lock, stopped = _thread.allocate_lock(), [False]
+    for s in parts:
+        ready.put(s)
+
+    def finish(s: int) -> set[int]:
+        """Record a round of a part and return the parts that may advance now."""
+        with lock:
+            done[s] += 1
+            queued.remove(s)
+            waiting = {t for t in near[s] | {s} if t not in queued and done[t] < rounds}
+            fresh = {t for t in waiting if all(done[n] >= done[t] for n in near[t])}
+            queued.update(fresh)
+            if not queued:
+                ready.put(None)
+            return set() if stopped[0] else fresh
+
+    def following() -> int | None:
+        """Return the next part, waiting awake at first: a thread that sleeps takes up to 50 microseconds to wake."""
+        for _ in range(PAUSES):
+            if not ready.empty():
+                break
+            pause(NANOSECONDS)
+        return ready.get()
+
+    def take() -> None:
+        s = ready.get()
+        while s is not None:
+            advance(s, done[s])
+            fresh = finish(s)
+            for other in fresh - {s}:
+                ready.put(other)
+            if s not in fresh:  # or else its cells are in this processor's cache
+                s = following()
+        ready.put(None)  # for the next thread
+
+    def stop() -> None:
+        stopped[0] = True
+        with contextlib.suppress(Empty):
+            while True:
+                ready.get_nowait()
+        ready.put(None)
+
+    if rounds > 0:
+        _share(take, stop, min(count(), len(parts)))
+
+
+def _share(call: Callable[[], None], stop: Callable[[], None], threads: int) -> None:
+    """Make a call here and on idle workers; return when every one that has begun is over, raise the first error.
+
+    After an error `stop` ends the other calls early.
+    """
+
+    def guarded() -> None:
+        try:
+            call()
+        except BaseException:
+            stop()  # the others may wait for what will not come
+            raise
+
+    tickets = [_Ticket(guarded) for _ in range(threads - 1)]
+    errors: list[BaseException] = []
     try:
-        take()
-    finally:  # nothing may still write to the caller's arrays when this returns or an error travels up
-        left.clear()
-        started = [helper for helper in helpers if not helper.cancel()]
-        wait(started)
-    for helper in started:
-        helper.result()
-    return None
+        _hire(threads - 1)
+        for ticket in tickets:
+            _active[ticket] = stop
+            _tickets.put(ticket)
+        guarded()
+    except BaseException as error:
+        errors.append(error)
+    for ticket in tickets:  # nothing may still write to the caller's arrays when this returns
+        if ticket.claim():
+            ticket.call = None  # frees what it holds although it stays in the queue
+            continue
+        while True:
+            try:
+                ticket.running.acquire()
+                break
+            except BaseException as error:  # Ctrl-C
+                errors.append(error)
+                stop()
+        if ticket.error is not None:
+            errors.append(ticket.error)
+    for ticket in tickets:
+        _active.pop(ticket, None)
+    if errors:
+        raise errors[0]
+
+
+def _hire(workers: int) -> None:
+    """Start workers until there are so many (a system that gives no more threads, or is shutting down, has fewer)."""
+    for number in range(workers):
+        mark = object()
+        if number not in _workers and _workers.setdefault(number, mark) is mark:
+            try:  # without the locks of `threading.Thread`, which a signal handler could find taken
+                _thread.start_new_thread(_serve, (_tickets,))
+            except RuntimeError:
+                del _workers[number]
+                return
+
+
+def _serve(tickets: SimpleQueue[_Ticket]) -> None:
+    """Make one call after the other, for as long as the process lives."""
+    while True:
+        tickets.get().serve()
+
+
+def _start_anew() -> None:
+    """Forget workers, which a forked child does not inherit, and end the calls that they had begun with an error."""
+    global _tickets
+    _tickets = SimpleQueue()
+    _workers.clear()
+    for ticket, stop in list(_active.items()):
+        if ticket.claimed.locked() and ticket.running.locked():
+            ticket.error = RuntimeError("a process must not fork within a call that the child is to finish")
+            stop()
+            ticket.running.release()
+    _active.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_anew)

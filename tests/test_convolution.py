@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import math
 
 import naive
 import numba
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import diffuseconv as dc
+from diffuseconv._jit.convolution import block_count
 from diffuseconv.boundary import NAMES
 from diffuseconv.convolution import direct, methods, separable
 from diffuseconv.convolution.verbs import METHODS
@@ -538,15 +540,15 @@ def test_long_sums_come_in_batches_with_the_same_bits(data, at_once):
     names = data.draw(strategies.boundaries(len(axes)))
     whole = dc.feature_maps(u, bank, axes=axes, boundary=names, mode="same")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(direct, "AT_ONCE", at_once)
+        patch.setattr(direct, "WORTH_THREADS", 0)
+        patch.setattr(direct, "LONGEST", at_once)
         np.testing.assert_array_equal(dc.feature_maps(u, bank, axes=axes, boundary=names, mode="same"), whole)
 
 
 def test_no_batch_takes_longer_than_half_a_second():
     for shape, taps in (((1, 1, 4096, 4096), 61 * 61), ((1, 3, 4096, 4096), 61 * 61), ((64, 1, 2048, 2048), 255)):
-        batches = direct._batches(shape, taps)
-        filled = np.zeros(shape[:3], int)
-        for batch in batches:
-            filled[batch] += 1
-            assert filled[batch].size * shape[3] * taps <= 1.05 * direct.AT_ONCE
-        assert (filled == 1).all()
+        products, blocks = math.prod(shape) * taps, block_count((*shape[:2], 1, *shape[2:]))
+        parts = direct._parts(products, blocks)
+        assert [n for part in parts for n in range(*part)] == list(range(blocks))
+        most = max(end - begin for begin, end in parts)
+        assert products / blocks * most <= 8e9  # products: a few tenths of a second

@@ -1,4 +1,4 @@
-"""Threads: helpers join, callers at once do not disturb each other, and a forked child starts anew."""
+"""Threads: workers share calls, callers at once do not disturb each other; fork, signals and exit at any moment."""
 
 import os
 import subprocess
@@ -13,67 +13,107 @@ import pytest
 
 import diffuseconv as dc
 from diffuseconv import _threads
-from diffuseconv._jit import crew
-from diffuseconv._jit.atomic import add, published
 
-linux = pytest.mark.skipif(sys.platform != "linux", reason="crews sleep on semaphores of Linux")
+unix = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+several = pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="needs two threads")
+
+PRELUDE = """
+import atexit, os, signal, sys, threading, time
+import numpy as np
+import diffuseconv as dc
+
+u, k = np.random.default_rng(2).random((300, 300)), np.ones((9, 9))
+eq = dc.DiffusionEquation(0.5 + u)
+def work():
+    return np.array([
+        dc.convolve(u, k, method="direct"), dc.convolve(u, k, method="fft"),
+        eq.evolve(u, 3.0, "explicit"), eq.evolve(u, 3.0), dc.measure(u, k / 81, draws=50, rng=1),
+    ])
+expected = work()
+def check():
+    assert np.array_equal(work(), expected)
+"""
 
 
-@numba.njit(nogil=True)
-def meet(arrived, wanted):
-    """Wait for others, but not for ever."""
-    add(arrived, 0, 1)
-    for _ in range(10**9):
-        if published(arrived, 0) >= wanted:
-            return
+def run_program(code):
+    """Run a program in a fresh process, which must end well and say nothing on stderr."""
+    program = [sys.executable, "-W", "ignore", "-c", PRELUDE + code]
+    ended = subprocess.run(program, check=False, timeout=120, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    return ended.stdout
 
 
-share_meeting = crew.shared(meet)
-
-
-@numba.njit(nogil=True)
-def meet_together(words, seats, arrived, wanted):
-    share_meeting(words, seats, (arrived, wanted))
-
-
-@linux
-@pytest.mark.parametrize("helpers", [1, 3])
-def test_helpers_join(helpers, monkeypatch):
-    """All come at once, for the job ends only when all have met; a second job finds them awake, a third asleep."""
-    monkeypatch.setattr(numba, "get_num_threads", lambda: helpers + 1)
+@several
+def test_workers_join():
+    """A worker joins, for both blocks end only when both have begun; at once, soon after, and from sleep."""
     for pause in (0, 0, 0.02):
         time.sleep(pause)
-        arrived = np.zeros(1, np.int64)
-        _threads.together(meet_together, meet, arrived, helpers + 1)
-        assert arrived[0] == helpers + 1
+        meeting = threading.Barrier(2, timeout=30)
+        _threads.run(lambda meeting=meeting: meeting.wait(), [(), ()])
 
 
-def test_a_dismissed_helper_leaves():
-    words = _threads._empty()
-    assert crew.found(words) == sys.platform.startswith("linux")
-    words[crew.DISMISSED] = 1
-    crew.serve(words)
+def test_every_block_is_done_once():
+    done = []
+    _threads.run(done.append, [(i,) for i in range(1000)])
+    assert sorted(done) == list(range(1000))
 
 
-def test_who_finds_the_crew_busy_works_alone():
-    words = _threads._empty()
-    words[crew.BUSY] = 1
-    arrived = np.zeros(1, np.int64)
-    meet_together(words, 1, arrived, 1)
-    assert arrived[0] == 1
-    assert words[crew.BUSY] == 1
+@pytest.mark.parametrize(
+    "neighbours", [[[-1, -1]], [[0, 0]], [[-1, 1], [0, 2], [1, -1]], [[3, 1], [0, 2], [1, 3], [2, 0]]]
+)
+def test_no_part_runs_ahead_of_its_neighbours(neighbours):
+    """When a part begins round k its neighbours have ended round k - 1, and none has ended round k + 1."""
+    ended, wrong = [0] * len(neighbours), []
+
+    def advance(part, number):
+        near = [ended[n] for n in neighbours[part] if n >= 0 and n != part]
+        if ended[part] != number or any(not number <= n <= number + 1 for n in near):
+            wrong.append((part, number, near))
+        ended[part] += 1
+
+    _threads.sweep(advance, neighbours, 200)
+    assert wrong == []
+    assert ended == [200] * len(neighbours)
 
 
-def test_without_a_crew_the_pool_shares_the_work(monkeypatch):
-    rng = np.random.default_rng(0)
-    u, k = rng.random((300, 310)), rng.random((7, 7))
-    expected = dc.convolve(u, k, method="direct")
-    monkeypatch.setattr(numba, "get_num_threads", lambda: 3)
-    monkeypatch.setattr(sys, "platform", "elsewhere")
-    np.testing.assert_array_equal(dc.convolve(u, k, method="direct"), expected)
+@pytest.mark.parametrize("shared", ["run", "sweep"])
+def test_errors_of_workers_reach_the_caller(shared):
+    caller = threading.get_ident()
+
+    def work(*_):
+        if threading.get_ident() != caller:
+            raise ZeroDivisionError("from a worker")
+        time.sleep(0.01)
+
+    def share():
+        if shared == "run":
+            _threads.run(work, [()] * 500)
+        else:
+            _threads.sweep(work, [[-1, 1], [0, -1]], 500)
+
+    if _threads.count() > 1:
+        with pytest.raises(ZeroDivisionError, match="from a worker"):
+            share()
+    else:
+        share()
 
 
-def test_callers_at_once_do_not_disturb_each_other(monkeypatch):
+def test_errors_of_the_caller_end_the_call():
+    caller = threading.get_ident()
+
+    def work(*_):
+        if threading.get_ident() == caller:
+            raise KeyError("here")
+        time.sleep(0.001)
+
+    with pytest.raises(KeyError):
+        _threads.run(work, [()] * 10**5)
+    with pytest.raises(KeyError):
+        _threads.sweep(work, [[-1, 1], [0, -1]], 10**5)
+
+
+@several
+def test_callers_at_once_do_not_disturb_each_other():
     rng = np.random.default_rng(1)
     fields, k = rng.random((6, 260, 250)), rng.random((7, 7))
     eq = dc.DiffusionEquation(0.5 + fields[0])
@@ -82,32 +122,141 @@ def test_callers_at_once_do_not_disturb_each_other(monkeypatch):
         evolved = [eq.evolve(u, 4.0, method) for method in ("explicit", "chebyshev")]
         return np.array([dc.convolve(u, k, method="direct"), *evolved])
 
-    monkeypatch.setattr(numba, "get_num_threads", lambda: 1)
-    expected = [work(u) for u in fields]
-    monkeypatch.setattr(numba, "get_num_threads", lambda: 3)
+    threads = numba.get_num_threads()
+    numba.set_num_threads(1)
+    try:
+        expected = [work(u) for u in fields]
+    finally:
+        numba.set_num_threads(threads)
     with ThreadPoolExecutor(6) as pool:
         for _ in range(3):
             np.testing.assert_array_equal(list(pool.map(work, fields)), expected)
-    assert threading.active_count() < 50
+    assert len(_threads._workers) < numba.config.NUMBA_NUM_THREADS
 
 
-FORK = """
-import os
-import numpy as np
-import diffuseconv as dc
+def test_idle_workers_sleep():
+    dc.convolve(np.ones((400, 400)), np.ones((9, 9)), method="direct")
+    time.sleep(0.05)
+    before = time.process_time()
+    time.sleep(0.3)
+    assert time.process_time() - before < 0.1
 
-u, k = np.random.default_rng(2).random((300, 300)), np.ones((9, 9))
-eq = dc.DiffusionEquation(0.5 + u)
-work = lambda: np.array([dc.convolve(u, k, method="direct"), eq.evolve(u, 3.0, "explicit"), eq.evolve(u, 3.0)])
-expected = work()
+
+@unix
+def test_a_forked_child_starts_anew():
+    run_program("""
 child = os.fork()
 if child == 0:
-    os._exit(0 if np.array_equal(work(), expected) else 1)
+    check()
+    os._exit(0)
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-assert np.array_equal(work(), expected)
-"""
+check()
+""")
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
-def test_a_forked_child_starts_anew():
-    subprocess.run([sys.executable, "-W", "ignore", "-c", FORK], check=True, timeout=120)
+@unix
+def test_fork_while_another_thread_works():
+    run_program("""
+stop = threading.Event()
+def keep_working():
+    while not stop.is_set():
+        check()
+thread = threading.Thread(target=keep_working)
+thread.start()
+for _ in range(10):
+    child = os.fork()
+    if child == 0:
+        signal.alarm(60)
+        check()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+stop.set()
+thread.join()
+""")
+
+
+@unix
+def test_a_child_forked_within_a_call_does_not_hang():
+    """A signal handler forks while a worker helps: the child has lost the worker and gets an error, or the result."""
+    run_program("""
+children = []
+def handler(*_):
+    child = os.fork()
+    if child:
+        children.append(child)
+    else:
+        signal.alarm(60)
+        children.clear()
+        os.environ["CHILD"] = "1"
+signal.signal(signal.SIGUSR1, handler)
+for delay in (0.001, 0.003, 0.01):
+    threading.Timer(delay, lambda: os.kill(os.getpid(), signal.SIGUSR1)).start()
+    try:
+        long = eq.evolve(u, 300.0, "explicit")
+    except RuntimeError:
+        assert "CHILD" in os.environ
+    if "CHILD" in os.environ:
+        check()
+        os._exit(0)
+for child in children:
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+""")
+
+
+@unix
+def test_a_signal_handler_may_call():
+    run_program("""
+calls = []
+def handler(*_):
+    check()
+    calls.append(1)
+signal.signal(signal.SIGALRM, handler)
+signal.setitimer(signal.ITIMER_REAL, 0.01, 0.2)
+end = time.monotonic() + 1
+while time.monotonic() < end:
+    check()
+signal.setitimer(signal.ITIMER_REAL, 0)
+assert calls
+""")
+
+
+def test_atexit_and_threads_that_outlive_the_main_thread_may_call():
+    said = run_program("""
+def later():
+    threading.main_thread().join()
+    check()
+    print("thread")
+def last():
+    check()
+    print("atexit")
+atexit.register(last)
+threading.Thread(target=later).start()
+""")
+    assert said.split() == ["thread", "atexit"]
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.003, 0.02])
+def test_exit_while_daemon_threads_work(delay):
+    """Without transforms: up to Python 3.13 SciPy's own abort in a daemon thread that outlives the interpreter."""
+    run_program(f"""
+def keep_working():
+    while True:
+        dc.convolve(u, k, method="direct"), eq.evolve(u, 3.0, "explicit"), eq.evolve(u, 3.0)
+for _ in range(3):
+    threading.Thread(target=keep_working, daemon=True).start()
+time.sleep({delay})
+""")
+
+
+@unix
+def test_ctrl_c_ends_a_call_and_the_next_one_works():
+    run_program("""
+for delay in (0.002, 0.01, 0.03):
+    threading.Timer(delay, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    try:
+        eq.evolve(u, 1e5, "explicit")
+        raise SystemExit("not interrupted")
+    except KeyboardInterrupt:
+        pass
+    check()
+""")

@@ -9,7 +9,7 @@ wraparound test in the inner loops.
 import numpy as np
 from numba import njit
 
-from diffuseconv._jit.turns import fetch_halos, leave_edges, marching
+from diffuseconv._jit.halos import pack, unpack
 from diffuseconv._jit.vector import BYTES, after_last, from_second, load, product_minus, store
 
 MARGIN = np.uintp(8)
@@ -112,32 +112,17 @@ def recur(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def lap(s, k, given):
+def advance(s, k, given):
     """Take terms on strip `s`, the `k`-th time `batch` of them after term `begin`; it begins at plane ``starts[s]``."""
     (
         u, g0, g1, g2, rows, size, stride, wrap1, wrap2, weights, ends, depth, totals,
-        starts, bounds, beside, edges, begin, steps, batch,
+        starts, bounds, neighbours, packed, begin, steps, batch,
     ) = given  # fmt: skip
-    plane, half, (low, high, planes), (above, below) = rows * stride, u.shape[1] // 2, bounds[s], beside[s]
-    fetch_halos(u[s], half, plane, high, edges[k % 2], above, below)
+    plane, half, (low, high, planes), (above, below) = rows * stride, u.shape[1] // 2, bounds[s], neighbours[s]
+    unpack(u[s], half, plane, high, packed[k % 2], above, below)
     done = k * batch
     recur(
         u[s], g0[s], g1[s], g2[s], planes, rows, size, stride, wrap1, wrap2, weights, ends,
         begin + done, min(batch, steps - done), depth, low - 1, high - low, totals, starts[s],
     )  # fmt: skip
-    leave_edges(u[s], half, plane, low, high, edges[(k + 1) % 2, s])
-
-
-march, share_march = marching(lap)
-
-
-@njit(nogil=True, cache=True)
-def march_strips(beside, laps, progress, taken, entered, *given):
-    """March until all is done or other threads hold what is left; say whether all is done."""
-    return march(beside, laps, progress, taken, entered, given)
-
-
-@njit(nogil=True, cache=True)
-def march_together(crew, seats, beside, laps, progress, taken, entered, *given):
-    """March with the help of a crew."""
-    share_march(crew, seats, (beside, laps, progress, taken, entered, given))
+    pack(u[s], half, plane, low, high, packed[(k + 1) % 2, s])

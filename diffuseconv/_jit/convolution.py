@@ -5,12 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from diffuseconv._jit.atomic import add
-from diffuseconv._jit.crew import shared
 from diffuseconv._jit.tile import LOW, LOW_ROWS, MOST_TAPS, NARROW, NARROW_BYTES, ROWS, TILE_BYTES, WHOLE, add_taps
 
 BLOCK_ROWS, BLOCK_COLUMNS = 16, 512  # of sums; with a 15 x 15 kernel they read 130 kB, which stays in a fast cache
-KERNELS_A_TURN = 8  # of a bank: threads share few large blocks unevenly
+KERNELS_A_BLOCK = 8  # of a bank: threads share few large blocks unevenly
 GROUP = 8  # tiles side by side: for every 8 rows of a kernel they read 16 kB, which the fastest cache holds
 APART = 16  # keeps rows of a block from lying 4096 bytes apart, where a cache holds only a few of them
 
@@ -93,13 +91,17 @@ def sum_group(
             out[corner + row * stride + i] = spare[row * group + i]
 
 
+def block_count(shape: tuple[int, ...]) -> int:
+    """Return how many blocks there are for sums of shape (kernels, fields, planes, rows, columns)."""
+    kernels, fields, planes, rows, columns = shape
+    return -(-kernels // KERNELS_A_BLOCK) * fields * planes * -(-rows // BLOCK_ROWS) * -(-columns // BLOCK_COLUMNS)
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
-def correlate_blocks(stack, bank, planes, rows, columns, before, out, scratch, taken):
-    """Fill blocks of ``out[k, b, z, y, x] = sum_j bank[k, j] continued[b, (z, y, x) + j]`` until none is left to take.
+def correlate_blocks(stack, bank, planes, rows, columns, before, out, begin, end):
+    """Fill blocks `begin` to `end` of ``out[k, b, z, y, x] = sum_j bank[k, j] continued[b, (z, y, x) + j]``.
 
     `planes`, `rows` and `columns` say, each as (source, sign), how the axes continue, the last one by `before` cells.
-    ``taken[0]`` counts the blocks that threads have taken, ``taken[1]`` the rows of `scratch`, which is for a block and
-    SPARE sums: nothing may be allocated here, for that could fail.
     """
     kernels, deep, tall, broad = bank.shape
     depth, height, width = np.uintp(deep), np.uintp(tall), np.uintp(broad)
@@ -109,15 +111,11 @@ def correlate_blocks(stack, bank, planes, rows, columns, before, out, scratch, t
     group = GROUP * TILE_BYTES // stack.itemsize
     cells, sums, weights = stack.reshape(-1), out.reshape(-1), bank.reshape(-1)
     down, across = -(-out_rows // BLOCK_ROWS), -(-out_columns // BLOCK_COLUMNS)
-    turns = -(-kernels // KERNELS_A_TURN)
-    blocks = turns * fields * out_planes * down * across
-    turn = add(taken, 0, 1)
-    if turn >= blocks:
-        return
-    room = scratch[add(taken, 1, 1)]
-    spare, block = room[:SPARE], room[SPARE:]  # tiles read beyond what is filled, for sums that are thrown away
-    while turn < blocks:
-        number, k0 = turn // turns, turn % turns * KERNELS_A_TURN
+    parts = -(-kernels // KERNELS_A_BLOCK)
+    scratch = np.empty(SPARE + depth * floor, stack.dtype)
+    spare, block = scratch[:SPARE], scratch[SPARE:]  # tiles read beyond what is filled, for sums that are thrown away
+    for index in range(begin, end):
+        number, k0 = index // parts, index % parts * KERNELS_A_BLOCK
         x0 = number % across * BLOCK_COLUMNS
         y0 = number // across % down * BLOCK_ROWS
         z = number // (across * down) % out_planes
@@ -131,20 +129,10 @@ def correlate_blocks(stack, bank, planes, rows, columns, before, out, scratch, t
             )  # fmt: skip
         for y in range(0, high, ROWS):
             for x in range(0, wide, group):  # each group for all kernels, while the fastest cache holds it
-                for k in range(k0, min(kernels, k0 + KERNELS_A_TURN)):
+                for k in range(k0, min(kernels, k0 + KERNELS_A_BLOCK)):
                     corner = (((k * fields + b) * out_planes + z) * out_rows + y0 + y) * out_columns + x0 + x
                     sum_group(
                         block, np.uintp(y) * pitch + np.uintp(x), pitch, floor,
                         weights, np.uintp(k) * depth * height * width, depth, height, width,
                         sums, corner, out_columns, min(ROWS, high - y), min(group, wide - x), spare,
                     )  # fmt: skip
-        turn = add(taken, 0, 1)
-
-
-share_blocks = shared(correlate_blocks)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def correlate_together(crew, seats, *given):
-    """Fill all blocks, with the help of a crew."""
-    share_blocks(crew, seats, given)

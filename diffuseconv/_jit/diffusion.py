@@ -8,9 +8,6 @@ other side on periodic axes. Unsigned indices spare a wraparound test in the inn
 import numpy as np
 from numba import njit
 
-from diffuseconv._jit.atomic import add
-from diffuseconv._jit.crew import shared
-
 ONE = np.uintp(1)
 
 
@@ -57,37 +54,25 @@ def flow_across(u, g, before, here, after, face, beyond, size, above, below, zer
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def inflow(u, g0, g1, g2, planes, rows, size, wrap0, wrap1, wrap2, keep, zero, out, parts, taken):
-    """Write keep * u + L u for planes of rows, all arrays flat, until none of the `parts` is left to take."""
+def inflow(u, g0, g1, g2, planes, rows, size, wrap0, wrap1, wrap2, keep, zero, out, begin, end):
+    """Write keep * u + L u for planes `begin` to `end` of `planes`, each of `rows` rows; all arrays are flat."""
     width, plane = np.uintp(size), np.uintp(rows * size)
-    part = add(taken, 0, 1)
-    while part < parts:
-        for k in range(planes * part // parts, planes * (part + 1) // parts):
-            for i in range(rows):
-                here = np.uintp(k) * plane + np.uintp(i) * width
-                left = u[here + width - ONE] if wrap2 else zero
-                right = u[here] if wrap2 else zero
-                before = here - plane if k > 0 else here + np.uintp(planes - 1) * plane
-                after = here + plane if k + 1 < planes else here - np.uintp(k) * plane
-                above = k > 0 or wrap0
-                below = k + 1 < planes or wrap0
-                face = here + np.uintp(k * rows + i)
-                beyond = here + plane
-                flow_in(u, g0, g2, keep, before, here, after, beyond, face, width, above, below, left, right, zero, out)
-                if g1.size > 0:
-                    before = here - width if i > 0 else here + plane - width
-                    after = here + width if i + 1 < rows else here + width - plane
-                    above = i > 0 or wrap1
-                    below = i + 1 < rows or wrap1
-                    face = here + np.uintp(k) * width
-                    flow_across(u, g1, before, here, after, face, face + width, width, above, below, zero, out)
-        part = add(taken, 0, 1)
-
-
-share_inflow = shared(inflow)
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def inflow_together(crew, seats, *given):
-    """Write keep * u + L u with the help of a crew."""
-    share_inflow(crew, seats, given)
+    for k in range(begin, end):
+        for i in range(rows):
+            here = np.uintp(k) * plane + np.uintp(i) * width
+            left = u[here + width - ONE] if wrap2 else zero
+            right = u[here] if wrap2 else zero
+            before = here - plane if k > 0 else here + np.uintp(planes - 1) * plane
+            after = here + plane if k + 1 < planes else here - np.uintp(k) * plane
+            above = k > 0 or wrap0
+            below = k + 1 < planes or wrap0
+            face = here + np.uintp(k * rows + i)
+            beyond = here + plane
+            flow_in(u, g0, g2, keep, before, here, after, beyond, face, width, above, below, left, right, zero, out)
+            if g1.size > 0:
+                before = here - width if i > 0 else here + plane - width
+                after = here + width if i + 1 < rows else here + width - plane
+                above = i > 0 or wrap1
+                below = i + 1 < rows or wrap1
+                face = here + np.uintp(k) * width
+                flow_across(u, g1, before, here, after, face, face + width, width, above, below, zero, out)

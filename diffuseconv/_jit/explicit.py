@@ -9,7 +9,7 @@ Unsigned indices spare a wraparound test in the inner loops.
 import numpy as np
 from numba import njit
 
-from diffuseconv._jit.turns import copy_cells, fetch_halos, leave_edges, marching
+from diffuseconv._jit.halos import copy_cells, pack, unpack
 from diffuseconv._jit.vector import BYTES, after_last, from_second, load, plus_product, product_minus, spread, store
 
 MARGIN = np.uintp(16)
@@ -140,28 +140,15 @@ def steps_2d(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def lap(s, k, given):
-    """Take explicit steps on strip `s`, the `k`-th time `batch` of them."""
-    u, ring, size, stride, g0, g1, r0, r1, two, added, wrap, ghosts, most, bounds, beside, edges, steps, batch = given
-    pitch, (low, high, rows), (above, below) = np.int64(stride), bounds[s], beside[s]
-    fetch_halos(u[s], 0, pitch, high, edges[k % 2], above, below)
+def advance(s, k, given):
+    """Take the `k`-th `batch` of explicit steps on strip `s`."""
+    u, ring, size, stride, g0, g1, r0, r1, two, added, wrap, ghosts, most, bounds, neighbours, packed, steps, batch = (
+        given
+    )
+    pitch, (low, high, rows), (above, below) = np.int64(stride), bounds[s], neighbours[s]
+    unpack(u[s], 0, pitch, high, packed[k % 2], above, below)
     steps_2d(
         u[s], ring, rows, size, stride, g0[s], g1[s], r0, r1, two, added[s], wrap, ghosts,
         above < 0, below < 0, low, high, min(batch, steps - k * batch), most,
     )  # fmt: skip
-    leave_edges(u[s], 0, pitch, low, high, edges[(k + 1) % 2, s])
-
-
-march, share_march = marching(lap)
-
-
-@njit(nogil=True, cache=True)
-def march_strips(beside, laps, progress, taken, entered, *given):
-    """March until all is done or other threads hold what is left; say whether all is done."""
-    return march(beside, laps, progress, taken, entered, given)
-
-
-@njit(nogil=True, cache=True)
-def march_together(crew, seats, beside, laps, progress, taken, entered, *given):
-    """March with the help of a crew."""
-    share_march(crew, seats, (beside, laps, progress, taken, entered, given))
+    pack(u[s], 0, pitch, low, high, packed[(k + 1) % 2, s])

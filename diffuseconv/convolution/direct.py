@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 
 from diffuseconv import _threads
-from diffuseconv._jit.convolution import SPARE, correlate_blocks, correlate_together, floor_of
+from diffuseconv._jit.convolution import block_count, correlate_blocks
 from diffuseconv._typing import Array
 from diffuseconv.boundary import Name, extend, fold
 
 __all__ = ["correlate_directly"]
 
 Widths = tuple[tuple[int, int], ...]
-WORTH_THREADS = 1_500_000  # products: 50 microseconds of work, which is what a helper may take to wake
-AT_ONCE = 8_000_000_000  # products: a few tenths of a second, for an interrupt waits for a compiled call to end
+WORTH_THREADS = 3_000_000  # products: 0.1 milliseconds of work, twice what a worker may take to wake
+PARTS = 4  # of the blocks, for each thread: the last one to finish keeps the others waiting for little
+LONGEST = 1 << 30  # products between two chances for Ctrl-C
 LONG = 1 << 14  # cells of an axis whose places are not remembered
 
 
@@ -53,45 +54,19 @@ def correlate_directly(
     fields = np.ascontiguousarray(stack).reshape(stack.shape[0], *flat, *stack.shape[1:])
     kernels = np.ascontiguousarray(bank).reshape(bank.shape[0], *flat, *bank.shape[1:])
     out = np.empty((len(bank), len(stack), *places), stack.dtype)
-    before = widths[-1][0] * channels
-    for number, field, rows in _batches(out.shape, bank[0].size):
-        first, last, _ = rows.indices(places[0])
-        window = slice(first, last + bank.shape[1] - 1)
-        source, sign = lines[4 - stack.ndim]
-        slab = [*lines[: 4 - stack.ndim], (source[window], sign[window]), *lines[5 - stack.ndim :]]
-        sums = out[number, field, rows]
-        sums = sums.reshape(*sums.shape[:2], *flat, *sums.shape[2:])
-        _sum(fields[field], kernels[number], slab, before, sums)
+    sums = out.reshape(len(bank), len(stack), *flat, *places)
+    products, blocks = len(stack) * math.prod(places) * bank.size, block_count(sums.shape)
+    given = (fields, kernels, *lines, widths[-1][0] * channels, sums)
+    if products < WORTH_THREADS:
+        correlate_blocks(*given, 0, blocks)
+    else:
+        _threads.run(lambda *ends: correlate_blocks(*given, *ends), _parts(products, blocks))
     return out
 
 
-def _batches(shape: tuple[int, ...], taps: int) -> list[tuple[slice, slice, slice]]:
-    """Return which kernels, fields and rows are summed in one compiled call; their sums are contiguous."""
-    kernels, fields, rows = shape[:3]
-    products = math.prod(shape[2:]) * taps
-    whole = slice(None)
-    if kernels * fields * products <= AT_ONCE or len(shape) < 4:
-        return [(whole, whole, whole)]
-    several = max(1, AT_ONCE // products)
-    if fields == 1:
-        groups = [(slice(k, k + several), whole) for k in range(0, kernels, several)]
-    else:
-        groups = [(slice(k, k + 1), slice(f, f + several)) for k in range(kernels) for f in range(0, fields, several)]
-    count = min(rows, -(-products // AT_ONCE))
-    slabs = [slice(rows * part // count, rows * (part + 1) // count) for part in range(count)]
-    return [(*group, slab) for group in groups for slab in slabs]
-
-
-def _sum(fields: Array, kernels: Array, lines: list[tuple[Array, Array]], before: int, sums: Array) -> None:
-    """Run the compiled loop for arrays of all dimensions, on as many threads as pay."""
-    serial = sums[0].size * kernels.size < WORTH_THREADS
-    block = kernels.shape[1] * floor_of(sums.shape[4], *kernels.shape[2:])
-    scratch = np.empty((1 if serial else _threads.count(), SPARE + block), fields.dtype)
-    given = (fields, kernels, *lines, before, sums, scratch, np.zeros(2, np.int64))
-    if serial:
-        correlate_blocks(*given)
-    else:
-        _threads.together(correlate_together, correlate_blocks, *given)
+def _parts(products: int, blocks: int) -> list[tuple[int, int]]:
+    """Return which blocks are summed in one compiled call."""
+    return _threads.slices(blocks, max(PARTS * _threads.count(), -(-products // LONGEST)))
 
 
 def _slice_by_slice(stack: Array, bank: Array, widths: Sequence[tuple[int, int]], names: Sequence[Name]) -> Array:

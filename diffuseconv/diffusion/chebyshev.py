@@ -47,7 +47,7 @@ MOST_SHARED = 8  # fields that share one recurrence: what bounds the memory
 SUM_COST = 0.2  # cost of a weighted sum, where a term of the recurrence costs 1
 DEPTH = 8  # terms per pass over memory
 BATCH = 1 << 28  # cell updates between two chances for Ctrl-C
-EXCHANGE = 1 << 16  # cell updates in twice the time that an exchange of edges takes
+EXCHANGE = 1 << 17  # cell updates in twice the time that an exchange of edges takes
 MARGIN = int(_loops.MARGIN)
 
 
@@ -75,7 +75,7 @@ class _Layout(NamedTuple):
     strips: halos.Strips
     fields: Array  # (strips, 2, planes, rows, stride): T_k and T_(k-1)
     faces: tuple[Array, Array, Array]
-    edges: Array
+    packed: Array
 
 
 def solve(
@@ -248,24 +248,24 @@ def _sums(lattice: Lattice, rate: float, layout: _Layout | None, expansion: _Exp
             totals += np.multiply.outer(table[:, k], here)
         return totals
     (planes, rows, size), (_, wrap1, wrap2) = as_planes(lattice.shape, 1), as_planes(lattice.periodic, False)
-    strips, fields, faces, edges = layout
+    strips, fields, faces, packed = layout
     for room, field in zip(fields.swapaxes(0, 1), (first, vector), strict=True):
-        strips.lay_out(field.reshape(planes, rows, size), room, MARGIN)
+        strips.split(field.reshape(planes, rows, size), room, MARGIN)
         if wrap2:
             room[..., MARGIN - 1], room[..., MARGIN + size] = room[..., MARGIN + size - 1], room[..., MARGIN]
     stride, count = fields.shape[-1], len(strips.parts)
     flat = [array.reshape(count, -1) for array in (fields, *faces)]
     starts = np.array([begin for begin, _ in strips.parts])
-    given = (*flat, rows, size, stride, wrap1, wrap2, table, ends, DEPTH, totals.reshape(-1))
-    shared = (starts, strips.bounds, strips.beside, edges.reshape(*edges.shape[:4], strips.halo * rows * stride))
     last = int(ends.max())
     batch = strips.halo or max(2, BATCH // vector.size // 2 * 2)
-    whole = batch * max(1, BATCH // vector.size // batch)
-    for k in range(1, last, whole):
-        strips.leave_edges((fields[:, 0], fields[:, 1]), edges[0])
-        steps = min(whole, last - k)
-        marching = (*given, *shared, k, steps, batch)
-        halos.run(_loops.march_strips, _loops.march_together, strips, -(-steps // batch), marching)
+    given = (
+        *(*flat, rows, size, stride, wrap1, wrap2, table, ends, DEPTH, totals.reshape(-1), starts),
+        *(strips.bounds, strips.neighbours, packed.reshape(*packed.shape[:4], strips.halo * rows * stride)),
+        *(1, last - 1, batch),
+    )
+    strips.pack((fields[:, 0], fields[:, 1]), packed[0])
+    rounds = -(-(last - 1) // batch)
+    _threads.sweep(lambda s, k: _loops.advance(s, k, given), strips.neighbours.tolist(), rounds)
     return totals
 
 
@@ -281,7 +281,7 @@ def _layout(lattice: Lattice, rate: float) -> _Layout:
     faces = lattice.faces(scale=4 / rate)
 
     def laid_out(rates: Array, room: tuple[int, ...], skip: int) -> Array:
-        return strips.lay_out(rates, halos.aligned(room, np.float64, skip), MARGIN)
+        return strips.split(rates, halos.aligned(room, np.float64, skip), MARGIN)
 
     across = faces[0].reshape(planes + 1, rows, size) if len(faces) > 1 else np.zeros((2, 1, size))
     return _Layout(

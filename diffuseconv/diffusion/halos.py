@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from diffuseconv import _threads
 from diffuseconv._typing import Array
 
-__all__ = ["Strips", "aligned", "cut", "run"]
+__all__ = ["Strips", "aligned", "cut"]
 
 
 class Strips(NamedTuple):
@@ -24,7 +23,7 @@ class Strips(NamedTuple):
 
     parts: list[tuple[int, int]]  # the planes that each strip owns
     bounds: NDArray[np.int64]  # for each: where its own planes begin and end, how many there are with the halos
-    beside: NDArray[np.int64]  # for each: the strips before and after it, -1 at walls
+    neighbours: NDArray[np.int64]  # for each: the strips before and after it, -1 at walls
     halo: int
 
     @property
@@ -32,10 +31,10 @@ class Strips(NamedTuple):
         """The most planes of any strip, halos included."""
         return int(self.bounds[:, 2].max())
 
-    def lay_out(self, values: Array, room: Array, margin: int) -> Array:
+    def split(self, values: Array, room: Array, margin: int) -> Array:
         """Put every strip's planes into ``room[strip, 1:, ..., margin:]``, and one plane of last faces if there is."""
         planes = self.parts[-1][1]
-        seam = self.beside[0, 0] >= 0
+        seam = self.neighbours[0, 0] >= 0
         inner = [slice(0, n) for n in values.shape[1:-1]]
         for (first, _), (low, _, count), strip in zip(self.parts, self.bounds, room, strict=True):
             index = np.arange(first + 1 - low, first + 1 - low + count + (len(values) > planes))
@@ -44,7 +43,7 @@ class Strips(NamedTuple):
             strip[(slice(1, 1 + len(index)), *inner, slice(margin, margin + values.shape[-1]))] = values[index]
         return room
 
-    def leave_edges(self, fields: Sequence[Array], edges: Array) -> None:
+    def pack(self, fields: Sequence[Array], edges: Array) -> None:
         """Write every strip's outermost planes to ``edges[strip, side, field]``."""
         for s, (low, high, _) in enumerate(self.bounds):
             for f, field in enumerate(fields):
@@ -61,34 +60,14 @@ def cut(planes: int, count: int, wrap: bool, halo: int, multiple: int = 1) -> St
     last = len(parts) - 1
     smallest = min(stop - first for first, stop in parts)
     halo = min(max(halo, multiple), smallest) // multiple * multiple if last > 0 or wrap else 0
-    bounds, beside = [], []
+    bounds, neighbours = [], []
     for s, (first, stop) in enumerate(parts):
         before, after = s - 1 if s > 0 or not wrap else last, s + 1 if s < last else 0 if wrap else -1
         low = 1 + (halo if before >= 0 else 0)
         high = low + stop - first
         bounds.append((low, high, high - 1 + (halo if after >= 0 else 0)))
-        beside.append((before, after))
-    return Strips(parts, np.array(bounds), np.array(beside), halo)
-
-
-def run(
-    march: Callable[..., bool], together: Callable[..., None], strips: Strips, laps: int, given: tuple[Any, ...]
-) -> None:
-    """Call ``march(beside, laps, progress, taken, entered, *given)`` on all threads until it says that all is done.
-
-    ``together(crew, seats, ...)`` does the same with a crew.
-    """
-    progress, taken = np.zeros((2, len(strips.parts)), np.int64)
-
-    def march_patiently(*given: Any) -> None:
-        while not march(*given):
-            time.sleep(1e-5)  # others are busy with all that is left: give way to them
-
-    given = (strips.beside, laps, progress, taken, np.zeros(1, np.int64), *given)
-    if len(strips.parts) == 1:
-        march_patiently(*given)
-    else:
-        _threads.together(together, march_patiently, *given)
+        neighbours.append((before, after))
+    return Strips(parts, np.array(bounds), np.array(neighbours), halo)
 
 
 def aligned(shape: tuple[int, ...], dtype: Any, skip: int = 0) -> Array:

@@ -370,9 +370,6 @@ def apply_faces(u: Array, faces: tuple[Array, ...], periodic: tuple[bool, ...], 
         number(keep),
         number(0),
     )
-    parts = min(2 * u.size // SMALLEST_SHARE, given[4])
-    work = (*given, out.reshape(-1), max(1, parts), np.zeros(1, np.int64))
-    if parts > 1:
-        _threads.together(_loops.inflow_together, _loops.inflow, *work)
-    else:
-        _loops.inflow(*work)
+    parts = min(2 * u.size // SMALLEST_SHARE, _threads.count())
+    blocks = _threads.slices(given[4], parts)
+    _threads.run(lambda *ends: _loops.inflow(*given, out.reshape(-1), *ends), blocks)

@@ -17,7 +17,7 @@ __all__ = ["march"]
 
 MARGIN = int(_loops.MARGIN)
 BATCH = 1 << 28  # cell updates between two chances for Ctrl-C
-EXCHANGE = 1 << 16  # cell updates in twice the time that an exchange of edges takes (measured at 256 x 256)
+EXCHANGE = 1 << 17  # cell updates in twice the time that an exchange of edges takes (measured at 256 x 256)
 CACHE = 1 << 20  # bytes of a strip above which more steps per pass pay
 FEW, MANY = 2, 8  # steps per pass
 
@@ -41,7 +41,7 @@ def march(lattice: Lattice, u: Array, steps: int, step: float) -> Array:
         if values is None:
             return np.empty((count, 0), u.dtype)
         room = halos.aligned((count, ring + more, stride), u.dtype, skip)
-        return strips.lay_out(values.astype(u.dtype, copy=False), room, MARGIN).reshape(count, -1)
+        return strips.split(values.astype(u.dtype, copy=False), room, MARGIN).reshape(count, -1)
 
     uniform, ghosts = lattice.uniform, np.zeros(4)
     faces = lattice.faces(u.dtype, step) if uniform is None else (None, None)
@@ -64,17 +64,14 @@ def march(lattice: Lattice, u: Array, steps: int, step: float) -> Array:
         ghosts.astype(u.dtype),
         most,
         strips.bounds,
-        strips.beside,
+        strips.neighbours,
     )
     cells = field.reshape(count, -1, stride)
-    edges = np.empty((2, count, 2, 1, strips.halo, stride), u.dtype)
-    while steps > 0:
-        strips.leave_edges([cells], edges[0])
-        taken = min(steps, max(1, BATCH // u.size))
-        batch = strips.halo or taken
-        marching = (*given, edges.reshape(2, count, 2, 1, strips.halo * stride), taken, batch)
-        halos.run(_loops.march_strips, _loops.march_together, strips, -(-taken // batch), marching)
-        steps -= taken
+    packed = np.empty((2, count, 2, 1, strips.halo, stride), u.dtype)
+    strips.pack([cells], packed[0])
+    batch = strips.halo or max(1, BATCH // u.size)
+    given = (*given, packed.reshape(2, count, 2, 1, strips.halo * stride), steps, batch)
+    _threads.sweep(lambda s, k: _loops.advance(s, k, given), strips.neighbours.tolist(), -(-steps // batch))
     inner = slice(MARGIN, MARGIN + size)
     return np.concatenate([c[low:high, inner] for c, (low, high, _) in zip(cells, strips.bounds, strict=True)])
 
