@@ -2,7 +2,9 @@
 
 import itertools
 import math
+import tracemalloc
 
+import numba
 import numpy as np
 import pytest
 import strategies
@@ -152,3 +154,14 @@ def test_scatter_refuses_holes_and_ragged_rows():
         dc.scatter(np.ma.array([1, 2], mask=[True, False]), [1.0])
     with pytest.raises(ValueError, match="counts must be a rectangular array"):
         dc.scatter([[1, 2], [3]], [[1.0]])
+
+
+def test_scatter_needs_little_memory():
+    """Beside the counts themselves, one array for each thread and one for what is folded back."""
+    counts = np.full((600, 700), 30)
+    dc.scatter(counts, np.full((3, 3), 1 / 9), rng=1)  # compiled
+    tracemalloc.start()
+    dc.scatter(counts, np.full((3, 3), 1 / 9), rng=1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < (1 + max(1, min(8, numba.get_num_threads()))) * counts.nbytes * 1.1

@@ -135,10 +135,15 @@ def checked_counts(counts: ArrayLike) -> NDArray[np.int64]:
     if cells.dtype.kind == "i" and cells.min() < 0:
         raise ValueError(f"counts must not be negative, got {cells.min()}")
     grains = np.ascontiguousarray(cells, dtype=np.int64)
-    halves = grains >> 32, grains & 0xFFFFFFFF  # neither of their sums can overflow
-    if cells.max() > MOST_GRAINS or int(halves[0].sum()) * 2**32 + int(halves[1].sum()) > MOST_GRAINS:
+    most = int(cells.max())
+    if most > MOST_GRAINS or (most * cells.size > MOST_GRAINS and _sum(grains) > MOST_GRAINS):
         raise ValueError(f"counts must sum to at most 2**62, got a sum of {cells.sum(dtype=np.float64):.3g}")
     return grains
+
+
+def _sum(grains: NDArray[np.int64]) -> int:
+    """Add up whole numbers as Python does, by halves whose own sums cannot overflow."""
+    return (int((grains >> 32).sum()) << 32) + int((grains & 0xFFFFFFFF).sum())
 
 
 def boundaries(boundary: str | Sequence[str], ndim: int) -> tuple[str, ...]:
@@ -193,12 +198,14 @@ def land(
     fixed = grains.reshape(-1), three(grains.shape), three(wide)
     law = few.entry, few.cut, few.own, few.other, *taps.chain(), offset, FEW * offset.size, key
     parts = _threads.slices(_streams.blocks(grains.size), min(_threads.count(), _THREADS))
-    targets = np.zeros((len(parts), *wide), np.int64)
+    targets = [np.zeros(wide, np.int64) for _ in parts]
     _threads.run(
         lambda target, first, last: _loops.move_grains(*fixed, *law, target.reshape(-1), first, last),
         [(target, *part) for target, part in zip(targets, parts, strict=True)],
     )
-    landed = targets[0] if len(parts) == 1 else targets.sum(axis=0)
+    landed = targets.pop()
+    while targets:
+        landed += targets.pop()
     for axis in axes:
         landed = _fold_back(landed, axis, grains.shape[axis], taps.shape[axis] // 2, names[axis])
     return np.ascontiguousarray(landed)
@@ -211,6 +218,11 @@ def _fold_back(wide: NDArray[np.int64], axis: int, size: int, before: int, name:
     folded = np.zeros((size, *rows.shape[1:]), np.int64)
     for begin in range(-(-before // size) * -size, wide.shape[axis] - before, size):  # no cell twice in one image
         image = slice(max(begin + before, 0), begin + before + size)
-        inside = kept[image] != 0
-        folded[source[image][inside]] += rows[image][inside]
+        first, last = source[image][0], source[image][-1]
+        if not kept[image].any():
+            continue
+        if first <= last:
+            folded[first : last + 1] += rows[image]
+        else:  # a mirror image runs backwards
+            folded[last : first + 1] += rows[image][::-1]
     return np.moveaxis(folded, 0, axis)
