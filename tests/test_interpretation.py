@@ -87,7 +87,7 @@ def test_what_it_says(kernel, kind, order, gain, equation):
 def test_the_whole_catalogue_is_interpreted():
     kinds = {name: dc.interpret(getattr(K, name)()).kind for name in K.__all__}
     assert {name for name, kind in kinds.items() if kind == "diffusion"} == {
-        *("box", "disc", "gaussian", "lattice_gaussian", "motion_blur")
+        *("box", "disc", "gaussian", "integrated_gaussian", "lattice_gaussian", "motion_blur")
     }
     assert kinds["gabor"] == "wave"
     assert set(kinds.values()) == {
