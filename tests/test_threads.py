@@ -252,8 +252,8 @@ time.sleep({delay})
 def test_ctrl_c_ends_a_call_and_the_next_one_works():
     run_program("""
 for delay in (0.002, 0.01, 0.03):
-    threading.Timer(delay, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
     try:
+        threading.Timer(delay, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
         eq.evolve(u, 1e5, "explicit")
         raise SystemExit("not interrupted")
     except KeyboardInterrupt:
