@@ -112,7 +112,7 @@ class DiffusionEquation:
 
         mask = None
         if self.mask is not None:
-            mask = np.asarray(self.mask)
+            mask = _checks.plain("mask", self.mask)
             if mask.dtype != bool:
                 raise TypeError(f"mask must be boolean (True where there is water), got dtype {mask.dtype}")
             keep("mask", frozen(mask))
