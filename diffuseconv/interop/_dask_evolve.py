@@ -47,7 +47,7 @@ def evolved(eq: DiffusionEquation, field: da.Array, duration: Any, tolerance: An
         unlike.append("coordinates")
     if callable(eq.source):
         unlike.append("source (a function)")
-    if np.ndim(eq.spacing) > 0 and any(np.ndim(width) for width in eq.spacing):  # type: ignore[union-attr]
+    if isinstance(eq.spacing, tuple) and any(np.ndim(width) for width in eq.spacing):
         unlike.append("spacing (graded)")
     if unlike:
         raise TypeError(f"evolve takes no dask arrays for an equation with {', '.join(unlike)}; compute u first")

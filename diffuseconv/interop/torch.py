@@ -109,6 +109,8 @@ def evolve(eq: DiffusionEquation, u: Tensor, duration: float, *args: Any, **opti
     for name, plain in (("velocity", None), ("capacity", None), ("coordinates", "cartesian")):
         if getattr(eq, name, plain) is not plain and getattr(eq, name, plain) != plain:
             raise TypeError(f"evolve of a tensor needs a self-adjoint operator, got an equation with {name}=")
+    if isinstance(eq.spacing, tuple) and any(np.ndim(width) for width in eq.spacing):
+        raise TypeError("evolve of a tensor needs a self-adjoint operator, got an equation with graded spacing=")
     if callable(eq.source):
         raise TypeError("evolve of a tensor needs a source that does not depend on time or field, got a function")
     number = next(_numbers)
