@@ -408,10 +408,14 @@ def extend(
         for start, stop in ((-before, 0), (size, size + after)):
             source, sign = fold(np.arange(start, stop), size, name)
             edge = there[(slice(None),) * axis + (source,)]  # (take would first copy all that is there)
-            if (sign != 1).any():
-                line = [-1 if a == axis else 1 for a in range(field.ndim)]
-                edge *= sign.astype(field.dtype).reshape(line)
-                edge += np.where(sign == 0, record(name).beyond, 0).astype(field.dtype).reshape(line)
+            if (sign < 0).any():
+                edge *= (
+                    np.where(sign < 0, -1, 1)
+                    .astype(field.dtype)
+                    .reshape([-1 if a == axis else 1 for a in range(field.ndim)])
+                )
+            if (sign == 0).any():  # put, not multiplied: NaN may stand there
+                edge[(slice(None),) * axis + (sign == 0,)] = record(name).beyond
             inside[axis] = slice(before + start, before + stop)
             extended[tuple(inside)] = edge
         inside[axis] = slice(None)

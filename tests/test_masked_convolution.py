@@ -142,3 +142,14 @@ def test_complex_fields_with_holes():
     ours = dc.convolve(np.where(known, u, np.nan), k, mask=known)
     np.testing.assert_array_equal(ours.real, dc.convolve(u.real, k, mask=known))
     np.testing.assert_array_equal(ours.imag, dc.convolve(u.imag, k, mask=known))
+
+
+@pytest.mark.parametrize("boundary", ["zero", dc.Constant(2.0)])
+def test_small_shares_beside_a_wall_beyond_which_all_is_known(boundary):
+    """Only the far tail of the kernel reaches beyond the wall, and there all is known to be 0 (or 2)."""
+    u, known = np.full((40, 9), np.nan), np.zeros((40, 9), bool)
+    u[0], known[0] = 5.0, True
+    k = np.exp(-0.5 * np.arange(-12.0, 13) ** 2)[:, None]
+    ours, exact = (dc.convolve(u, k, boundary=boundary, mask=known, method=method) for method in ("fft", "direct"))
+    np.testing.assert_allclose(ours, exact, rtol=1e-12)
+    assert np.nanmin(ours) < 4.9 * k.sum()  # zeros (or twos) take part
