@@ -31,16 +31,15 @@ from typing import NamedTuple
 import numpy as np
 
 from diffuseconv._typing import Array
+from diffuseconv.diffusion import control
+from diffuseconv.diffusion.control import Clock, Trial, evaluate
 from diffuseconv.diffusion.lattice import Lattice
 
 __all__ = ["OPTIONS", "solve", "step", "unsupported"]
 
-OPTIONS = {"tolerance": 1e-4}  # of the field's range, for a whole run
+TOLERANCE = 1e-4  # of the field's range, for a whole run
+OPTIONS = {"tolerance": TOLERANCE, "max_step": None}
 MOST_STAGES = 299
-SAFETY, SHRINK, GROW = 0.8, 0.1, 5.0  # how fast the step follows the estimated error
-# With a drift eigenvalues fill a parabola. These keep it inside the regions of stability, for 5 to 299 stages.
-DRIFT_REACH, DRIFT_LIMIT = 0.8, 0.45  # share of the reach; largest step times the squared imaginary over the real part
-FIRST = 4.0  # the first step, in stable explicit ones
 
 
 def unsupported(problem: Lattice) -> str | None:
@@ -54,54 +53,55 @@ def solve(
     problem: Lattice,
     u: Array,
     start: float,
-    times: Sequence[float],
+    durations: Sequence[float],
     *,
     time_step: float | None = None,
     tolerance: float | None = None,
+    max_step: float | None = None,
 ) -> Iterator[Array]:
-    """Yield the field at each of the `times`: see `scheme.Scheme`.
+    """Yield the field after each of the `durations`: see `scheme.Scheme`, and `control` for the control of errors.
 
-    Steps are as long as keeps the sum of their estimated errors below `tolerance` times the largest range of the field
-    so far, or its largest change. The arithmetic is in float64 for float32 fields too.
+    The arithmetic is in float64 for float32 fields too.
     """
-    lattice, tolerance = problem, OPTIONS["tolerance"] if tolerance is None else tolerance
-    first = here = u.astype(np.float64)
-    now, end = start, times[-1] if times else start
-    stable = lattice.stable_time_step
-    longest = stable * _reach(MOST_STAGES) if math.isfinite(stable) else math.inf
-    if lattice.drift_rate > 0:
-        longest = min(longest * DRIFT_REACH, DRIFT_LIMIT / lattice.drift_rate)
-    proposed = min(FIRST * stable, longest, end - start)
-    slope = lattice.rhs(now, here)
-    scale = 0.0
-    for stop in times:
-        while now < stop:
-            length = min(proposed, stop - now)
-            ahead, error_share = step(lattice, here, slope, now, length)
-            new_slope = lattice.rhs(now + length, ahead)
-            error = error_share * float(np.abs(ahead - here - length / 2 * (slope + new_slope)).max())
-            scale = max(scale, float(np.ptp(ahead)), float(np.abs(ahead - first).max()), float(np.ptp(here)))
-            rounding = 4 * np.finfo(np.float64).eps * float(np.abs(ahead).max())
-            allowed = max(tolerance * scale * length / (end - start), rounding)
-            growth = GROW if error == 0 else SAFETY * math.sqrt(allowed / error)
-            if error <= allowed:
-                here, slope = ahead, new_slope
-                now = stop if length == stop - now else now + length
-                if length == proposed or growth < 1:
-                    proposed = min(length * min(GROW, max(SHRINK, growth)), longest)
-            else:
-                proposed = length * min(SAFETY, max(SHRINK, growth))
-        yield here.astype(u.dtype)
+    tolerance = TOLERANCE if tolerance is None else tolerance
+    return control.march(problem, u, start, durations, _Steps(problem), tolerance, max_step)
 
 
-def step(lattice: Lattice, u: Array, slope: Array, now: float, duration: float) -> tuple[Array, float]:
+class _Steps:
+    """Steps whose stages reach as far as the lattice and the reaction's slope ask for."""
+
+    order, damping = 2, 0.0
+
+    def __init__(self, problem: Lattice) -> None:
+        self.problem, self.rate = problem, problem.largest_rate
+
+    @property
+    def longest(self) -> float:
+        """The longest step that the largest number of stages can take."""
+        return math.inf if self.rate == 0 else _reach(MOST_STAGES) * 2 / self.rate
+
+    def accept(self, clock: Clock, elapsed: float, u: Array) -> None:
+        """Look how fast the reaction is where the step has led."""
+        if self.problem.reaction is not None:
+            slope = control.reaction_slope(self.problem, clock.at(elapsed), u)
+            self.rate = self.problem.largest_rate + max(0.0, -float(slope.min()))
+
+    def attempt(self, clock: Clock, elapsed: float, u: Array, slope: Array, step_: float, allowed: float) -> Trial:
+        """Take a trial step."""
+        ahead, share = step(self.problem, u, slope, clock, elapsed, step_, self.rate)
+        after = evaluate(self.problem, clock.at(elapsed + step_), ahead)
+        defect = ahead - u - step_ / 2 * (slope + after)
+        return Trial(ahead, after, share * float(np.abs(defect).max()))
+
+
+def step(
+    problem: Lattice, u: Array, slope: Array, clock: Clock, elapsed: float, duration: float, rate: float
+) -> tuple[Array, float]:
     """Take one step; return the field after it, and what share of the trapezium's defect its own error is."""
-    ratio = duration / lattice.stable_time_step
-    stages = _stages(ratio) if lattice.symmetric else max(5, _stages(ratio / DRIFT_REACH))
-    table = _coefficients(stages)
+    table = _coefficients(_stages(duration * rate / 2))
     past, here = u, u + table.first * duration * slope
     for mu, nu, tilde_mu, tilde_gamma, at in table.rows:
-        change = lattice.rhs(now + at * duration, here)
+        change = evaluate(problem, clock.at(elapsed + at * duration), here)
         change *= tilde_mu * duration
         change += mu * here
         change += nu * past

@@ -1,0 +1,326 @@
+r"""Steps of controlled error, for whatever depends on time or on the field.
+
+**Budget.** The estimated errors of all steps, as far as they have not died out since, add up to at most half of
+`tolerance` times the field's scale (its largest range or change so far). One quarter is shared out evenly over time; of
+another any step may use a small part of what is left, so that a short transient need not be followed more closely than
+it matters. Where errors die out at a rate :math:`\kappa`, a step may have the share :math:`1 - e^{-\kappa\tau}` of the
+even part, for :math:`\sum_n (1 - e^{-\kappa\tau_n}) e^{-\kappa(T - t_n)} \le 1`.
+
+**Rejected steps** leave no trace: scale, budget and time belong to accepted steps. A trial step that overflows is
+repeated with a shorter step.
+
+**Jumps** of functions of time are located by bisection, to neighbouring floating-point numbers; the step ends on one
+side and the next begins on the other. Jumps that depend on the field are approached until what a step across one can
+spoil is within the budget, or down to the rounding of the time elapsed.
+
+**Time** is kept as start plus elapsed (the latter in two floating-point numbers), and functions of time see the sum,
+never beyond the ends of a segment: at a known jump they see their own side.
+
+References
+----------
+.. [1] K. Gustafsson, "Control-theoretic techniques for stepsize selection in implicit Runge-Kutta methods", ACM Trans.
+   Math. Softw. 20 (1994) 496.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from diffuseconv._typing import Array
+from diffuseconv.diffusion.lattice import Lattice
+
+__all__ = ["Clock", "Integrator", "Overflow", "Trial", "evaluate", "march", "reaction_slope"]
+
+EPS = float(np.finfo(np.float64).eps)
+SAFETY, SHRINK, GROW = 0.8, 0.1, 5.0  # how fast the step follows the estimated error
+PART = 1 / 32  # of what is left of the free half of the budget, for one step
+LOOKS = 16  # times at which walls are asked for the range that they impose
+INSIDE = 4  # units in the last place that times stay away from the ends of a segment
+FORCED = 200  # steps as short as rounding allows, without getting on, that are too many
+PACE, MOST_STEPS = 5_000, 5_000_000  # steps between two looks at the pace, and how many more it may ask for
+
+
+class Overflow(ArithmeticError):
+    """A trial step left the range of numbers, or did not converge: a shorter one may not."""
+
+
+class Clock:
+    """Time as start plus elapsed, kept between two ends: some rounding inside, so that each side of a jump is its own."""
+
+    def __init__(self, start: float, duration: float) -> None:
+        end = start + duration
+        nudge = min(INSIDE * max(math.ulp(start), math.ulp(end)), (end - start) / 4)
+        self.start, self.low, self.high = start, start + nudge, end - nudge
+
+    def at(self, elapsed: float) -> float:
+        """Return the time after a duration."""
+        return min(max(self.start + elapsed, self.low), self.high)
+
+
+class Trial(NamedTuple):
+    """What a trial step found."""
+
+    field: Array
+    slope: Array  # the right-hand side there
+    error: float  # estimated, largest cell
+
+
+class Integrator(Protocol):
+    """One way to take a step."""
+
+    @property
+    def order(self) -> int:
+        """The order of the estimate: it falls with the power ``order + 1`` of the step."""
+        ...
+
+    @property
+    def longest(self) -> float:
+        """The longest step that can be taken."""
+        ...
+
+    @property
+    def damping(self) -> float:
+        """A rate at which errors are sure to die out, 0 for none."""
+        ...
+
+    def attempt(self, clock: Clock, elapsed: float, u: Array, slope: Array, step: float, allowed: float) -> Trial:
+        """Take a trial step from the field `u` and its rate of change; may raise `Overflow`."""
+        ...
+
+    def accept(self, clock: Clock, elapsed: float, u: Array) -> None:
+        """Note where an accepted step has led."""
+        ...
+
+
+def evaluate(problem: Lattice, time: float, u: Array) -> Array:
+    """Return the right-hand side; functions given by users see finite fields only."""
+    if not np.isfinite(u).all():
+        raise Overflow
+    change = problem.rhs(time, u)
+    if not np.isfinite(change).all():
+        raise Overflow
+    return change
+
+
+def reaction_slope(problem: Lattice, time: float, u: Array) -> Array:
+    """Return the derivative of the reaction along each cell's own value, by a difference."""
+    reaction = problem.reaction
+    if reaction is None:
+        return np.zeros((1,) * u.ndim)
+    shift = math.sqrt(EPS) * max(float(np.abs(u).max()), float(np.ptp(u)), 1e-150)
+    moved = u + shift
+    slope: Array = (reaction(time, moved) - reaction(time, u)) / (moved - u)
+    return np.where(np.isfinite(slope), slope, 0.0)
+
+
+def march(
+    problem: Lattice,
+    u: Array,
+    start: float,
+    durations: Sequence[float],
+    integrator: Integrator,
+    tolerance: float,
+    max_step: float | None = None,
+) -> Iterator[Array]:
+    """Yield the field after each of the `durations`, which do not decrease."""
+    run = _Run(problem, u.astype(np.float64), start, durations[-1] if durations else 0.0, integrator, tolerance)
+    run.longest = math.inf if max_step is None else max_step
+    for duration in durations:
+        run.advance(duration)
+        yield run.field.astype(u.dtype)
+
+
+class _Run:
+    """The state of a run."""
+
+    def __init__(
+        self, problem: Lattice, u: Array, start: float, duration: float, integrator: Integrator, tolerance: float
+    ) -> None:
+        self.problem, self.integrator, self.tolerance = problem, integrator, tolerance
+        self.duration, self.clock, self.longest = duration, Clock(start, duration), math.inf
+        self.first, self.field = u, u
+        self.elapsed, self.carry = 0.0, 0.0
+        self.scale, self.spent = float(np.ptp(u)), 0.0  # the largest range or change; errors beyond the even share
+        self.wall, self.after, self.high = math.inf, 0.0, self.clock.high  # the next jump known: both its sides
+        self.searched = (-1.0, 0.0)  # whence and how far a jump was looked for
+        self.forced, self.forced_since = 0, 0.0
+        self.steps, self.pace_since = 0, 0.0
+        self.slope, self.proposed = u, 0.0
+        if duration > 0:
+            with np.errstate(all="ignore"):
+                self.scale = max(self.scale, _wall_range(problem, self.clock, duration))
+                self.restart()
+
+    def restart(self) -> None:
+        """Evaluate the slope anew and propose a first step."""
+        try:
+            self.slope = evaluate(self.problem, self.clock.at(self.elapsed), self.field)
+        except Overflow:
+            raise ValueError(self.stuck("walls or source are not finite")) from None
+        steepest, size = float(np.abs(self.slope).max()), max(float(np.abs(self.field).max()), self.scale)
+        first = 0.01 * size / steepest if steepest > 0 and size > 0 else math.inf
+        self.proposed = min(first, 0.01 * self.duration, self.integrator.longest)
+        self.integrator.accept(self.clock, self.elapsed, self.field)
+
+    def advance(self, stop: float) -> None:
+        """Step until `stop` has elapsed."""
+        with np.errstate(all="ignore"):
+            while self.elapsed < stop:
+                if self.elapsed < self.wall:
+                    self.step(min(stop, self.wall))
+                else:
+                    self.pass_jump()
+
+    def step(self, stop: float) -> None:
+        """Take one step, accepted or not, no further than `stop`."""
+        left = stop - self.elapsed - self.carry
+        longest = min(self.longest, self.integrator.longest)
+        step = min(self.proposed, longest)
+        if step >= left * (1 - 1e-9):
+            step = left
+        elif step > left / 2:
+            step = left / 2  # two like steps rather than a long and a tiny one
+        shortest = 4 * EPS * self.elapsed + 1e-30 * self.duration
+        allowed = self.allowed(step, self.scale)
+        try:
+            trial = self.integrator.attempt(self.clock, self.elapsed, self.field, self.slope, step, allowed)
+            error = trial.error if np.isfinite(trial.field).all() else math.inf
+        except Overflow:
+            trial, error = None, math.inf
+        if trial is None or not math.isfinite(error):
+            if step <= shortest:
+                raise ValueError(self.stuck("the right-hand side overflows or jumps without end"))
+            self.proposed = max(SHRINK * step, min(step / 2, shortest))
+            return
+        change = float(np.abs(trial.field - self.first).max())
+        scale = max(self.scale, float(np.ptp(trial.field)), change)  # kept only if the step is accepted
+        rounding = 4 * EPS * float(np.abs(trial.field).max())
+        allowed = max(self.allowed(step, scale), rounding)
+        if error > allowed and step > shortest:
+            factor = SAFETY * (allowed / error) ** (1 / self.integrator.order)
+            if factor < 0.5 and self.find_jump(step):
+                return
+            self.proposed = max(step * min(SAFETY, max(SHRINK, factor)), min(step / 2, shortest))
+            return
+        if error > allowed:
+            self.force()
+        even = self.tolerance * scale / 4 * self.share(step)
+        self.spent = self.spent * math.exp(-self.integrator.damping * step) + max(0.0, error - even)
+        self.scale, self.field, self.slope = scale, trial.field, trial.slope
+        self.move(step, stop if step == left else None)
+        factor = GROW if error == 0 else SAFETY * (allowed / error) ** (1 / (self.integrator.order + 1))
+        if step >= 0.5 * self.proposed or factor < 1:
+            self.proposed = min(step * min(GROW, max(SHRINK, factor)), longest)
+        self.integrator.accept(self.clock, self.elapsed, self.field)
+
+    def share(self, step: float) -> float:
+        """Return a step's share of the even part of the budget: more than that of its time where errors die out."""
+        return max(step / self.duration, -math.expm1(-self.integrator.damping * step))
+
+    def allowed(self, step: float, scale: float) -> float:
+        """Return the error that a step may have: its share of one quarter of the tolerance, a part of the other's rest.
+
+        The last two quarters are for errors that grow and for what estimates miss.
+        """
+        quarter = self.tolerance * scale / 4
+        return quarter * self.share(step) + PART * max(0.0, quarter - self.spent)
+
+    def move(self, step: float, stop: float | None) -> None:
+        """Add a step to the time elapsed (compensated), and look at the pace now and then."""
+        if stop is not None:
+            self.elapsed, self.carry = stop, 0.0
+        else:
+            gained = step + self.carry
+            total = self.elapsed + gained
+            self.elapsed, self.carry = total, gained - (total - self.elapsed)
+        self.steps += 1
+        if self.steps % PACE == 0:
+            pace, self.pace_since = self.elapsed - self.pace_since, self.elapsed
+            if pace * MOST_STEPS < (self.duration - self.elapsed) * PACE:
+                more = (self.duration - self.elapsed) / max(pace, 1e-300) * PACE
+                raise ValueError(self.stuck(f"some {more:.0e} more steps would be needed"))
+
+    def force(self) -> None:
+        """Count a step that is too short to be shortened; refuse to go on when they do not end."""
+        self.forced += 1
+        if self.forced % FORCED == 0:
+            if self.elapsed - self.forced_since < 1e-3 * self.duration:
+                raise ValueError(self.stuck("source or walls jump without end, or the field runs away"))
+            self.forced_since = self.elapsed
+
+    def find_jump(self, step: float) -> bool:
+        """Look for a jump of a function of time in the step ahead; if there is one, let the clock end before it."""
+        if self.searched == (self.elapsed, self.wall):
+            return False
+        self.searched = (self.elapsed, self.wall)
+        found = _jump(self.problem, self.clock.at(self.elapsed), self.clock.at(self.elapsed + step), self.field)
+        if found is None:
+            return False
+        self.clock.high, self.after = found
+        self.wall = self.clock.high - self.clock.start
+        return True
+
+    def pass_jump(self) -> None:
+        """Go on behind a jump."""
+        self.clock.low, self.clock.high = self.after, max(self.high, self.after)
+        self.elapsed, self.carry = max(self.elapsed, self.after - self.clock.start), 0.0
+        self.wall = math.inf
+        self.restart()
+
+    def stuck(self, what: str) -> str:
+        """Return the message of a run that cannot go on."""
+        low, high = float(self.field.min()), float(self.field.max())
+        return (
+            f"evolve cannot go on at time {self.clock.at(self.elapsed):.17g}, where the field lies between {low:.6g} and "
+            f"{high:.6g}: {what}. Pass the times of jumps by jumps= or a Schedule, shorten the duration, enlarge "
+            f"tolerance=, or give switches a finite width"
+        )
+
+
+def _wall_range(problem: Lattice, clock: Clock, duration: float) -> float:
+    """Return the range that walls which depend on time impose on the cells beside them, at some times of the run."""
+    if not problem.moving_walls:
+        return 0.0
+    outflow = np.broadcast_to(problem.outflow(), problem.shape)
+    seen = [problem.b(clock.at(part / LOOKS * duration)) for part in range(LOOKS + 1)]
+    imposed = [np.where(outflow > 0, b / outflow, 0.0) for b in seen if b is not None]
+    spread = float(np.max(np.max(imposed, axis=0) - np.min(imposed, axis=0)))
+    return spread if math.isfinite(spread) else 0.0
+
+
+def _jump(problem: Lattice, low: float, high: float, u: Array) -> tuple[float, float] | None:
+    """Return the neighbouring times between which a function of time jumps, None if none does."""
+
+    def terms(time: float) -> Array:
+        total: Array = np.zeros(problem.shape)
+        b = problem.b(time)
+        if b is not None:
+            total = total + b
+        if problem.reaction is not None:
+            total = total + problem.reaction(time, u)
+        return total
+
+    def change(one: Array, other: Array) -> float:
+        return float(np.abs(other - one).max())
+
+    first, last = terms(low), terms(high)
+    whole = change(first, last)
+    if not (0 < whole < math.inf):
+        return None
+    rounds = 0
+    while math.nextafter(low, high) < high:
+        middle = low + (high - low) / 2
+        between = terms(middle)
+        before, after = change(first, between), change(between, last)
+        if before >= after:
+            high, last = middle, between
+        else:
+            low, first = middle, between
+        rounds += 1
+        if max(before, after) < whole * max(0.05, 2 ** (-rounds / 2)):
+            return None  # smooth: the change shrinks with the interval
+    return low, high
