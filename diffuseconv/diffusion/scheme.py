@@ -22,7 +22,7 @@ class Scheme(Protocol):
     Attributes
     ----------
     OPTIONS : mapping from str to float or None
-        The options that the scheme uses, ``"time_step"`` or ``"tolerance"``, and their defaults. All others are refused
+        The options that the scheme uses, ``"time_step"``, ``"tolerance"`` or ``"max_step"``, and their defaults. All others are refused
         by `run.frames` when they are given together with this scheme's name.
     """
 
@@ -43,7 +43,10 @@ class Scheme(Protocol):
         time_step: float | None,
         tolerance: float | None,
     ) -> Iterator[Array]:
-        """Yield a fresh array for each of the `times`, which do not decrease, from the field `u` at `start`.
+        """Yield a fresh array for each of the `times`, which do not decrease, from the field `u`.
+
+        Times count from the begin of the segment, so that no digits are lost late on a clock; `start` is what that
+        clock shows there, for functions of time. Where nothing depends on time it is 0, for all schemes.
 
         An option that the scheme does not use is None; one that is used and None has its default. Options that the
         problem does not allow (a step above the stability limit) raise ValueError at the call, before the first `next`.

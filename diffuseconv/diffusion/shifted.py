@@ -20,6 +20,7 @@ import numpy as np
 
 from diffuseconv import boundary
 from diffuseconv._typing import Array
+from diffuseconv.diffusion.interruptible import interruptible
 from diffuseconv.diffusion.lattice import Lattice
 
 __all__ = ["Solver", "factorises", "solver"]
@@ -40,7 +41,7 @@ def solver(problem: Lattice, shift: complex, scale: float, slope: Array | None =
     """Return a function from a field ``y`` to the ``x`` with ``(shift - scale (L + diag(slope))) x = y``."""
     if len(problem.shape) == 1 and not problem.periodic[0] and problem.diagonal is None:
         return _tridiagonal(problem, shift, scale, slope)
-    if factorises(problem):
+    if factorises(problem) or not getattr(problem, "plain", True):
         return _factorised(problem, shift, scale, slope)
     return _iterated(problem, shift, scale, slope)
 
@@ -49,17 +50,16 @@ def _tridiagonal(problem: Lattice, shift: complex, scale: float, slope: Array | 
     """Factorise the matrix of a line."""
     from scipy.linalg import get_lapack_funcs
 
-    rates = problem.faces()[0] * scale
+    matrix = -scale * problem.matrix()
     kind = np.dtype(complex if np.iscomplexobj(shift) else float)
-    diagonal = (shift + rates[:-1] + rates[1:]).astype(kind)
+    diagonal = (shift + matrix.diagonal()).astype(kind)
     if slope is not None:
         diagonal = diagonal - scale * slope.reshape(-1)
     if diagonal.size < 3:  # LAPACK's wrapper wants a second superdiagonal
-        matrix = np.diag(diagonal) - np.diag(rates[1:-1], 1) - np.diag(rates[1:-1], -1)
-        return lambda y: np.linalg.solve(matrix, y)
+        dense = np.diag(diagonal - matrix.diagonal()) + matrix.toarray()
+        return lambda y: np.linalg.solve(dense, y)
     factorise, substitute = get_lapack_funcs(("gttrf", "gttrs"), dtype=kind)
-    beside = -rates[1:-1].astype(kind)
-    *factors, info = factorise(beside, diagonal, beside)
+    *factors, info = factorise(matrix.diagonal(-1).astype(kind), diagonal, matrix.diagonal(1).astype(kind))
     if info > 0:
         raise np.linalg.LinAlgError("singular matrix")
 
@@ -80,7 +80,9 @@ def _factorised(problem: Lattice, shift: complex, scale: float, slope: Array | N
         diagonal = diagonal - scale * slope.reshape(-1)
     matrix = (scipy.sparse.diags_array(diagonal) - scale * problem.matrix()).tocsc()
     try:
-        factors = splu(matrix, "MMD_AT_PLUS_A", diag_pivot_thresh=1e-3, options={"SymmetricMode": True})
+        factors = interruptible(
+            lambda: splu(matrix, "MMD_AT_PLUS_A", diag_pivot_thresh=1e-3, options={"SymmetricMode": True})
+        )
     except RuntimeError:
         raise np.linalg.LinAlgError("singular matrix") from None
     return lambda y: factors.solve(y.reshape(-1).astype(matrix.dtype)).reshape(y.shape)

@@ -1,0 +1,134 @@
+"""Values that change at known times: tables of walls and sources, whose jumps a run need not search for."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from diffuseconv import _checks
+from diffuseconv._typing import Array
+
+__all__ = ["Schedule", "events", "held"]
+
+MOST_EVENTS = 10**6
+
+
+@dataclass(frozen=True, eq=False)
+class Schedule:
+    """A value that follows a table of times: a function of time whose jumps are known.
+
+    Runs are cut at the times of the table; a piece on which everything is constant is then solved exactly.
+
+    Parameters
+    ----------
+    times : array_like
+        Increasing times.
+    values : array_like
+        One value per time along the first axis: numbers, or arrays over the face (walls) or the field (sources).
+    kind : {"step", "linear"}, default "step"
+        ``"step"`` keeps a value from its time until the next; ``"linear"`` interpolates. Before the first time and after
+        the last one the value stays.
+    period : number, optional
+        The table repeats after this time, at least as long as the table (longer than it for ``"linear"``).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If times do not increase, values do not match them, or the period is shorter than the table.
+
+    Examples
+    --------
+    >>> day_and_night = dc.Schedule([0, 12], [30.0, 20.0], period=24)
+    >>> [float(day_and_night(hour)) for hour in (6, 12, 23, 24)]
+    [30.0, 20.0, 20.0, 30.0]
+    >>> rod = dc.DiffusionEquation(boundary=((dc.Dirichlet(day_and_night), "reflecting"),))
+    >>> rod.evolve(np.full(3, 20.0), 48.0).round(1)
+    array([21.2, 23.1, 24.1])
+    """
+
+    times: ArrayLike
+    values: ArrayLike
+    kind: str = "step"
+    period: float | None = None
+
+    def __post_init__(self) -> None:
+        times = _checks.array("Schedule times", self.times).astype(np.float64)
+        values = _checks.array("Schedule values", self.values).astype(np.float64)
+        if times.ndim != 1 or (np.diff(times) <= 0).any():
+            raise ValueError(f"Schedule times must be one increasing row of times, got {_checks.got(self.times)}")
+        if values.ndim == 0 or len(values) != len(times):
+            raise ValueError(
+                f"Schedule values must have one entry for each of the {len(times)} times, got {_checks.got(self.values)}"
+            )
+        _checks.choice("Schedule kind", self.kind, ("step", "linear"))
+        if self.period is not None:
+            period = _checks.number("Schedule period", self.period, above=0)
+            if period <= times[-1] - times[0]:
+                raise ValueError(
+                    f"Schedule period must be longer than the table, {times[-1] - times[0]:g}, got {period:g}"
+                )
+            object.__setattr__(self, "period", period)
+        for name, array in (("times", times), ("values", values)):
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+
+    def __call__(self, time: float) -> Any:
+        """Return the value at a time (at a jump the one that begins)."""
+        times, values = np.asarray(self.times), np.asarray(self.values)
+        if self.period is not None:
+            time = times[0] + (time - times[0]) % self.period
+        index = int(np.searchsorted(times, time, "right")) - 1
+        if index < 0:
+            return values[0]
+        last = index == len(times) - 1
+        if self.kind == "step" or (last and self.period is None):
+            return values[index]
+        end = times[0] + self.period if last and self.period is not None else times[(index + 1) % len(times)]
+        share = (time - times[index]) / (end - times[index])
+        return (1 - share) * values[index] + share * values[(index + 1) % len(times)]
+
+    def jumps(self, start: float, end: float) -> list[float]:
+        """Return the times of the table (and of its repetitions) between two times."""
+        times = np.asarray(self.times)
+        if self.period is None:
+            return [float(time) for time in times if start < time < end]
+        first, last = (math.floor((at - times[0]) / self.period) for at in (start, end))
+        if (last - first + 1) * len(times) > MOST_EVENTS:
+            raise ValueError(
+                f"Schedule repeats {last - first} times in this run, more than {MOST_EVENTS} events: shorten the duration"
+            )
+        turns = np.arange(first, last + 1)[:, None] * self.period
+        return [float(time) for time in (turns + times).ravel() if start < time < end]
+
+
+def _tables(value: Any) -> list[Schedule]:
+    """Return the schedules in a source, a wall, or a nest of walls."""
+    if isinstance(value, Schedule):
+        return [value]
+    if isinstance(value, (list, tuple)):
+        return [table for item in value for table in _tables(item)]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return [table for field in dataclasses.fields(value) for table in _tables(getattr(value, field.name))]
+    return []
+
+
+def events(value: Any, start: float, end: float) -> list[float]:
+    """Return the times between two times at which any schedule in sources or walls jumps."""
+    return [time for table in _tables(value) for time in table.jumps(start, end)]
+
+
+def held(value: Any, time: float) -> Any:
+    """Return sources or walls with each schedule of steps replaced by its value at a time."""
+    if not _tables(value):
+        return value
+    if isinstance(value, Schedule):
+        return value(time) if value.kind == "step" else value
+    if isinstance(value, (list, tuple)):
+        return tuple(held(item, time) for item in value)
+    fields = [field.name for field in dataclasses.fields(value)]
+    return dataclasses.replace(value, **{name: held(getattr(value, name), time) for name in fields})
