@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from diffuseconv import boundary, interop, kernels, learning, matching, quantum, spectrum, testing, timeseries
     from diffuseconv.boundary import Constant
     from diffuseconv.convolution import convolution_method, convolve, correlate, feature_maps
-    from diffuseconv.diffusion import Barrier, DiffusionEquation, Dirichlet, Neumann, Robin
+    from diffuseconv.diffusion import Barrier, DiffusionEquation, Dirichlet, Neumann, Robin, Schedule
     from diffuseconv.images import load_image, save_image
     from diffuseconv.interpretation import interpret
     from diffuseconv.measurement import (
@@ -38,6 +38,7 @@ __all__ = [
     "Neumann",
     "Propagator",
     "Robin",
+    "Schedule",
     "__version__",
     "boundary",
     "convolution_method",
@@ -73,7 +74,7 @@ _HOMES = {  # which module defines a name, for all but the modules themselves
     for module, names in {
         "boundary": ("Constant",),
         "convolution": ("convolution_method", "convolve", "correlate", "feature_maps"),
-        "diffusion": ("Barrier", "DiffusionEquation", "Dirichlet", "Neumann", "Robin"),
+        "diffusion": ("Barrier", "DiffusionEquation", "Dirichlet", "Neumann", "Robin", "Schedule"),
         "images": ("load_image", "save_image"),
         "interpretation": ("interpret",),
         "measurement": (

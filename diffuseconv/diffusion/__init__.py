@@ -2,6 +2,7 @@
 
 from diffuseconv.diffusion.barriers import Barrier
 from diffuseconv.diffusion.equation import DiffusionEquation
+from diffuseconv.diffusion.schedule import Schedule
 from diffuseconv.diffusion.walls import Dirichlet, Neumann, Robin
 
-__all__ = ["Barrier", "DiffusionEquation", "Dirichlet", "Neumann", "Robin"]
+__all__ = ["Barrier", "DiffusionEquation", "Dirichlet", "Neumann", "Robin", "Schedule"]

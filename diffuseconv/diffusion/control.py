@@ -44,12 +44,12 @@ FORCED = 200  # steps as short as rounding allows, without getting on, that are 
 PACE, MOST_STEPS = 5_000, 5_000_000  # steps between two looks at the pace, and how many more it may ask for
 
 
-class Overflow(ArithmeticError):
+class Overflow(ArithmeticError):  # noqa: N818
     """A trial step left the range of numbers, or did not converge: a shorter one may not."""
 
 
 class Clock:
-    """Time as start plus elapsed, kept between two ends: some rounding inside, so that each side of a jump is its own."""
+    """Time as start plus elapsed, kept some rounding inside two ends: each side of a jump is its own."""
 
     def __init__(self, start: float, duration: float) -> None:
         end = start + duration
@@ -275,8 +275,8 @@ class _Run:
         """Return the message of a run that cannot go on."""
         low, high = float(self.field.min()), float(self.field.max())
         return (
-            f"evolve cannot go on at time {self.clock.at(self.elapsed):.17g}, where the field lies between {low:.6g} and "
-            f"{high:.6g}: {what}. Pass the times of jumps by jumps= or a Schedule, shorten the duration, enlarge "
+            f"evolve cannot go on at time {self.clock.at(self.elapsed):.17g}, where the field lies between "
+            f"{low:.6g} and {high:.6g}: {what}. Pass the times of jumps by jumps= or a Schedule, shorten the duration, enlarge "
             f"tolerance=, or give switches a finite width"
         )
 

@@ -360,12 +360,11 @@ def _source(
         takes_field = arguments_of(source) == 2
 
         def reaction(time: float, u: Array) -> Array:
-            result = _checks.array(
-                "source's result", source(time, read_only(u)) if takes_field else source(time), finite=mask is None
-            )
+            given = source(time, read_only(u)) if takes_field else source(time)
+            result = _checks.array("source's result", given, finite=False)  # a trial step may lead anywhere
             if result.shape not in ((), shape):
                 raise ValueError(f"source must return a number or an array of shape {shape}, got shape {result.shape}")
-            return np.asarray(_where_wet("source's result", result, mask) / capacity)
+            return np.asarray((result if mask is None else np.where(mask, result, 0.0)) / capacity)
 
         return None, reaction
     if np.ndim(source) != 0 and np.shape(source) != shape:

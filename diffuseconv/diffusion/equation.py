@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from diffuseconv import _checks
 from diffuseconv._dispatch import for_arrays_of_any_kind
 from diffuseconv._typing import Array, frozen
-from diffuseconv.diffusion import diagnostics, explicit, run, spectral, stacks, steady, walls
+from diffuseconv.diffusion import diagnostics, explicit, run, schedule, spectral, stacks, steady, walls
 from diffuseconv.diffusion.barriers import Barrier
 from diffuseconv.diffusion.discretise import arguments_of, discretise, mask_on, per_cell
 from diffuseconv.diffusion.geometry import COORDINATES, checked_spacing, grid_of
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DiffusionEquation"]
 
+MOST_LATTICES = 8  # discretised problems of one run that are kept
 MOST_TIMES = 10**6  # of an iterable without a length: more can only be an endless one
 
 
@@ -206,6 +207,8 @@ class DiffusionEquation:
         *,
         start: float = 0.0,
         tolerance: float | None = None,
+        max_step: float | None = None,
+        jumps: Iterable[float] = (),
         axes: int | Sequence[int] | None = None,
     ) -> Array:
         """Return the field after a duration.
@@ -216,14 +219,15 @@ class DiffusionEquation:
             Concentration in each cell: 1, 2 or 3 dimensions, float32 or float64 (others become float64).
         duration : number
             Physical time, >= 0; met exactly.
-        method : {"auto", "spectral", "chebyshev", "uniformization", "rkl2", "explicit"}, default "auto"
+        method : str, default "auto"
             ``"spectral"`` is exact in time (constant `D` per axis on a box); ``"chebyshev"`` is exact in time to a
-            tolerance, for any `D`, walls, barriers and sources that do not depend on time or on the field;
-            ``"uniformization"`` is so too with a drift, positive and conservative to rounding;
-            ``"rkl2"`` takes Runge-Kutta-Legendre steps, second order in time with control of the error, where
-            walls or sources do depend on them; ``"explicit"`` is forward Euler, first order in time, for any problem.
-            ``"auto"`` takes the first of these that can solve the problem, and ``"explicit"``, whose error nothing
-            controls, only when a `time_step` is given.
+            tolerance, for any `D`, walls, barriers and sources that do not depend on time or on the field, and so is
+            ``"rational"``, at a cost that grows neither with time nor with contrasts of `D`;
+            ``"uniformization"`` is so too with a drift, positive and conservative to rounding. Where walls or sources
+            do depend on time or field, ``"rkl2"`` takes Runge-Kutta-Legendre steps of second order and ``"implicit"``
+            L-stable ones of fourth order for what is stiff, both with control of the error. ``"explicit"`` is forward
+            Euler, first order in time, for any problem. ``"auto"`` takes the cheapest of these that can solve the
+            problem, and ``"explicit"``, whose error nothing controls, only when a `time_step` is given.
         time_step : number, optional
             Longest step of ``"explicit"``, shortened so that a whole number of steps meets the duration. By default
             half of `stable_time_step`: then no mode flips sign and no new extrema appear.
@@ -231,7 +235,11 @@ class DiffusionEquation:
             The time at which the field is `u`; matters where barriers, walls or the source depend on time.
         tolerance : number, optional
             Largest error in time of ``"chebyshev"`` (by default 1e-10), ``"uniformization"`` (1e-12) and, as estimated,
-            of ``"rkl2"`` (1e-4), relative to the range of the field.
+            of ``"rkl2"`` and ``"implicit"`` (1e-4), relative to the range of the field.
+        max_step : number, optional
+            Longest step of ``"rkl2"`` and ``"implicit"``: pulses shorter than a step may otherwise pass unseen.
+        jumps : iterable of number, optional
+            Times at which functions of time jump: the run is cut there. Those of a `Schedule` are known.
         axes : int or sequence of int, optional
             The spatial axes of `u`; the others (colours, batches) are solved one by one. By default all are spatial.
 
@@ -251,8 +259,9 @@ class DiffusionEquation:
         array([0.333333, 0.333333, 0.333333])
         """
         start = _checks.number("start", start)
-        time = start + _checks.number("duration", duration, least=0)
-        *_, (_, evolved) = self.frames(u, [time], method, time_step, start=start, tolerance=tolerance, axes=axes)
+        duration = _checks.number("duration", duration, least=0)
+        given = {"time_step": time_step, "tolerance": tolerance, "max_step": max_step}
+        *_, (_, evolved) = self._frames(u, [start + duration], [duration], method, start, jumps, axes, given)
         return evolved
 
     def frames(
@@ -265,6 +274,8 @@ class DiffusionEquation:
         *,
         start: float = 0.0,
         tolerance: float | None = None,
+        max_step: float | None = None,
+        jumps: Iterable[float] = (),
         axes: int | Sequence[int] | None = None,
     ) -> Iterator[tuple[float, Array]]:
         """Yield the field at each of the given times.
@@ -277,7 +288,7 @@ class DiffusionEquation:
             The field at time `start`.
         times : iterable of number
             Physical times, not decreasing and not before `start`; met exactly. `start` itself is yielded if asked for.
-        method, time_step, start, tolerance, axes
+        method, time_step, start, tolerance, max_step, jumps, axes
             As for `evolve`; the tolerance holds for every frame.
         progress : bool, default False
             Show a progress bar.
@@ -304,40 +315,68 @@ class DiffusionEquation:
         start = _checks.number("start", start)
         wanted = _times(times, start)
         progress = _checks.flag("progress", progress)
-        if time_step is not None:
-            time_step = _checks.number("time_step", time_step, above=0)
-        if tolerance is not None:
-            tolerance = _checks.number("tolerance", tolerance, above=0)
+        given = {"time_step": time_step, "tolerance": tolerance, "max_step": max_step}
+        solved = self._frames(u, wanted, None, method, start, jumps, axes, given)
+        return _with_progress(solved, len(wanted)) if progress else solved
+
+    def _frames(
+        self,
+        u: ArrayLike,
+        times: list[float],
+        durations: list[float] | None,
+        method: str,
+        start: float,
+        jumps: Iterable[float],
+        axes: int | Sequence[int] | None,
+        given: dict[str, Any],
+    ) -> Iterator[tuple[float, Array]]:
+        """Return the frames of a run, its options checked."""
+        options = {
+            name: None if value is None else _checks.number(name, value, above=0) for name, value in given.items()
+        }
         _checks.choice("method", method, run.METHODS)
+        if not isinstance(jumps, Iterable):
+            raise TypeError(f"jumps must be an iterable of times, got {_checks.got(jumps)}")
+        known = [_checks.number(f"jumps[{index}]", jump) for index, jump in enumerate(jumps)]
+        if times:
+            known += schedule.events((self.source, self.boundary), start, times[-1])
         fields, restore = stacks.split(u, axes)
         lattices: dict[float, Lattice] = {}
 
         def lattice_at(time: float) -> Lattice:
             if time not in lattices:
-                lattices[time] = self.lattice(fields[0].shape, time)
+                if len(lattices) >= MOST_LATTICES:
+                    lattices.clear()
+                lattices[time] = self._problem(fields[0].shape, time)
             return lattices[time]
 
         runs = [
             run.frames(
                 lattice_at,
-                self.lift_times,
+                sorted({*self.lift_times, *known}),
                 self._field(field),
                 start,
-                wanted,
+                times,
+                durations=durations,
                 method=method,
-                time_step=time_step,
-                tolerance=tolerance,
+                **options,
             )
             for field in fields
         ]
-        solved: Iterator[tuple[float, Array]] = (
+        return (
             (
                 group[0][0],
                 restore([self._with_holes(field, evolved) for field, (_, evolved) in zip(fields, group, strict=True)]),
             )
             for group in zip(*runs, strict=True)
         )
-        return _with_progress(solved, len(wanted)) if progress else solved
+
+    def _problem(self, shape: tuple[int, ...], time: float) -> Lattice:
+        """Return the discretised problem from a time to the next event: steps of schedules are constant there."""
+        source, boundary = schedule.held(self.source, time), schedule.held(self.boundary, time)
+        if source is self.source and boundary is self.boundary:
+            return self.lattice(shape, time)
+        return replace(self, source=source, boundary=boundary).lattice(shape, time)
 
     @for_arrays_of_any_kind(1)
     def explicit_steps(

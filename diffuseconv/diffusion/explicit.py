@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from diffuseconv._typing import Array
+from diffuseconv.diffusion.control import reaction_slope
 from diffuseconv.diffusion.lattice import Lattice
 from diffuseconv.diffusion.scheme import check_updates
 from diffuseconv.diffusion.strips import march
@@ -16,6 +17,7 @@ __all__ = ["OPTIONS", "checked_step", "solve", "unsupported", "whole_steps"]
 
 OPTIONS = {"time_step": None}
 
+PROBED = 16  # steps between two looks at the reaction's slope
 ROUNDING = 1e-12  # a step may exceed the limit, or a duration a whole number of steps, by this relative amount
 
 
@@ -55,18 +57,40 @@ def solve(
     """Return the field at each of the `times` by steps of at most `time_step`: see `scheme.Scheme`."""
     step = checked_step(problem, time_step)
     if times:
-        check_updates(u.size, (times[-1] - start) / step, 'take method="auto", larger cells or a shorter duration')
-    return _fields(problem, u, start, times, step)
+        duration = times[-1] - (start if problem.steady else 0.0)
+        check_updates(u.size, duration / step, 'take method="auto", larger cells or a shorter duration')
+    return _fields(problem, u, start, times, step, time_step is not None)
 
 
-def _fields(problem: Lattice, u: Array, start: float, times: Sequence[float], time_step: float) -> Iterator[Array]:
+def _fields(
+    problem: Lattice, u: Array, start: float, times: Sequence[float], time_step: float, given: bool
+) -> Iterator[Array]:
     """Yield the field at each of the times."""
+    elapsed = start if problem.steady else 0.0
     for time in times:
-        if time > start:
-            steps, exact = whole_steps(time - start, time_step)
-            u = _advance(problem, u, start, steps, exact)
-            start = time
+        while time > elapsed:
+            now = elapsed if problem.steady else start + elapsed
+            step = time_step if problem.reaction is None else _reaction_step(problem, now, u, time_step, given)
+            steps, exact = whole_steps(time - elapsed, step)
+            batch = steps if problem.reaction is None else min(PROBED, steps)
+            u = _advance(problem, u, now, batch, exact)
+            elapsed = time if batch == steps else elapsed + batch * exact
         yield u.copy()
+
+
+def _reaction_step(problem: Lattice, time: float, u: Array, step: float, given: bool) -> float:
+    """Return a step that the reaction allows, whose slope is probed here; a longer one that was given is refused."""
+    with np.errstate(all="ignore"):
+        slope = float(reaction_slope(problem, time, u.astype(np.float64)).min())
+    limit = 2 / max(problem.largest_rate - min(0.0, slope), 1e-300)
+    if given and step > limit * (1 + ROUNDING):
+        raise ValueError(
+            f"time_step must be at most {limit:.6g} at time {time:g}, where the source changes by {slope:.6g} per time "
+            f'and concentration, got {step:.6g}: shorten it, or leave it to method "auto"'
+        )
+    if not np.isfinite(u).all():
+        raise ValueError(f'the field is no longer finite at time {time:g}: method "auto" controls its error')
+    return min(step, limit if given else limit / 2)
 
 
 def _advance(lattice: Lattice, u: Array, start: float, steps: int, step: float) -> Array:

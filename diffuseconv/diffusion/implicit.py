@@ -171,7 +171,7 @@ class _Steps:
 
 
 def slowest_decay(problem: Lattice, duration: float) -> float:
-    """Return half an estimate of the slowest decay rate of `L`, by inverse iteration; 0 where it is below 1/duration."""
+    """Return half an estimate of the slowest decay rate of `L`, by inverse iteration; 0 if below 1/duration."""
     if duration == 0 or not (problem.outflow() != problem.outflow(wall_share=0)).any():
         return 0.0
     solve, mode = shifted.solver(problem, 1 / duration, 1.0), np.ones(problem.shape)

@@ -5,8 +5,8 @@ On the negative axis :math:`e^x` differs by at most 1.9e-14 from
 .. math:: r(x) = r_\infty + 2 \operatorname{Re} \sum_{j=1}^{7} \frac{c_j}{x - x_j},
 
 so that :math:`e^{tL} u` takes seven shifted sparse solutions, whatever `t` and `L` are. Constant sources and walls `b`
-share them: :math:`\varphi_1(x) = (e^x - 1)/x` becomes :math:`2 \operatorname{Re} \sum (c_j / x_j) / (x - x_j)`, which is
-:math:`(r(x) - r(0))/x`. The residues reach 112, so that rounding is some 1e-13 of the largest value.
+share them: :math:`\varphi_1(x) = (e^x - 1)/x` becomes :math:`2 \operatorname{Re} \sum (c_j / x_j) / (x - x_j)`,
+which is :math:`(r(x) - r(0))/x`. The residues reach 112, so that rounding is some 1e-13 of the largest value.
 
 Later frames cost nothing once the field is steady: `L` is symmetric with no positive eigenvalue, so that for any field
 :math:`\|u(t_3) - u(t_2)\| \le \max(1, (t_3 - t_2)/(t_2 - t_1)) \|u(t_2) - u(t_1)\|`.

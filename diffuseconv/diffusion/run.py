@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from diffuseconv._typing import Array
-from diffuseconv.diffusion import chebyshev, explicit, rkl2, spectral, uniformization
+from diffuseconv.diffusion import chebyshev, control, explicit, implicit, rational, rkl2, shifted, spectral, uniformization
 from diffuseconv.diffusion.lattice import Lattice
 from diffuseconv.diffusion.scheme import Scheme
 
@@ -16,26 +18,24 @@ __all__ = ["METHODS", "SCHEMES", "frames"]
 SCHEMES: dict[str, Scheme] = {
     "spectral": spectral,
     "chebyshev": chebyshev,
+    "rational": rational,
     "uniformization": uniformization,
     "rkl2": rkl2,
+    "implicit": implicit,
     "explicit": explicit,
 }  # in the order in which "auto" asks them
 METHODS = ("auto", *SCHEMES)
+STEPS = 50  # of a run with error control, as the cost models have it
+SHARED = 64  # segments among which a tolerance is shared out: the errors of more partly cancel or die out
+CHECKED = 8  # segments whose options are checked before the run begins
 
 
 class _Segment(NamedTuple):
     """A part of a run between two events."""
 
-    scheme: Scheme
-    problem: Lattice
     start: float
-    stops: list[float]  # the times asked for, and the next event
-    asked: int  # how many of the stops are times asked for
-    options: dict[str, float | None]
-
-    def solve(self, u: Array) -> Iterator[Array]:
-        """Return the fields at the stops, from the field at the start; options are checked at the call."""
-        return self.scheme.solve(self.problem, u, self.start, self.stops, **self.options)
+    stops: list[float]  # how long after its start a field is asked for, and the next event comes
+    asked: int  # how many of the stops are asked for
 
 
 def frames(
@@ -45,9 +45,11 @@ def frames(
     start: float,
     times: Sequence[float],
     *,
+    durations: Sequence[float] | None = None,
     method: str = "auto",
     time_step: float | None = None,
     tolerance: float | None = None,
+    max_step: float | None = None,
 ) -> Iterator[tuple[float, Array]]:
     """Return an iterator of (time, field), with all arguments checked at the call.
 
@@ -63,9 +65,11 @@ def frames(
         The time of `u`.
     times : sequence of number
         Times to yield, not decreasing, none before `start`.
+    durations : sequence of number, optional
+        How long after `start` the times are, where that is known better than by subtraction.
     method : str
         One of `METHODS`.
-    time_step, tolerance : number, optional
+    time_step, tolerance, max_step : number, optional
         Options of the scheme. The tolerance holds for the whole run and is shared out among its segments.
 
     Raises
@@ -74,53 +78,120 @@ def frames(
         If the method cannot solve the problem, or has no use for an option.
     """
     name = "explicit" if method == "auto" and time_step is not None else method
-    _refuse_unused(name, time_step=time_step, tolerance=tolerance)
-    inside = [event for event in events if times and start < event < times[-1]]
+    _refuse_unused(name, time_step=time_step, tolerance=tolerance, max_step=max_step)
+    elapsed = [time - start for time in times] if durations is None else list(durations)
+    inside = sorted({event for event in events if elapsed and 0 < event - start < elapsed[-1]})
+    begins = [0.0, *(event - start for event in inside)]
     segments = []
-    for begin, end in zip([start, *inside], [*inside, math.inf], strict=True):
-        problem = problem_at(begin)
-        scheme = _choose(problem, name)
-        asked = [time for time in times if begin < time <= end or time == begin == start]
-        stops = asked if end == math.inf or end in asked else [*asked, end]
-        options: dict[str, float | None] = {"time_step": None, "tolerance": None}
+    for time, begin, end in zip([start, *inside], begins, [*begins[1:], math.inf], strict=True):
+        asked = [duration - begin for duration in elapsed if begin < duration <= end or duration == begin == 0]
+        stops = asked if end == math.inf or end - begin in asked else [*asked, end - begin]
+        segments.append(_Segment(time, stops, len(asked)))
+    given = {"time_step": time_step, "tolerance": tolerance, "max_step": max_step}
+
+    def solve(segment: _Segment, u: Array) -> Iterator[Array]:
+        problem = problem_at(segment.start)
+        scheme = _choose(problem, name, u, segment)
+        options: dict[str, Any] = {"time_step": None, "tolerance": None}
         for option, default in scheme.OPTIONS.items():
-            given = {"time_step": time_step, "tolerance": tolerance}[option]
-            options[option] = default if given is None else given
+            options[option] = default if given[option] is None else given[option]
         if options["tolerance"] is not None:
-            options["tolerance"] /= 1 + len(inside)
-        segments.append(_Segment(scheme, problem, begin, stops, len(asked), options))
-    if segments and segments[0].problem.reaction is not None:
-        segments[0].problem.reaction(start, u)  # a bad source is refused before any work
-    for segment in segments:
-        segment.solve(u)  # checks the options; nothing runs before the first next()
-    return _run(segments, u)
+            options["tolerance"] /= min(len(segments), SHARED)
+        clock = 0.0 if problem.steady else segment.start
+        moved = [stop + clock for stop in segment.stops] if problem.steady else segment.stops
+        return scheme.solve(problem, u, clock, moved, **options)
+
+    if elapsed:
+        _check_functions(problem_at(start), start, u)
+    for segment in segments[:CHECKED]:
+        solve(segment, u)  # checks the options; nothing runs before the first next()
+    return _run(segments, solve, u, times)
 
 
-def _run(segments: list[_Segment], u: Array) -> Iterator[tuple[float, Array]]:
+def _run(
+    segments: list[_Segment],
+    solve: Callable[[_Segment, Array], Iterator[Array]],
+    u: Array,
+    times: Sequence[float],
+) -> Iterator[tuple[float, Array]]:
     """Solve the segments one after the other."""
+    asked = iter(times)
     for segment in segments:
         last = len(segment.stops) - 1
-        for index, (time, field) in enumerate(zip(segment.stops, segment.solve(u), strict=True)):
+        for index, field in enumerate(solve(segment, u)):
             if index == last:
                 u = field.copy()  # the yielded field belongs to the caller
             if index < segment.asked:
-                yield time, field
+                yield next(asked), field
 
 
-def _choose(problem: Lattice, method: str) -> Scheme:
-    """Return the scheme of this name, or the first that can solve the problem; refuse what it cannot."""
-    if method == "auto":
-        return next(scheme for scheme in SCHEMES.values() if scheme.unsupported(problem) is None)
-    reason = SCHEMES[method].unsupported(problem)
-    if reason is not None:
-        raise ValueError(f'method "{method}" {reason}')
-    return SCHEMES[method]
+def _check_functions(problem: Lattice, time: float, u: Array) -> None:
+    """Refuse, before any work, functions that return what cannot be used, or not the same twice."""
+
+    def same(name: str, one: Array, other: Array) -> None:
+        if not np.isfinite(one).all():
+            raise ValueError(
+                f"{name} must return finite numbers, got {one[~np.isfinite(one)].flat[0]} at time {time:g}"
+            )
+        if not np.array_equal(one, other):
+            raise ValueError(
+                f"{name} must return the same values for the same arguments, got others at time {time:g}: draw noise "
+                f"beforehand, as the values of a Schedule, or add it between frames"
+            )
+
+    if problem.reaction is not None:
+        same("source", problem.reaction(time, u), problem.reaction(time, u))
+    for wall in problem.moving_walls:
+        same("a wall", wall.at(time), wall.at(time))
+
+
+def _choose(problem: Lattice, method: str, u: Array, segment: _Segment) -> Scheme:
+    """Return the scheme of this name, or the cheapest that can solve the problem; refuse what it cannot."""
+    if method != "auto":
+        reason = SCHEMES[method].unsupported(problem)
+        if reason is not None:
+            raise ValueError(f'method "{method}" {reason}')
+        return SCHEMES[method]
+    able = [name for name, scheme in SCHEMES.items() if scheme.unsupported(problem) is None]
+    duration = segment.stops[-1] if segment.stops else 0.0
+    if able[0] == "chebyshev" and "rational" in able and _rational_is_cheaper(problem, duration, len(segment.stops)):
+        return rational
+    if able[0] == "rkl2" and "implicit" in able and _is_stiff(problem, segment.start, u, duration):
+        return implicit
+    return SCHEMES[able[0]]
+
+
+def _solution_cost(problem: Lattice) -> float:
+    """Return the seconds, as measured, that it takes to factorise and solve one shifted system."""
+    size, ndim = math.prod(problem.shape), len(problem.shape)
+    return 1e-4 + size * (4e-7 if ndim == 1 else 3e-7 * size**0.25 if ndim == 2 else 1e-7 * size**0.67)
+
+
+def _rational_is_cheaper(problem: Lattice, duration: float, frames: int) -> bool:
+    """Compare the cost of Chebyshev polynomials, which grows with the root of time, and of rational functions."""
+    if not shifted.factorises(problem):
+        return False
+    terms = 30 + 7 * math.sqrt(duration * problem.largest_rate / 2)
+    polynomial = terms * (3e-7 + math.prod(problem.shape) * 1e-9) + 3e-4
+    return 7 * 2 * frames * _solution_cost(problem) < polynomial
+
+
+def _is_stiff(problem: Lattice, start: float, u: Array, duration: float) -> bool:
+    """Compare the cost of stabilised explicit steps and of implicit ones."""
+    if not shifted.factorises(problem):
+        return False
+    steepest = control.reaction_slope(problem, start, u.astype(np.float64))
+    rate = problem.largest_rate + max(0.0, -float(steepest.min()))
+    evaluations = 300 + math.sqrt(STEPS * duration) * math.sqrt(rate) * 4
+    solution = _solution_cost(problem)
+    size = math.prod(problem.shape)
+    return STEPS * (solution + 10 * (3e-5 + solution / 10)) < evaluations * (3e-5 + size * 5e-9)
 
 
 def _refuse_unused(method: str, **options: float | None) -> None:
     """Refuse an option that the method does not use."""
     for option, value in options.items():
-        if value is None or (method == "auto" and option == "tolerance") or option in SCHEMES[method].OPTIONS:
+        if value is None or (method == "auto" and option != "time_step") or option in SCHEMES[method].OPTIONS:
             continue
         users = [name for name, scheme in SCHEMES.items() if option in scheme.OPTIONS]
         raise ValueError(

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from diffuseconv import _checks
-from diffuseconv._typing import Array
 
 __all__ = ["Schedule", "events", "held"]
 
@@ -31,8 +30,8 @@ class Schedule:
     values : array_like
         One value per time along the first axis: numbers, or arrays over the face (walls) or the field (sources).
     kind : {"step", "linear"}, default "step"
-        ``"step"`` keeps a value from its time until the next; ``"linear"`` interpolates. Before the first time and after
-        the last one the value stays.
+        ``"step"`` keeps a value from its time until the next; ``"linear"`` interpolates. Before the first time and
+        after the last one the value stays.
     period : number, optional
         The table repeats after this time, at least as long as the table (longer than it for ``"linear"``).
 
@@ -63,7 +62,8 @@ class Schedule:
             raise ValueError(f"Schedule times must be one increasing row of times, got {_checks.got(self.times)}")
         if values.ndim == 0 or len(values) != len(times):
             raise ValueError(
-                f"Schedule values must have one entry for each of the {len(times)} times, got {_checks.got(self.values)}"
+                f"Schedule values must have one entry for each of the {len(times)} times, got "
+                f"{_checks.got(self.values)}"
             )
         _checks.choice("Schedule kind", self.kind, ("step", "linear"))
         if self.period is not None:
@@ -100,7 +100,8 @@ class Schedule:
         first, last = (math.floor((at - times[0]) / self.period) for at in (start, end))
         if (last - first + 1) * len(times) > MOST_EVENTS:
             raise ValueError(
-                f"Schedule repeats {last - first} times in this run, more than {MOST_EVENTS} events: shorten the duration"
+                f"Schedule repeats {last - first} times in this run, more than {MOST_EVENTS} events: shorten the "
+                f"duration"
             )
         turns = np.arange(first, last + 1)[:, None] * self.period
         return [float(time) for time in (turns + times).ravel() if start < time < end]

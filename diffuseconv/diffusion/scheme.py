@@ -22,8 +22,8 @@ class Scheme(Protocol):
     Attributes
     ----------
     OPTIONS : mapping from str to float or None
-        The options that the scheme uses, ``"time_step"``, ``"tolerance"`` or ``"max_step"``, and their defaults. All others are refused
-        by `run.frames` when they are given together with this scheme's name.
+        The options that the scheme uses, ``"time_step"``, ``"tolerance"`` or ``"max_step"``, and their defaults. All
+        others are refused by `run.frames` when they are given together with this scheme's name.
     """
 
     @property
