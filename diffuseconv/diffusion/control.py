@@ -150,9 +150,11 @@ class _Run:
         self.forced, self.forced_since = 0, 0.0
         self.steps, self.pace_since = 0, 0.0
         self.slope, self.proposed = u, 0.0
+        self.noise = 0.0
         if duration > 0:
             with np.errstate(all="ignore"):
                 self.scale = max(self.scale, _wall_range(problem, self.clock, duration))
+                self.noise = _clock_noise(problem, self.clock, duration, u)
                 self.restart()
 
     def restart(self) -> None:
@@ -198,7 +200,7 @@ class _Run:
             return
         change = float(np.abs(trial.field - self.first).max())
         scale = max(self.scale, float(np.ptp(trial.field)), change)  # kept only if the step is accepted
-        rounding = 4 * EPS * float(np.abs(trial.field).max())
+        rounding = 4 * EPS * float(np.abs(trial.field).max()) + self.noise
         allowed = max(self.allowed(step, scale), rounding)
         if error > allowed and step > shortest:
             factor = SAFETY * (allowed / error) ** (1 / self.integrator.order)
@@ -276,8 +278,8 @@ class _Run:
         low, high = float(self.field.min()), float(self.field.max())
         return (
             f"evolve cannot go on at time {self.clock.at(self.elapsed):.17g}, where the field lies between "
-            f"{low:.6g} and {high:.6g}: {what}. Pass the times of jumps by jumps= or a Schedule, shorten the duration, enlarge "
-            f"tolerance=, or give switches a finite width"
+            f"{low:.6g} and {high:.6g}: {what}. Pass the times of jumps by jumps= or a Schedule, shorten the "
+            f"duration, enlarge tolerance=, or give switches a finite width"
         )
 
 
@@ -292,29 +294,41 @@ def _wall_range(problem: Lattice, clock: Clock, duration: float) -> float:
     return spread if math.isfinite(spread) else 0.0
 
 
+def _clock_noise(problem: Lattice, clock: Clock, duration: float, u: Array) -> float:
+    """Return what the rounding of a time late on a clock does to walls and sources, in terms of the field."""
+    largest = 0.0
+    for part in range(LOOKS):
+        time = clock.at(part / LOOKS * duration)
+        moved = _terms(problem, math.nextafter(time, math.inf), u) - _terms(problem, time, u)
+        largest = max(largest, float(np.max(np.abs(moved) / (problem.outflow() + 10 / duration))))
+    return largest if math.isfinite(largest) and largest < 1e-3 * max(float(np.ptp(u)), 1.0) else 0.0
+
+
+def _terms(problem: Lattice, time: float, u: Array) -> Array:
+    """Return what depends on time."""
+    total: Array = np.zeros(problem.shape)
+    b = problem.b(time)
+    if b is not None:
+        total = total + b
+    return total if problem.reaction is None else total + problem.reaction(time, u)
+
+
 def _jump(problem: Lattice, low: float, high: float, u: Array) -> tuple[float, float] | None:
     """Return the neighbouring times between which a function of time jumps, None if none does."""
-
-    def terms(time: float) -> Array:
-        total: Array = np.zeros(problem.shape)
-        b = problem.b(time)
-        if b is not None:
-            total = total + b
-        if problem.reaction is not None:
-            total = total + problem.reaction(time, u)
-        return total
 
     def change(one: Array, other: Array) -> float:
         return float(np.abs(other - one).max())
 
-    first, last = terms(low), terms(high)
+    if high - low < 1e3 * math.ulp(high):
+        return None  # nothing but rounding could be told
+    first, last = _terms(problem, low, u), _terms(problem, high, u)
     whole = change(first, last)
     if not (0 < whole < math.inf):
         return None
     rounds = 0
     while math.nextafter(low, high) < high:
         middle = low + (high - low) / 2
-        between = terms(middle)
+        between = _terms(problem, middle, u)
         before, after = change(first, between), change(between, last)
         if before >= after:
             high, last = middle, between

@@ -91,7 +91,7 @@ def frames(
 
     def solve(segment: _Segment, u: Array) -> Iterator[Array]:
         problem = problem_at(segment.start)
-        scheme = _choose(problem, name, u, segment)
+        scheme = _choose(problem, name, u, segment, tolerance)
         options: dict[str, Any] = {"time_step": None, "tolerance": None}
         for option, default in scheme.OPTIONS.items():
             options[option] = default if given[option] is None else given[option]
@@ -130,9 +130,7 @@ def _check_functions(problem: Lattice, time: float, u: Array) -> None:
 
     def same(name: str, one: Array, other: Array) -> None:
         if not np.isfinite(one).all():
-            raise ValueError(
-                f"{name} must return finite numbers, got {one[~np.isfinite(one)].flat[0]} at time {time:g}"
-            )
+            raise ValueError(f"{name} must be finite, got {one[~np.isfinite(one)].flat[0]} at time {time:g}")
         if not np.array_equal(one, other):
             raise ValueError(
                 f"{name} must return the same values for the same arguments, got others at time {time:g}: draw noise "
@@ -145,7 +143,7 @@ def _check_functions(problem: Lattice, time: float, u: Array) -> None:
         same("a wall", wall.at(time), wall.at(time))
 
 
-def _choose(problem: Lattice, method: str, u: Array, segment: _Segment) -> Scheme:
+def _choose(problem: Lattice, method: str, u: Array, segment: _Segment, tolerance: float | None) -> Scheme:
     """Return the scheme of this name, or the cheapest that can solve the problem; refuse what it cannot."""
     if method != "auto":
         reason = SCHEMES[method].unsupported(problem)
@@ -154,7 +152,11 @@ def _choose(problem: Lattice, method: str, u: Array, segment: _Segment) -> Schem
         return SCHEMES[method]
     able = [name for name, scheme in SCHEMES.items() if scheme.unsupported(problem) is None]
     duration = segment.stops[-1] if segment.stops else 0.0
-    if able[0] == "chebyshev" and "rational" in able and _rational_is_cheaper(problem, duration, len(segment.stops)):
+    if (
+        able[0] == "chebyshev"
+        and "rational" in able
+        and _rational_is_cheaper(problem, duration, len(segment.stops), tolerance)
+    ):
         return rational
     if able[0] == "rkl2" and "implicit" in able and _is_stiff(problem, segment.start, u, duration):
         return implicit
@@ -167,9 +169,9 @@ def _solution_cost(problem: Lattice) -> float:
     return 1e-4 + size * (4e-7 if ndim == 1 else 3e-7 * size**0.25 if ndim == 2 else 1e-7 * size**0.67)
 
 
-def _rational_is_cheaper(problem: Lattice, duration: float, frames: int) -> bool:
+def _rational_is_cheaper(problem: Lattice, duration: float, frames: int, tolerance: float | None) -> bool:
     """Compare the cost of Chebyshev polynomials, which grows with the root of time, and of rational functions."""
-    if not shifted.factorises(problem):
+    if not shifted.factorises(problem) or (tolerance is not None and tolerance < rational.FINEST):
         return False
     terms = 30 + 7 * math.sqrt(duration * problem.largest_rate / 2)
     polynomial = terms * (3e-7 + math.prod(problem.shape) * 1e-9) + 3e-4

@@ -93,7 +93,8 @@ def _tridiagonal(problem: Lattice, shift: complex, scale: float, slope: Array | 
         dense = np.diag(diagonal - matrix.diagonal()) + matrix.toarray()
         return lambda y: np.linalg.solve(dense, y)
     factorise, substitute = get_lapack_funcs(("gttrf", "gttrs"), dtype=kind)
-    *factors, info = factorise(matrix.diagonal(-1).astype(kind), diagonal, matrix.diagonal(1).astype(kind))
+    made: Any = factorise(matrix.diagonal(-1).astype(kind), diagonal, matrix.diagonal(1).astype(kind))
+    *factors, info = made
     if info > 0:
         raise np.linalg.LinAlgError("singular matrix")
 
