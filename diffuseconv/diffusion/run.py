@@ -9,7 +9,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from diffuseconv._typing import Array
-from diffuseconv.diffusion import chebyshev, control, explicit, implicit, rational, rkl2, shifted, spectral, uniformization
+from diffuseconv.diffusion import (
+    chebyshev,
+    control,
+    explicit,
+    implicit,
+    rational,
+    rkl2,
+    shifted,
+    spectral,
+    uniformization,
+)
 from diffuseconv.diffusion.lattice import Lattice
 from diffuseconv.diffusion.scheme import Scheme
 

@@ -92,7 +92,8 @@ def _tridiagonal(problem: Lattice, shift: complex, scale: float, slope: Array | 
     if diagonal.size < 3:  # LAPACK's wrapper wants a second superdiagonal
         dense = np.diag(diagonal - matrix.diagonal()) + matrix.toarray()
         return lambda y: np.linalg.solve(dense, y)
-    factorise, substitute = get_lapack_funcs(("gttrf", "gttrs"), dtype=kind)
+    functions: Any = get_lapack_funcs(("gttrf", "gttrs"), dtype=kind)
+    factorise, substitute = functions
     made: Any = factorise(matrix.diagonal(-1).astype(kind), diagonal, matrix.diagonal(1).astype(kind))
     *factors, info = made
     if info > 0:
