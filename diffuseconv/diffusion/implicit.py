@@ -26,7 +26,7 @@ from diffuseconv.diffusion import control, shifted
 from diffuseconv.diffusion.control import Clock, Overflow, Trial
 from diffuseconv.diffusion.lattice import Lattice
 
-__all__ = ["OPTIONS", "solve", "unsupported"]
+__all__ = ["OPTIONS", "slowest_decay", "solve", "unsupported"]
 
 TOLERANCE = 1e-4  # of the field's range, for a whole run
 OPTIONS = {"tolerance": TOLERANCE, "max_step": None}
