@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 
 __all__ = ["interruptible"]
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
-def interruptible(work: Callable[[], T]) -> T:
+def interruptible(work: Callable[[], _T]) -> _T:
     """Run a function that releases the interpreter's lock in a thread of its own, so that Ctrl-C is answered at once.
 
     What has been interrupted runs on behind, and its result is dropped.
@@ -33,5 +33,5 @@ def interruptible(work: Callable[[], T]) -> T:
         thread.join(0.2)
     if errors:
         raise errors[0]
-    result: T = results[0]
+    result: _T = results[0]
     return result
