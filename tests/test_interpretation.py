@@ -91,7 +91,7 @@ def test_the_whole_catalogue_is_interpreted():
     }
     assert kinds["gabor"] == "wave"
     assert set(kinds.values()) == {
-        *("identity", "diffusion", "laplacian", "edge detector", "sharpen", "emboss", "slope", "wave")
+        *("identity", "diffusion", "laplacian", "edge detector", "sharpen", "emboss", "slope", "wave", "curvature")
     }
 
 
