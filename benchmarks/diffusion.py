@@ -3,14 +3,14 @@
 All contenders reach the same time. Those that would take too long run fewer steps, and their time is scaled up.
 """
 
-import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import scipy.ndimage
-from _timing import interleaved, table
 
 import diffuseconv as dc
+
+from ._timing import Call, Case
 
 
 def slices(u: np.ndarray, r: float, steps: int) -> np.ndarray:
@@ -37,7 +37,6 @@ def py_pde(u: np.ndarray, step: float, diffusivity: np.ndarray | None = None) ->
     try:
         import pde
     except ImportError:
-        print("py-pde is not installed: left out")
         return None
     grid = pde.CartesianGrid([[0, n] for n in u.shape], u.shape, periodic=False)
     if diffusivity is None:
@@ -63,7 +62,6 @@ def devito(u: np.ndarray, step: float, diffusivity: np.ndarray | None) -> Callab
     try:
         from devito import Eq, Function, Grid, Operator, TimeFunction, configuration
     except ImportError:
-        print("devito is not installed: left out")
         return None
     configuration["log-level"], configuration["language"] = "ERROR", "openmp"
     grid = Grid(shape=u.shape, extent=[n - 1 for n in u.shape], dtype=u.dtype.type)
@@ -84,54 +82,38 @@ def devito(u: np.ndarray, step: float, diffusivity: np.ndarray | None) -> Callab
     return run
 
 
-def compare(size: int, steps: int, rounds: int, varied: bool) -> None:
-    """Time every contender on one problem."""
+def compare(size: int, steps: int, varied: bool) -> Case:
+    """Build one problem; a step rounds to a few units in the last place, and py-pde's varied D is another scheme."""
     rng = np.random.default_rng(0)
     u = rng.random((size, size))
     diffusivity = 0.5 + rng.random((size, size)) if varied else None
     eq = dc.DiffusionEquation(1.0 if diffusivity is None else diffusivity)
     step = eq.stable_time_step(u.shape) / 2
     few = max(1, steps // 20)
-    scale = steps / few
-    contenders: dict[str, Callable[[], object]] = {
-        "diffuseconv explicit": lambda: eq.evolve(u, steps * step, "explicit", step)
-    }
+    contenders: dict[str, Call] = {"diffuseconv explicit": lambda: eq.evolve(u, steps * step, "explicit", step)}
+    part: dict[str, Call] = {}
     if diffusivity is None:
         contenders["diffuseconv spectral"] = lambda: eq.evolve(u, steps * step, "spectral")
         contenders["diffuseconv explicit_steps (the same steps at once)"] = lambda: eq.explicit_steps(u, steps, step)
-        contenders["NumPy slices"] = lambda: slices(u, step, few)
-        contenders["scipy.ndimage.laplace"] = lambda: laplace(u, step, few)
+        part["NumPy slices"] = lambda: slices(u, step, few)
+        part["scipy.ndimage.laplace"] = lambda: laplace(u, step, few)
     stepper = py_pde(u, step, diffusivity)
     if stepper is not None:
-        contenders["py-pde (numba, warm)"] = lambda: stepper(few)
-        if diffusivity is None:
-            apart = np.abs(stepper(few) - eq.evolve(u, few * step, "explicit", step)).max()
-            print(f"explicit and py-pde differ by {apart:.1e} after {few} steps")
+        part["py-pde (numba, warm)"] = lambda: stepper(few)
     generated = devito(u, step, diffusivity)
     if generated is not None:
         contenders["devito (OpenMP)"] = lambda: generated(steps)
-    seconds = interleaved(contenders, rounds)
-    for name in ("NumPy slices", "scipy.ndimage.laplace", "py-pde (numba, warm)"):
-        if name in seconds:
-            seconds[name] *= scale
-    reference = next(
-        name for name in ("py-pde (numba, warm)", "NumPy slices", "diffuseconv explicit") if name in seconds
+    expected = (lambda: eq.evolve(u, few * step, "explicit", step)), 16 * few * float(np.finfo(float).eps)
+    return Case(
+        f"{size} x {size}, {'varied' if varied else 'constant'} D, {steps} steps, float64",
+        contenders | part,
+        {} if varied else dict.fromkeys(part, expected),
+        scale=dict.fromkeys(part, steps / few),
+        multiply_adds=(9 if varied else 5) * u.size * steps,
     )
-    rate = size * size * steps / seconds["diffuseconv explicit"] / 1e9
-    kind = "varied" if varied else "constant"
-    table(f"{size} x {size}, {kind} D, {steps} steps, float64", seconds, reference, f"explicit: {rate:.2f} Gcell/s")
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Compare constant and varied diffusivity."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", type=int, default=256, help="cells along each side (default 256)")
-    parser.add_argument("--steps", type=int, default=10_000, help="explicit steps (default 10000)")
-    parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds (default 5)")
-    options = parser.parse_args(argv)
+def cases(quick: bool) -> Iterator[Case]:
+    """Yield constant and varied diffusivity."""
     for varied in (False, True):
-        compare(options.size, options.steps, options.rounds, varied)
-
-
-if __name__ == "__main__":
-    main()
+        yield compare(64 if quick else 256, 200 if quick else 2000, varied)

@@ -5,12 +5,13 @@ contrast for its brightness: in the second case one corner is 100 times as brigh
 There diffuseconv scores windows one by one, which costs time.
 """
 
-import argparse
+from collections.abc import Iterator
 
 import numpy as np
-from _timing import interleaved, table
 
 import diffuseconv as dc
+
+from ._timing import Call, Case
 
 
 def exact(image: np.ndarray, template: np.ndarray, places: np.ndarray) -> np.ndarray:
@@ -21,45 +22,40 @@ def exact(image: np.ndarray, template: np.ndarray, places: np.ndarray) -> np.nda
     return (u * t).sum((1, 2)) / np.sqrt((u * u).sum((1, 2)) * (t * t).sum())
 
 
-def main() -> None:
-    """Run from the command line."""
-    cli = argparse.ArgumentParser(description=__doc__)
-    cli.add_argument("--sizes", type=int, nargs="+", default=[256, 1024], help="side of the picture")
-    cli.add_argument("--template", type=int, default=48, help="side of the template")
-    cli.add_argument("--rounds", type=int, default=5, help="rounds of timing")
-    args = cli.parse_args()
+def compare(size: int, bright: bool, side: int = 48) -> Case:
+    """Build one search, its errors in the note: contenders differ in accuracy, so none is refused."""
     rng = np.random.default_rng(0)
-    for size, corner in ((size, corner) for size in args.sizes for corner in ("like the rest", "bright and even")):
-        image = rng.random((size, size))
-        if corner == "bright and even":
-            image[: size // 4, : size // 4] = 100 + 1e-3 * image[: size // 4, : size // 4]
-        template = image[-args.template :, -args.template :].copy()
-        contenders = {"diffuseconv": lambda u=image, t=template: dc.matching.score(u, t)}
-        try:
-            from skimage.feature import match_template
-
-            contenders["scikit-image"] = lambda u=image, t=template: match_template(u, t)
-        except ImportError:
-            print("scikit-image is not installed: left out")
-        try:
-            import cv2
-
-            single = image.astype(np.float32), template.astype(np.float32)
-            contenders["OpenCV (float32)"] = lambda pair=single: cv2.matchTemplate(*pair, cv2.TM_CCOEFF_NORMED)
-        except ImportError:
-            print("OpenCV is not installed: left out")
-        places = np.concatenate(
-            [rng.integers(0, size - args.template + 1, (50, 2)), rng.integers(0, size // 8, (50, 2))]
-        )
-        truth = exact(image, template, places)
-        errors = {
-            name: float(np.abs(work()[tuple(places.T)] - truth).max())  # type: ignore[index]
-            for name, work in contenders.items()
-        }
-        seconds = interleaved(contenders, args.rounds)
-        note = "; largest error: " + ", ".join(f"{name} {error:.0e}" for name, error in errors.items())
-        table(f"{size}x{size}, template {args.template}x{args.template}, corner {corner}", seconds, "diffuseconv", note)
+    image = rng.random((size, size))
+    if bright:
+        image[: size // 4, : size // 4] = 100 + 1e-3 * image[: size // 4, : size // 4]
+    template = image[-side:, -side:].copy()
+    contenders: dict[str, Call] = {"diffuseconv": lambda: dc.matching.score(image, template)}
+    try:
+        from skimage.feature import match_template
+    except ImportError:
+        pass
+    else:
+        contenders["scikit-image"] = lambda: match_template(image, template)
+    try:
+        import cv2
+    except ImportError:
+        pass
+    else:
+        single = image.astype(np.float32), template.astype(np.float32)
+        contenders["OpenCV (float32)"] = lambda: cv2.matchTemplate(*single, cv2.TM_CCOEFF_NORMED)
+    places = np.concatenate([rng.integers(0, size - side + 1, (50, 2)), rng.integers(0, size // 8, (50, 2))])
+    truth = exact(image, template, places)
+    errors = (
+        f"{name} {float(np.abs(np.asarray(call())[tuple(places.T)] - truth).max()):.0e}"
+        for name, call in contenders.items()
+    )
+    corner = "bright and even" if bright else "like the rest"
+    title = f"{size} x {size}, template {side} x {side}, corner {corner}"
+    return Case(title, contenders, note="largest error: " + ", ".join(errors))
 
 
-if __name__ == "__main__":
-    main()
+def cases(quick: bool) -> Iterator[Case]:
+    """Yield each size with and without a bright corner."""
+    for size in (256,) if quick else (256, 1024):
+        for bright in (False, True):
+            yield compare(size, bright)
