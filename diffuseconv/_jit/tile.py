@@ -64,10 +64,8 @@ def _adder(size, vectors, tall):
         def generate(context, builder, signature, values):
             given = dict(zip((*names, "tiles", "fresh"), values, strict=True))
             for name, kind in (("source", source), ("weights", weights), ("target", target)):
-                data = context.make_array(kind)(context, builder, given[name]).data
-                given[name] = builder.bitcast(data, ir.PointerType())
+                given[name] = context.make_array(kind)(context, builder, given[name]).data
             itemsize = source.dtype.bitwidth // 8
-            element = context.get_value_type(source.dtype)
             lanes = size // itemsize
             done = builder.append_basic_block("done")
             switch = builder.switch(given["height"], done)
@@ -78,7 +76,7 @@ def _adder(size, vectors, tall):
                 with cgutils.for_range(builder, given["tiles"]) as loop:
                     shift = builder.mul(loop.index, ir.Constant(loop.index.type, lanes * vectors))
                     moved = {name: builder.add(given[name], shift) for name in ("start", "corner")}
-                    _one_tile(builder, itemsize, element, lanes, vectors, tall, rows, **{**given, **moved})
+                    _one_tile(builder, itemsize, lanes, vectors, tall, rows, **{**given, **moved})
                 builder.branch(done)
             builder.position_at_end(done)
             return context.get_dummy_value()
@@ -94,7 +92,6 @@ _add_whole, _add_narrow, _add_low = _adder(64, 2, ROWS), _adder(32, 1, ROWS), _a
 def _one_tile(
     builder,
     size,
-    element,
     lanes,
     vectors,
     tall,
@@ -112,7 +109,7 @@ def _one_tile(
     **_,
 ):
     """Write one tile's sums over `rows` kernel rows."""
-    vector = ir.VectorType(element, lanes)
+    vector = ir.VectorType(source.type.pointee, lanes)
 
     def constant(value):
         return ir.Constant(start.type, value)
@@ -121,13 +118,13 @@ def _one_tile(
         """Return the addresses of the vectors of one row."""
         begin = builder.add(begin, builder.mul(step, constant(row)))
         places = [builder.add(begin, constant(lanes * v)) for v in range(vectors)]
-        return [builder.gep(base, [place], source_etype=element) for place in places]
+        return [builder.bitcast(builder.gep(base, [place]), vector.as_pointer()) for place in places]
 
     places = [place for row in range(tall) for place in line(target, corner, stride, row)]
     before = builder.block
     sums = [ir.Constant(vector, None)] * len(places)
     with builder.if_then(builder.not_(fresh)):
-        olds = [builder.load(place, typ=vector, align=size) for place in places]
+        olds = [builder.load(place, align=size) for place in places]
         loaded = builder.block
     for i, old in enumerate(olds):
         sums[i] = builder.phi(vector)
@@ -146,12 +143,12 @@ def _one_tile(
     spread = []
     for dy in range(rows):
         place = builder.add(builder.add(first, builder.mul(width, constant(dy))), column)
-        weight = builder.load(builder.gep(weights, [place], source_etype=element), typ=element)
+        weight = builder.load(builder.gep(weights, [place]))
         lane = builder.insert_element(ir.Constant(vector, ir.Undefined), weight, ir.Constant(ir.IntType(32), 0))
         spread.append(builder.shuffle_vector(lane, lane, ir.Constant(ir.VectorType(ir.IntType(32), lanes), None)))
     for y in range(rows + tall - 1):
         for v, place in enumerate(line(source, builder.add(start, column), pitch, y)):
-            value = builder.load(place, typ=vector, align=size)
+            value = builder.load(place, align=size)
             for row in range(max(0, y - rows + 1), min(tall, y + 1)):
                 product = builder.fmul(spread[y - row], value, flags=("contract",))
                 sums[row * vectors + v] = builder.fadd(sums[row * vectors + v], product, flags=("contract",))

@@ -32,9 +32,9 @@ class _Model(models.PrimitiveModel):
 
 
 def _place(context, builder, kind, array, index):
-    """Return the address of an element of a flat array."""
-    data = builder.bitcast(context.make_array(kind)(context, builder, array).data, ir.PointerType())
-    return builder.gep(data, [index], source_etype=context.get_value_type(kind.dtype))
+    """Point to the vector at an index of a flat array."""
+    data = context.make_array(kind)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [index]), context.get_value_type(Vector(kind.dtype)).as_pointer())
 
 
 @intrinsic
@@ -42,8 +42,7 @@ def load(typing, array, index):
     """Load the vector that begins at ``array[index]``."""
 
     def generate(context, builder, signature, values):
-        vector = context.get_value_type(Vector(array.dtype))
-        return builder.load(_place(context, builder, array, *values), typ=vector, align=array.dtype.bitwidth // 8)
+        return builder.load(_place(context, builder, array, *values), align=array.dtype.bitwidth // 8)
 
     return Vector(array.dtype)(array, types.uintp), generate
 
