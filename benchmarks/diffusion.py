@@ -14,7 +14,7 @@ from ._timing import Call, Case
 
 
 def slices(u: np.ndarray, r: float, steps: int) -> np.ndarray:
-    """Take explicit steps with NumPy slices, behind mirrors."""
+    """Apply explicit steps with NumPy slices, behind mirrors."""
     padded = np.pad(u, 1, mode="edge")
     for _ in range(steps):
         inner = padded[1:-1, 1:-1]
@@ -26,7 +26,7 @@ def slices(u: np.ndarray, r: float, steps: int) -> np.ndarray:
 
 
 def laplace(u: np.ndarray, r: float, steps: int) -> np.ndarray:
-    """Take explicit steps with scipy.ndimage, behind mirrors."""
+    """Apply explicit steps with scipy.ndimage, behind mirrors."""
     for _ in range(steps):
         u = u + r * scipy.ndimage.laplace(u, mode="reflect")
     return u

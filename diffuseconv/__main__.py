@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def diffuse(args: argparse.Namespace) -> None:
-    """Let a photograph diffuse for a physical time: a picture of the end, or a film of the way there.
+    """Diffuse a photograph for a physical time: a picture of the end, or a film of the way there.
 
     Every pixel is a cube of water `spacing` wide, its brightness the salt in it; glass walls stand around the
     picture. After a time t a point has become a bell of standard deviation sqrt(2 D t). Solved exactly in time.
@@ -84,7 +84,7 @@ def measure(args: argparse.Namespace) -> None:
 
 
 def interpret(args: argparse.Namespace) -> None:
-    """Say in words what a kernel does: where salt goes, how fast, and which equation it is one step of."""
+    """Describe in words what a kernel does: where salt goes, how fast, and which equation it is one step of."""
     print(dc.interpret(_kernel(args.kernel)))
 
 

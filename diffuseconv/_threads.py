@@ -36,7 +36,7 @@ class _Ticket:
         self.running.acquire()
 
     def claim(self) -> bool:
-        """Tell whether nobody was quicker."""
+        """Return whether the call was still unclaimed."""
         return self.claimed.acquire(blocking=False)
 
     def serve(self) -> None:

@@ -67,7 +67,7 @@ def laplacian(u, spacing, boundary):
 
 
 def difference(x, order):
-    """Take each value minus the one before, `order` times."""
+    """Compute each value minus the one before, `order` times."""
     x = [float(v) for v in x]
     for _ in range(order):
         x = [b - a for a, b in itertools.pairwise(x)]

@@ -7,12 +7,12 @@ import diffuseconv as dc
 
 
 def wall(a, b, c):
-    """Take (a, b, c) as a wall."""
+    """Return (a, b, c) as a wall."""
     return dc.Dirichlet(c / a) if b == 0 else dc.Neumann(c / b) if a == 0 else dc.Robin(a, b, c)
 
 
 def equation(problem):
-    """Take a drawn problem as an equation."""
+    """Return a drawn problem as an equation."""
     barriers = problem["barriers"]
     return dc.DiffusionEquation(
         (problem["diffusivity"],) * len(problem["shape"]),

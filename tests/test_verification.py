@@ -56,7 +56,7 @@ def manufactured(ndim: int, wall: str, n: int) -> float:
         source -= d * (bend + slope / 2)
 
     def side(axis: int, high: bool) -> object:
-        """Say what the given solution does on one face."""
+        """Return what the given solution does on one face."""
         at, first, _ = profile(np.array(float(high)))
         rest = [np.take(part[0], 0, axis) for a, part in enumerate(parts) if a != axis]
         across = math.prod(rest) if rest else np.array(1.0)

@@ -63,7 +63,7 @@ def add_pair(totals, to, u, a, b, size, one, other):
 def recur(
     u, g0, g1, g2, planes, rows, size, stride, wrap1, wrap2, weights, ends, k, steps, depth, own, kept, totals, at
 ):
-    """Take `steps` (even) terms from T_k and T_(k-1), the halves of `u`, and add them by pairs to the weighted sums.
+    """Compute `steps` (even) terms from T_k and T_(k-1), the halves of `u`, and add them by pairs to the weighted sums.
 
     Term after term follows two planes behind each other in one pass, `depth` of them: the term after next overwrites
     the one before it in place, for nobody needs that row any more. `kept` planes from plane `own` on go to `totals`
@@ -113,7 +113,7 @@ def recur(
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def advance(s, k, given):
-    """Take terms on strip `s`, the `k`-th time `batch` of them after term `begin`; it begins at plane ``starts[s]``."""
+    """Add terms on strip `s`, the `k`-th time `batch` of them after term `begin`; it begins at plane ``starts[s]``."""
     (
         u, g0, g1, g2, rows, size, stride, wrap1, wrap2, weights, ends, depth, totals,
         starts, bounds, neighbours, packed, begin, steps, batch,

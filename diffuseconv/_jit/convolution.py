@@ -18,13 +18,13 @@ SPARE = ROWS * GROUP * TILE_BYTES // 4  # sums of a group of tiles, in single pr
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def pitch_of(columns, width):
-    """Say how far apart the rows of a block lie."""
+    """Return how far apart the rows of a block lie."""
     return min(BLOCK_COLUMNS, -(-columns // APART) * APART) + APART - 1 + width
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def floor_of(columns, height, width):
-    """Say how far apart the planes of a block lie."""
+    """Return how far apart the planes of a block lie."""
     return pitch_of(columns, width) * (BLOCK_ROWS - 1 + height)
 
 

@@ -83,7 +83,7 @@ def copy_row(u, source, target, stride, factor):
 def steps_2d(
     u, ring, rows, size, stride, g0, g1, r0, r1, two, added, wrap, ghosts, top, bottom, low, high, steps, most
 ):
-    """Take explicit steps in place, `most` (at least 2) per pass; exact in rows `low` to `high` - 1.
+    """Apply explicit steps in place, `most` (at least 2) per pass; exact in rows `low` to `high` - 1.
 
     `u` holds one ghost row before its rows and two after, and from row `ring` on `most` times six rows. Rates are `g0`
     and `g1` on every face, or if those are empty `r0` and `r1` everywhere; `added` is empty or what comes in per step.
@@ -141,7 +141,7 @@ def steps_2d(
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def advance(s, k, given):
-    """Take the `k`-th `batch` of explicit steps on strip `s`."""
+    """Apply the `k`-th `batch` of explicit steps on strip `s`."""
     u, ring, size, stride, g0, g1, r0, r1, two, added, wrap, ghosts, most, bounds, neighbours, packed, steps, batch = (
         given
     )

@@ -286,7 +286,7 @@ def spread(source, shape, wide, chance, offset, variance, first, last):
 
 @njit(cache=True, nogil=True)
 def move_grains(grains, shape, wide, table, cut, own, other, chance, against, offset, few, key, target, first, last):
-    """Let every grain jump: one by one where a cell holds at most `few`, else all of a cell at once."""
+    """Move every grain: one by one where a cell holds at most `few`, else all of a cell at once."""
     for block in range(first, last):
         state = start(key, block)
         bits, unused = np.uint64(0), 0

@@ -119,7 +119,7 @@ def product_minus(typing, left, right, vector):
 
 
 def _allow(symbol, name):
-    """Let vectors of one kind be combined by an operator."""
+    """Define an operator for vectors of one kind."""
 
     @intrinsic
     def combined(typing, left, right):

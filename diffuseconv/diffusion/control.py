@@ -88,7 +88,7 @@ class Integrator(Protocol):
         ...
 
     def attempt(self, clock: Clock, elapsed: float, u: Array, slope: Array, step: float, allowed: float) -> Trial:
-        """Take a trial step from the field `u` and its rate of change; may raise `Overflow`."""
+        """Compute a trial step from the field `u` and its rate of change; may raise `Overflow`."""
         ...
 
     def accept(self, clock: Clock, elapsed: float, u: Array) -> None:
@@ -178,7 +178,7 @@ class _Run:
                     self.pass_jump()
 
     def step(self, stop: float) -> None:
-        """Take one step, accepted or not, no further than `stop`."""
+        """Compute one step, accepted or not, no further than `stop`."""
         left = stop - self.elapsed - self.carry
         longest = min(self.longest, self.integrator.longest)
         step = min(self.proposed, longest)

@@ -387,7 +387,7 @@ class DiffusionEquation:
         *,
         axes: int | Sequence[int] | None = None,
     ) -> Array:
-        r"""Take `steps` explicit steps at once: every mode of the lattice is multiplied by :math:`\lambda^n`.
+        r"""Apply `steps` explicit steps at once: every mode of the lattice is multiplied by :math:`\lambda^n`.
 
         By the convolution theorem this is what ``method="explicit"`` gives, to rounding, at a cost that does not grow
         with the number of steps.

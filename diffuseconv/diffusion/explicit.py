@@ -94,7 +94,7 @@ def _reaction_step(problem: Lattice, time: float, u: Array, step: float, given: 
 
 
 def _advance(lattice: Lattice, u: Array, start: float, steps: int, step: float) -> Array:
-    """Take explicit steps: many per pass over memory where the right-hand side allows it."""
+    """Apply explicit steps: many per pass over memory where the right-hand side allows it."""
     if lattice.steady and u.ndim < 3 and lattice.plain:
         return march(lattice, u, steps, step)
     here, there = u.copy(), np.empty_like(u)

@@ -101,7 +101,7 @@ class _Steps:
         self.fresh = False
 
     def attempt(self, clock: Clock, elapsed: float, u: Array, slope: Array, step: float, allowed: float) -> Trial:
-        """Take a trial step."""
+        """Compute a trial step."""
         scale = DIAGONAL * step
         if self.made_for != scale:
             self.factorise(clock.at(elapsed), u, scale)

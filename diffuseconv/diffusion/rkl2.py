@@ -91,7 +91,7 @@ class _Steps:
             self.rate = self.problem.largest_rate + max(0.0, -float(slope.min()))
 
     def attempt(self, clock: Clock, elapsed: float, u: Array, slope: Array, step_: float, allowed: float) -> Trial:
-        """Take a trial step."""
+        """Compute a trial step."""
         ahead, share = step(self.problem, u, slope, clock, elapsed, step_, self.rate)
         after = evaluate(self.problem, clock.at(elapsed + step_), ahead)
         defect = ahead - u - step_ / 2 * (slope + after)
@@ -101,7 +101,7 @@ class _Steps:
 def step(
     problem: Lattice, u: Array, slope: Array, clock: Clock, elapsed: float, duration: float, rate: float
 ) -> tuple[Array, float]:
-    """Take one step; return the field after it, and what share of the trapezium's defect its own error is."""
+    """Compute one step; return the field after it, and what share of the trapezium's defect its own error is."""
     ratio = duration * rate / 2
     table = _coefficients(_stages(ratio) if problem.symmetric else max(5, _stages(ratio / DRIFT_REACH)))
     past, here = u, u + table.first * duration * slope

@@ -76,7 +76,7 @@ def solve(
 
 
 def explicit_steps(lattice: Lattice, u: Array, steps: int, time_step: float) -> Array:
-    """Take `steps` explicit steps at once: every mode is multiplied by the power of its factor."""
+    """Apply `steps` explicit steps at once: every mode is multiplied by the power of its factor."""
     if steps == 0:
         return u.copy()
 

@@ -23,7 +23,7 @@ FEW, MANY = 2, 8  # steps per pass
 
 
 def march(lattice: Lattice, u: Array, steps: int, step: float) -> Array:
-    """Take explicit steps on a lattice of one or two dimensions that does not depend on time."""
+    """Apply explicit steps on a lattice of one or two dimensions that does not depend on time."""
     if u.ndim == 1:
         return march(_as_plane(lattice), u[None], steps, step).reshape(-1)
     rows, size = u.shape
@@ -77,7 +77,7 @@ def march(lattice: Lattice, u: Array, steps: int, step: float) -> Array:
 
 
 def _as_plane(lattice: Lattice) -> Lattice:
-    """Take a line as a plane of one row with nothing flowing across."""
+    """Return a line as a plane of one row with nothing flowing across."""
     return dataclasses.replace(
         lattice,
         shape=(1, *lattice.shape),

@@ -135,7 +135,7 @@ def clear(session: Session) -> dict[str, Any]:
 def run(
     session: Session, duration: float, diffusivity: float, wall: str = "reflecting", flux: bool = False
 ) -> dict[str, Any]:
-    """Let the salt diffuse for a time; lengths are in cells."""
+    """Evolve the salt for a time; lengths are in cells."""
     duration = number("duration", duration, least=0.0)
     mask = None if session.water.all() else session.water
     diffusivity = number("diffusivity", diffusivity, least=0.0)
@@ -184,7 +184,7 @@ def measured(
 
 
 def photograph(session: Session, picture: dict[str, Any]) -> dict[str, Any]:
-    """Take the page's own photograph; it stays on this machine."""
+    """Set the picture to the page's own photograph; it stays on this machine."""
     session.picture = _unpacked(picture)
     session.measured, session.draws = None, 0
     return {"picture": _packed(session.picture)}

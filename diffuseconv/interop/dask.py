@@ -286,7 +286,7 @@ def _spread(block: Array, *, kernel: Any, axes: Any, sizes: Any, firsts: Any, dr
 
 
 def _moved(grains: da.Array, taps: Any, names: Sequence[Any], key: NDArray[np.uint64]) -> da.Array:
-    """Let all grains make one move."""
+    """Apply one move to all grains."""
     size, reach = grains.shape[0], taps.shape[0]
     rest = math.prod(grains.shape[1:])
     before, after = reach // 2, reach - 1 - reach // 2

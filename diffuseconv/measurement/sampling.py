@@ -32,7 +32,7 @@ def measure(
     boundary: Walls = "reflecting",
     axes: object = None,
 ) -> NDArray[Any]:
-    r"""Let each pixel collapse to one of the places that the kernel allows, `draws` times, and average.
+    r"""Draw one of the places that the kernel allows for each pixel, `draws` times, and average.
 
     .. math:: M_i = \frac1n \sum_{t=1}^{n} w_{J_{it}}\, u_{i - (J_{it} - o)}, \qquad P(J = j) = |k_j| / \|k\|_1
 

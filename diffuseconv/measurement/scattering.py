@@ -30,7 +30,7 @@ def scatter(
     rng: object = None,
     boundary: str | Sequence[str] = "reflecting",
 ) -> NDArray[np.int64]:
-    r"""Let every grain jump once, each by itself, with the propagator's chances.
+    r"""Move every grain once, each by itself, with the propagator's chances.
 
     A grain in cell i lands in cell i + j - o with chance :math:`p_j`; a glass wall reflects the grain, as often as
     needed. So the grains of one cell spread as one multinomial. The mean is the push-forward of `counts`, which is
