@@ -168,7 +168,11 @@ def test_varied_diffusivity_masks_barriers_and_sources(boundary):
 @pytest.mark.parametrize(
     ("eq", "message"),
     [
-        (lambda: dc.DiffusionEquation(source=lambda t: t), "source \\(a function\\)"),
+        (lambda: dc.DiffusionEquation(source=lambda t: t), "source \\(one that depends on time\\)"),
+        (
+            lambda: dc.DiffusionEquation(source=dc.Schedule([0.0, 1.0], [0.0, 2.0])),
+            "source \\(one that depends on time\\)",
+        ),
         (lambda: dc.DiffusionEquation(boundary=dc.Dirichlet(1.0)), "boundaries given by name"),
         (lambda: dc.DiffusionEquation(np.ones((4, 4))), "got shape \\(4, 4\\)"),
     ],

@@ -22,7 +22,7 @@ import numpy as np
 from diffuseconv import _checks
 from diffuseconv._typing import Array
 from diffuseconv.boundary import record
-from diffuseconv.diffusion import Barrier, DiffusionEquation
+from diffuseconv.diffusion import Barrier, DiffusionEquation, Schedule
 from diffuseconv.interop._dask_halo import Halo, checked, one_thread
 
 __all__ = ["evolved"]
@@ -45,8 +45,8 @@ def evolved(eq: DiffusionEquation, field: da.Array, duration: Any, tolerance: An
     ]
     if _given(eq, "coordinates", "cartesian"):
         unlike.append("coordinates")
-    if callable(eq.source):
-        unlike.append("source (a function)")
+    if callable(eq.source) or isinstance(eq.source, Schedule):
+        unlike.append("source (one that depends on time)")
     if isinstance(eq.spacing, tuple) and any(np.ndim(width) for width in eq.spacing):
         unlike.append("spacing (graded)")
     if unlike:
