@@ -324,7 +324,7 @@ def _inner_rates(
     area = grid.per_cell(axis, faces, distances)
     rate = between / distance**2 * area * axis_share
     if velocity is None:
-        return rate, np.zeros([1] * len(grid.widths))
+        return rate, np.zeros([n if a == axis else 1 for a, n in enumerate(np.shape(rate))])
     carried = velocity if periodic else velocity[_at(axis, faces)]
     if not np.isfinite(carried).all():
         carried = np.where(np.isfinite(carried) | (open_faces > 0), carried, 0.0)
