@@ -106,8 +106,10 @@ def wave(name: str, value: ArrayLike) -> Array:
     return values.astype(values.dtype.newbyteorder("="), copy=False)
 
 
-def number(name: str, value: object, *, above: float = -math.inf, least: float = -math.inf) -> float:
-    """Return one finite real number greater than `above` and not less than `least`."""
+def number(
+    name: str, value: object, *, above: float = -math.inf, least: float = -math.inf, most: float = math.inf
+) -> float:
+    """Return one finite real number greater than `above`, not less than `least` and not more than `most`."""
     if isinstance(value, np.ndarray) and value.ndim == 0 and not isinstance(value, np.ma.MaskedArray):
         value = value[()]
     if isinstance(value, bool) or not isinstance(value, (numbers.Real, Decimal)):
@@ -122,6 +124,8 @@ def number(name: str, value: object, *, above: float = -math.inf, least: float =
         raise ValueError(f"{name} must be greater than {above:g}, got {checked:g}")
     if checked < least:
         raise ValueError(f"{name} must be at least {least:g}, got {checked:g}")
+    if checked > most:
+        raise ValueError(f"{name} must be at most {most:g}, got {checked:g}")
     return checked
 
 

@@ -12,6 +12,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
+from diffuseconv import _checks
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -36,12 +38,27 @@ def for_arrays_of_any_kind(position: int = 0) -> Callable[[Callable[P, R]], Call
             engine = engine_of(array)
             if engine is None:
                 return verb(*args, **kwargs)
-            result: R = implementation(verb.__name__, engine)(*args, **kwargs)
+            there = implementation(verb.__name__, engine)
+            _check_options(verb.__name__, engine, there, kwargs)
+            result: R = there(*args, **kwargs)
             return result
 
         return dispatched
 
     return decorate
+
+
+def _check_options(verb: str, engine: str, there: Callable[..., Any], options: dict[str, Any]) -> None:
+    """Refuse options that a library's version of a verb does not have."""
+    parameters = inspect.signature(there).parameters
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return
+    for option in options:
+        if option not in parameters:
+            raise TypeError(
+                f"{option} must be left out of {verb} for {engine} arrays (or convert yours to NumPy first), "
+                f"got {_checks.got(options[option])}"
+            )
 
 
 def implementation(verb: str, engine: str) -> Callable[..., Any]:

@@ -135,8 +135,19 @@ class Boundary:
         return int(self.image(np.array([1]), 1)[1][0])
 
 
+def _line(index: Any, size: int) -> tuple[Index, int]:
+    """Return indices on a line of so many cells, and their number, checked."""
+    if not isinstance(index, np.ndarray):
+        index = _checks.plain("index", index)
+    if index.dtype.kind not in "iu":
+        raise TypeError(f"index must hold whole numbers, got dtype {index.dtype}")
+    return np.asarray(index, dtype=np.int64), _checks.count("size", size, least=1, most=2**61)
+
+
 def copies(index: Index, size: int, *, mirrored: bool, sign: int) -> tuple[Index, NDArray[np.int8]]:
     """Continue a line by copies of itself, every second one `mirrored` on the face and multiplied by `sign`."""
+    index, size = _line(index, size)
+    mirrored, sign = _checks.flag("mirrored", mirrored), _checks.count("sign", sign, least=-1, most=1)
     number, source = np.divmod(index, size)
     odd = number % 2 == 1
     return np.where(odd & mirrored, size - 1 - source, source), np.where(odd, sign, 1).astype(np.int8)
@@ -256,6 +267,7 @@ def record(boundary: Name) -> Boundary:
     >>> record("absorbing").sign, record(Constant(2.0)).beyond
     (-1, 2.0)
     """
+    boundary = _image("boundary", boundary)
     if isinstance(boundary, str):
         return RECORDS[boundary]
     return replace(RECORDS["zero"], name=repr(boundary), physical=False, beyond=boundary.value)
@@ -263,6 +275,20 @@ def record(boundary: Name) -> Boundary:
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(map(repr, names))
+
+
+def _image(name: str, value: Any) -> Name:
+    """Return one name in `RECORDS` or a constant, checked."""
+    if isinstance(value, Constant) or (isinstance(value, str) and value in RECORDS):
+        checked: Name = value
+        return checked
+    raise ValueError(f"{name} must be one of {_listed(RECORDS)} or Constant(value), got {_checks.got(value)}")
+
+
+def _modes(size: int, boundary: Name) -> Modes:
+    """Return the modes of a line of so many cells, checked."""
+    _checks.fits_memory("size", 32.0 * _checks.count("size", size, least=1), "fewer cells")
+    return record(boundary).modes
 
 
 def images_per_axis(boundary: Name | Sequence[Name], ndim: int) -> tuple[Name, ...]:
@@ -290,14 +316,7 @@ def images_per_axis(boundary: Name | Sequence[Name], ndim: int) -> tuple[Name, .
     >>> images_per_axis(("mirror", Constant(1.0)), 2)
     ('mirror', Constant(value=1.0))
     """
-
-    def check(name: str, value: Any) -> Name:
-        if isinstance(value, Constant) or (isinstance(value, str) and value in RECORDS):
-            checked: Name = value
-            return checked
-        raise ValueError(f"{name} must be one of {_listed(RECORDS)} or Constant(value), got {_checks.got(value)}")
-
-    return _checks.per_axis("boundary", boundary, ndim, check)
+    return _checks.per_axis("boundary", boundary, _checks.count("ndim", ndim, most=64), _image)
 
 
 def per_axis(boundary: str | Sequence[str], ndim: int) -> tuple[str, ...]:
@@ -334,7 +353,7 @@ def per_axis(boundary: str | Sequence[str], ndim: int) -> tuple[str, ...]:
         hint = " (which only continues images, for convolve, correlate, feature_maps and measure)" if picture else ""
         raise ValueError(f"{name} must be one of {_listed(walls)}, got {_checks.got(value)}{hint}")
 
-    return _checks.per_axis("boundary", boundary, ndim, check)
+    return _checks.per_axis("boundary", boundary, _checks.count("ndim", ndim, most=64), check)
 
 
 def fold(index: Any, size: int, boundary: Name) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
@@ -363,7 +382,31 @@ def fold(index: Any, size: int, boundary: Name) -> tuple[NDArray[np.int64], NDAr
     >>> fold([-2, -1, 0, 1, 2, 3, 4], 3, "absorbing")
     (array([1, 0, 0, 1, 2, 2, 1]), array([-1, -1,  1,  1,  1, -1, -1], dtype=int8))
     """
-    return record(boundary).image(np.asarray(index, dtype=np.int64), size)
+    return record(boundary).image(*_line(index, size))
+
+
+def _names(field: NDArray[Any], boundary: Any) -> tuple[Name, ...]:
+    """Return the boundary of each of the leading axes of a field, checked."""
+    _checks.plain("field", field)
+    if not isinstance(boundary, (list, tuple)) or len(boundary) > np.ndim(field):
+        raise ValueError(f"boundary must be a sequence with one name for each axis, got {_checks.got(boundary)}")
+    return tuple(_image(f"boundary[{axis}]", name) for axis, name in enumerate(boundary))
+
+
+def _sides(field: Any, widths: Any, boundary: Any, axes: Any) -> list[tuple[int, tuple[int, int], Name]]:
+    """Return axis, cells to add before and after, and boundary of each axis to extend, checked."""
+    if not isinstance(field, np.ndarray):
+        raise TypeError(f"field must be a NumPy array, got {_checks.got(field)}")
+    which = tuple(range(field.ndim)) if axes is None else _checks.axes(axes, field.ndim, most=field.ndim)
+    for name, given in (("widths", widths), ("boundary", boundary)):
+        if not isinstance(given, (list, tuple)) or len(given) != len(which):
+            raise ValueError(f"{name} must hold one entry for each of the {len(which)} axes, got {_checks.got(given)}")
+    sides = [_checks.per_axis(f"widths[{i}]", pair, 2, _checks.count) for i, pair in enumerate(widths)]
+    cells = {axis: float(before + after) for axis, (before, after) in zip(which, sides, strict=True)}
+    total = math.prod(size + cells.get(axis, 0.0) for axis, size in enumerate(field.shape))
+    _checks.fits_memory("widths", total * field.itemsize, "fewer cells beyond the edge")
+    names = [_image(f"boundary[{i}]", name) for i, name in enumerate(boundary)]
+    return [(axis, (pair[0], pair[1]), name) for axis, pair, name in zip(which, sides, names, strict=True)]
 
 
 def extend(
@@ -395,7 +438,7 @@ def extend(
     >>> extend(np.array([1.0, 2.0, 3.0]), [(2, 1)], ["reflecting"])
     array([2., 1., 1., 2., 3., 3.])
     """
-    which = list(zip(axes or range(field.ndim), widths, boundary, strict=True))
+    which = _sides(field, widths, boundary, axes)
     shape, inside = list(field.shape), [slice(None)] * field.ndim
     for axis, (before, after), _ in which:
         shape[axis] += before + after
@@ -451,7 +494,7 @@ def eigenvalues(size: int, boundary: Name) -> NDArray[np.float64]:
     >>> eigenvalues(4, "periodic")
     array([0., 2., 4., 2.])
     """
-    modes = record(boundary).modes
+    modes = _modes(size, boundary)
     return np.asarray(4 * np.sin(np.pi * modes.waves(size) / modes.period(size)) ** 2)
 
 
@@ -463,7 +506,7 @@ def frequencies(size: int, boundary: Name) -> NDArray[np.float64]:
     >>> frequencies(4, "periodic"), frequencies(4, "reflecting")
     (array([0., 1., 2., 1.]), array([0. , 0.5, 1. , 1.5]))
     """
-    modes = record(boundary).modes
+    modes = _modes(size, boundary)
     return np.asarray(modes.waves(size) * size / modes.period(size))
 
 
@@ -492,7 +535,9 @@ def basis(size: int, boundary: Name, count: int) -> tuple[NDArray[np.float64], N
     >>> bool(np.allclose(rows @ rows.T, np.eye(2), atol=1e-15)), order
     (True, array([0, 1]))
     """
-    modes = record(boundary).modes
+    modes = _modes(size, boundary)
+    count = _checks.count("count", count, most=size)
+    _checks.fits_memory("count", 32.0 * count * size, "fewer modes")
     waves, circle = modes.waves(size), 2 * modes.period(size)
     order = np.argsort(waves, kind="stable")[:count]
     slow = waves[order]
@@ -558,6 +603,7 @@ def transform(
     """
     import scipy.fft
 
+    boundary = _names(field, boundary)
     modes, options = field, {"workers": workers, "norm": norm}
     for axis, name in enumerate(boundary):
         if _kind(name) != "dft":

@@ -64,6 +64,15 @@ SENSIBLE: dict[str, Any] = {
     "sampler": lambda draws: np.ones(3),
     "series": np.sin(np.arange(40.0)),
     "image": np.arange(64.0).reshape(8, 8) % 7,
+    "velocity": 0.1,
+    "capacity": 1.0,
+    "decay": 0.1,
+    "coordinates": "cartesian",
+    "spacing": (np.ones(3), np.ones(4)),
+    "axes": (0, 1),
+    "max_step": 0.5,
+    "index": np.arange(-2, 5),
+    "boundary": "reflecting",
     "template": np.arange(9.0).reshape(3, 3) % 4,
 }
 HOSTILE: list[Any] = [

@@ -198,6 +198,7 @@ def feature_maps(
     >>> feature_maps(np.ones((256, 256)), np.ones((32, 16, 16))).shape
     (32, 241, 241)
     """
+    flip = _checks.flag("flip", flip)
     if _is_complex(field) or _is_complex(bank):
         return _complex(
             lambda u, kernels, walls: feature_maps(u, kernels, boundary=walls, mode=mode, axes=axes, flip=flip),

@@ -138,7 +138,7 @@ def fit_diffusivity(
     D = 9.97e-10 ± 3e-12 m²/s
     """
     time = _checks.number("duration", duration, above=0.0)
-    noise = _checks.number("before_noise", before_noise, least=0.0) ** 2
+    noise = _checks.number("before_noise", before_noise, least=0.0, most=_checks.LONGEST) ** 2
     level = _checks.probability("confidence", confidence)
     light = _checks.choice("lamp", lamp, ("steady", "free"))
     given = pairs(("before", "after"), before, after, None, axes)

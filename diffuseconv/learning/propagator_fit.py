@@ -200,7 +200,7 @@ def fit_propagator(
     >>> print(f"D = {d.value[0, 0]:.3f} ± {d.standard_error[0, 0]:.3f}")
     D = 0.100 ± 0.002
     """
-    noise = _checks.number("before_noise", before_noise, least=0.0) ** 2
+    noise = _checks.number("before_noise", before_noise, least=0.0, most=_checks.LONGEST) ** 2
     pairs, taps, names = problem(("before", "after"), before, after, shape, boundary, axes)
     size, pixels = math.prod(taps), sum(pair.after.size for pair in pairs)
     pairs, means = centred(pairs, names)  # a density keeps a mean as it is: no digits are lost to an offset

@@ -84,11 +84,11 @@ def bank_gradient(
     >>> loss, bool(np.any(gradient))
     (0.0, False)
     """
-    (u,) = _fields([np.asarray(field)])
+    (u,) = _fields([_checks.plain("field", field)])
     kernels = _checks.array("bank", bank).astype(np.float64)
     if kernels.ndim != u.ndim + 1:
         raise ValueError(f"bank must have shape (n, *kernel) with {u.ndim} kernel axes, got shape {kernels.shape}")
-    (wanted,) = _targets([np.asarray(targets)], [u], len(kernels))
+    (wanted,) = _targets([_checks.plain("targets", targets)], [u], len(kernels))
     taps = kernels.shape[1:]
     return _gradient(continued(u, taps, walls.per_axis(boundary, u.ndim)), wanted, kernels)
 

@@ -34,7 +34,7 @@ def registers(image: ArrayLike, kernel: ArrayLike | Propagator) -> tuple[Array, 
     kernel = kernel.density if isinstance(kernel, Propagator) else kernel
     x, k = (
         _checks.wave(name, value) if np.iscomplexobj(value) else _checks.array(name, value)
-        for name, value in (("image", image), ("kernel", kernel))
+        for name, value in (("image", _checks.plain("image", image)), ("kernel", _checks.plain("kernel", kernel)))
     )
     if not 1 <= x.ndim <= 3:
         raise ValueError(f"image must have 1, 2 or 3 dimensions, got {x.ndim}")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from diffuseconv import _checks
 from diffuseconv._scaling import exponent, times_power
 from diffuseconv.propagator import Propagator
 from diffuseconv.quantum._registers import Plan, angles, increments, registers
@@ -53,6 +54,7 @@ def lcu_circuit(image: ArrayLike, kernel: ArrayLike | Propagator, *, load: bool 
         circuit = dc.quantum.lcu_circuit(image, kernel, measure=True)
         print(qiskit.qasm3.dumps(circuit))
     """
+    load, measure = _checks.flag("load", load), _checks.flag("measure", measure)
     x, plan = registers(image, kernel)
     if x.size == 1:
         raise ValueError(f"image must have at least 2 pixels to need a qubit, got shape {x.shape}")

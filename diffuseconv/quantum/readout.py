@@ -76,11 +76,11 @@ def read_out(counts: ArrayLike, shots: int, scale: float, confidence: float = 0.
     """
     from scipy.special import betainccinv, betaincinv
 
-    found = np.asarray(counts)
+    found = _checks.plain("counts", counts)
     if found.dtype.kind not in "iu":
         raise TypeError(f"counts must hold whole numbers, got dtype {found.dtype}")
-    if found.size == 0 or found.min() < 0:
-        raise ValueError(f"counts must not be empty or negative, got {_checks.got(found)}")
+    if found.min() < 0:
+        raise ValueError(f"counts must not be negative, got {_checks.got(found)}")
     total = _checks.count("shots", shots, least=1, most=2**62)
     successes = int(found.sum(dtype=object))
     if successes > total:

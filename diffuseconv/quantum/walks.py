@@ -57,7 +57,7 @@ def propagator(duration: float, rate: float = 0.5, *, tolerance: float = 1e-15) 
     Raises
     ------
     TypeError, ValueError
-        If an argument is not of the kind above, or ``2 * rate * duration`` is over a million.
+        If an argument is not of the kind above, or ``2 * rate * duration`` is over 300,000.
 
     Examples
     --------
@@ -71,8 +71,8 @@ def propagator(duration: float, rate: float = 0.5, *, tolerance: float = 1e-15) 
     r = _checks.number("rate", rate, least=0.0)
     allowed = _checks.number("tolerance", tolerance, above=0.0)
     z = 2 * r * time
-    if abs(z) > 1e6:
-        raise ValueError(f"2 * rate * duration must be at most 1e+06 here, got {abs(z):g}")
+    if abs(z) > 3e5:  # seconds of Bessel functions
+        raise ValueError(f"2 * rate * duration must be at most 300000 (see quantum.evolve), got {abs(z):g}")
     half = jv(np.arange(np.ceil(abs(z) + 12 * abs(z) ** (1 / 3) + 40)), z)
     beyond = 2 * np.cumsum(np.abs(half[::-1]))[::-1]
     half = half[: max(1, int((beyond > allowed).sum()))]
