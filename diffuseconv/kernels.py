@@ -350,9 +350,9 @@ def lattice_gaussian(sigma: float | Sequence[float] = 1.0, ndim: int = 2, *, tol
     tolerance = _checks.number("tolerance", tolerance, above=0.0)
     if tolerance >= 1:
         raise ValueError(f"tolerance must be less than 1, got {tolerance:g}")
+    _fits("sigma", *sigmas)
     if max(sigmas) > WIDEST:
         raise ValueError(f"sigma must be at most {WIDEST:g} cells (use `evolve` instead), got {max(sigmas):g}")
-    _fits("sigma", *sigmas)
     return _outer([_bessel.walk(s**2, tolerance) for s in sigmas])
 
 
