@@ -122,15 +122,19 @@ class _Steps:
         if slope is not None and not slope.any():
             slope = None
         if slope is not None:
-            if scale * float(slope.max()) > 0.5:  # what grows must be followed
-                self.made_for = 0.0
-                raise Overflow
             slope = np.broadcast_to(slope, u.shape)
         try:
             self.solver = shifted.solver(self.problem, 1.0, scale, slope)
         except np.linalg.LinAlgError:
             raise Overflow from None
         self.made_for = scale
+        if slope is not None and slope.max() > 0:
+            # What grows must be followed: no mode grows faster than 1/scale if and only if this solution is positive,
+            # as the matrix has no positive entry off its diagonal; 2 is half that rate where all cells grow alike.
+            response = self.solver(np.ones(u.shape))
+            if not (response.min() > 0 and response.max() <= 2):
+                self.made_for = 0.0
+                raise Overflow
 
     def stages(self, clock: Clock, elapsed: float, u: Array, slope: Array, step: float, allowed: float) -> Trial:
         """Run through the stages."""
