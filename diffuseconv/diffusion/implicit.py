@@ -102,6 +102,12 @@ class _Steps:
 
     def attempt(self, clock: Clock, elapsed: float, u: Array, slope: Array, step: float, allowed: float) -> Trial:
         """Compute a trial step."""
+        try:
+            return self._attempt(clock, elapsed, u, slope, step, allowed)
+        except np.linalg.LinAlgError:
+            raise Overflow from None
+
+    def _attempt(self, clock: Clock, elapsed: float, u: Array, slope: Array, step: float, allowed: float) -> Trial:
         scale = DIAGONAL * step
         if self.made_for != scale:
             self.factorise(clock.at(elapsed), u, scale)
@@ -179,9 +185,12 @@ def slowest_decay(problem: Lattice, duration: float) -> float:
     if duration == 0 or not (problem.outflow() != problem.outflow(wall_share=0)).any():
         return 0.0
     solve, mode = shifted.solver(problem, 1 / duration, 1.0), np.ones(problem.shape)
-    for _ in range(INVERSE_ITERATIONS):
-        mode = solve(mode)
-        mode /= np.abs(mode).max()
+    try:
+        for _ in range(INVERSE_ITERATIONS):
+            mode = solve(mode)
+            mode /= np.abs(mode).max()
+    except np.linalg.LinAlgError:
+        return 0.0
     rate = -float((mode * problem.apply(mode)).sum() / (mode * mode).sum())
     return rate / 2 if rate * duration > 1 else 0.0
 

@@ -97,7 +97,13 @@ def _evolve(problem: Lattice, u: Array, duration: float) -> Array:
         right = residue * vector
         if problem.forcing is not None:
             right = right + residue / pole * duration * problem.forcing
-        total += 2 * shifted.solver(problem, -pole, -duration)(right).real
+        try:
+            total += 2 * shifted.solver(problem, -pole, -duration)(right).real
+        except np.linalg.LinAlgError:
+            raise ValueError(
+                f"duration times the fastest rate is {duration * problem.largest_rate:.3g}, more than the digits of a "
+                f'factorisation hold: shorten the duration, take larger cells or method "chebyshev", or steady_state'
+            ) from None
     moving = np.broadcast_to(problem.outflow() > 0, problem.shape)
     if problem.diagonal is not None:
         moving = moving | (problem.diagonal.diagonal() != 0).reshape(problem.shape)

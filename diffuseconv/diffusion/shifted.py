@@ -32,6 +32,7 @@ FACTORISED = (10**7, 1 << 20, 20_000)  # cells, in 1, 2 and 3 dimensions, up to 
 RESIDUAL = 1e-15  # of conjugate gradients, relative to the right-hand side
 MOST_ITERATIONS = 1000
 WELL_SCALED, MOST_REFINEMENTS = 100.0, 4
+WELL_REFINED = 1e-6  # the largest last correction, relative: the one after it would be rounding
 EPS = float(np.finfo(np.float64).eps)
 
 
@@ -65,6 +66,8 @@ def _refined(problem: Lattice, shift: complex, scale: float, slope: Array | None
             x, past = x + correction, size
             if size <= EPS * float(np.abs(x).max()):
                 break
+        if not past <= WELL_REFINED * float(np.abs(x).max()):
+            raise np.linalg.LinAlgError("rates too fast for the digits of a factorisation")
         return x
 
     return solve
