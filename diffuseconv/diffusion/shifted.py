@@ -170,7 +170,7 @@ def _mean_problem(problem: Lattice, shift: complex, scale: float, slope: float) 
         names.append("periodic" if periodic else "absorbing" if loses else "reflecting")
         mean = float(faces[1:-1].mean()) if n > 1 else 0.0
         rates.append(mean * boundary.eigenvalues(n, names[-1]))
-    halved = max((axis for axis, name in enumerate(names) if name == "periodic"), default=None)
+    halved = boundary.halved_axis(names)
     if halved is not None:  # a transform of real numbers keeps half of its last axis
         rates[halved] = rates[halved][: problem.shape[halved] // 2 + 1]
     divisor = shift - scale * slope + scale * reduce(np.add.outer, rates)
