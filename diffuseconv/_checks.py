@@ -47,8 +47,8 @@ def array(name: str, value: ArrayLike, *, finite: bool = True) -> Array:
     return values
 
 
-def plain(name: str, value: object) -> Array:
-    """Return a NumPy array that is not empty, of any dtype; no array of another library is loaded or detached."""
+def plain(name: str, value: object, *, empty: bool = False) -> Array:
+    """Return a NumPy array of any dtype, not empty if not `empty`; none of another library is loaded or detached."""
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name} must be a plain array (fill its holes first, or see mask=), got a masked array")
     library = type(value).__module__.partition(".")[0]
@@ -58,7 +58,7 @@ def plain(name: str, value: object) -> Array:
         values = np.asarray(value)
     except Exception:  # whatever the elements raise, a tensor in a list say
         raise ValueError(f"{name} must be a rectangular array of numbers, got {got(value)}") from None
-    if values.size == 0:
+    if values.size == 0 and not empty:
         raise ValueError(f"{name} must not be empty, got shape {values.shape}")
     return values
 

@@ -47,7 +47,7 @@ class Barrier:
     lifted_at: Any = None
 
     def __post_init__(self) -> None:
-        shut = _checks.plain("barriers", self.shut)
+        shut = _checks.plain("barriers", self.shut, empty=True)  # between the cells of an axis of one there is no face
         if shut.dtype != bool:
             raise TypeError(f"barriers must be boolean (True where a face is shut), got dtype {shut.dtype}")
         object.__setattr__(self, "shut", frozen(shut))
