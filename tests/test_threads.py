@@ -122,6 +122,7 @@ def test_callers_at_once_do_not_disturb_each_other():
         evolved = [eq.evolve(u, 4.0, method) for method in ("explicit", "chebyshev")]
         return np.array([dc.convolve(u, k, method="direct"), *evolved])
 
+    before = len(_threads._workers)  # other tests may have asked for more threads than there are
     threads = numba.get_num_threads()
     numba.set_num_threads(1)
     try:
@@ -131,7 +132,7 @@ def test_callers_at_once_do_not_disturb_each_other():
     with ThreadPoolExecutor(6) as pool:
         for _ in range(3):
             np.testing.assert_array_equal(list(pool.map(work, fields)), expected)
-    assert len(_threads._workers) < numba.config.NUMBA_NUM_THREADS
+    assert len(_threads._workers) <= max(before, numba.config.NUMBA_NUM_THREADS - 1)
 
 
 def test_idle_workers_sleep():
