@@ -179,7 +179,7 @@ class Compression:
     kept_fraction : float
         Coefficients kept, as a fraction of all: the area of the circle over that of the plane.
     ratio : float
-        Compression ratio, all coefficients to those kept (black area to circle is one less).
+        Compression ratio, all coefficients to those kept (black area to circle is one less); infinite if none is kept.
     error : float
         Root-mean-square difference to the original, in the image's units.
     relative_error : float
