@@ -180,6 +180,43 @@ def test_the_limit_is_where_a_long_run_ends(data, flow, speed):
     np.testing.assert_allclose(found, waited, rtol=0, atol=1e-11 * condition * max(1.0, np.abs(waited).max()))
 
 
+@pytest.mark.parametrize("boundary", ["periodic", "reflecting"])
+@pytest.mark.parametrize("method", ["auto", "uniformization"])
+@pytest.mark.parametrize("capacity", [None, 2.0, "varying"])
+def test_tensors_with_a_drift_give_to_diagonal_neighbours_too(boundary, method, capacity):
+    """The rate of uniformization counts all eight neighbours: without the diagonal ones its terms blow up."""
+    u = np.random.default_rng(0).random((6, 7))
+    capacity = 1 + u if capacity == "varying" else capacity
+    eq = dc.DiffusionEquation(
+        np.array([[1.0, 0.9], [0.9, 1.0]]), boundary=boundary, velocity=(0.01, 0.0), capacity=capacity
+    )
+    left = eq.operator(u.shape).matrix.toarray()
+    for duration in (1.0, 30.0):
+        after = eq.evolve(u, duration, method)
+        np.testing.assert_allclose(after, exact(left, np.zeros(u.size), u, duration), rtol=0, atol=1e-11)
+        assert abs(eq.total_mass(after) - eq.total_mass(u)) <= 1e-13 * (1 + duration) * eq.total_mass(u)
+
+
+@pytest.mark.parametrize("method", ["auto", "uniformization"])
+@pytest.mark.parametrize(("n", "inward", "duration"), [(1, 0.5, 3.0), (2, 1.0, 5.0), (10, 1.5, 100.0), (3, 1.9, 60.0)])
+def test_what_drifts_in_through_a_wall_of_given_flux_grows(n, inward, duration, method):
+    """A wall without diffusive flux lets the drift carry in what the first cell holds: mass grows exponentially."""
+    faces = np.zeros(n + 1)
+    faces[0] = inward
+    eq = dc.DiffusionEquation(1.0, 1.0, ((dc.Neumann(0.0), "reflecting"),), velocity=(faces,))
+    grown = exact(eq.operator((n,)).matrix.toarray(), np.zeros(n), np.ones(n), duration)
+    np.testing.assert_allclose(eq.evolve(np.ones(n), duration, method), grown, rtol=1e-11)
+    for other in ("chebyshev", "rational"):
+        with pytest.raises(ValueError, match="needs walls through which no drift carries"):
+            eq.evolve(np.ones(n), duration, other)
+
+
+@pytest.mark.parametrize("duration", [1e-14, 1e-10, 1e-6, 1.0])
+def test_sources_add_their_all_however_few_steps_are_taken(duration):
+    eq = dc.DiffusionEquation(source=1 / duration, velocity=0.3)
+    assert eq.evolve(np.zeros(5), duration, "uniformization").mean() == pytest.approx(1.0, rel=1e-11)
+
+
 # --- closed forms -----------------------------------------------------------------------------------------------------
 
 

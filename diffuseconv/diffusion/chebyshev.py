@@ -57,6 +57,8 @@ def unsupported(problem: Lattice) -> str | None:
         return 'needs a problem without drift ("uniformization" solves this one)'
     if not problem.steady:
         return "needs walls and sources that do not depend on time or on the field"
+    if problem.growth > 0:
+        return 'needs walls through which no drift carries salt in unbounded ("uniformization" solves this one)'
     return None
 
 

@@ -146,6 +146,8 @@ class Lattice:
             inner = g.reshape(-1)[0 if periodic else 1 : -1]  # the periodic face is one like the others
             if g.size != n + 1 or (inner != inner[:1]).any():
                 return None
+            if n == 1 and g.min() < 0:  # no rate of a lone cell stands for a drift in through its wall
+                return None
             if n > 1 and inner[0] == 0 and g.any():  # walls that lose salt beside shut faces: no ghost expresses it
                 return None
             found.append(float(inner[0]) if n > 1 else float(g.max()))
@@ -183,6 +185,14 @@ class Lattice:
     @cached_property
     def _outflows(self) -> dict[float, Array]:
         return {}
+
+    @cached_property
+    def growth(self) -> float:
+        """A bound on the rate at which mass grows: where a drift carries in through a wall what the cell there holds.
+
+        Such a wall (of given flux, say) is a negative loss; 0 everywhere else.
+        """
+        return max(0.0, float((self.outflow(wall_share=0.0) - self.outflow()).max()))
 
     @cached_property
     def largest_rate(self) -> float:

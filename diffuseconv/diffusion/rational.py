@@ -60,6 +60,8 @@ def unsupported(problem: Lattice) -> str | None:
         return "needs walls and sources that do not depend on time or on the field"
     if not getattr(problem, "symmetric", True):
         return 'needs exchanges that are symmetric: no drift ("uniformization" solves this problem)'
+    if problem.growth > 0:
+        return 'needs walls through which no drift carries salt in unbounded ("uniformization" solves this one)'
     return None
 
 

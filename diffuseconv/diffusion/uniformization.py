@@ -55,21 +55,24 @@ def solve(
     The tolerance is relative to the range of the field, with 0 where salt is lost, or to what sources and walls add.
     The arithmetic is in float64 for float32 fields too.
     """
-    rate = float(problem.outflow().max())
+    exchanged, leaving = (problem.outflow(share) + _diagonal_outflow(problem) for share in (0.0, 1.0))
+    rate, growth = max(float(abs(leaving).max()), float(exchanged.max())), problem.growth
     if times:
-        check_updates(u.size, (times[-1] - start) * rate, "take larger cells, a shorter duration or steady_state")
+        check_updates(
+            u.size, (times[-1] - start) * (rate + growth), "take larger cells, a shorter duration or steady_state"
+        )
     error = (OPTIONS["tolerance"] if tolerance is None else tolerance) / max(1, len(times))
-    return _fields(problem, u, start, times, rate, error)
+    return _fields(problem, u, start, times, rate, growth, error)
 
 
 def _fields(
-    problem: Lattice, u: Array, start: float, times: Sequence[float], rate: float, error: float
+    problem: Lattice, u: Array, start: float, times: Sequence[float], rate: float, growth: float, error: float
 ) -> Iterator[Array]:
     """Yield the field at each of the times."""
     field = u.astype(np.float64)
     for time in times:
         if time > start:
-            field = _advance(problem, field, rate, time - start, error)
+            field = _advance(problem, field, rate, growth, time - start, error)
             start = time
         yield field.astype(u.dtype)
 
@@ -81,12 +84,28 @@ def _diagonal(problem: Lattice) -> object:
     return scipy.sparse.diags_array(problem.diagonal.diagonal())
 
 
-def _advance(lattice: Lattice, u: FloatArray, rate: float, duration: float, tolerance: float) -> FloatArray:
+def _diagonal_outflow(problem: Lattice) -> FloatArray | float:
+    """Return the rates at which each cell gives to its diagonal neighbours, as a tensor's cells do."""
+    if problem.diagonal is None:
+        return 0.0
+    rates = -problem.diagonal.diagonal().reshape(problem.shape)
+    return np.asarray(rates if problem.weights is None else rates / problem.weights)
+
+
+def _advance(
+    lattice: Lattice, u: FloatArray, rate: float, growth: float, duration: float, tolerance: float
+) -> FloatArray:
     """Return the field after a duration."""
     if rate <= 0:
         return u + duration * (0.0 if lattice.forcing is None else lattice.forcing)
+    if lattice.forcing is not None:  # what a step adds is then no more than the whole run adds, and so is what is cut
+        rate = max(rate, 1 / duration)
     step = 1 / rate
     first, weights = poisson_weights(rate * duration, tolerance)
+    if growth > 0:  # terms grow like (1 + growth / rate)^k: the rest beyond the last is that of the larger mean
+        least, more = poisson_weights((rate + growth) * duration, tolerance)
+        ratios = rate * duration / np.arange(first + len(weights), least + len(more))
+        weights = np.append(weights, weights[-1] * np.cumprod(ratios))
     added = None if lattice.forcing is None else step * lattice.forcing
     here, there = u.copy(), np.empty_like(u)
     total = np.zeros_like(u)
