@@ -58,7 +58,7 @@ def unsupported(problem: Lattice) -> str | None:
     """Return why the scheme cannot solve a problem, None if it can."""
     if not problem.steady:
         return "needs walls and sources that do not depend on time or on the field"
-    if not getattr(problem, "symmetric", True):
+    if not problem.symmetric:
         return 'needs exchanges that are symmetric: no drift ("uniformization" solves this problem)'
     if problem.growth > 0:
         return 'needs walls through which no drift carries salt in unbounded ("uniformization" solves this one)'

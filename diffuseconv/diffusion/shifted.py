@@ -45,7 +45,7 @@ def solver(problem: Lattice, shift: complex, scale: float, slope: Array | None =
     """Return a function from a field ``y`` to the ``x`` with ``(shift - scale (L + diag(slope))) x = y``."""
     if len(problem.shape) == 1 and not problem.periodic[0] and problem.diagonal is None:
         direct = _tridiagonal(problem, shift, scale, slope)
-    elif factorises(problem) or not getattr(problem, "plain", True):
+    elif factorises(problem) or not problem.plain:
         direct = _factorised(problem, shift, scale, slope)
     else:
         return _iterated(problem, shift, scale, slope)
