@@ -18,7 +18,7 @@ from diffuseconv._typing import Array
 T = TypeVar("T")
 SMALL = 1 << 26  # bytes: not worth asking how many are free
 LARGE = 4096  # values: fewer are not worth a compiled loop
-OTHER_LIBRARIES = ("cupy", "dask", "jax", "jaxlib", "sparse", "tensorflow", "torch", "xarray")
+OTHER_LIBRARIES = ("array_api_strict", "cupy", "dask", "jax", "jaxlib", "sparse", "tensorflow", "torch", "xarray")
 SHORTEST, LONGEST = 1e-150, 1e150  # lengths whose squares stay in the range of numbers
 
 

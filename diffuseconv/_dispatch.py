@@ -17,13 +17,19 @@ from diffuseconv import _checks
 P = ParamSpec("P")
 R = TypeVar("R")
 
-ENGINES = ("dask", "xarray", "torch", "cupy")
+FILES = {  # of each library, asked in this order
+    "dask": ["dask"],
+    "xarray": ["xarray"],
+    "torch": ["torch", "array_api"],
+    "cupy": ["array_api"],
+    "array_api_strict": ["array_api"],
+}
 
 
 def engine_of(value: object) -> str | None:
     """Return the library whose array this is, None for NumPy's and for everything that NumPy makes an array of."""
     library = type(value).__module__.partition(".")[0]
-    return library if library in ENGINES else None
+    return library if library in FILES else None
 
 
 def for_arrays_of_any_kind(position: int = 0) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -63,10 +69,10 @@ def _check_options(verb: str, engine: str, there: Callable[..., Any], options: d
 
 def implementation(verb: str, engine: str) -> Callable[..., Any]:
     """Return a library's version of a verb, or raise TypeError where it has none."""
-    module = importlib.import_module(f"diffuseconv.interop.{engine}")
-    found: Callable[..., Any] | None = getattr(module, verb, None) if verb in module.__all__ else None
-    if found is None:
-        raise TypeError(
-            f"{verb} takes no {engine} arrays (of these, {', '.join(module.__all__)} do); convert yours to NumPy first"
-        )
-    return found
+    modules = [importlib.import_module(f"diffuseconv.interop.{name}") for name in FILES[engine]]
+    for module in modules:
+        if verb in module.__all__:
+            found: Callable[..., Any] = getattr(module, verb)
+            return found
+    known = ", ".join(name for module in modules for name in module.__all__)
+    raise TypeError(f"{verb} takes no {engine} arrays (of these, {known} do); convert yours to NumPy first")

@@ -19,7 +19,7 @@ from diffuseconv import _threads, boundary
 from diffuseconv._typing import Array
 from diffuseconv.diffusion.lattice import Lattice
 
-__all__ = ["OPTIONS", "explicit_steps", "solve", "unsupported"]
+__all__ = ["OPTIONS", "axes_of", "explicit_steps", "mixed", "solve", "unsupported"]
 
 OPTIONS: dict[str, float | None] = {}  # exact to rounding: nothing to choose
 FORGOTTEN = 45.0  # modes that have decayed by exp(-45) = 3e-20 lie below the rounding of any field
@@ -62,7 +62,7 @@ def solve(
     if problem.drift is not None:
         yield from _carried(problem, u, [time - start for time in times])
         return
-    lattice, axes = problem, _axes(problem)
+    lattice, axes = problem, axes_of(problem)
     modes: list[Array] = []  # transformed once, when a first time needs all of them
     still = lattice.forcing is None and lattice.largest_rate == 0
     for time in times:
@@ -89,7 +89,7 @@ def explicit_steps(lattice: Lattice, u: Array, steps: int, time_step: float) -> 
         gone = np.where(sign < 0, 1 + np.exp(log), -np.expm1(log))
         return sign * np.exp(log), np.where(rate > 0, gone / np.where(rate > 0, rate, 1), steps * time_step)
 
-    axes = _axes(lattice)
+    axes = axes_of(lattice)
     fastest = sum(float(_rates(axis).max()) for axis in axes) + _decay(lattice)
     truncate = steps * time_step if fastest * time_step <= 1 else 0.0  # (1 - x)^n <= exp(-n x) up to x = 1 only
     return _advance(lattice, axes, u, [], factor, truncate)
@@ -136,7 +136,7 @@ def _decay(lattice: Lattice) -> float:
     return 0.0 if lattice.decay is None else float(lattice.decay.max())
 
 
-def _axes(lattice: Lattice) -> list[_Axis]:
+def axes_of(lattice: Lattice) -> list[_Axis]:
     """Return the axes, the boundary of each recognised by what its walls lose."""
     axes = []
     walls = [record for record in reversed(boundary.RECORDS.values()) if record.physical]
@@ -151,12 +151,12 @@ def _axes(lattice: Lattice) -> list[_Axis]:
 def _rates(axis: _Axis) -> Array:
     """Return the decay rates of the modes of one axis, in the order of the transform, or growing if there is none."""
     if axis.name is None:
-        return _mixed(axis)[1]
+        return mixed(axis)[1]
     return axis.rate * boundary.eigenvalues(axis.size, axis.name)
 
 
 @lru_cache(maxsize=3)
-def _mixed(axis: _Axis) -> tuple[Array, Array]:
+def mixed(axis: _Axis) -> tuple[Array, Array]:
     """Return (modes, rates) of an axis with any two walls: eigenvectors of its tridiagonal matrix, in rows."""
     import scipy.linalg
 
@@ -174,7 +174,7 @@ def _mixed(axis: _Axis) -> tuple[Array, Array]:
 def _slow(axis: _Axis, count: int) -> tuple[Array, Array]:
     """Return the `count` slowest modes of one axis in orthonormal rows, and their decay rates."""
     if axis.name is None:
-        modes, rates = _mixed(axis)
+        modes, rates = mixed(axis)
         return modes[:count], rates[:count]
     modes, order = boundary.basis(axis.size, axis.name, count)
     return modes, _rates(axis)[order]

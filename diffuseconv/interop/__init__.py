@@ -14,6 +14,6 @@ __all__: list[str] = []
 
 def __getattr__(name: str) -> ModuleType:
     """Import the file of an engine when it is first asked for."""
-    if name in ("dask", "xarray", "torch"):
+    if name in ("array_api", "dask", "xarray", "torch"):
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

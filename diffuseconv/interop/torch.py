@@ -1,8 +1,10 @@
-"""torch: differentiable `convolve`, `correlate` and `evolve` of CPU tensors, and layers that move, spread and draw.
+"""torch: differentiable `convolve`, `correlate` and `evolve` of tensors, and layers that move, spread and draw.
 
 The gradients are exact behind every wall. `correlate` is the adjoint of `convolve` on periodic and zero fields only:
 behind mirrors the backward pass correlates onto the continued field and then adds each image to the cell it shows,
 as `scatter` does with its grains.
+
+On the CPU the loops of the package do the work; tensors on another device stay there and go through `array_api`.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from diffuseconv import _checks, convolution
 from diffuseconv import boundary as walls
 from diffuseconv._typing import Array
 from diffuseconv.diffusion import DiffusionEquation
+from diffuseconv.interop import array_api
 from diffuseconv.propagator import Propagator
 
 __all__ = ["Diffuse2d", "MeasuredConv2d", "PropagatorConv2d", "convolve", "correlate", "evolve"]
@@ -39,7 +42,7 @@ def convolve(
     Parameters
     ----------
     field : Tensor
-        float32 or float64, on the CPU.
+        float32 or float64; on another device than the CPU the sums are done in Fourier space.
     kernel : Tensor, array_like or Propagator
         The weights.
     boundary, mode, axes
@@ -53,7 +56,7 @@ def convolve(
     Raises
     ------
     TypeError
-        If the tensor is not float32 or float64, or not on the CPU.
+        If the tensor is not float32 or float64.
     ValueError
         As `diffuseconv.convolve` does.
 
@@ -96,7 +99,7 @@ def evolve(eq: DiffusionEquation, u: Tensor, duration: float, *args: Any, **opti
     eq : DiffusionEquation
         Without velocity, capacity, decay or curved coordinates; sources and walls must not depend on the field.
     u : Tensor
-        float32 or float64, on the CPU.
+        float32 or float64; on another device than the CPU by ``"spectral"`` alone.
     duration, *args, **options
         As for `DiffusionEquation.evolve`.
 
@@ -106,6 +109,8 @@ def evolve(eq: DiffusionEquation, u: Tensor, duration: float, *args: Any, **opti
         Of the field's dtype and shape.
     """
     _check_tensor("u", u)
+    if _elsewhere(u):
+        return array_api.evolve(eq, u, duration, *args, **options)
     for name, plain in (("velocity", None), ("capacity", None), ("coordinates", "cartesian")):
         if getattr(eq, name, plain) is not plain and getattr(eq, name, plain) != plain:
             raise TypeError(f"evolve of a tensor needs a self-adjoint operator, got an equation with {name}=")
@@ -174,6 +179,9 @@ _evolve.register_autograd(_evolve_backward, setup_context=_evolve_context)
 def _sums(field: Tensor, kernel: Any, boundary: Any, mode: str, axes: Any, flip: bool) -> Tensor:
     """Check the arguments and call the operator."""
     _check_tensor("field", field)
+    if _elsewhere(field):
+        verb = array_api.convolve if flip else array_api.correlate
+        return verb(field, kernel, boundary=boundary, mode=mode, axes=axes)
     if isinstance(kernel, Propagator):
         kernel = kernel.density
     if not isinstance(kernel, Tensor):
@@ -199,8 +207,11 @@ def _check_tensor(name: str, tensor: Tensor) -> None:
     """Refuse tensors that the loops cannot read."""
     if tensor.dtype not in (torch.float32, torch.float64):
         raise TypeError(f"{name} must be a float32 or float64 tensor (see Tensor.to), got {tensor.dtype}")
-    if tensor.device.type != "cpu":
-        raise TypeError(f"{name} must be a tensor on the CPU (see Tensor.cpu), got one on {tensor.device}")
+
+
+def _elsewhere(tensor: Tensor) -> bool:
+    """Return whether a tensor lies on another device than the CPU."""
+    return bool(tensor.device.type != "cpu")
 
 
 def _numpy(tensor: Tensor) -> Array:

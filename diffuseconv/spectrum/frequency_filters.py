@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from diffuseconv import _checks, _scaling
 from diffuseconv import boundary as _boundary
+from diffuseconv._dispatch import for_arrays_of_any_kind
 
 __all__ = ["Compression", "band_pass", "compression", "high_pass", "low_pass", "radial_window"]
 
@@ -19,6 +20,7 @@ Axes = int | Sequence[int] | None
 Boundary = str | Sequence[str]
 
 
+@for_arrays_of_any_kind()
 def low_pass(
     image: ArrayLike, radius: float, *, edge: float = 0.0, boundary: Boundary = "periodic", axes: Axes = None
 ) -> NDArray[Any]:
@@ -66,6 +68,7 @@ def low_pass(
     return _weigh(image, over, names, lambda frequency: _fall(frequency, radius, edge))
 
 
+@for_arrays_of_any_kind()
 def high_pass(
     image: ArrayLike, radius: float, *, edge: float = 0.0, boundary: Boundary = "periodic", axes: Axes = None
 ) -> NDArray[Any]:
@@ -92,6 +95,7 @@ def high_pass(
     return _weigh(image, over, names, lambda frequency: 1 - _fall(frequency, radius, edge))
 
 
+@for_arrays_of_any_kind()
 def band_pass(
     image: ArrayLike,
     radius: tuple[float, float],

@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diffuseconv import _checks
+from diffuseconv._dispatch import for_arrays_of_any_kind
 
 __all__ = ["log_spectrum"]
 
 
+@for_arrays_of_any_kind()
 def log_spectrum(image: ArrayLike, *, axes: int | Sequence[int] | None = None) -> NDArray[Any]:
     r"""Return the log magnitude of every frequency, with frequency 0 in the centre.
 
