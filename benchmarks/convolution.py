@@ -22,7 +22,7 @@ def opencv(u: np.ndarray, k: np.ndarray) -> dict[str, Call]:
 
 
 def single_kernel(size: int, width: int, dtype: type) -> Case:
-    """One kernel of random weights; sums of positive terms round to `taps` units in the last place."""
+    """Time one kernel of random weights; sums of positive terms round to `taps` units in the last place."""
     rng = np.random.default_rng(0)
     u, k = rng.random((size, size)).astype(dtype), rng.random((width, width)).astype(dtype)
 
@@ -49,7 +49,7 @@ def single_kernel(size: int, width: int, dtype: type) -> Case:
 
 
 def bank(dtype: type) -> Case:
-    """A bank of 32 kernels of 16 x 16 over 256 x 256, as the first layer of a network."""
+    """Time a bank of 32 kernels of 16 x 16 over 256 x 256, as the first layer of a network."""
     rng = np.random.default_rng(0)
     u, kernels = rng.random((256, 256)).astype(dtype), rng.random((32, 16, 16)).astype(dtype)
     contenders: dict[str, Call] = {"diffuseconv": lambda: dc.feature_maps(u, kernels, flip=False)}
@@ -68,7 +68,7 @@ def bank(dtype: type) -> Case:
 
 
 def gaussian(size: int) -> Case:
-    """The heat kernel with a standard deviation of 50 cells; SciPy's is cut at 4 sigma, so not compared to rounding."""
+    """Time the heat kernel of standard deviation 50 cells; SciPy's is cut at 4 sigma, so not compared to rounding."""
     u = np.random.default_rng(0).random((size, size))
     heat, sampled = dc.Propagator.heat(1.0, 50.0**2 / 2), dc.kernels.gaussian(50.0)
     contenders: dict[str, Call] = {

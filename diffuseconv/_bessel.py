@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from diffuseconv._typing import FloatArray
 
 
-def walk(z: float, tolerance: float) -> FloatArray:
-    """exp(-z) I_d(z) for all moves d up to where no more than `tolerance` of the sum and of the variance lies beyond.
+def symmetric(z: float, tolerance: float) -> FloatArray:
+    """Return exp(-z) I_d(z) for all moves d up to where no more than `tolerance` of sum and variance lies beyond.
 
     This is where a grain is that hops left and right at random moments, `z` times on average; its variance is `z`.
     """
@@ -39,7 +39,7 @@ def skellam(onward: float, back: float, tolerance: float) -> FloatArray:
     mean, and the sum is 1.
     """
     if onward == back:
-        return walk(2 * onward, tolerance)
+        return symmetric(2 * onward, tolerance)
     if onward < back:
         return skellam(back, onward, tolerance)[::-1]
     logs = -math.log(tolerance) + 20
@@ -82,7 +82,7 @@ def _ratios(onward: float, back: float, count: int) -> FloatArray:
 
 
 def _values(z: float, orders: NDArray[np.intp]) -> FloatArray:
-    """exp(-z) I_d(z) for ascending orders."""
+    """Return exp(-z) I_d(z) for ascending orders."""
     if z < 1000:
         from scipy.special import ive
 

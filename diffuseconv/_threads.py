@@ -54,7 +54,7 @@ class _Ticket:
 
 
 def count() -> int:
-    """How many threads to use: numba's setting (``NUMBA_NUM_THREADS`` or ``numba.set_num_threads``)."""
+    """Return how many threads to use: numba's setting (``NUMBA_NUM_THREADS`` or ``numba.set_num_threads``)."""
     return int(numba.get_num_threads())
 
 

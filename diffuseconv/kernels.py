@@ -353,7 +353,7 @@ def lattice_gaussian(sigma: float | Sequence[float] = 1.0, ndim: int = 2, *, tol
     _fits("sigma", *sigmas)
     if max(sigmas) > WIDEST:
         raise ValueError(f"sigma must be at most {WIDEST:g} cells (use `evolve` instead), got {max(sigmas):g}")
-    return _outer([_bessel.walk(s**2, tolerance) for s in sigmas])
+    return _outer([_bessel.symmetric(s**2, tolerance) for s in sigmas])
 
 
 def disc(radius: float = 2.0) -> Kernel:

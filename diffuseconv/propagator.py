@@ -295,7 +295,7 @@ class Propagator:
         return sum(_entropy(part) for part in parts)
 
     def drift(self, duration: float, spacing: float | Sequence[float] | FloatArray = 1.0) -> FloatArray:
-        r"""The velocity that one step in `duration` amounts to.
+        r"""Return the velocity that one step in `duration` amounts to.
 
         .. math:: v_a = E[d_a]\, \Delta x_a / t
 
@@ -320,7 +320,7 @@ class Propagator:
         return _representable(self.mean, widths, duration)
 
     def diffusivity(self, duration: float, spacing: float | Sequence[float] | FloatArray = 1.0) -> FloatArray:
-        r"""The diffusivity that one step in `duration` amounts to.
+        r"""Return the diffusivity that one step in `duration` amounts to.
 
         .. math:: D_{ab} = \mathrm{Cov}[d_a, d_b]\, \Delta x_a \Delta x_b / (2 t)
 
@@ -611,7 +611,7 @@ def _heat(numbers: tuple[float, ...], tolerance: float) -> Propagator:
             "diffusivity * duration / spacing**2 must be at most "
             f"{_LARGEST_FOURIER_NUMBER:g} (the kernel would be millions of cells wide), got {max(numbers):g}"
         )
-    return _product([_bessel.walk(2 * r, tolerance / len(numbers)) for r in numbers], numbers, tolerance)
+    return _product([_bessel.symmetric(2 * r, tolerance / len(numbers)) for r in numbers], numbers, tolerance)
 
 
 def _skellam(hops: tuple[tuple[float, float], ...], tolerance: float) -> Propagator:

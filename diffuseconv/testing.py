@@ -42,7 +42,7 @@ class Verdict:
 
 
 def bernstein(variance: ArrayLike, span: ArrayLike, false_alarm: float) -> Array:
-    r"""How far a sum of independent bounded terms strays from its mean, but for a stated probability.
+    r"""Bound how far a sum of independent bounded terms strays from its mean, but for a stated probability.
 
     .. math:: P(|S - E S| \ge t) \le 2 \exp\!\left(-\frac{t^2}{2 V + 2 b t / 3}\right)
 
@@ -440,7 +440,7 @@ def _not_negative(name: str, values: Array) -> Array:
 
 
 def _binomial_tail(counts: Array, draws: int, chances: Array) -> Array:
-    """Chance of a binomial count as far out as this one on its side of the mean."""
+    """Return the chance of a binomial count as far out as this one on its side of the mean."""
     if draws <= 10**9:
         from scipy.stats import binom
 

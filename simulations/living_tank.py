@@ -11,8 +11,8 @@ Where it lies does not depend on the start, so it can be solved for at once, wit
 
     div(D grad u) + source = 0.
 
-The lower picture is the distance that is left from there, the curves are the salt budget: what is fed, what leaves, and
-what the tank holds. It closes at every moment.
+The lower picture is the distance that is left from there, the curves are the mass balance: what is fed, what leaves,
+and what the tank holds. It closes at every moment.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def simulate(args: argparse.Namespace) -> Film:
         place = (column * args.cells, row * args.cells)
         salt_axes.add_patch(Circle(place, 0.07 * args.cells, fill=False, color=ORANGE, linewidth=1.5))
     salt_axes.set_xlabel(f"{length(2 * args.height)} wide; orange: fed here; green: the gate", color=FAINT)
-    curves, unit = draw_budget(drawn, args.fed, held, duration)
+    curves, unit = draw_balance(drawn, args.fed, held, duration)
 
     def story() -> Story:
         inside, leaves, distance = 0.0, 0.0, 0.0
@@ -145,8 +145,8 @@ def draw_stones(axes: Axes, water: Array) -> None:
     axes.plot([columns - 0.2] * 2, [rows * 0.25, rows * 0.75], color=GREEN, linewidth=5, clip_on=False)
 
 
-def draw_budget(drawn: Figure, fed: float, held: float, duration: float) -> tuple[list[Line2D], float]:
-    """Draw the axes of the salt budget; return the curves of what is held and what leaves, and the unit of time."""
+def draw_balance(drawn: Figure, fed: float, held: float, duration: float) -> tuple[list[Line2D], float]:
+    """Draw the axes of the mass balance; return the curves of what is held and what leaves, and the unit of time."""
     unit, name = time_unit(duration)
     inside, through = (drawn.add_axes((0.66, y, 0.32, 0.29)) for y in (0.52, 0.1))
     inside.set(title="in the tank", ylabel="kg per m of depth", ylim=(0, 1.1 * held), xlim=(0, duration / unit))

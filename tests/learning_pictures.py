@@ -12,7 +12,7 @@ EPS = np.finfo(float).eps
 FALSE_ALARM = 1e-12
 
 
-def scene(rng, taps, boundary, pictures=1, least=4):
+def noise_pictures(rng, taps, boundary, pictures=1, least=4):
     """White pictures of several sizes: as well conditioned as pictures can be."""
     rng = np.random.default_rng(rng)
     shapes = [tuple(least + 2 * n + int(rng.integers(4)) for n in taps) for _ in range(pictures)]

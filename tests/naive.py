@@ -74,11 +74,11 @@ def difference(x, order):
     return np.array(x)
 
 
-def arima(ar, ma, differences, bias, noise):
-    """Run the recursion w[t] = bias + sum ar w + noise[t] + sum ma noise from rest, then sum `differences` times."""
+def arima(ar, ma, differences, intercept, noise):
+    """Run the recursion w[t] = intercept + sum ar w + noise[t] + sum ma noise from 0, sum `differences` times."""
     w = []
     for t in range(len(noise)):
-        total = bias + noise[t]
+        total = intercept + noise[t]
         for j, phi in enumerate(ar, start=1):
             total += phi * w[t - j] if t >= j else 0.0
         for j, theta in enumerate(ma, start=1):

@@ -66,7 +66,7 @@ def test_a_step_above_the_limit_is_refused():
 
 @given(st.data(), strategies.problems())
 def test_everything_at_once_agrees_with_plain_loops(data, problem):
-    """Varied D with islands, walls per side, leaky barriers, mask and source: right-hand side, matrix, flux, budget."""
+    """Varied D with islands, walls per side, leaky barriers, mask and source: change, matrix, flux, balance."""
     shape, spacing = problem["shape"], problem["spacing"]
     u = data.draw(strategies.fields(shape, size=10.0))
     eq = equation(problem)
@@ -84,9 +84,9 @@ def test_everything_at_once_agrees_with_plain_loops(data, problem):
     made = 0.0 if problem["source"] is None else problem["source"] * (True if eq.mask is None else eq.mask)
     divergence = sum(np.diff(f, axis=axis) / spacing[axis] for axis, f in enumerate(fluxes))
     np.testing.assert_allclose(made - divergence, expected, rtol=0, atol=atol)
-    budget = eq.mass_balance(u)
-    cells = u.size * math.prod(spacing)  # the budget sums changes over cells, each with an error below atol
-    assert abs(budget.change - (budget.inflow - budget.outflow + budget.source)) <= atol * cells * 3
+    balance = eq.mass_balance(u)
+    cells = u.size * math.prod(spacing)  # the balance sums changes over cells, each with an error below atol
+    assert abs(balance.change - (balance.inflow - balance.outflow + balance.source)) <= atol * cells * 3
 
     limit = eq.stable_time_step(shape)
     step = limit / 2 if math.isfinite(limit) else 0.1
@@ -96,7 +96,7 @@ def test_everything_at_once_agrees_with_plain_loops(data, problem):
 
 @given(st.data(), strategies.problems())
 def test_spectral_solves_constant_walls_and_sources(data, problem):
-    """Held, flux and mixed walls on any side of a box of constant D, with a source: against dense eigenvectors."""
+    """All kinds of walls around a box of constant D, with a source: against dense eigenvectors."""
     rate = data.draw(st.floats(0.1, 3))
     problem |= {"diffusivity": np.full(problem["shape"], rate), "barriers": None, "mask": None}
     u = data.draw(strategies.fields(problem["shape"], size=10.0))

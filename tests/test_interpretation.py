@@ -213,7 +213,7 @@ def test_two_peaks_about_to_merge_at_a_saddle():
 
 
 def test_amplification_between_grid_points():
-    """Along the diagonal, where it is largest, K of the relief is 1 + i (4 sin t + 4 sin 2t)."""
+    """Along the diagonal, where it is largest, K of the embossing kernel is 1 + i (4 sin t + 4 sin 2t)."""
     t = np.linspace(0, np.pi, 200_001)
     found = dc.interpret(K.emboss())
     assert math.isclose(found.amplification, np.sqrt(1 + (4 * np.sin(t) + 4 * np.sin(2 * t)) ** 2).max(), rel_tol=1e-9)

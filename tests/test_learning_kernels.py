@@ -8,7 +8,7 @@ import pytest
 import strategies
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from learning_pictures import EPS, FALSE_ALARM, PROBLEMS, made, scene, stacked
+from learning_pictures import EPS, FALSE_ALARM, PROBLEMS, made, noise_pictures, stacked
 from scipy import stats
 
 import diffuseconv as dc
@@ -60,7 +60,7 @@ def test_noise_repeats_itself_beside_walls_as_counted(problem, data):
 def test_any_kernel_is_recovered_exactly(problem, rng, count, data):
     taps, names = problem
     kernel = data.draw(strategies.kernels(taps))
-    _, pictures = scene(rng, taps, names, count)
+    _, pictures = noise_pictures(rng, taps, names, count)
     condition = np.linalg.cond(stacked(pictures, taps, names))
     assume(condition < 1e5)
     fit = learning.fit_kernel(pictures, made(pictures, kernel, names), taps, boundary=names)
@@ -72,7 +72,7 @@ def test_any_kernel_is_recovered_exactly(problem, rng, count, data):
 @given(PROBLEMS, strategies.SEEDS, st.sampled_from([0.0, 0.1, 30.0]))
 def test_fit_is_least_squares(problem, rng, ridge):
     taps, names = problem
-    rng, pictures = scene(rng, taps, names, 2)
+    rng, pictures = noise_pictures(rng, taps, names, 2)
     targets = [rng.normal(size=u.shape) for u in pictures]
     fit = learning.fit_kernel(pictures, targets, taps, boundary=names, ridge=ridge)
     matrix, right = stacked(pictures, taps, names), np.concatenate([v.ravel() for v in targets])

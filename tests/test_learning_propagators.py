@@ -8,7 +8,7 @@ import pytest
 import strategies
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from learning_pictures import EPS, FALSE_ALARM, PROBLEMS, coverage, made, noisy_pair, photo, scene, stacked
+from learning_pictures import EPS, FALSE_ALARM, PROBLEMS, coverage, made, noise_pictures, noisy_pair, photo, stacked
 from scipy import optimize, stats
 
 import diffuseconv as dc
@@ -21,7 +21,7 @@ from diffuseconv.learning._pairs import Pair
 def test_any_density_is_recovered_exactly(problem, rng, data):
     taps, names = problem
     density = data.draw(strategies.densities(taps))
-    _, pictures = scene(rng, taps, names, 2)
+    _, pictures = noise_pictures(rng, taps, names, 2)
     condition = np.linalg.cond(stacked(pictures, taps, names))
     assume(condition < 1e3)
     fit = learning.fit_propagator(pictures, made(pictures, density, names), taps, boundary=names)
@@ -37,7 +37,7 @@ def test_any_density_is_recovered_exactly(problem, rng, data):
 def test_the_density_is_the_best_of_all(problem, rng):
     """The conditions of Karush, Kuhn and Tucker: one slope wherever there is weight, and none lower elsewhere."""
     taps, names = problem
-    rng, pictures = scene(rng, taps, names)
+    rng, pictures = noise_pictures(rng, taps, names)
     (u,), v = pictures, rng.normal(size=pictures[0].shape)
     matrix = naive.design(u, taps, names)
     assume(np.linalg.cond(matrix) < 1e3)
@@ -89,7 +89,7 @@ def test_drift_and_diffusivity_are_moments_in_units():
 def test_propagator_is_least_squares_with_a_sum_of_one(problem, rng, noise):
     """Against the equations with a multiplier for the sum, solved as a whole, with the mean of the noise taken off."""
     taps, names = problem
-    rng, (u,) = scene(rng, taps, names)
+    rng, (u,) = noise_pictures(rng, taps, names)
     v, size = rng.normal(size=u.shape), math.prod(taps)
     matrix = naive.design(u, taps, names)
     echo = noise**2 * _equations.noise_gram([Pair(u[None], u[None])], taps, names)

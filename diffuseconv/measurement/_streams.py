@@ -23,7 +23,7 @@ def key(rng: object) -> NDArray[np.uint64]:
 
 
 def blocks(pixels: int) -> int:
-    """How many streams serve this many pixels."""
+    """Return how many streams serve this many pixels."""
     return -(-pixels // _loops.BLOCK)
 
 

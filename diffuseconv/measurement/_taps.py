@@ -30,7 +30,7 @@ class Taps:
     norm: float  # ||k||_1, or exactly 1 for a propagator
 
     def chain(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Chance of each tap, and of any later one, given that none of the earlier was drawn."""
+        """Return the chance of each tap, and of any later one, given that none of the earlier was drawn."""
         tail = np.cumsum(self.chance[::-1])[::-1]
         return self.chance / tail, np.append(tail[1:], 0.0) / tail
 

@@ -30,7 +30,7 @@ def measurement_variance(
     boundary: Walls = "reflecting",
     axes: object = None,
 ) -> NDArray[Any]:
-    r"""The exact variance of ``measure(field, kernel, draws)``, pixel by pixel.
+    r"""Compute the exact variance of ``measure(field, kernel, draws)``, pixel by pixel.
 
     .. math:: \operatorname{Var} M_i = \frac1n \sum_j P(j) \left(w_j u_{i - (j - o)} - E M_i\right)^2
 
@@ -80,7 +80,7 @@ def draws_needed(
     boundary: Walls = "reflecting",
     axes: object = None,
 ) -> int:
-    r"""How many draws bring every pixel at once within `tolerance` of the convolution, with this confidence.
+    r"""Return how many draws bring every pixel at once within `tolerance` of the convolution, with a confidence.
 
     The smallest n that Bernstein's or Hoeffding's inequality guarantees at all N pixels together,
 
