@@ -1,5 +1,6 @@
 """Drift, capacity, decay, graded and round grids, against an operator written down cell by cell."""
 
+import dataclasses
 import math
 import pickle
 
@@ -42,35 +43,32 @@ def flows(draw, most=4, closed=False):
         draw(hnp.arrays(float, n, elements=st.floats(0.3, 3))) if graded else draw(st.floats(0.3, 3)) for n in shape
     ]
     widths = [np.broadcast_to(entry, n).astype(float) for entry, n in zip(entries, shape, strict=True)]
-    d = draw(hnp.arrays(float, shape, elements=positive if not closed else st.just(0.0) | positive))
+    amounts = positive if not closed else st.just(0.0) | positive
+    faces_of = [tuple(n + (a == axis) for a, n in enumerate(shape)) for axis in range(ndim)]
+    on_faces = draw(st.booleans())
+    cells = (draw(hnp.arrays(float, shape, elements=amounts)),) * ndim
+    d = tuple(draw(hnp.arrays(float, faces, elements=amounts)) for faces in faces_of) if on_faces else cells
     # a drift that stays below 2 D / dx at walls, where the oracle knows the central scheme alone
     speed = 0.06 if not closed else 5.0
     velocity = draw(
-        st.none()
-        | st.tuples(
-            *[
-                hnp.arrays(
-                    float, tuple(n + (a == axis) for a, n in enumerate(shape)), elements=st.floats(-speed, speed)
-                )
-                for axis in range(ndim)
-            ]
-        )
+        st.none() | st.tuples(*[hnp.arrays(float, faces, elements=st.floats(-speed, speed)) for faces in faces_of])
     )
     wall = st.none() if closed else st.none() | st.sampled_from([(1.0, 0.0, 2.0), (0.0, 1.0, 0.5), (1.5, 0.7, -1.0)])
     walls = []
     for axis in range(ndim):
         joined = draw(st.booleans()) and not (power and axis == 0)
         walls.append("periodic" if joined else (draw(wall), draw(wall)))
-        if velocity is not None and joined:
-            faces = np.moveaxis(velocity[axis], axis, 0)
-            faces[-1] = faces[0]
+        for values in (velocity, d if on_faces else None):
+            if values is not None and joined:
+                faces = np.moveaxis(values[axis], axis, 0)
+                faces[-1] = faces[0]
     numbers = hnp.arrays(float, shape, elements=positive)
     capacity = draw(st.none() | positive | numbers)
     decay = None if closed else draw(st.none() | positive | numbers)
     mask = draw(st.none() | strategies.masks(shape))
     oracle = {
         "shape": shape,
-        "diffusivity": d,
+        "diffusivity": d if on_faces else d[0],
         "widths": widths,
         "walls": walls,
         "velocity": velocity,
@@ -81,7 +79,7 @@ def flows(draw, most=4, closed=False):
         "power": power,
     }
     eq = dc.DiffusionEquation(
-        (d,) * ndim,
+        d,
         tuple(entries),
         tuple(pair if pair == "periodic" else tuple(map(wall_of, pair)) for pair in walls),
         mask=mask,
@@ -92,6 +90,51 @@ def flows(draw, most=4, closed=False):
         inner_radius=radius or 0.0,
     )
     return oracle, eq
+
+
+def test_diffusivity_over_the_faces():
+    """It is taken as it is, not averaged; beside dry cells it may be NaN; a line's needs no tuple."""
+    d = np.array([7.0, 2.0, np.nan, np.nan, 5.0])
+    wet = np.array([True, True, False, True])
+    tank = dc.DiffusionEquation(d, boundary=((dc.Dirichlet(1.0), "reflecting"),), mask=wet)
+    rows = [[-2 * 7.0 - 2.0, 2.0, 0, 0], [2.0, -2.0, 0, 0], [0] * 4, [0] * 4]
+    np.testing.assert_array_equal(tank.operator(4).matrix.toarray(), rows)
+    np.testing.assert_array_equal(tank.operator(4).b(), [14.0, 0, 0, 0])
+    both = (np.ones((4, 4)), np.ones((3, 5)))
+    assert dc.DiffusionEquation(both, boundary="absorbing").steady_state().shape == (3, 4)
+    # each axis by itself: cells along one, a number along the other
+    mixed = dc.DiffusionEquation((np.full((3, 4), 2.0), 0.5)).operator((3, 4))
+    plain = dc.DiffusionEquation((2.0, 0.5)).operator((3, 4))
+    np.testing.assert_array_equal(mixed.matrix.toarray(), plain.matrix.toarray())
+
+
+def test_every_scheme_takes_a_diffusivity_over_the_faces():
+    rng = np.random.default_rng(3)
+    u, d = rng.uniform(0, 1, (5, 6)), (rng.uniform(0.5, 2, (6, 6)), rng.uniform(0.5, 2, (5, 7)))
+    walls = [((1.0, 0.0, 1.0), None)] * 2
+    eq = dc.DiffusionEquation(d, boundary=[tuple(map(wall_of, pair)) for pair in walls])
+    expected = exact(*transport.matrices((5, 6), d, [np.ones(5), np.ones(6)], walls), u, 2.0)
+    for method, error in [("chebyshev", 1e-10), ("rational", 1e-9), ("uniformization", 1e-12), ("auto", 1e-9)]:
+        np.testing.assert_allclose(eq.evolve(u, 2.0, method), expected, rtol=0, atol=10 * error, err_msg=method)
+    for method in ("rkl2", "implicit"):
+        found = dataclasses.replace(eq, source=lambda t: 0.0).evolve(u, 2.0, method, tolerance=1e-6)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5, err_msg=method)
+
+
+@pytest.mark.parametrize(
+    ("diffusivity", "options", "message"),
+    [
+        (([1.0, 2.0, 3.0, np.inf, 1.0],), {}, "finite"),
+        ((np.array([1.0, -2.0, 3.0, 1.0, 1.0]),), {}, "at least 0, got -2"),
+        ((np.array([1.0, 2.0, 3.0, 1.0, 2.0]),), {"boundary": "periodic"}, "the same on the first and last face"),
+        ((np.ones(6),), {}, r"shape \(4,\) or one over the faces, \(5,\), got shape \(6,\)"),
+        ((np.array([1.0, np.nan, 3.0, 1.0, 1.0]),), {"mask": np.array([True, True, True, False])}, "finite"),
+        ((np.array([1.0, 1.0, 3.0, 1.0, -1.0]),), {"mask": np.array([True, True, True, False])}, "at least 0, got -1"),
+    ],
+)
+def test_refused_diffusivities_over_the_faces(diffusivity, options, message):
+    with pytest.raises(ValueError, match=message):
+        dc.DiffusionEquation(diffusivity, **options).evolve(np.ones(4), 1.0)
 
 
 def exact(left, right, u, duration):

@@ -10,10 +10,11 @@ def matrices(
 ):
     """Return (L, b) of C u_t = div(D grad u - v u) - decay u; walls are (a, b, c), None for closed, or "periodic".
 
-    With `radius` (inner) the first axis is round: areas grow as r^power.
+    With `radius` (inner) the first axis is round: areas grow as r^power. A tuple of diffusivities holds those of faces.
     """
     ndim, size = len(shape), math.prod(shape)
     number = np.arange(size).reshape(shape)
+    on_faces = isinstance(diffusivity, tuple)
     left, right = np.zeros((size, size)), np.zeros(size)
     edges = [
         np.concatenate([[radius if a == 0 and radius is not None else 0.0], w]).cumsum() for a, w in enumerate(widths)
@@ -43,7 +44,7 @@ def matrices(
                     if wall is None:
                         continue
                     a, b, value = wall
-                    k = diffusivity[i] / (w[i[axis]] / 2)
+                    k = (diffusivity[axis][at] if on_faces else diffusivity[i]) / (w[i[axis]] / 2)
                     # u on the wall: (value + b k u) / (a + b k); flow outwards: out * wall - k (wall - u)
                     left[number[i], number[i]] -= over * (k + (out - k) * b * k / (a + b * k))
                     right[number[i]] -= over * (out - k) * value / (a + b * k)
@@ -54,7 +55,9 @@ def matrices(
                     continue
                 here, there = w[i[axis]] / 2, w[j[axis]] / 2
                 k = 0.0
-                if diffusivity[i] * diffusivity[j] > 0:
+                if on_faces:
+                    k = diffusivity[axis][at] / (here + there)
+                elif diffusivity[i] * diffusivity[j] > 0:
                     k = 1 / (here / diffusivity[i] + there / diffusivity[j])
                 share = here / (here + there)
                 leave = max(k + (1 - share) * out, out, 0.0)

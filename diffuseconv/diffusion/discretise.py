@@ -65,7 +65,8 @@ def discretise(
     wet = mask_on(mask, shape)
     shut = barriers_per_axis(barriers, shape)
     tensor = as_tensor(diffusivity, shape)
-    cells = diffusivities(diffusivity if tensor is None else tuple(np.diag(tensor)), shape, wet)
+    given = diffusivities(diffusivity if tensor is None else tuple(np.diag(tensor)), shape, wet)
+    faces = [_on_faces(grid, axis, d, periodic[axis], wet) for axis, d in enumerate(given)]
     drifts: list[Array | None] = [None] * ndim
     if velocity is not None:
         drifts = face_velocities(velocity, shape, periodic, coordinates != "cartesian")
@@ -84,13 +85,15 @@ def discretise(
     rates: list[Array] = []
     flows: list[Array] = []
     terms: list[WallTerm] = []
-    for axis, d in enumerate(cells):
-        inner, drift = _inner_rates(grid, axis, d, drifts[axis], shut[axis], wet, time, axis_share[axis])
+    for axis, d in enumerate(faces):
+        inner, drift = _inner_rates(
+            grid, axis, d[_at(axis, slice(1, -1))], drifts[axis], shut[axis], wet, time, axis_share[axis]
+        )
         if periodic[axis]:
             ends, through = _inner_rates(
                 grid,
                 axis,
-                _ends(axis, d),
+                d[_at(axis, slice(0, 1))],
                 _ends_of_faces(axis, drifts[axis]),
                 None,
                 _ends(axis, wet),
@@ -181,7 +184,7 @@ def _ends_in_proportion(
     import scipy.sparse
 
     low, high = _at(axis, slice(0, 1)), _at(axis, slice(-1, None))
-    rate = harmonic_mean(d[low], d[high]) / spacing**2 * (1 if mask is None else mask[low] & mask[high])
+    rate = d[low] / spacing**2 * (1 if mask is None else mask[low] & mask[high])
     cells = np.arange(math.prod(shape)).reshape(shape)
     one, other = cells[low].ravel(), cells[high].ravel()
     values = np.tile((ghost - 1) * np.broadcast_to(rate, cells[low].shape).ravel(), 2)
@@ -225,7 +228,7 @@ def _flux_lengths(grid: Grid, axis: int) -> Any:
 
 
 def diffusivities(value: Any, shape: tuple[int, ...], mask: Array | None = None) -> list[Array]:
-    """Return the diffusivity along each axis: of the field's shape, or with all axes but its own of length 1."""
+    """Return the diffusivity along each axis: in cells or on faces, or with all axes but its own of length 1."""
     ndim = len(shape)
     if isinstance(value, tuple):
         items = _checks.per_axis("diffusivity", value, ndim, lambda name, item: item)
@@ -233,24 +236,61 @@ def diffusivities(value: Any, shape: tuple[int, ...], mask: Array | None = None)
         items = (value,) * ndim
     elif np.shape(value) == (ndim,):
         items = tuple(value)
+    elif ndim == 1:
+        items = (value,)
     else:
         raise ValueError(
-            f"diffusivity must be a number, one for each of the {ndim} axes, a symmetric ({ndim}, {ndim}) "
-            f"tensor or an array of the field's shape {shape}, got shape {np.shape(value)}"
+            f"diffusivity must be a number, one (or an array over the faces) for each of the {ndim} axes, a symmetric "
+            f"({ndim}, {ndim}) tensor or an array of the field's shape {shape}, got shape {np.shape(value)}"
         )
     values = []
     for axis, item in enumerate(items):
+        over_faces = tuple(n + (a == axis) for a, n in enumerate(shape))
         if np.shape(item) == shape:
             item = per_cell("diffusivity", np.asarray(item), shape, mask)
         if np.min(item) < 0:
             raise ValueError(f"diffusivity must be at least 0, got {np.min(item):g}")
         if np.ndim(item) == 0:
             values.append(np.full([n if a == axis else 1 for a, n in enumerate(shape)], float(item)))
-        elif np.shape(item) == shape:
+        elif np.shape(item) in (shape, over_faces):
             values.append(np.asarray(item, dtype=np.float64))
         else:
-            raise ValueError(f"diffusivity must have the field's shape {shape}, got shape {np.shape(item)}")
+            raise ValueError(
+                f"diffusivity along axis {axis} must be a number, or have the field's shape {shape} or one over the "
+                f"faces, {over_faces}, got shape {np.shape(item)}"
+            )
     return values
+
+
+def _on_faces(grid: Grid, axis: int, d: Array, periodic: bool, mask: Array | None) -> Array:
+    """Return the diffusivity on all faces along an axis; a wall has that of the half cell beside it."""
+    low, high = d[_at(axis, slice(0, 1))], d[_at(axis, slice(-1, None))]
+    widths = grid.widths[axis]
+    if d.shape[axis] == len(widths) + 1:  # given on faces
+        if periodic and not np.array_equal(low, high, equal_nan=True):
+            raise ValueError(
+                f"diffusivity[{axis}] must be the same on the first and last face of a periodic axis, which are one"
+            )
+        return _where_wet("diffusivity", d, _beside(axis, mask, periodic))
+
+    def between(one: Array, other: Array, before: Array, after: Array) -> Array:
+        return harmonic_mean(one, other, 0.5 if grid.uniform else grid.along(axis, before / (before + after)))
+
+    inner = between(d[_at(axis, slice(None, -1))], d[_at(axis, slice(1, None))], widths[:-1], widths[1:])
+    if periodic:
+        low = high = between(high, low, widths[-1:], widths[:1])
+    return np.concatenate([low, inner, high], axis)
+
+
+def _beside(axis: int, mask: Array | None, periodic: bool) -> Array | None:
+    """Return True for each face with no dry cell beside it; None where all are such."""
+    if mask is None:
+        return None
+    low, high = mask[_at(axis, slice(0, 1))], mask[_at(axis, slice(-1, None))]
+    if periodic:
+        low = high = low & high
+    inner = mask[_at(axis, slice(None, -1))] & mask[_at(axis, slice(1, None))]
+    return np.concatenate([low, inner, high], axis)
 
 
 def harmonic_mean(one: Array, other: Array, share: Any = 0.5) -> Array:
@@ -291,7 +331,7 @@ def _joined(axis: int, low: Array, inner: Array, high: Array) -> Array:
 def _inner_rates(
     grid: Grid,
     axis: int,
-    diffusivity: Array,
+    between: Array,
     velocity: Array | None,
     barrier: Barrier | None,
     mask: Array | None,
@@ -299,7 +339,7 @@ def _inner_rates(
     axis_share: float,
     periodic: bool = False,
 ) -> tuple[Array, Array]:
-    """Return the exchange rates of the faces between the cells of one axis, and their drift.
+    """Return the exchange rates of the faces `between` (their diffusivity) the cells of one axis, and their drift.
 
     With `periodic`, the face between the last cell and the first, which stand in the arrays in this order.
     """
@@ -313,7 +353,6 @@ def _inner_rates(
     distance: Any = float(widths[0])
     if not grid.uniform:
         share, distance = grid.along(axis, widths[:-1] / 2 / distances), grid.along(axis, distances)
-    between = harmonic_mean(diffusivity[before], diffusivity[after], share)
     open_faces: Any = 1.0
     if barrier is not None and barrier.shut_at(time).any():
         between = barrier.face_diffusivity(between, distance, time)

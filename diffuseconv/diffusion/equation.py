@@ -45,8 +45,9 @@ class DiffusionEquation:
     ----------
     diffusivity : number, sequence or array, default 1
         `D`, length²/time: a number; one (or one array) per axis; an array of the field's shape, at cell centres, of
-        which faces take the harmonic mean (layered media are exact; 0 is a wall); or a constant symmetric positive
-        definite (ndim, ndim) tensor.
+        which faces take the harmonic mean (layered media are exact; 0 is a wall); for each axis an array over its
+        faces (one entry more than cells along it, as `flux` gives; the ends are the walls'), taken as it is; or a
+        constant symmetric positive definite (ndim, ndim) tensor.
     spacing : number or one per axis, default 1
         Width of a cell; for each axis a number or an array of cell widths (a graded grid).
     boundary : str, wall, or sequence, default "reflecting"
@@ -495,7 +496,8 @@ class DiffusionEquation:
         for axis, barrier in enumerate(self.barriers or ()):
             if barrier is not None:
                 return tuple(n + (a == axis) for a, n in enumerate(barrier.shut.shape))
-        return tuple(arrays[0].shape) if arrays else None
+        # arrays over the faces of each axis have one entry more than the field along it
+        return tuple(map(min, zip(*(array.shape for array in arrays), strict=False))) if arrays else None
 
     def propagator(self, duration: float, ndim: int | None = None) -> Propagator:
         r"""Return the propagator that takes `duration` at once: the heat kernel :math:`e^{tL}` of the lattice.
@@ -776,12 +778,23 @@ def _diffusivity(name: str, value: Any, mask: Array | None) -> Any:
     """Return a diffusivity, checked: a number, an array, or a tuple with one of them per axis."""
     if isinstance(value, (list, tuple)) and any(isinstance(item, np.ndarray) and item.ndim for item in value):
         return tuple(_diffusivity(f"{name}[{axis}]", item, mask) for axis, item in enumerate(value))
+    if mask is not None and _is_over_faces(np.shape(value), mask.shape):
+        values = frozen(_checks.array(name, value, finite=False).astype(np.float64))  # NaN beside dry cells may be
+        if np.nanmin(values, initial=0.0) < 0:
+            raise ValueError(f"{name} must be at least 0, got {np.nanmin(values):g}")
+        return values
     values = _frozen(name, value, mask)
     if np.shape(values) in ((2, 2), (3, 3)) and np.min(values) < 0:
         return frozen(checked_tensor(values))  # negative numbers can only be those of a tensor
     if np.min(values) < 0:
         raise ValueError(f"{name} must be at least 0, got {np.min(values):g}")
     return values
+
+
+def _is_over_faces(shape: tuple[int, ...], cells: tuple[int, ...]) -> bool:
+    """Return whether a shape is that of the faces along one axis of a field."""
+    more = [n - size for n, size in zip(shape, cells, strict=False)]
+    return len(shape) == len(cells) and sorted(more) == [0] * (len(cells) - 1) + [1]
 
 
 def _weight(name: str, value: Any, mask: Array | None, above: bool) -> Any:

@@ -49,6 +49,8 @@ def evolved(eq: DiffusionEquation, field: da.Array, duration: Any, tolerance: An
         unlike.append("source (one that depends on time)")
     if isinstance(eq.spacing, tuple) and any(np.ndim(width) for width in eq.spacing):
         unlike.append("spacing (graded)")
+    if isinstance(eq.diffusivity, tuple) and any(np.ndim(item) for item in eq.diffusivity):
+        unlike.append("diffusivity (an array for each axis)")
     if unlike:
         raise TypeError(f"evolve takes no dask arrays for an equation with {', '.join(unlike)}; compute u first")
     names = _names(eq.boundary, u.ndim)
