@@ -13,7 +13,9 @@ name            meaning for salt           values beyond the edge            tra
 =============== ========================== ================================= =========
 
 The transform is the one whose modes are eigenvectors of the nearest-neighbour Laplacian with that wall. Nothing outside
-this file compares names: to add a boundary is to add a record to `RECORDS`.
+this file compares names: to add a boundary is to add a record to `RECORDS`. Where the two ends of an axis differ, the
+modes of the pair (low side, high side) stand in `PAIRS`: a quarter of a wave, DST-IV or DCT-IV, between a wall that is
+held at 0 and a closed one.
 
 The last three are for the verbs that read a field beyond its edge (`convolve`, `correlate`, `feature_maps`, `measure`,
 `measurement_variance`). They are no walls of a tank, and all other verbs refuse them by name:
@@ -33,7 +35,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,11 +44,13 @@ from diffuseconv import _checks
 
 __all__ = [
     "NAMES",
+    "PAIRS",
     "RECORDS",
     "Boundary",
     "Constant",
     "Modes",
     "Name",
+    "Walls",
     "basis",
     "copies",
     "eigenvalues",
@@ -230,6 +234,20 @@ RECORDS = {
 NAMES = tuple(name for name, boundary in RECORDS.items() if boundary.physical)
 
 
+def _four_times(size: int) -> int:
+    return 4 * size
+
+
+def _odd_numbers(size: int) -> Index:
+    return 2 * np.arange(size) + 1
+
+
+PAIRS = {  # modes of an axis whose low and high side differ
+    ("absorbing", "reflecting"): Modes(_four_times, _odd_numbers, sine=True, offset=1, transform=("dst", 4)),
+    ("reflecting", "absorbing"): Modes(_four_times, _odd_numbers, offset=1, transform=("dct", 4)),
+}
+
+
 @dataclass(frozen=True)
 class Constant:
     """A boundary of images: one value stands in all cells beyond the edge, as in ``mode="constant"`` of SciPy.
@@ -257,6 +275,7 @@ class Constant:
 
 
 Name: TypeAlias = str | Constant
+Walls: TypeAlias = Name | tuple[str, str]  # of an axis: one for both sides, or one of `PAIRS`
 
 
 def record(boundary: Name) -> Boundary:
@@ -285,10 +304,20 @@ def _image(name: str, value: Any) -> Name:
     raise ValueError(f"{name} must be one of {_listed(RECORDS)} or Constant(value), got {_checks.got(value)}")
 
 
-def _modes(size: int, boundary: Name) -> Modes:
+def _is_pair(walls: Any) -> TypeGuard[tuple[str, str]]:
+    """Return whether this is one of the pairs of different walls."""
+    return isinstance(walls, tuple) and all(isinstance(side, str) for side in walls) and walls in PAIRS
+
+
+def _of(walls: Walls) -> Modes:
+    """Return the modes between the walls of an axis."""
+    return PAIRS[walls] if _is_pair(walls) else record(walls).modes  # type: ignore[arg-type]
+
+
+def _modes(size: int, boundary: Walls) -> Modes:
     """Return the modes of a line of so many cells, checked."""
     _checks.fits_memory("size", 32.0 * _checks.count("size", size, least=1), "fewer cells")
-    return record(boundary).modes
+    return _of(boundary)
 
 
 def images_per_axis(boundary: Name | Sequence[Name], ndim: int) -> tuple[Name, ...]:
@@ -385,12 +414,20 @@ def fold(index: Any, size: int, boundary: Name) -> tuple[NDArray[np.int64], NDAr
     return record(boundary).image(*_line(index, size))
 
 
-def _names(field: NDArray[Any], boundary: Any) -> tuple[Name, ...]:
-    """Return the boundary of each of the leading axes of a field, checked."""
-    _checks.plain("field", field)
-    if not isinstance(boundary, (list, tuple)) or len(boundary) > np.ndim(field):
+def _walls(name: str, field: Any, boundary: Any) -> tuple[Walls, ...]:
+    """Return the walls of each of the leading axes of a field, checked."""
+    if _checks.plain(name, field).dtype.kind not in "iufc":
+        raise TypeError(f"{name} must hold numbers, got dtype {np.asarray(field).dtype}")
+    if not isinstance(boundary, (list, tuple)) or not 1 <= len(boundary) <= np.ndim(field):
         raise ValueError(f"boundary must be a sequence with one name for each axis, got {_checks.got(boundary)}")
-    return tuple(_image(f"boundary[{axis}]", name) for axis, name in enumerate(boundary))
+    return tuple(
+        walls if _is_pair(walls) else _image(f"boundary[{axis}]", walls) for axis, walls in enumerate(boundary)
+    )
+
+
+def _threads(workers: Any) -> int | None:
+    """Return a number of threads, checked; None for the default of `scipy.fft`."""
+    return None if workers is None else _checks.count("workers", workers, least=1, most=1 << 16)
 
 
 def _sides(field: Any, widths: Any, boundary: Any, axes: Any) -> list[tuple[int, tuple[int, int], Name]]:
@@ -465,20 +502,21 @@ def extend(
     return extended
 
 
-def eigenvalues(size: int, boundary: Name) -> NDArray[np.float64]:
+def eigenvalues(size: int, boundary: Walls) -> NDArray[np.float64]:
     r"""Return the eigenvalues of minus the nearest-neighbour Laplacian on a line of cells one unit wide.
 
     .. math:: \lambda_k = 4 \sin^2(\theta_k / 2)
 
-    with :math:`\theta_k = \pi k/n` (reflecting), :math:`2\pi k/n` (periodic), :math:`\pi (k+1)/n` (absorbing) and
-    :math:`\pi (k+1)/(n+1)` (zero), in the order of `transform`.
+    with :math:`\theta_k = \pi k/n` (reflecting), :math:`2\pi k/n` (periodic), :math:`\pi (k+1)/n` (absorbing),
+    :math:`\pi (k+1)/(n+1)` (zero) and :math:`\pi (k+1/2)/n` (absorbing on one side, reflecting on the other), in the
+    order of `transform`.
 
     Parameters
     ----------
     size : int
         Number of cells `n`.
-    boundary : str
-        One of `NAMES`.
+    boundary : str or (str, str)
+        One of `NAMES`, or of `PAIRS`.
 
     Returns
     -------
@@ -498,7 +536,7 @@ def eigenvalues(size: int, boundary: Name) -> NDArray[np.float64]:
     return np.asarray(4 * np.sin(np.pi * modes.waves(size) / modes.period(size)) ** 2)
 
 
-def frequencies(size: int, boundary: Name) -> NDArray[np.float64]:
+def frequencies(size: int, boundary: Walls) -> NDArray[np.float64]:
     """Return the cycles that each mode makes on a line of so many cells, in the order of `transform`.
 
     Examples
@@ -510,15 +548,15 @@ def frequencies(size: int, boundary: Name) -> NDArray[np.float64]:
     return np.asarray(modes.waves(size) * size / modes.period(size))
 
 
-def basis(size: int, boundary: Name, count: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def basis(size: int, boundary: Walls, count: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return the slowest modes of a line in orthonormal rows, and which of the modes of `transform` they are.
 
     Parameters
     ----------
     size : int
         Number of cells.
-    boundary : str
-        A name in `RECORDS`.
+    boundary : str or (str, str)
+        A name in `RECORDS`, or one of `PAIRS`.
     count : int
         Number of modes, at most `size`.
 
@@ -549,22 +587,22 @@ def basis(size: int, boundary: Name, count: int) -> tuple[NDArray[np.float64], N
     return rows / np.sqrt((rows * rows).sum(axis=1, keepdims=True)), order
 
 
-def halved_axis(boundary: Sequence[Name]) -> int | None:
+def halved_axis(boundary: Sequence[Walls]) -> int | None:
     """Return the axis of which `transform` keeps the first ``n // 2 + 1`` modes if the field is real, or None."""
     return max((axis for axis, name in enumerate(boundary) if _kind(name) == "dft"), default=None)
 
 
-def _kind(boundary: Name) -> str | None:
+def _kind(boundary: Walls) -> str | None:
     """Return the name of a boundary's transform."""
-    named = record(boundary).modes.transform
+    named = _of(boundary).transform
     return None if named is None else named[0]
 
 
-def _along(field: NDArray[Any], axis: int, boundary: Name, inverse: bool, **options: Any) -> NDArray[Any]:
+def _along(field: NDArray[Any], axis: int, boundary: Walls, inverse: bool, **options: Any) -> NDArray[Any]:
     """Transform one axis that is not part of the DFT."""
     import scipy.fft
 
-    named = record(boundary).modes.transform
+    named = _of(boundary).transform
     if named is not None:
         kind, number = named
         if kind == "dct" and number == 1 and field.shape[axis] == 1:  # scipy.fft has none of one cell
@@ -578,7 +616,7 @@ def _along(field: NDArray[Any], axis: int, boundary: Name, inverse: bool, **opti
 
 
 def transform(
-    field: NDArray[Any], boundary: Sequence[Name], workers: int | None = None, norm: str | None = None
+    field: NDArray[Any], boundary: Sequence[Walls], workers: int | None = None, norm: str | None = None
 ) -> NDArray[Any]:
     """Expand a field in the eigenmodes of the Laplacian with these walls.
 
@@ -589,8 +627,8 @@ def transform(
     ----------
     field : ndarray of float or complex
         1 to 3 dimensions.
-    boundary : sequence of str
-        One name for each axis.
+    boundary : sequence of str or (str, str)
+        One name, or one of `PAIRS`, for each axis.
     workers : int, optional
         Threads for `scipy.fft`.
     norm : {None, "ortho"}
@@ -600,11 +638,18 @@ def transform(
     -------
     ndarray
         Mode amplitudes; complex if an axis is periodic or the field is. The dtype keeps the precision of `field`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what is described above.
     """
     import scipy.fft
 
-    boundary = _names(field, boundary)
-    modes, options = field, {"workers": workers, "norm": norm}
+    boundary = _walls("field", field, boundary)
+    if norm is not None:
+        _checks.choice("norm (if not None)", norm, ("ortho",))
+    modes, options = np.asarray(field), {"workers": _threads(workers), "norm": norm}
     for axis, name in enumerate(boundary):
         if _kind(name) != "dft":
             modes = _along(modes, axis, name, inverse=False, **options)
@@ -615,19 +660,54 @@ def transform(
     return np.asarray(forward(modes, axes=joint, **options))
 
 
+def _shape_of(modes: NDArray[Any], shape: Any, transformed: int, halved: int | None) -> tuple[int, ...]:
+    """Return the shape of the field that these modes make up (at least along the transformed axes), checked."""
+    given = len(shape) if isinstance(shape, (list, tuple)) and len(shape) > transformed else transformed
+    sides = _checks.per_axis("shape", shape, given, lambda name, n: _checks.count(name, n, least=1))
+    kept = tuple(n // 2 + 1 if axis == halved else n for axis, n in enumerate(sides))
+    if kept != modes.shape[:given]:
+        raise ValueError(f"shape must be that of a field of {kept} modes, got {sides} for modes of shape {modes.shape}")
+    return sides
+
+
 def inverse_transform(
     modes: NDArray[Any],
     shape: Sequence[int],
-    boundary: Sequence[Name],
+    boundary: Sequence[Walls],
     workers: int | None = None,
     *,
     real: bool = True,
 ) -> NDArray[Any]:
-    """Sum up the eigenmodes: the inverse of `transform` for a field of this shape, `real` or complex."""
+    """Sum up the eigenmodes: the inverse of `transform` without `norm`.
+
+    Parameters
+    ----------
+    modes : ndarray
+        As from `transform`.
+    shape : sequence of int
+        The field's shape, at least along the axes of `boundary`: real fields have fewer modes than cells along one.
+    boundary : sequence of str or (str, str)
+        One name, or one of `PAIRS`, for each axis.
+    workers : int, optional
+        Threads for `scipy.fft`.
+    real : bool, default True
+        Whether the field is real.
+
+    Returns
+    -------
+    ndarray
+        The field, in the precision of `modes`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not what is described above, or `shape` does not belong to these modes.
+    """
     import scipy.fft
 
-    field = modes
+    boundary, field, workers = _walls("modes", modes, boundary), np.asarray(modes), _threads(workers)
     joint = [axis for axis, name in enumerate(boundary) if _kind(name) == "dft"]
+    shape = _shape_of(field, shape, len(boundary), joint[-1] if joint and real else None)
     if joint and not real:
         field = scipy.fft.ifftn(field, axes=joint, workers=workers)
     elif joint:

@@ -46,6 +46,57 @@ def test_extend_is_numpy_pad(name, dtype):
     assert ours.dtype == dtype
 
 
+PAIRS = sorted(boundary.PAIRS)
+
+
+@pytest.mark.parametrize("walls", PAIRS)
+@pytest.mark.parametrize("size", [1, 2, 3, 8])
+def test_a_pair_of_walls_has_its_modes_and_transform(walls, size):
+    """Against the matrix with the ghost cells of either side, and its eigenvalues."""
+    low, high = (boundary.RECORDS[name].ghost for name in walls)
+    matrix = np.diag(np.full(size, -2.0)) + np.eye(size, k=1) + np.eye(size, k=-1)
+    matrix[0, 0] += low
+    matrix[-1, -1] += high
+    rates = boundary.eigenvalues(size, walls)
+    np.testing.assert_allclose(rates, -np.linalg.eigvalsh(matrix)[::-1], rtol=0, atol=2e-14)
+    rows, order = boundary.basis(size, walls, size)
+    np.testing.assert_allclose(rows @ rows.T, np.eye(size), rtol=0, atol=1e-14)
+    np.testing.assert_allclose(rows @ matrix, -rates[order][:, None] * rows, rtol=0, atol=3e-14)
+    u = np.random.default_rng(0).normal(size=(size, 5))
+    names = (walls, "periodic")
+    modes = boundary.transform(u, names)
+    np.testing.assert_allclose(boundary.inverse_transform(modes, u.shape, names), u, rtol=0, atol=1e-14)
+    acted = boundary.inverse_transform(-rates[:, None] * modes, u.shape, names)
+    np.testing.assert_allclose(acted, matrix @ u, rtol=0, atol=5e-14)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"workers": -1}, ValueError, "workers must be at least 1"),
+        ({"workers": "x"}, TypeError, "workers must be a whole number"),
+        ({"norm": "backward"}, ValueError, "norm .if not None. must be one of 'ortho'"),
+        ({"norm": 1}, ValueError, "norm .if not None. must be one of 'ortho'"),
+        ({"boundary": [("absorbing", []), "zero"]}, ValueError, "boundary.0. must be one of"),
+        ({"boundary": ["zero"] * 3}, ValueError, "boundary must be a sequence"),
+        ({"field": np.array(["a"]), "boundary": ["zero"]}, TypeError, "field must hold numbers"),
+    ],
+)
+def test_bad_options_of_transforms_are_refused_in_one_line(options, error, words):
+    with pytest.raises(error, match=words) as refusal:
+        boundary.transform(**{"field": np.ones((3, 4)), "boundary": ["reflecting"] * 2, **options})
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("shape", "name"), [((3, 5), "reflecting"), ((3, 5), "periodic"), ((3,), "zero"), (None, "zero"), ("x", "zero")]
+)
+def test_the_shape_of_an_inverse_transform_belongs_to_its_modes(shape, name):
+    with pytest.raises((ValueError, TypeError), match="shape must be") as refusal:
+        boundary.inverse_transform(np.ones((3, 4)), shape, [name] * 2)
+    assert "\n" not in str(refusal.value)
+
+
 @given(strategies.BOUNDARIES, st.integers(1, 9), st.integers(0, 8))
 def test_modes_are_eigenvectors_of_the_lattice_laplacian(name, size, which):
     k = which % size

@@ -126,3 +126,12 @@ def test_functions_of_users_cannot_write_and_may_take_any_number_of_arguments():
     np.testing.assert_array_equal(u, [1.0, 2.0])
     variadic = dc.DiffusionEquation(0.0, source=lambda *given: -given[1])
     np.testing.assert_allclose(variadic.evolve(u, 0.5, "explicit", 0.5), 0.5 * u)
+
+
+@pytest.mark.parametrize(("a", "b"), [(10**30, 1e300), (1e300, 1e-300), (1e-300, 1e300), (3e-308, 2e-308)])
+def test_robin_walls_take_weights_of_any_size(a, b):
+    """Their ratio and that of `c` matter alone."""
+    wall, scale = dc.Robin(a, b, a / 2), max(a, b)
+    small = dc.Robin(a / scale, b / scale, a / scale / 2)
+    after, same = (dc.DiffusionEquation(boundary=w).evolve(np.arange(4.0), 1.0) for w in (wall, small))
+    np.testing.assert_allclose(after, same, rtol=0, atol=1e-14)

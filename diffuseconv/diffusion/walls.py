@@ -174,7 +174,7 @@ class Robin:
             object.__setattr__(self, name, _value(f"Robin {name}", getattr(self, name)))
         object.__setattr__(self, "c", _value("Robin c", self.c))
         a, b = np.broadcast_arrays(np.asarray(self.a), np.asarray(self.b))
-        if (a * b < 0).any():
+        if (np.sign(a) * np.sign(b) < 0).any():
             raise ValueError(f"Robin needs a * b >= 0, got a = {_checks.got(self.a)} and b = {_checks.got(self.b)}")
         if ((a == 0) & (b == 0)).any():
             raise ValueError("Robin needs a or b to differ from 0 everywhere on the face")
@@ -217,6 +217,8 @@ def exchange(
     `outward` is the velocity through the wall, n-wards: what it carries is added, by the hybrid scheme.
     """
     a, b = over_face("wall a", wall.a, face), over_face("wall b", wall.b, face)
+    unit = np.maximum(np.abs(a), np.abs(b))  # numbers of any size: their ratio alone matters
+    a, b = a / unit, b / unit
     rate = diffusivity / wall.distance / spacing**2  # of the piece between the centre and the wall
     q, share = (0.0 if getattr(wall, "closed", False) else outward) / spacing, ON_THE_FACE / wall.distance
     back = np.maximum(rate - share * q, np.maximum(-q, 0.0))  # the flow outwards is (back + q) u - back (u on the wall)
@@ -227,7 +229,7 @@ def exchange(
         steep = np.where((q < -rate) & (rate > 0), -2 * share * q / rate, steep)
         gain = np.where(a == 0, steep / (b * spacing), held)  # a = 0 is a flux, whatever D is
         loss = np.where(b == 0, back + q, q + held * a)
-    return np.where(a == 0, q + np.zeros_like(rate), loss), np.where((a != 0) & (back == 0), 0.0, gain)
+    return np.where(a == 0, q + np.zeros_like(rate), loss), np.where((a != 0) & (back == 0), 0.0, gain) / unit
 
 
 def wall_value(wall: Wall, face: tuple[int, ...], axis: int, wet: Any = True) -> Any:
