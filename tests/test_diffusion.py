@@ -6,6 +6,7 @@ import math
 import naive
 import numpy as np
 import pytest
+import scipy.integrate
 import scipy.linalg
 import strategies
 from hypothesis import given
@@ -145,3 +146,18 @@ def test_the_operator_takes_lines_by_length_and_complex_fields():
     operator = dc.DiffusionEquation().operator(3)
     assert operator.shape == (3, 3)
     np.testing.assert_array_equal(operator @ np.array([1 + 2j, 0, 0]), [-1 - 2j, 1 + 2j, 0])
+
+
+def test_the_right_hand_side_of_columns_is_that_of_each():
+    eq = dc.DiffusionEquation(boundary=dc.Dirichlet(lambda t: t), source=lambda t, u: t * u**2)
+    op = eq.operator((2, 3))
+    columns = np.random.default_rng(1).normal(size=(6, 4))
+    expected = np.stack([op.rhs(2.0, column) for column in columns.T], axis=1)
+    np.testing.assert_array_equal(op.rhs(2.0, columns), expected)
+    for one in (columns[:, :1], np.asfortranarray(columns)):
+        np.testing.assert_array_equal(op.rhs(2.0, one), expected[:, : one.shape[1]])
+    start = columns[:, 0]
+    runs = [
+        scipy.integrate.solve_ivp(op.rhs, (0, 0.5), start, "BDF", vectorized=vectorized) for vectorized in (False, True)
+    ]
+    np.testing.assert_allclose(runs[0].y, runs[1].y, rtol=1e-9)

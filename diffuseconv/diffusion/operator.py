@@ -67,11 +67,18 @@ class Operator(scipy.sparse.linalg.LinearOperator):  # type: ignore[misc,unused-
         return np.zeros(self.shape[0]) if forcing is None else forcing.reshape(-1)
 
     def rhs(self, time: float, u: ArrayLike) -> Array:
-        """Return the whole right-hand side for `scipy.integrate.solve_ivp`: of `u`'s shape, raveled or not."""
+        """Return the whole right-hand side for `scipy.integrate.solve_ivp`: of `u`'s shape, raveled or not.
+
+        Raveled fields may also be the columns of a matrix, as ``vectorized=True`` passes them.
+        """
         given = _checks.array("u", u, finite=False)
         lattice = self._between_lifts(time)
+        if given.ndim == 2 and given.shape != lattice.shape and len(given) == self.shape[0]:
+            return np.stack([self.rhs(time, column) for column in given.T], axis=1)
         if given.shape not in (lattice.shape, self.shape[:1]):
-            raise ValueError(f"u must have shape {lattice.shape} or be raveled, got shape {given.shape}")
+            raise ValueError(
+                f"u must have shape {lattice.shape}, or be raveled or columns of raveled ones, got shape {given.shape}"
+            )
         field = np.ascontiguousarray(given, dtype=np.float64).reshape(lattice.shape)
         return lattice.rhs(time, field).reshape(given.shape)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import overload
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -15,7 +17,13 @@ from diffuseconv.timeseries.series_kernels import difference_kernel, whitening_k
 __all__ = ["arma_filter", "innovations", "simulate"]
 
 
-def arma_filter(model: ARIMA, noise: ArrayLike) -> FloatArray:
+@overload
+def arma_filter(model: ARIMA, noise: ArrayLike, *, zi: None = None) -> FloatArray: ...
+@overload
+def arma_filter(model: ARIMA, noise: ArrayLike, *, zi: ArrayLike) -> tuple[FloatArray, FloatArray]: ...
+def arma_filter(
+    model: ARIMA, noise: ArrayLike, *, zi: ArrayLike | None = None
+) -> FloatArray | tuple[FloatArray, FloatArray]:
     r"""Drive the model, at rest before the first step, with the noise passed in.
 
     Before the first step :math:`x`, :math:`w` and :math:`\varepsilon` are all 0. Without intercept this is
@@ -29,29 +37,64 @@ def arma_filter(model: ARIMA, noise: ArrayLike) -> FloatArray:
         Need not be stationary. Its ``noise_variance`` plays no part: the noise is used as it is.
     noise : array, shape (n,)
         :math:`\varepsilon_0, \dots, \varepsilon_{n-1}`.
+    zi : array, shape (max(p + d, q),), keyword only
+        The state before the first step, as in `scipy.signal.lfilter` (for the numerator :math:`\theta` and the
+        denominator :math:`\varphi(B)(1 - B)^d`), instead of rest: zeros at first, then what the last call returned,
+        to filter a long series piece by piece.
 
     Returns
     -------
     array, shape (n,), float64
+        The series.
+    zf : array
+        The state after the last step; only if `zi` was given.
 
     Raises
     ------
     ValueError, TypeError
-        If the noise is not a finite one-dimensional series.
+        If the noise is not a finite one-dimensional series, or `zi` has another shape.
 
     Examples
     --------
-    >>> dc.timeseries.arma_filter(dc.timeseries.ARIMA(ar=[0.5]), [1.0, 0.0, 2.0])
+    >>> model = dc.timeseries.ARIMA(ar=[0.5])
+    >>> dc.timeseries.arma_filter(model, [1.0, 0.0, 2.0])
     array([1.  , 0.5 , 2.25])
+    >>> series, state = dc.timeseries.arma_filter(model, [1.0, 0.0], zi=[0.0])
+    >>> dc.timeseries.arma_filter(model, [2.0], zi=state)
+    (array([2.25]), array([1.125]))
     """
     from scipy.signal import lfilter
 
     require_model(model)
     shocks = _series.series("noise", noise)
+    if zi is not None:
+        return _continued(model, shocks, zi)
     with _series.quietly():
         averaged = lfilter([1.0, *model.ma], [1.0], shocks) + model.intercept
         driven = _integrate(lfilter([1.0], whitening_kernel(model.ar), averaged), model.differences)
     return _series.finite("noise", driven, "the series")
+
+
+def _continued(model: ARIMA, shocks: FloatArray, zi: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Drive the model from a state; return the series and the state it ends in."""
+    from scipy.signal import lfilter
+
+    numerator = np.array([1.0, *model.ma])
+    denominator = np.convolve(whitening_kernel(model.ar), difference_kernel(model.differences))
+    size = max(len(numerator), len(denominator)) - 1
+    state = _checks.plain("zi", zi, empty=size == 0)
+    state = _series.series("zi", state) if size else state.astype(np.float64)
+    if state.shape != (size,):
+        raise ValueError(f"zi must have shape ({size},) for this model, got {state.shape}")
+    with _series.quietly():
+        driven, ends = lfilter(numerator, denominator, shocks, zi=state)
+        # the intercept enters behind the moving average
+        pushed, rest = lfilter(
+            [1.0], denominator, np.full(len(shocks), model.intercept), zi=np.zeros(len(denominator) - 1)
+        )
+        series = _series.finite("noise", driven + pushed, "the series")
+        ends[: len(rest)] += rest
+        return series, _series.finite("noise", ends, "the state")
 
 
 def innovations(model: ARIMA, series: ArrayLike) -> FloatArray:

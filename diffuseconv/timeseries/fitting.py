@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from diffuseconv import _checks
-from diffuseconv._typing import FloatArray
+from diffuseconv._typing import BoolArray, FloatArray
 from diffuseconv.timeseries import _series
 from diffuseconv.timeseries.model import ARIMA
 
@@ -45,17 +45,23 @@ class ARFit:
         return ARIMA(ar=self.coefficients.tolist(), intercept=self.intercept, noise_variance=self.noise_variance)
 
 
-def autocovariance(series: ArrayLike, lags: int) -> FloatArray:
+def autocovariance(series: ArrayLike, lags: int, *, mask: ArrayLike | None = None) -> FloatArray:
     r"""Estimate the autocovariance at lags 0 to `lags`.
 
     .. math:: \hat\gamma_k = \frac1n \sum_{t=k}^{n-1} (x_t - \bar x)(x_{t-k} - \bar x)
 
     Division by n, not n - k, makes the sequence positive semi-definite.
 
+    With gaps the mean is that of the known values, and the sum at lag k, over the pairs of which both are known, is
+    scaled from their number to n - k (Parzen's estimator): right on average where the gaps have nothing to do with the
+    values, but no longer semi-definite for certain.
+
     Parameters
     ----------
     series : array, shape (n,)
     lags : int, 0 to n - 1
+    mask : array of bool, shape (n,), keyword only
+        True where the series is known.
 
     Returns
     -------
@@ -65,17 +71,21 @@ def autocovariance(series: ArrayLike, lags: int) -> FloatArray:
     Raises
     ------
     ValueError, TypeError
-        If the series is not finite and one-dimensional, or `lags` is out of range.
+        If the series is not finite and one-dimensional, `lags` is out of range, or no pair is known at some lag.
+
+    References
+    ----------
+    Parzen, "On spectral analysis with missing observations and amplitude modulation", Sankhyā A 25 (1963) 383.
 
     Examples
     --------
     >>> dc.timeseries.autocovariance([1.0, -1.0, 1.0, -1.0], 2)
     array([ 1.  , -0.75,  0.5 ])
     """
-    values = _series.series("series", series)
+    values, known = _series.with_gaps("series", series, mask)
     most = _checks.count("lags", lags, most=len(values) - 1)
     power = int(np.frexp(np.abs(values).max())[1])
-    products = _autocovariance(_centred(np.ldexp(values, -power)), most)
+    products = _autocovariance(_centred(np.ldexp(values, -power), known), known, most)
     with _series.quietly():
         return _series.finite("series", np.ldexp(products, 2 * power), "its variance")
 
@@ -123,7 +133,7 @@ def levinson_durbin(autocovariance: ArrayLike) -> tuple[FloatArray, float]:
     return _solve(gamma)
 
 
-def fit_ar(series: ArrayLike, order: int, *, method: str = "yule-walker") -> ARFit:
+def fit_ar(series: ArrayLike, order: int, *, method: str = "yule-walker", mask: ArrayLike | None = None) -> ARFit:
     r"""Fit an autoregression of the given order.
 
     ``"yule-walker"`` solves `levinson_durbin` for the estimated autocovariances; the fit is always stationary.
@@ -135,12 +145,18 @@ def fit_ar(series: ArrayLike, order: int, *, method: str = "yule-walker") -> ARF
     least squares those of the regression, :math:`\sigma^2 (X^\top X)^{-1}`. The noise variance is
     :math:`\gamma_0 - \sum \varphi_j \gamma_j`, or the mean squared residual (n - p of them).
 
+    In a series with gaps, Yule–Walker takes the `autocovariance` of the known pairs (and n is the number of known
+    values), least squares the values of which all p before are known too. Both are right on average where the gaps have
+    nothing to do with the values; where many are missing Yule–Walker may have no solution, and says so.
+
     Parameters
     ----------
     series : array, shape (n,)
     order : int, at least 1
-        p; Yule–Walker needs n > p, least squares n > 2p.
+        p; Yule–Walker needs n > p, least squares n > 2p (with gaps, more than p whole windows).
     method : {"yule-walker", "least-squares"}, keyword only
+    mask : array of bool, shape (n,), keyword only
+        True where the series is known.
 
     Returns
     -------
@@ -164,21 +180,32 @@ def fit_ar(series: ArrayLike, order: int, *, method: str = "yule-walker") -> ARF
     """
     p = _checks.count("order", order, least=1)
     name = _checks.choice("method", method, ("yule-walker", "least-squares"))
-    values = _series.series("series", series, least=p + 1 if name == "yule-walker" else 2 * p + 1)
-    half = float(values.max() / 2 - values.min() / 2)
-    if half <= 2 * np.finfo(float).eps * np.abs(values).max():
-        raise ValueError(f"series must vary by more than rounding, got {len(values)} times the value {values[0]:g}")
+    values, known = _series.with_gaps("series", series, mask, least=p + 1 if name == "yule-walker" else 2 * p + 1)
+    seen = values[known]
+    if not len(seen):
+        raise ValueError("mask must leave some of the series known, got none")
+    half = float(seen.max() / 2 - seen.min() / 2)
+    if half <= 2 * np.finfo(float).eps * np.abs(seen).max():
+        raise ValueError(f"series must vary by more than rounding, got {len(seen)} times the value {seen[0]:g}")
     if not 1e-150 < half < 1e150:
         raise ValueError(f"series must vary by 1e-150 to 1e150 (its variance must be a number), got ±{half:g}")
-    return _yule_walker(values, p) if name == "yule-walker" else _least_squares(values, p)
+    return _yule_walker(values, known, p) if name == "yule-walker" else _least_squares(values, known, p)
 
 
-def _yule_walker(values: FloatArray, p: int) -> ARFit:
+def _yule_walker(values: FloatArray, known: BoolArray, p: int) -> ARFit:
     """Fit by the Toeplitz system of the estimated autocovariances."""
-    from scipy.linalg import solve_toeplitz
+    from scipy.linalg import solve_toeplitz, toeplitz
 
-    n, mean = len(values), float(values.mean())
-    gamma = _autocovariance(_centred(values), p)
+    n, mean = int(known.sum()), float(values[known].mean())
+    gamma = _autocovariance(_centred(values, known), known, p)
+    if n < len(values):
+        try:
+            np.linalg.cholesky(toeplitz(gamma))
+        except np.linalg.LinAlgError:
+            raise ValueError(
+                f'method must be "least-squares" for a series with these gaps (the autocovariance of its known pairs '
+                f"is that of no series), got {_checks.got('yule-walker')}"
+            ) from None
     coefficients, variance = _solve(gamma)
     inverse = solve_toeplitz(gamma[:-1], np.eye(p))
     return ARFit(
@@ -190,11 +217,14 @@ def _yule_walker(values: FloatArray, p: int) -> ARFit:
     )
 
 
-def _least_squares(values: FloatArray, p: int) -> ARFit:
+def _least_squares(values: FloatArray, known: BoolArray, p: int) -> ARFit:
     """Fit by regression on the lagged values, centred so that a large mean costs no digits."""
-    n = len(values) - p
-    lagged = np.stack([values[p - j : len(values) - j] for j in range(1, p + 1)], axis=1)
-    now = values[p:]
+    whole = np.lib.stride_tricks.sliding_window_view(known, p + 1).all(axis=1)
+    n = int(whole.sum())
+    if n <= p:
+        raise ValueError(f"mask must leave more than {p} values known together with the {p} before them, got {n}")
+    lagged = np.stack([values[p - j : len(values) - j] for j in range(1, p + 1)], axis=1)[whole]
+    now = values[p:][whole]
     means, mean = lagged.mean(axis=0), now.mean()
     left, sizes, right = np.linalg.svd(lagged - means, full_matrices=False)
     rounding = np.finfo(float).eps * max(n * sizes[0], 2 * np.linalg.norm(lagged))
@@ -229,13 +259,21 @@ def _solve(gamma: FloatArray) -> tuple[FloatArray, float]:
     return coefficients + 0.0, error  # no -0.0
 
 
-def _centred(values: FloatArray) -> FloatArray:
-    """Subtract the mean, and then what rounding left of it."""
-    centred = values - values.mean()
-    return np.asarray(centred - centred.mean())
+def _centred(values: FloatArray, known: BoolArray) -> FloatArray:
+    """Subtract the mean of the known values, and then what rounding left of it; the others become 0."""
+    if not known.any():
+        raise ValueError("mask must leave some of the series known, got none")
+    centred = values - values[known].mean()
+    return np.where(known, centred - centred[known].mean(), 0.0)
 
 
-def _autocovariance(centred: FloatArray, lags: int) -> FloatArray:
-    """Return the autocovariances of a centred series."""
+def _autocovariance(centred: FloatArray, known: BoolArray, lags: int) -> FloatArray:
+    """Return the autocovariances of a centred series, 0 where it is not known."""
     n = len(centred)
-    return np.array([centred[k:] @ centred[: n - k] for k in range(lags + 1)]) / n
+    sums = np.array([centred[k:] @ centred[: n - k] for k in range(lags + 1)]) / n
+    if known.all():
+        return sums
+    pairs = np.array([np.count_nonzero(known[k:] & known[: n - k]) for k in range(lags + 1)])
+    if not pairs.all():
+        raise ValueError(f"mask must leave a pair of known values at every lag, got none at lag {pairs.argmin()}")
+    return np.asarray(sums * (np.arange(n, n - lags - 1, -1) / pairs))

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from diffuseconv import _checks
-from diffuseconv._typing import FloatArray
+from diffuseconv._typing import BoolArray, FloatArray
 from diffuseconv.convolution import convolve
 from diffuseconv.timeseries import _series
 from diffuseconv.timeseries._state import psi_weights
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 
-def moving_average(series: ArrayLike, weights: ArrayLike) -> FloatArray:
+def moving_average(series: ArrayLike, weights: ArrayLike, *, mask: ArrayLike | None = None) -> FloatArray:
     r"""Average a series over a window that moves with time: a convolution, nothing else.
 
     .. math:: y_t = \sum_{j=0}^{q} w_j x_{t-j}, \qquad t = q, \dots, n-1
@@ -42,6 +42,9 @@ def moving_average(series: ArrayLike, weights: ArrayLike) -> FloatArray:
         Values in order of time.
     weights : array, shape (q + 1,), q < n
         ``weights[0]`` is for the newest value in the window.
+    mask : array of bool, shape (n,), keyword only
+        True where the series is known. The weights (all >= 0) of the known values are scaled to the sum of all, so
+        that an average is the mean of the known values; a window without any gives NaN.
 
     Returns
     -------
@@ -51,15 +54,24 @@ def moving_average(series: ArrayLike, weights: ArrayLike) -> FloatArray:
     Raises
     ------
     ValueError, TypeError
-        If an argument is not a finite one-dimensional series, or the window is longer than the series.
+        If an argument is not a finite one-dimensional series, the window is longer than the series, or a weight is
+        negative with `mask`.
 
     Examples
     --------
     >>> dc.timeseries.moving_average([1.0, 2.0, 6.0, 3.0], [0.5, 0.5])
     array([1.5, 4. , 4.5])
+    >>> gaps = np.array([1.0, np.nan, 6.0, 3.0])
+    >>> dc.timeseries.moving_average(gaps, [0.5, 0.5], mask=np.isfinite(gaps))
+    array([1. , 6. , 4.5])
     """
     taps = _series.series("weights", weights)
-    return _valid(_series.series("series", series, least=len(taps)), taps)
+    values, known = _series.with_gaps("series", series, mask, least=len(taps))
+    if mask is None:
+        return _valid(values, taps)
+    if taps.min() < 0 or not taps.any():
+        raise ValueError(f"weights must be >= 0, and not 0 everywhere, with a mask, got {_checks.got(weights)}")
+    return _valid(values, taps, known)
 
 
 def predict_ar(series: ArrayLike, coefficients: ArrayLike, intercept: float = 0.0) -> FloatArray:
@@ -230,10 +242,10 @@ def impulse_response(model: ARIMA, count: int) -> FloatArray:
     return _series.finite("count", psi_weights(model, n), "the weights")
 
 
-def _valid(series: FloatArray, taps: FloatArray) -> FloatArray:
+def _valid(series: FloatArray, taps: FloatArray, known: BoolArray | None = None) -> FloatArray:
     """Convolve where the window lies wholly inside the series, each value as accurate as its own window allows."""
     try:  # (a transform's error would be that of the largest value)
-        return np.asarray(convolve(series, taps, mode="valid", method="direct"))
+        return np.asarray(convolve(series, taps, mode="valid", method="direct", mask=known))
     except ValueError:  # series and taps are checked: only their sums can be too large
         raise ValueError(
             f"series must leave weighted sums below {np.finfo(np.float64).max:.2g}, got larger ones"
