@@ -4,6 +4,7 @@ import dataclasses
 import math
 import pickle
 
+import numba
 import numpy as np
 import pytest
 import scipy.linalg
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import diffuseconv as dc
+from diffuseconv.diffusion import chebyshev, lattice, strips
 
 EPS = np.finfo(float).eps
 
@@ -205,8 +207,26 @@ def test_closed_tanks_keep_their_salt_and_nothing_turns_negative(data, flow, z, 
     np.testing.assert_allclose(parts, whole, rtol=0, atol=1e-10 * max(1.0, np.abs(whole).max()))
 
 
-@given(st.data(), flows(most=4), st.floats(0.1, 5))
-def test_the_limit_is_where_a_long_run_ends(data, flow, speed):
+@given(st.data(), flows(), st.floats(0, 30))
+def test_threads_change_no_bit(data, flow, z):
+    """However few cells each thread gets."""
+    oracle, eq = flow
+    u = data.draw(strategies.fields(oracle["shape"], size=10.0))
+    limit = eq.stable_time_step(u.shape)
+    methods = ["uniformization", "explicit"] + ["chebyshev"] * (oracle["velocity"] is None)
+    duration = z * (limit if math.isfinite(limit) else 0.1)
+    alone = [eq.evolve(u, duration, method) for method in methods]
+    with pytest.MonkeyPatch.context() as patch:
+        for room in (lattice, strips, chebyshev):
+            patch.setattr(room, "SMALLEST_SHARE", 1)
+        patch.setattr(lattice, "POOLED", 1)
+        patch.setattr(numba, "get_num_threads", lambda: 3)
+        for method, expected in zip(methods, alone, strict=True):
+            np.testing.assert_array_equal(eq.evolve(u, duration, method), expected)
+
+
+@given(st.data(), flows(most=4))
+def test_the_limit_is_where_a_long_run_ends(data, flow):
     oracle, eq = flow
     u = data.draw(strategies.fields(oracle["shape"], size=10.0))
     left, right = transport.matrices(**oracle)
@@ -263,68 +283,6 @@ def test_sources_add_their_all_however_few_steps_are_taken(duration):
 # --- closed forms -----------------------------------------------------------------------------------------------------
 
 
-def centres(n):
-    return (np.arange(n) + 0.5) / n
-
-
-def order(error, n):
-    """Observed order between n and 2 n cells."""
-    return math.log2(error(n) / error(2 * n))
-
-
-@pytest.mark.parametrize("v", [5.0, -5.0])
-def test_the_boundary_layer_is_second_order(v):
-    """(e^(vx/D) - 1) / (e^(v/D) - 1) between 0 and 1."""
-
-    def error(n):
-        eq = dc.DiffusionEquation(1.0, 1 / n, ((dc.Dirichlet(0.0), dc.Dirichlet(1.0)),), velocity=v)
-        assert eq.cell_peclet(n) == pytest.approx(abs(v) / n)
-        return np.abs(eq.steady_state(np.zeros(n)) - np.expm1(v * centres(n)) / np.expm1(v)).max()
-
-    assert abs(order(error, 64) - 2) <= 0.05
-
-
-@pytest.mark.parametrize("wall", ["Dirichlet", "Neumann", "Robin"])
-@pytest.mark.parametrize("v", [1.0, -8.0])
-@pytest.mark.parametrize(("d", "least", "most"), [(1.0, 1.95, 2.05), (1e-3, 0.95, 2.05)])
-def test_manufactured_solutions_with_drift(wall, v, d, least, most):
-    """U = 2 + sin 2x stays as it is under its own source: order 2 at small cell Peclet number, at least 1 at large."""
-
-    def error(n):
-        x = centres(n)
-        f, slope = lambda x: 2 + math.sin(2 * x), lambda x: 2 * math.cos(2 * x)
-
-        def at(x, side):
-            if wall == "Dirichlet":
-                return dc.Dirichlet(f(x))
-            flux = d * side * slope(x)
-            return dc.Neumann(flux) if wall == "Neumann" else dc.Robin(1.5, 0.7, 1.5 * f(x) + 0.7 * flux)
-
-        u = 2 + np.sin(2 * x)
-        eq = dc.DiffusionEquation(
-            d, 1 / n, ((at(0.0, -1), at(1.0, 1)),), velocity=v, source=2 * v * np.cos(2 * x) + 4 * d * np.sin(2 * x)
-        )
-        return np.abs(eq.evolve(u, 0.3) - u).max()
-
-    assert least <= order(error, 64) <= most
-
-
-def test_ogata_and_banks():
-    """A step at the inlet of a column, 1961: second order."""
-
-    def error(n):
-        d, v, length, t = 1.0, 2.0, 20.0, 3.0
-        x = length * centres(n)
-        eq = dc.DiffusionEquation(d, length / n, ((dc.Dirichlet(1.0), dc.Dirichlet(0.0)),), velocity=v)
-        wide = 2 * math.sqrt(d * t)
-        exact = 0.5 * (
-            scipy.special.erfc((x - v * t) / wide) + np.exp(v * x / d) * scipy.special.erfc((x + v * t) / wide)
-        )
-        return np.abs(eq.evolve(np.zeros(n), t) - exact).max()
-
-    assert abs(order(error, 100) - 2) <= 0.05
-
-
 def test_mean_and_covariance_are_exact_up_to_the_limit():
     """On a periodic line that nothing goes round: mean vt and variance 2Dt, whatever the grid."""
     n, dx, d, v, t = 101, 0.5, 0.8, 2.5, 3.0
@@ -338,21 +296,6 @@ def test_mean_and_covariance_are_exact_up_to_the_limit():
         mean = (after * x).sum()
         assert abs(mean - v * t) <= 1e-9
         assert abs((after * (x - mean) ** 2).sum() - 2 * d * t) <= 1e-9
-
-
-def test_a_cone_in_rotation_loses_nothing_and_stays_in_range():
-    n = 40
-    across = (np.arange(n) + 0.5 - n / 2) / n
-    velocity = (np.broadcast_to(across, (n + 1, n)).copy(), np.broadcast_to(-across[:, None], (n, n + 1)).copy())
-    velocity[0][[0, -1]] = 0
-    velocity[1][:, [0, -1]] = 0
-    cone = np.maximum(0, 1 - np.hypot(across[:, None] - 0.2, across) / 0.15)
-    eq = dc.DiffusionEquation(0.0, 1 / n, velocity=velocity)
-    for method in ("uniformization", "explicit"):
-        after = eq.evolve(cone, 2 * math.pi, method)
-        assert abs(after.sum() - cone.sum()) <= 1e-12 * cone.sum()
-        assert after.min() >= 0
-        assert after.max() <= 1
 
 
 def test_a_joint_of_two_materials():
@@ -382,38 +325,6 @@ def test_decay_is_exact():
     np.testing.assert_allclose(eq.explicit_steps(u, 10, step), stepped, rtol=0, atol=1e-14)
 
 
-def uptake(coordinates, t, n=400):
-    """The share that a cylinder or ball of radius 1 takes up from a sea, by its own roots."""
-    eq = dc.DiffusionEquation(1.0, 1 / n, (("reflecting", dc.Dirichlet(1.0)),), coordinates=coordinates)
-    return eq.total_mass(eq.evolve(np.zeros(n), t)) / eq.total_mass(np.ones(n))
-
-
-@pytest.mark.parametrize(
-    ("coordinates", "t", "share"),  # Crank (1975), eq. 5.23 and 6.20
-    [("polar", t, None) for t in (0.01, 0.1, 0.4, 1.0)] + [("spherical", t, None) for t in (0.01, 0.1, 0.4, 1.0)],
-)
-def test_uptake_of_cylinder_and_ball(coordinates, t, share):
-    if coordinates == "polar":
-        roots = scipy.special.jn_zeros(0, 2000)
-        share = 1 - (4 / roots**2 * np.exp(-(roots**2) * t)).sum()
-    else:
-        k = np.arange(1, 2000)
-        share = 1 - (6 / np.pi**2 / k**2 * np.exp(-((k * np.pi) ** 2) * t)).sum()
-    assert abs(uptake(coordinates, t) - share) <= 1e-5
-
-
-@pytest.mark.parametrize("coordinates", ["polar", "spherical"])
-def test_round_modes_decay_with_second_order(coordinates):
-    def error(n):
-        r, t = centres(n), 0.2
-        root = scipy.special.jn_zeros(0, 1)[0] if coordinates == "polar" else math.pi
-        mode = scipy.special.j0(root * r) if coordinates == "polar" else np.sinc(r)
-        eq = dc.DiffusionEquation(1.0, 1 / n, "absorbing", coordinates=coordinates)
-        return np.abs(eq.evolve(mode, t) - mode * math.exp(-(root**2) * t)).max()
-
-    assert abs(order(error, 40) - 2) <= 0.05
-
-
 def test_volumes_are_the_true_integrals():
     assert dc.DiffusionEquation(coordinates="polar", spacing=0.1).total_mass(np.ones(10)) == pytest.approx(math.pi)
     ball = dc.DiffusionEquation(coordinates="spherical", spacing=0.1, inner_radius=1.0)
@@ -422,17 +333,7 @@ def test_volumes_are_the_true_integrals():
     assert can.total_mass(np.ones((10, 6))) == pytest.approx(3 * math.pi)
 
 
-def test_graded_grids():
-    """Linear steady states are exact on any; a front on cells stretched 50:1 is second order."""
-
-    def error(n):
-        widths = 50 ** (np.arange(n) / (n - 1))
-        widths *= 10 / widths.sum()
-        x = widths.cumsum() - widths / 2
-        eq = dc.DiffusionEquation(1.0, (widths,), ((dc.Dirichlet(1.0), "reflecting"),))
-        return np.abs(eq.evolve(np.zeros(n), 0.5) - scipy.special.erfc(x / math.sqrt(2))).max()
-
-    assert abs(order(error, 100) - 2) <= 0.05
+def test_linear_steady_states_are_exact_on_any_grid():
     widths = np.random.default_rng(0).uniform(0.1, 1, 30)
     x = widths.cumsum() - widths / 2
     rod = dc.DiffusionEquation(1.0, widths, ((dc.Dirichlet(0.0), dc.Dirichlet(widths.sum())),))

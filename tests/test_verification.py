@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import scipy.special
 import strategies
+import transport_figures
 from hypothesis import given
 from hypothesis import strategies as st
 from problems import equation
@@ -217,13 +218,14 @@ FIGURES: list[tuple[str, str, Callable[[], float], float]] = [
     ("layers D = 1, 0.1, 1, held walls", "error", lambda: layers(dc.Dirichlet(4.0)), 1e-8),
     ("layers D = 1, 0.1, 1, flux in", "error", lambda: layers(dc.Neumann(0.5)), 1e-8),
     ("rod held at 0 and 1", "error", rod, 1e-12),
+    *transport_figures.FIGURES,
 ]
 
 
 @pytest.mark.parametrize(("case", "kind", "measure", "stated"), FIGURES, ids=[figure[0] for figure in FIGURES])
 def test_figure(case, kind, measure, stated):
     value = measure()
-    holds = abs(value - stated) <= 0.05 if kind == "order" else value <= stated
+    holds = value <= stated if kind == "error" else abs(value - stated) <= 0.05
     assert holds, f"{case}: {kind} {value:.3g}, stated {stated:g}"
 
 
@@ -245,6 +247,34 @@ def test_py_pde_takes_the_same_steps():
     walls = ((dc.Dirichlet(1.0), dc.Neumann(0.21)), ("reflecting", dc.Dirichlet(0.5)))
     ours = dc.DiffusionEquation(0.7, 0.5, walls).evolve(u, 2.0, time_step=0.01)
     np.testing.assert_allclose(ours, theirs.data, rtol=0, atol=1e-12)
+
+
+@pytest.mark.peer
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")  # theirs, of their own names
+def test_py_pde_takes_the_same_steps_on_round_grids_and_with_a_drift():
+    """Cylindrical and spherical grids, and a drift of small cell Péclet number, differ by rounding alone."""
+    pde = pytest.importorskip("pde")
+    rng = np.random.default_rng(0)
+    held = (("reflecting", dc.Dirichlet(1.0)),)
+    ball = pde.SphericalSymGrid(8.0, 16), {"r-": {"derivative": 0}, "r+": {"value": 1.0}}
+    shell = pde.SphericalSymGrid((2.0, 10.0), 16), ball[1]
+    disc = pde.PolarSymGrid(8.0, 16), ball[1]
+    can = pde.CylindricalSymGrid(8.0, (0.0, 6.0), (16, 12)), ball[1] | {"z": {"derivative": 0}}
+    box = pde.CartesianGrid([[0, 8], [0, 6]], (16, 12), periodic=True), "auto_periodic_neumann"
+    plain, carried = {"c": "0.7 * laplace(c)"}, {"c": "0.7 * laplace(c) - 0.9 * d_dx(c) + 1.1 * d_dy(c)"}
+    for (grid, sides), rule, options in (
+        (ball, plain, {"boundary": held, "coordinates": "spherical"}),
+        (shell, plain, {"boundary": held, "coordinates": "spherical", "inner_radius": 2.0}),
+        (disc, plain, {"boundary": held, "coordinates": "polar"}),
+        (can, plain, {"boundary": (*held, "reflecting"), "coordinates": "cylindrical"}),
+        (box, carried, {"boundary": "periodic", "velocity": (0.9, -1.1)}),
+    ):
+        u = rng.random(grid.shape)
+        theirs = pde.PDE(rule, bc=sides).solve(
+            pde.ScalarField(grid, u), t_range=1.0, dt=0.01, solver="euler", backend="numpy", tracker=None
+        )
+        ours = dc.DiffusionEquation(0.7, 0.5, **options).evolve(u, 1.0, time_step=0.01)
+        np.testing.assert_allclose(ours, theirs.data, rtol=0, atol=1e-12)
 
 
 # --- laws of any problem that does not depend on time -----------------------------------------------------------------
@@ -300,15 +330,26 @@ def test_barriers_keep_their_salt():
         assert abs(eq.evolve(u, 300.0, method)[4:8, 4:8].sum() - u[4:8, 4:8].sum()) <= 1e-12
 
 
-@pytest.mark.parametrize("method", ["chebyshev", "explicit", "spectral"])
+@pytest.mark.parametrize("method", ["chebyshev", "explicit", "spectral", "uniformization"])
 def test_threads_change_no_bit(method, monkeypatch):
     u = np.random.default_rng(0).random((600, 500))
-    eq = dc.DiffusionEquation(1.0 if method == "spectral" else 0.5 + u)
+    drift = (np.zeros((601, 500)), 0.3 + np.pad(u, ((0, 0), (0, 1)))) if method == "uniformization" else None
+    eq = dc.DiffusionEquation(1.0 if method == "spectral" else 0.5 + u, velocity=drift)
     ends = []
     for threads in (1, 2):
         monkeypatch.setattr(numba, "get_num_threads", lambda threads=threads: threads)
         ends.append(eq.evolve(u, 5.0, method))
     assert np.array_equal(*ends)
+
+
+ABOUT_ORDERS = """\
+A drift is solved with central differences, order 2, while the cell Péclet number |v|Δx/D is at
+most 2, and with upwind differences beyond, which spread like a diffusivity of |v|Δx/2 instead of
+`D`. There the error is c Δx + c' Δx², so the order seen between two grids is 1 + O(Δx): 0.8 to 1.0
+on 12 to 24 cells, 0.98 to 1.0 on 256. The limiting order of the table is that to which three grids
+tend, each with half the cells of the other (Richardson). As Δx falls to 2D/|v| the difference
+(|v|Δx/2 − D) vanishes, and the order seen rises above 1 on its way to 2.
+"""
 
 
 def main() -> None:
@@ -317,9 +358,9 @@ def main() -> None:
     for case, kind, measure, stated in FIGURES:
         value = measure()
         lines.append(
-            f"| {case} | order {value:.3f} | {stated:.0f} |"
-            if kind == "order"
-            else f"| {case} | error {value:.1e} | {stated:.0e} |"
+            f"| {case} | error {value:.1e} | {stated:.0e} |"
+            if kind == "error"
+            else f"| {case} | {kind} {value:.3f} | {stated:.0f} |"
         )
     lines.append(f"| tensor behind walls, largest norm | order {order(tensor_walls, 32):.3f} | 1 |")
     text = "\n".join(lines)
@@ -328,7 +369,7 @@ def main() -> None:
     page.parent.mkdir(exist_ok=True)
     page.write_text(
         "# Verification\n\nEvery figure is measured by `python tests/test_verification.py` and asserted by the test "
-        "suite (orders to 0.05).\n\n" + text + "\n",
+        "suite (orders to 0.05).\n\n" + text + "\n\n" + ABOUT_ORDERS,
         encoding="utf-8",
     )
 
