@@ -346,7 +346,7 @@ ABOUT_ORDERS = """\
 A drift is solved with central differences, order 2, while the cell Péclet number |v|Δx/D is at
 most 2, and with upwind differences beyond, which spread like a diffusivity of |v|Δx/2 instead of
 `D`. There the error is c Δx + c' Δx², so the order seen between two grids is 1 + O(Δx): 0.8 to 1.0
-on 12 to 24 cells, 0.98 to 1.0 on 256. The limiting order of the table is that to which three grids
+on 12 to 24 cells, 0.97 to 1.0 on 128. The limiting order of the table is that to which three grids
 tend, each with half the cells of the other (Richardson). As Δx falls to 2D/|v| the difference
 (|v|Δx/2 − D) vanishes, and the order seen rises above 1 on its way to 2.
 """

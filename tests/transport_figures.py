@@ -242,7 +242,7 @@ def _named(ndim: int, name: str) -> str:
 FIGURES: list[tuple[str, str, Callable[[], float], float]] = [
     *[
         (
-            f"{_named(ndim, name)}, |v|Δx/D ≤ 0.2",
+            f"{_named(ndim, name)}, cell Péclet ≤ 0.2",
             "order",
             lambda ndim=ndim, walls=walls: order(lambda n: manufactured(walls, 1.0, 0.05, n), CENTRAL[ndim]),
             2.0,
@@ -251,7 +251,7 @@ FIGURES: list[tuple[str, str, Callable[[], float], float]] = [
     ],
     *[
         (
-            f"{_named(ndim, name)}, |v|Δx/D ≥ 1e6",
+            f"{_named(ndim, name)}, cell Péclet ≥ 1e6",
             "limiting order",
             lambda ndim=ndim, walls=walls: limiting_order(lambda n: manufactured(walls, 1e-9, 0.3, n), UPWIND[ndim]),
             1.0,
