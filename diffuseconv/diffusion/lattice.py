@@ -200,14 +200,15 @@ class Lattice:
 
         :math:`-u^T W L u = \sum g (u_i - u_j)^2 + \sum_{walls} \kappa u_i^2 \le
         2 \sum_i u_i^2 (\sum g + \sum \kappa/2)`. With a drift walls and decay count in full (Gershgorin), and the step
-        ``2 / largest_rate`` keeps every weight of an explicit step >= 0.
+        ``2 / largest_rate`` keeps every weight of an explicit step >= 0. Where a drift brings in more than leaves, the
+        `growth` counts too.
         """
         total = self.outflow(wall_share=0.5 if self.symmetric else 1.0)
         if self.diagonal is not None:  # exchanges of either sign count in full
             signed = self.diagonal.diagonal()
             exchanged = (abs(self.diagonal).sum(axis=1) - abs(signed)).reshape(self.shape)
             total = total + (exchanged if self.weights is None else exchanged / self.weights)
-        return 2 * max(float(total.max()), 0.0)
+        return max(2 * float(total.max()), self.growth)
 
     @cached_property
     def drift_rate(self) -> float:

@@ -42,7 +42,8 @@ def limit(lattice: Lattice, u: FloatArray | None, dry: NDArray[np.bool_] | None 
     b = np.zeros(matrix.shape[0]) if lattice.forcing is None else lattice.forcing.ravel() * weights
     losses = (lattice.outflow() - lattice.outflow(wall_share=0)) * np.ones(lattice.shape)
     open_parts = np.bincount(part, np.abs(losses.ravel()), count) > 0
-    if not lattice.symmetric:
+    definite = lattice.symmetric and lattice.growth == 0
+    if not definite:
         _check_connected(lattice, matrix, part, losses.ravel())
     _check_balance(lattice.shape, part, b, open_parts)
     needed = ~open_parts if dry is None else ~open_parts & (np.bincount(part, ~dry.ravel(), count) > 0)
@@ -55,20 +56,23 @@ def limit(lattice: Lattice, u: FloatArray | None, dry: NDArray[np.bool_] | None 
     first = np.unique(part, return_index=True)[1]
     pinned[first[~open_parts]] = True  # one cell of each closed part is held at 0 for now
     free = np.ones(b.size)  # what remains of a closed part without sources, up to a factor
-    solved = np.flatnonzero((fed[part] | ~lattice.symmetric) & ~pinned)
+    solved = np.flatnonzero((fed[part] | (not definite)) & ~pinned)
     steady = np.zeros(b.size)
     if solved.size:
         inner = -matrix[solved][:, solved]
         right = b[solved]
-        if not lattice.symmetric:
+        if not definite:
             right = np.stack([right, matrix[solved][:, pinned].sum(axis=1), np.ones(solved.size)], axis=1)
-        found = _solve(inner, right, len(lattice.shape), lattice.symmetric)
-        if lattice.symmetric:
+        found = _solve(inner, right, len(lattice.shape), definite)
+        if definite:
             steady[solved] = found
         else:
             steady[solved], free[solved], times = found.T
             if times.min() <= 0 or times.max() * lattice.largest_rate > LONGEST:  # how long salt stays
-                raise ValueError("steady_state needs walls through which the drift brings in less than leaves")
+                raise ValueError(
+                    "steady_state needs walls through which the drift brings in less than leaves: here the salt grows, "
+                    "or its amount depends on the whole run (evolve for a long time instead)"
+                )
     if u is not None:
         mass = np.bincount(part, weights * (u.ravel() - steady), count)
         whole = np.bincount(part, weights * free, count)
@@ -84,7 +88,7 @@ def _check_connected(lattice: Lattice, matrix: Any, part: NDArray[Any], losses: 
     flows = matrix.tocoo()
     leaves = strong[flows.row] != strong[flows.col]  # a flow goes from its column to its row
     final = np.bincount(strong[flows.col[leaves]], minlength=count) == 0
-    final &= np.bincount(strong, losses, count) <= 0
+    final &= np.bincount(strong, losses > 0, count) == 0
     sizes = np.bincount(part)
     for component in np.flatnonzero(final):
         inside = strong == component
@@ -114,10 +118,10 @@ def _cell(shape: tuple[int, ...], part: NDArray[Any], wanted: int) -> tuple[int,
     return tuple(int(i) for i in np.unravel_index(int(np.argmax(part == wanted)), shape))
 
 
-def _solve(matrix: Any, b: FloatArray, ndim: int, symmetric: bool) -> FloatArray:
-    """Solve a sparse problem: by factors of the matrix, or in large by conjugate gradients.
+def _solve(matrix: Any, b: FloatArray, ndim: int, definite: bool) -> FloatArray:
+    """Solve a sparse problem: by factors of the matrix, or if it is large and positive definite by conjugate gradients.
 
-    Symmetric problems are positive definite. Others (a drift) are solved by factors whatever their size.
+    Others (a drift, or walls through which one comes in) are solved by factors whatever their size.
     """
     import scipy.sparse
     import scipy.sparse.linalg as solvers
@@ -127,9 +131,12 @@ def _solve(matrix: Any, b: FloatArray, ndim: int, symmetric: bool) -> FloatArray
     scale = 1 / np.sqrt(matrix.diagonal())  # a diagonal of ones: rates may differ by many orders of magnitude
     a = scipy.sparse.diags_array(scale) @ matrix @ scipy.sparse.diags_array(scale)
     scale = scale.reshape([-1] + [1] * (b.ndim - 1))
-    if b.shape[0] <= DIRECT[ndim - 1] or not symmetric:
-        options: dict[str, Any] = {"diag_pivot_thresh": 0.0, "options": {"SymmetricMode": True}} if symmetric else {}
-        factors = solvers.splu(a.tocsc(), "MMD_AT_PLUS_A", **options)
+    if b.shape[0] <= DIRECT[ndim - 1] or not definite:
+        options: dict[str, Any] = {"diag_pivot_thresh": 0.0, "options": {"SymmetricMode": True}} if definite else {}
+        try:
+            factors = solvers.splu(a.tocsc(), "MMD_AT_PLUS_A", **options)
+        except RuntimeError:  # exactly singular: what comes in is what leaves, or grows
+            return np.full(b.shape, -1.0)
         solution = factors.solve(scale * b)
         solution += factors.solve(scale * b - a @ solution)
     else:
