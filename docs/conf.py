@@ -9,6 +9,7 @@ from types import ModuleType
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, os.fspath(HERE.parent))
+os.environ["PYTHONPATH"] = os.pathsep.join(sys.path[:1] + os.environ.get("PYTHONPATH", "").split(os.pathsep))  # kernels
 
 project = "diffuseconv"
 author = "The diffuseconv developers"
@@ -19,22 +20,30 @@ except importlib.metadata.PackageNotFoundError:
     release = "unreleased"
 
 extensions = [
-    "myst_parser",
+    "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
     "numpydoc",
 ]
 myst_enable_extensions = ["dollarmath"]
+nb_execution_mode = "cache"  # the pages of the tutorial run when they have changed
+nb_execution_raise_on_error = True
+nb_execution_timeout = 120
+nb_merge_streams = True
 myst_heading_anchors = 2
 autosummary_generate = True
 autodoc_typehints = "none"
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "jupyter_execute"]
 html_theme = "pydata_sphinx_theme"
 html_title = "diffuseconv"
-html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"]}
+html_theme_options = {
+    "show_prev_next": False,
+    "secondary_sidebar_items": ["page-toc"],
+    "header_links_before_dropdown": 3,
+}
 suppress_warnings = ["myst.header"]  # the README's pages begin where their own first heading is
 
 
