@@ -7,6 +7,8 @@ the loop count (``plays``, ``loop``) and the palette of a frame; for WebP ``loop
 
 from __future__ import annotations
 
+import base64
+import html
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -22,8 +24,9 @@ from diffuseconv import _checks, _colours, _files
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
 
-__all__ = ["write_movie"]
+__all__ = ["Movie", "write_movie"]
 
+_SHOWN = 2**25  # bytes of a film that a notebook carries within itself
 
 _BT709 = 1  # the code of Rec. ITU-R BT.709 in the tables of ITU-T H.273, for primaries, transfer and matrix alike
 
@@ -84,6 +87,35 @@ _FORMATS = {
 }
 
 
+@dataclass(frozen=True)
+class Movie:
+    """A film that was written; a notebook plays it.
+
+    Attributes
+    ----------
+    path : Path
+        The film.
+    frames : int
+        How many frames were written.
+    fps : float
+        Frames a second.
+    """
+
+    path: Path
+    frames: int
+    fps: float
+
+    def _repr_html_(self) -> str:
+        """Return the film itself, or where it is if it is large or gone."""
+        name = html.escape(str(self.path))
+        if not self.path.is_file() or self.path.stat().st_size > _SHOWN:
+            return f"<p>{self.frames} frames in <code>{name}</code></p>"
+        data = base64.b64encode(self.path.read_bytes()).decode()
+        if self.path.suffix.lower() == ".mp4":
+            return f'<video controls loop muted src="data:video/mp4;base64,{data}" title="{name}"></video>'
+        return f'<img src="data:image/{self.path.suffix[1:].lower()};base64,{data}" alt="{name}">'
+
+
 def write_movie(
     path: str | os.PathLike[str],
     frames: Iterable[Any],
@@ -93,7 +125,7 @@ def write_movie(
     limits: tuple[float, float] | None = None,
     scale: int = 1,
     progress: bool = False,
-) -> None:
+) -> Movie:
     """Write a film, frame by frame as they come.
 
     A frame is a field, or a colour picture. A field's value `u` takes the colour number
@@ -133,6 +165,11 @@ def write_movie(
     progress : bool, optional
         Show a progress bar, on a terminal or in a notebook.
 
+    Returns
+    -------
+    Movie
+        Where it is, and its number of frames; a notebook plays it.
+
     Raises
     ------
     ValueError, TypeError
@@ -155,9 +192,9 @@ def write_movie(
     >>> from diffuseconv import write_movie
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     film = pathlib.Path(folder, "film.mp4")
-    ...     write_movie(film, (np.full((32, 32), 1 / n) for n in range(1, 5)), limits=(0, 1))
-    ...     print(film.stat().st_size > 0)
-    True
+    ...     movie = write_movie(film, (np.full((32, 32), 1 / n) for n in range(1, 5)), limits=(0, 1))
+    ...     print(movie.frames, film.stat().st_size > 0)
+    4 True
     """
     target = _files.target("path", path, tuple(_FORMATS))
     suffix = target.suffix.lower()
@@ -176,7 +213,8 @@ def write_movie(
     gray = _colours.is_gray(table)
     with _files.replacing(target) as temporary:
         pictures = _pictures(_with_progress(frames, progress), fixed, gray, scale, form.side, suffix)
-        _encode(temporary, pictures, form, rate, table)
+        count = _encode(temporary, pictures, form, rate, table)
+    return Movie(Path(path), count, float(fps))
 
 
 def _with_progress(frames: Iterable[Any], progress: bool) -> Iterable[Any]:
@@ -215,10 +253,11 @@ def _pictures(
 
 def _encode(
     path: Path, pictures: Iterator[NDArray[np.uint8]], form: _Format, rate: Fraction, table: NDArray[np.uint8]
-) -> None:
-    """Send each picture through the encoder as it comes."""
+) -> int:
+    """Send each picture through the encoder as it comes, and return how many there were."""
     import av
 
+    number = -1
     with av.open(os.fspath(path), "w", format=form.container, options=form.container_options) as film:
         stream = film.add_stream(form.codec, rate=rate, options=form.codec_options)
         for number, picture in enumerate(pictures):
@@ -233,6 +272,7 @@ def _encode(
             frame.pts, frame.time_base = number, 1 / rate
             film.mux(stream.encode(frame))
         film.mux(stream.encode(None))
+    return number + 1
 
 
 def _frame(picture: NDArray[np.uint8], pixels: str, table: NDArray[np.uint8]) -> Any:

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from diffuseconv import _bessel, _checks, _composition, _mixing
+from diffuseconv import _bessel, _checks, _composition, _mixing, _notebook
 from diffuseconv import boundary as walls
 from diffuseconv._cached import cached_property
 from diffuseconv._mixing import SUM_ERROR
@@ -19,6 +19,7 @@ from diffuseconv._typing import FloatArray, read_only
 __all__ = ["Propagator"]
 
 _LARGEST_DRIFT = 1e6
+_SHOWN = 2**22  # cells of a density that is worked out to be shown
 _LARGEST_FOURIER_NUMBER = 1e11  # a kernel of about eight million cells along the axis
 
 
@@ -549,6 +550,19 @@ class Propagator:
         spread = ", ".join(f"{s:.3g}" for s in np.sqrt(np.diag(self.covariance)))
         kind = "Propagator" if self.fourier_numbers is None else "Propagator.heat"
         return f"<{kind}: {size} cells, mean move ({mean}), spread ({spread}), entropy {self.entropy:.3g} nats>"
+
+    def _repr_html_(self) -> str:
+        """Return the density as a picture with its moments, for notebooks."""
+        pairs = zip("zyx"[3 - self.ndim :], self.mean.tolist(), np.sqrt(np.diag(self.covariance)).tolist(), strict=True)
+        rows: dict[str, object] = {"cells": " × ".join(map(str, self.shape))}
+        for axis, mean, spread in pairs:
+            rows |= {f"mean move, {axis}": 0.0 if abs(mean) < 1e-12 else mean, f"spread, {axis}": spread}
+        picture = self._repr_png_()
+        return _notebook.card("Where a grain goes", {**rows, "entropy": f"{self.entropy:.4g} nats"}, picture)
+
+    def _repr_png_(self) -> bytes | None:
+        """Return the density as a picture, None where it is too large to be worked out for one."""
+        return _notebook.png(self.density) if math.prod(self.shape) <= _SHOWN else None
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle what cannot be worked out again, so that a copy is as frozen and as small as the original."""

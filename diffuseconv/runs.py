@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from diffuseconv import _checks, _rng_state, _run_store
+from diffuseconv import _checks, _notebook, _rng_state, _run_store
 from diffuseconv._typing import Array
 
 if TYPE_CHECKING:
@@ -47,6 +47,15 @@ class Run:
     field: Array
     rng: np.random.Generator | None
     parameters: dict[str, Any]
+
+    def _repr_html_(self) -> str:
+        """Return the last frame as a picture with what is known of the run, for notebooks."""
+        rows = {"store": self.path, "frames": self.frames, "time": self.time, **self.parameters}
+        return _notebook.card("A run on disk", rows, self._repr_png_())
+
+    def _repr_png_(self) -> bytes | None:
+        """Return the last frame as a picture, None where it has more than three axes."""
+        return _notebook.png(self.field) if 1 <= self.field.ndim <= 3 and self.field.size else None
 
     def record(self, frames: Iterable[Any], *, progress: bool = False) -> None:
         """Append frames.

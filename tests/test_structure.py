@@ -57,6 +57,7 @@ def test_imports_point_one_way(path):
                 "_colours",
                 "_files",
                 "_memory",
+                "_notebook",
                 "_rng_state",
                 "_run_store",
                 "_samples",

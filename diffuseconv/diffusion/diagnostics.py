@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from diffuseconv import _notebook
 from diffuseconv._typing import Array
 from diffuseconv.diffusion.lattice import Lattice
 
@@ -33,6 +34,11 @@ class MassBalance:
     inflow: float
     outflow: float
     source: float
+
+    def _repr_html_(self) -> str:
+        """Return the balance as a table, for notebooks."""
+        rows = {"inflow": self.inflow, "outflow": -self.outflow, "source": self.source, "change": self.change}
+        return _notebook.card("Salt per time", rows)
 
 
 def total_mass(u: Array, cell: float | Array, mask: Array | None = None) -> float:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from diffuseconv import _checks
+from diffuseconv import _checks, _notebook
 from diffuseconv._typing import FloatArray, read_only
 from diffuseconv.interpretation.equations import equation_of
 from diffuseconv.interpretation.factors import is_separable, smoother_of
@@ -174,6 +174,14 @@ class Interpretation:
         """Return the short form."""
         shape = "×".join(map(str, self.kernel.shape))
         return f"<Interpretation of a {shape} kernel: {self.summary}>"
+
+    def _repr_html_(self) -> str:
+        """Return the kernel as a picture and the paragraph, for notebooks."""
+        return _notebook.card(self.summary, {}, self._repr_png_(), " ".join(self._details))
+
+    def _repr_png_(self) -> bytes:
+        """Return the kernel as a picture, red above 0 and blue below."""
+        return _notebook.png(self.kernel)
 
 
 def interpret(kernel: ArrayLike | Propagator) -> Interpretation:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from diffuseconv import _checks
+from diffuseconv import _checks, _notebook
 from diffuseconv.measurement import _streams
 from diffuseconv.measurement._taps import Walls, prepare
 from diffuseconv.measurement.sampling import FEW, MOST_DRAWS, sums
@@ -29,6 +29,19 @@ class Measured:
     half_width: NDArray[np.float64]  # how far each pixel may be off
     draws: int
     confidence: float  # that all pixels at once are within their half-widths
+
+    def _repr_html_(self) -> str:
+        """Return the mean as a picture with its guarantee, for notebooks."""
+        rows = {
+            "draws": self.draws,
+            "largest half-width": float(np.max(self.half_width, initial=0.0)),
+            "confidence": self.confidence,
+        }
+        return _notebook.card("Mean of measurements", rows, self._repr_png_())
+
+    def _repr_png_(self) -> bytes | None:
+        """Return the mean as a picture, None where it has more than three axes."""
+        return _notebook.png(self.mean) if 1 <= self.mean.ndim <= 3 and self.mean.size else None
 
 
 def measure_until(
