@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import importlib.util
 import json
 import os
 import subprocess
@@ -22,6 +23,15 @@ SIMULATIONS = Path(_common.__file__).parent
 NAMES = sorted(path.stem for path in SIMULATIONS.glob("*.py") if not path.name.startswith("_"))
 
 
+def all_scripts():
+    """Return every script; those with `NEEDS` run where the libraries named there are installed."""
+    for name in NAMES:
+        needs = getattr(importlib.import_module(name), "NEEDS", ())
+        lacking = [library for library in needs if importlib.util.find_spec(library) is None]
+        marks = [pytest.mark.engine, pytest.mark.skipif(bool(lacking), reason=f"needs {lacking}")] if needs else []
+        yield pytest.param(name, marks=marks)
+
+
 def run_small(name: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run a script as a user would, with its own small options."""
     options = [*importlib.import_module(name).SMALL, "--output", str(folder)]
@@ -39,7 +49,7 @@ def runs(request, tmp_path_factory):
         yield {name: pool.submit(run_small, name, tmp_path_factory.mktemp(name)) for name in sorted(wanted)}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", list(all_scripts()))
 def test_small_run_leaves_a_film_a_still_and_a_record(name, runs):
     done = runs[name].result()
     assert done.returncode == 0, done.stderr

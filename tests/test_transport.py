@@ -295,7 +295,7 @@ def test_a_steady_state_exists_where_no_mode_grows(rod):
     if abs(leading) <= 1e-9 * size:  # closed, or as much comes in as leaves
         return
     if leading > 0:
-        with pytest.raises(ValueError, match="brings in less than leaves|a drift gathers salt") as refusal:
+        with pytest.raises(ValueError, match=r"brings in less than leaves|a drift gathers salt") as refusal:
             eq.steady_state(np.ones(n))
         assert "\n" not in str(refusal.value)
         return

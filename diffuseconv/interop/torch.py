@@ -344,7 +344,8 @@ class PropagatorConv2d(nn.Module):
         for name, value in (("in_channels", in_channels), ("out_channels", out_channels), ("kernel_size", kernel_size)):
             _checks.count(name, value, least=1)
         self.boundary = walls.per_axis(boundary, 1)[0]
-        self.logits = nn.Parameter(torch.randn(out_channels, in_channels, kernel_size, kernel_size))
+        # near a few places each: densities that begin nearly even all blur alike, and learn slowly
+        self.logits = nn.Parameter(3 * torch.randn(out_channels, in_channels, kernel_size, kernel_size))
 
     @property
     def density(self) -> Tensor:
@@ -383,18 +384,27 @@ class MeasuredConv2d(PropagatorConv2d):
         if not self.training:
             return super().forward(x)
         size = self.logits.shape[-1]
-        sources = nn.functional.unfold(_continued(x, size, self.boundary), size)  # batch, places, pixels
-        batch, _, pixels = sources.shape
+        wide = _continued(x, size, self.boundary)
+        batch, _, rows, columns = x.shape
         chances = self.density.flatten(1)
+        outputs, pixels = len(chances), rows * columns
         drawn = torch.multinomial(chances, batch * pixels * self.draws, replacement=True)
-        drawn = drawn.reshape(len(chances), batch, pixels, self.draws).movedim(0, 1)  # batch, outputs, pixels, draws
-        values = torch.gather(
-            sources[:, None].expand(-1, len(chances), -1, -1), 2, drawn.movedim(3, 2)
-        )  # batch, outputs, draws, pixels
-        log_chance = chances.log()[torch.arange(len(chances))[None, :, None, None], drawn.movedim(3, 2)]
-        mean = torch.einsum("op,bpx->box", chances.detach(), sources.detach())[:, :, None]
+        drawn = drawn.reshape(outputs, batch, pixels, self.draws).permute(1, 0, 3, 2)  # batch, outputs, draws, pixels
+        values = torch.gather(wide.flatten(1), 1, self._sources(wide.shape, drawn, columns).flatten(1))
+        values = values.reshape(drawn.shape)
+        log_chance = chances.log()[torch.arange(outputs)[None, :, None, None], drawn]
+        mean = nn.functional.conv2d(wide.detach(), self.density.detach()).reshape(batch, outputs, 1, pixels)
         score = (values.detach() - mean) * (log_chance - log_chance.detach())
-        return (values + score).mean(2).reshape(batch, len(chances), *x.shape[-2:])
+        return (values + score).mean(2).reshape(batch, outputs, rows, columns)
+
+    def _sources(self, shape: torch.Size, drawn: Tensor, columns: int) -> Tensor:
+        """Return where in the continued picture, raveled, each pixel finds what it drew."""
+        _, _, wide_rows, wide_columns = shape
+        size = self.logits.shape[-1]
+        channel, place = drawn // size**2, drawn % size**2
+        pixel = torch.arange(drawn.shape[-1])
+        row, column = pixel // columns + place // size, pixel % columns + place % size
+        return (channel * wide_rows + row) * wide_columns + column
 
 
 class Diffuse2d(nn.Module):
