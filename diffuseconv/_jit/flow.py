@@ -1,55 +1,105 @@
 """Loops over cells whose faces carry different rates in both directions (drift), or whose sizes differ.
 
-Arrays have three axes (planes, rows, cells). `down` holds the rates of the faces before each cell in the direction of
-the axis, `up` those against it, with one face more than cells; a walled axis ends at ghost cells of value 0.
+All arrays are flat. Of each axis (planes, rows, cells) `down` holds the rates of the faces before each cell in the
+direction of the axis, `up` those against it, with one face more than cells; those of the first are empty where a field
+has no planes. What one cell gives through a face is, to the last bit, what the other gets. Unsigned indices spare a
+wraparound test in the inner loops.
 """
 
 import numpy as np
 from numba import njit
 
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def add_across(before, here, after, down, up, down_after, up_after, total):
-    """Add what flows into a row of cells from the rows before and after it."""
-    for k in range(here.size):
-        total[k] += (down[k] * before[k] - up[k] * here[k]) - (down_after[k] * here[k] - up_after[k] * after[k])
+ONE = np.uintp(1)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def add_along(here, first, last, down, up, total):
-    """Add what flows along a row, beyond whose ends stand the values `first` and `last`."""
-    n = here.size
-    for k in range(1, n - 1):
-        total[k] += (down[k] * here[k - 1] - up[k] * here[k]) - (down[k + 1] * here[k] - up[k + 1] * here[k + 1])
-    for k in (0, n - 1):
-        low = here[k - 1] if k > 0 else first
-        high = here[k + 1] if k < n - 1 else last
-        total[k] += (down[k] * low - up[k] * here[k]) - (down[k + 1] * here[k] - up[k + 1] * high)
-        if n == 1:
-            break
+def flow_in(
+    below, before, u, here, above, after, first, last, size, down, up, face, down2, up2, row, beyond, keep, out
+):  # fmt: skip
+    """Write keep * u + what flows into a row through four faces of each of its cells.
+
+    Rows of neighbours begin at ``below[before]`` and ``above[after]``, and `first` and `last` stand beyond its ends.
+    """
+    end = size - ONE
+    for j in range(ONE, end):
+        x, k = u[here + j], face + j
+        along = (down2[k] * u[here + j - ONE] - up2[k] * x) - (down2[k + ONE] * x - up2[k + ONE] * u[here + j + ONE])
+        out[here + j] = keep * x + (
+            along
+            + (
+                (down[row + j] * below[before + j] - up[row + j] * x)
+                - (down[beyond + j] * x - up[beyond + j] * above[after + j])
+            )
+        )
+    for side in range(2):
+        j = np.uintp(side) * end
+        x, k = u[here + j], face + j
+        west = u[here + j - ONE] if j > 0 else first
+        east = u[here + j + ONE] if j < end else last
+        along = (down2[k] * west - up2[k] * x) - (down2[k + ONE] * x - up2[k + ONE] * east)
+        out[here + j] = keep * x + (
+            along
+            + (
+                (down[row + j] * below[before + j] - up[row + j] * x)
+                - (down[beyond + j] * x - up[beyond + j] * above[after + j])
+            )
+        )
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def flow(u, down, up, wrap, loss, weight, keep, low, high, out):
-    """Write ``keep * u + weight * (what flows in - loss * u)`` for the rows from `low` to `high` of all planes."""
-    planes, rows, size = u.shape
-    nothing = keep * 0
-    empty = np.zeros_like(u[0, 0])
-    for index in range(low, high):
-        i, j = index // rows, index % rows
-        here, total = u[i, j], out[i, j]
-        for k in range(size):
-            total[k] = -loss[i, j, k] * here[k]
-        if planes > 1 or down[0].shape[0] > 1:
-            before = u[i - 1, j] if i > 0 else u[planes - 1, j] if wrap[0] else empty
-            after = u[i + 1, j] if i + 1 < planes else u[0, j] if wrap[0] else empty
-            add_across(before, here, after, down[0][i, j], up[0][i, j], down[0][i + 1, j], up[0][i + 1, j], total)
-        if rows > 1 or down[1].shape[1] > 1:
-            before = u[i, j - 1] if j > 0 else u[i, rows - 1] if wrap[1] else empty
-            after = u[i, j + 1] if j + 1 < rows else u[i, 0] if wrap[1] else empty
-            add_across(before, here, after, down[1][i, j], up[1][i, j], down[1][i, j + 1], up[1][i, j + 1], total)
-        first = here[size - 1] if wrap[2] else nothing
-        last = here[0] if wrap[2] else nothing
-        add_along(here, first, last, down[2][i, j], up[2][i, j], total)
-        for k in range(size):
-            total[k] = keep * here[k] + weight[i, j, k] * total[k]
+def flow_across(below, before, u, here, above, after, size, down, up, face, beyond, out):
+    """Add what flows into a row from those at ``below[before]`` and ``above[after]``."""
+    for j in range(size):
+        x = u[here + j]
+        out[here + j] += (down[face + j] * below[before + j] - up[face + j] * x) - (
+            down[beyond + j] * x - up[beyond + j] * above[after + j]
+        )
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def close_row(u, here, size, loss, weight, keep, out):
+    """Turn a row of what flows in into ``keep * u + weight * (it - loss * u)``; an empty loss is 0, a weight 1."""
+    if loss.size > 0:
+        for j in range(here, here + size):
+            out[j] -= loss[j] * u[j]
+    if weight.size > 0:
+        for j in range(here, here + size):
+            out[j] = keep * u[j] + weight[j] * out[j]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def flow(u, blank, down, up, shape, wrap, loss, weight, keep, low, high, out):
+    """Write ``keep * u + weight * (what flows in - loss * u)`` for the rows from `low` to `high` of all planes.
+
+    Beyond walls lies a row of zeros, `blank`. An empty `loss` is 0 and an empty `weight` is 1.
+    """
+    planes, rows, size = np.uintp(shape[0]), np.uintp(shape[1]), np.uintp(shape[2])
+    nothing, block = np.uintp(0), rows * size
+    kept = keep if weight.size == 0 else blank[0]
+    for index in range(np.uintp(low), np.uintp(high)):
+        here, plane, k = index * size, index // rows, index % rows
+        first = u[here + size - ONE] if wrap[2] else blank[0]
+        last = u[here] if wrap[2] else blank[0]
+        before = here - size if k > 0 else here + block - size
+        after = here + size if k + ONE < rows else here + size - block
+        below, before = (u, before) if k > 0 or wrap[1] else (blank, nothing)
+        above, after = (u, after) if k + ONE < rows or wrap[1] else (blank, nothing)
+        row = here + plane * size
+        flow_in(
+            below, before, u, here, above, after, first, last, size,
+            down[1], up[1], here + index, down[2], up[2], row, row + size, kept, out,
+        )  # fmt: skip
+        if down[0].size > 0:
+            before = here - block if plane > 0 else here + (planes - ONE) * block
+            after = here + block if plane + ONE < planes else k * size
+            below, before = (u, before) if plane > 0 or wrap[0] else (blank, nothing)
+            above, after = (u, after) if plane + ONE < planes or wrap[0] else (blank, nothing)
+            flow_across(below, before, u, here, above, after, size, down[0], up[0], here, here + block, out)
+        close_row(u, here, size, loss, weight, keep, out)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def accumulate(total, factor, u):
+    """Add `factor` times a field to a sum; both are flat."""
+    for j in range(np.uintp(u.size)):
+        total[j] += factor * u[j]

@@ -260,28 +260,24 @@ class Lattice:
         return faces
 
     def _flow(self, dtype: Any, scale: float) -> tuple[Any, ...]:
-        """Return (down, up, loss, weight) as full arrays of three axes, kept for the next call."""
+        """Return (down, up, loss, weight) times `scale` as flat arrays, kept for the next call; empty for none."""
         if (dtype, scale) in self._full:
             kept: tuple[Any, ...] = self._full[dtype, scale]
             return kept
-        shape = (1,) * (3 - len(self.shape)) + self.shape
-        down, up = [], []
-        for axis in range(-3, 0):
-            faces = tuple(n + (a == axis + 3) for a, n in enumerate(shape))
-            if axis < -len(self.shape):
-                none = np.zeros((1, 1, 1), dtype)
-                down.append(none)
-                up.append(none)
-                continue
-            for rates, found in zip(self.directed(axis + len(self.shape)), (down, up), strict=True):
-                found.append(np.ascontiguousarray(np.broadcast_to(rates, faces), dtype=dtype))
-        loss, weight = (
-            np.ascontiguousarray(np.broadcast_to(values, shape), dtype=dtype)
-            for values in (
-                0.0 if self.decay is None else self.decay,
-                scale if self.weights is None else scale / self.weights,
-            )
-        )
+        none = np.empty(0, dtype)
+        rated = scale if self.weights is None else 1.0  # where weights divide, they hold the scale
+
+        def full(values: Any, shape: tuple[int, ...]) -> Array:
+            return np.ascontiguousarray(np.broadcast_to(np.asarray(values, dtype=dtype), shape)).reshape(-1)
+
+        across = [none, np.zeros(2 * math.prod(self.shape), dtype)]  # what a line and a plane have none of
+        down, up = across[: 3 - len(self.shape)], across[: 3 - len(self.shape)]
+        for axis in range(len(self.shape)):
+            faces = tuple(n + (a == axis) for a, n in enumerate(self.shape))
+            for rates, found in zip(self.directed(axis), (down, up), strict=True):
+                found.append(full(rates * rated, faces))
+        loss = none if self.decay is None else full(self.decay * rated, self.shape)
+        weight = none if self.weights is None else full(scale / self.weights, self.shape)
         self._full.clear()
         flow = self._full[dtype, scale] = (tuple(down), tuple(up), loss, weight)
         return flow
@@ -350,8 +346,9 @@ def _apply_flow(u: Array, flow: tuple[Any, ...], periodic: tuple[bool, ...], kee
     shape = (1,) * (3 - u.ndim) + u.shape
     wrap = (False,) * (3 - u.ndim) + periodic
     down, up, loss, weight = flow
-    given = (u.reshape(shape), down, up, wrap, loss, weight, u.dtype.type(keep))
-    target = out.reshape(shape)
+    blank = np.zeros(shape[-1], u.dtype)
+    given = (u.reshape(-1), blank, down, up, shape, wrap, loss, weight, u.dtype.type(keep))
+    target = out.reshape(-1)
     rows = shape[0] * shape[1]
     parts = _threads.slices(rows, min(2 * u.size // SMALLEST_SHARE, _threads.count()) if u.size >= POOLED else 1)
     _threads.run(_flow.flow, [(*given, low, high, target) for low, high in parts])

@@ -22,6 +22,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from diffuseconv._jit import flow as _loops
 from diffuseconv._typing import Array, FloatArray
 from diffuseconv.diffusion.lattice import Lattice
 from diffuseconv.diffusion.scheme import check_updates
@@ -111,7 +112,7 @@ def _advance(
     total = np.zeros_like(u)
     for k in range(first + len(weights)):
         if k >= first:
-            total += weights[k - first] * here
+            _loops.accumulate(total.reshape(-1), weights[k - first], here.reshape(-1))
         lattice.apply(here, there, keep=1.0, scale=step)
         if added is not None:
             there += added
