@@ -240,8 +240,8 @@ def diffusivities(value: Any, shape: tuple[int, ...], mask: Array | None = None)
         items = (value,)
     else:
         raise ValueError(
-            f"diffusivity must be a number, one (or an array over the faces) for each of the {ndim} axes, a symmetric "
-            f"({ndim}, {ndim}) tensor or an array of the field's shape {shape}, got shape {np.shape(value)}"
+            f"diffusivity must be a number, one for each of the {ndim} axes (or an array over the faces of each), a "
+            f"symmetric ({ndim}, {ndim}) tensor or an array of the field's shape {shape}, got shape {np.shape(value)}"
         )
     values = []
     for axis, item in enumerate(items):
