@@ -24,17 +24,18 @@ def bdf(eq, u, duration, start=0.0):
     return run.y[:, -1].reshape(u.shape)
 
 
-def test_the_implicit_table_is_of_order_four_and_three():
-    a = np.zeros((6, 6))
-    for i, row in enumerate(implicit.STAGES):
-        a[i, :i], a[i, i] = row, implicit.DIAGONAL if i else 0.0
-    c, b, embedded = np.array(implicit.NODES), a[5], np.array(implicit.EMBEDDED)
-    np.testing.assert_allclose(a.sum(axis=1), c, atol=1e-15)
-    conditions = [(b @ c, 1 / 2), (b @ c**2, 1 / 3), (b @ a @ c, 1 / 6), (b @ c**3, 1 / 4), (b * c @ a @ c, 1 / 8)]
-    conditions += [(b @ a @ c**2, 1 / 12), (b @ a @ a @ c, 1 / 24), (b.sum(), 1), (embedded.sum(), 1)]
-    conditions += [(embedded @ c, 1 / 2), (embedded @ c**2, 1 / 3), (embedded @ a @ c, 1 / 6)]
-    for found, right in conditions:
-        assert abs(found - right) <= 1e-14
+def test_the_implicit_table_is_radau_of_order_nine():
+    """Quadrature is exact to degree 8, stages are collocation, the last one is the step, and infinity is damped."""
+    table = implicit.radau(5)
+    c, b = table.nodes, table.matrix[-1]
+    for k in range(1, 10):
+        assert abs(b @ c ** (k - 1) - 1 / k) <= 1e-14
+    for k in range(1, 6):
+        np.testing.assert_allclose(table.matrix @ c ** (k - 1), c**k / k, rtol=0, atol=1e-14)
+    assert c[-1] == 1
+    weights = np.ones(len(table.poles)) * table.poles
+    np.testing.assert_allclose((table.back * weights @ table.forth).real, table.inverse, rtol=0, atol=1e-12)
+    assert (table.poles.real > 0).all()  # no pole of the stability function on the left
 
 
 def test_the_rational_function_is_the_best_one():

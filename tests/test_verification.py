@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from problems import equation
 
 import diffuseconv as dc
-from diffuseconv.diffusion import rkl2
+from diffuseconv.diffusion import implicit, rkl2
 from diffuseconv.diffusion.control import Clock
 
 TIGHT = 1e-13  # the tolerance in time where errors in space are measured
@@ -196,6 +196,39 @@ def pulsed(steps: int, method: str) -> float:
     return rms(u - exact)
 
 
+def rising(steps: int) -> float:
+    """A source that grows like exp(t) over slow diffusion, so that few steps of order 9 stay above rounding."""
+    n, t = 10, 8.0
+    x = centres(n)
+    shape = np.exp(np.outer(x, x))
+    eq = dc.DiffusionEquation(0.01 * (1 + np.outer(x, 1 - x)), 1.0, "absorbing", source=lambda t: math.exp(t) * shape)
+    rates, modes = np.linalg.eigh(eq.operator(shape.shape).matrix.toarray())
+    exact = modes @ ((math.exp(t) - np.exp(rates * t)) / (1 - rates) * (modes.T @ shape.ravel()))
+    lattice, clock, length = eq.lattice((n, n)), Clock(0.0, t), t / steps
+    u, method = np.zeros((n, n)), implicit.Steps(lattice, t)
+    slope = lattice.rhs(0.0, u)
+    for k in range(steps):
+        u, slope, _ = method.attempt(clock, k * length, u, slope, length, 0.0)
+        method.accept(clock, (k + 1) * length, u)
+    return rms(u - exact.reshape(n, n))
+
+
+def exactly(method: str) -> float:
+    """Error of a scheme that is exact in time, at its own tolerance and over a short and a long time."""
+    n = 12
+    u, x = np.random.default_rng(0).random((n, n)), centres(n)
+    d = 1.0 if method == "spectral" else 0.2 + np.outer(x, 1 - x)
+    eq = dc.DiffusionEquation(d, 1.0, "absorbing", source=np.outer(x, x))
+    op = eq.operator(u.shape)
+    rates, modes = np.linalg.eigh(op.matrix.toarray())
+    found = []
+    for t in (0.3, 30.0):
+        gained = np.expm1(rates * t) / rates * (modes.T @ op.b())
+        exact = modes @ (np.exp(rates * t) * (modes.T @ u.ravel()) + gained)
+        found.append(np.abs(eq.evolve(u, t, method).ravel() - exact).max())
+    return float(max(found))
+
+
 FIGURES: list[tuple[str, str, Callable[[], float], float]] = [
     *[
         (
@@ -215,6 +248,11 @@ FIGURES: list[tuple[str, str, Callable[[], float], float]] = [
     ("Green's function by images, closed box", "order", lambda: order(images, 48), 2.0),
     ("time: explicit, source cos t", "order", lambda: order(lambda n: pulsed(n, "explicit"), 256), 1.0),
     ("time: rkl2, source cos t", "order", lambda: order(lambda n: pulsed(n, "rkl2"), 128), 2.0),
+    ("time: implicit, source exp t", "order", lambda: order(rising, 7), 9.0),
+    *[
+        (f"time: {method}, constant source", "error", lambda method=method: exactly(method), bound)
+        for method, bound in (("spectral", 1e-12), ("chebyshev", 1e-10), ("rational", 1e-11), ("uniformization", 1e-10))
+    ],
     ("layers D = 1, 0.1, 1, held walls", "error", lambda: layers(dc.Dirichlet(4.0)), 1e-8),
     ("layers D = 1, 0.1, 1, flux in", "error", lambda: layers(dc.Neumann(0.5)), 1e-8),
     ("rod held at 0 and 1", "error", rod, 1e-12),

@@ -25,7 +25,7 @@ References
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -33,8 +33,10 @@ import numpy as np
 from diffuseconv._typing import Array
 from diffuseconv.diffusion.lattice import Lattice
 
-__all__ = ["Clock", "Integrator", "Overflow", "Trial", "evaluate", "march", "reaction_slope"]
+__all__ = ["OPTIONS", "Clock", "Integrator", "Overflow", "Trial", "evaluate", "march", "reaction_slope", "unsupported"]
 
+TOLERANCE = 1e-4  # of the field's range, for a whole run
+OPTIONS = {"tolerance": TOLERANCE, "max_step": None}
 EPS = float(np.finfo(np.float64).eps)
 SAFETY, SHRINK, GROW = 0.8, 0.1, 5.0  # how fast the step follows the estimated error
 PART = 1 / 32  # of what is left of the free half of the budget, for one step
@@ -83,6 +85,11 @@ class Integrator(Protocol):
         ...
 
     @property
+    def least_growth(self) -> float:
+        """The least factor by which a longer step is worth the work of preparing it."""
+        ...
+
+    @property
     def damping(self) -> float:
         """A rate at which errors are sure to die out, 0 for none."""
         ...
@@ -117,18 +124,38 @@ def reaction_slope(problem: Lattice, time: float, u: Array) -> Array:
     return np.where(np.isfinite(slope), slope, 0.0)
 
 
+def unsupported(problem: Lattice) -> str | None:
+    """Return why steps of controlled error are not for a problem, None if they are."""
+    if problem.steady:
+        return 'is for walls and sources that depend on time or on the field ("auto" solves this problem exactly)'
+    return None
+
+
 def march(
+    steps: Callable[[Lattice, float], Integrator],
     problem: Lattice,
     u: Array,
     start: float,
     durations: Sequence[float],
-    integrator: Integrator,
-    tolerance: float,
+    *,
+    time_step: float | None = None,
+    tolerance: float | None = None,
     max_step: float | None = None,
 ) -> Iterator[Array]:
-    """Yield the field after each of the `durations`, which do not decrease."""
-    run = _Run(problem, u.astype(np.float64), start, durations[-1] if durations else 0.0, integrator, tolerance)
-    run.longest = math.inf if max_step is None else max_step
+    """Yield the field after each of the `durations`: `scheme.Scheme.solve` with steps made for a problem and duration.
+
+    The arithmetic is in float64 for float32 fields too.
+    """
+    duration = durations[-1] if durations else 0.0
+    run = _Run(
+        problem,
+        u.astype(np.float64),
+        start,
+        duration,
+        steps(problem, duration),
+        TOLERANCE if tolerance is None else tolerance,
+        math.inf if max_step is None else max_step,
+    )
     for duration in durations:
         run.advance(duration)
         yield run.field.astype(u.dtype)
@@ -138,10 +165,17 @@ class _Run:
     """The state of a run."""
 
     def __init__(
-        self, problem: Lattice, u: Array, start: float, duration: float, integrator: Integrator, tolerance: float
+        self,
+        problem: Lattice,
+        u: Array,
+        start: float,
+        duration: float,
+        integrator: Integrator,
+        tolerance: float,
+        longest: float,
     ) -> None:
         self.problem, self.integrator, self.tolerance = problem, integrator, tolerance
-        self.duration, self.clock, self.longest = duration, Clock(start, duration), math.inf
+        self.duration, self.clock, self.longest = duration, Clock(start, duration), longest
         self.first, self.field = u, u
         self.elapsed, self.carry = 0.0, 0.0
         self.scale, self.spent = float(np.ptp(u)), 0.0  # the largest range or change; errors beyond the even share
@@ -215,6 +249,8 @@ class _Run:
         self.scale, self.field, self.slope = scale, trial.field, trial.slope
         self.move(step, stop if step == left else None)
         factor = GROW if error == 0 else SAFETY * (allowed / error) ** (1 / (self.integrator.order + 1))
+        if 1 <= factor < self.integrator.least_growth:
+            factor = 1.0
         if step >= 0.5 * self.proposed or factor < 1:
             self.proposed = min(step * min(GROW, max(SHRINK, factor)), longest)
         self.integrator.accept(self.clock, self.elapsed, self.field)

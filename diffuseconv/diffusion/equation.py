@@ -226,7 +226,7 @@ class DiffusionEquation:
             ``"rational"``, at a cost that grows neither with time nor with contrasts of `D`;
             ``"uniformization"`` is so too with a drift, positive and conservative to rounding. Where walls or sources
             do depend on time or field, ``"rkl2"`` takes Runge-Kutta-Legendre steps of second order and ``"implicit"``
-            L-stable ones of fourth order for what is stiff, both with control of the error. ``"explicit"`` is forward
+            L-stable ones of ninth order for what is stiff, both with control of the error. ``"explicit"`` is forward
             Euler, first order in time, for any problem. ``"auto"`` takes the cheapest of these that can solve the
             problem, and ``"explicit"``, whose error nothing controls, only when a `time_step` is given.
         time_step : number, optional

@@ -1,94 +1,90 @@
-r"""Implicit Runge-Kutta steps of order 4 with an estimate of order 3, for what is stiff: ESDIRK4(3)6L[2]SA.
+r"""Radau IIA steps of five stages and order 9, with an estimate of order 5 or 6, for what is stiff.
 
-Each of five stages solves :math:`Y = B + \gamma\tau F(t, Y)`, :math:`\gamma = 1/4`, with `B` known from the stages
-before. The last stage is the step. The scheme is L-stable (what is fast is damped, however long the step), and all
-stages share one matrix :math:`1 - \gamma\tau (L + \mathrm{diag}(s))`, in which `s` is the reaction's derivative along
-each cell's own value. Without a reaction that depends on the field one solution a stage is exact; else Newton's
-iteration with that matrix goes on until what is left is far below the error allowed. Solving keeps the sum of `B` where
-nothing flows in or out, so that mass is conserved to rounding.
+The stages solve the collocation equations :math:`Z_i = \tau \sum_j a_{ij} F(t + c_j \tau, u + Z_j)` at once; the last
+one is the step. The scheme is L-stable (what is fast is damped, however long the step), and its stages are all of order
+5, so that walls which move cost no order. Newton's iteration uses one Jacobian :math:`L + \mathrm{diag}(s)`, with `s`
+the reaction's derivative along each cell's own value; the eigenvectors of :math:`A^{-1}` part it into one real and two
+complex systems :math:`\lambda - \tau (L + \mathrm{diag}(s))`. Without a reaction one iteration is exact; else it goes
+on, accelerated by Anderson's rule [3]_ (for reactions that couple cells), until what is left is far below the error
+allowed. With `p` the polynomial through the rates of change of the stages,
+:math:`(\lambda_1 - \tau J)^{-1} \tau (F(t, u) - p(t))` estimates the error, :math:`\lambda_1` being the real one.
+
+Systems are factorised once for all steps of one length, and solved so that the sum over cells is kept where nothing
+flows in or out: mass is conserved to rounding.
 
 References
 ----------
-.. [1] C. A. Kennedy, M. H. Carpenter, "Additive Runge-Kutta schemes for convection-diffusion-reaction equations", Appl.
-   Numer. Math. 44 (2003) 139, table of ARK4(3)6L[2]SA, implicit part.
-.. [2] E. Hairer, G. Wanner, "Solving Ordinary Differential Equations II", Springer (1996), section IV.8.
+.. [1] E. Hairer, G. Wanner, "Stiff differential equations solved by Radau methods", J. Comput. Appl. Math. 111 (1999)
+   93, sections 2 to 4.
+.. [3] H. F. Walker, P. Ni, "Anderson acceleration for fixed-point iterations", SIAM J. Numer. Anal. 49 (2011) 1715.
+.. [2] E. Hairer, G. Wanner, "Solving Ordinary Differential Equations II", Springer (1996), sections IV.5 and IV.8.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from functools import cache, partial
+from typing import NamedTuple
 
 import numpy as np
+from numpy.polynomial import legendre
 
 from diffuseconv._typing import Array
 from diffuseconv.diffusion import control, shifted
-from diffuseconv.diffusion.control import Clock, Overflow, Trial
+from diffuseconv.diffusion.control import OPTIONS, Clock, Overflow, Trial, unsupported
 from diffuseconv.diffusion.lattice import Lattice
 
-__all__ = ["OPTIONS", "slowest_decay", "solve", "unsupported"]
+__all__ = ["OPTIONS", "Steps", "Table", "radau", "slowest_decay", "solve", "unsupported"]
 
-TOLERANCE = 1e-4  # of the field's range, for a whole run
-OPTIONS = {"tolerance": TOLERANCE, "max_step": None}
-
-DIAGONAL = 0.25
-NODES = (0.0, 1 / 2, 83 / 250, 31 / 50, 17 / 20, 1.0)
-STAGES = (
-    (),
-    (1 / 4,),
-    (8611 / 62500, -1743 / 31250),
-    (5012029 / 34652500, -654441 / 2922500, 174375 / 388108),
-    (15267082809 / 155376265600, -71443401 / 120774400, 730878875 / 902184768, 2285395 / 8070912),
-    (82889 / 524892, 0.0, 15625 / 83664, 69875 / 102672, -2260 / 8211),
-)
-EMBEDDED = (
-    4586570599 / 29645900160,
-    0.0,
-    178811875 / 945068544,
-    814220225 / 1159782912,
-    -3700637 / 11593932,
-    61727 / 225920,
-)
-ESTIMATE = tuple(b - c for b, c in zip((*STAGES[5], DIAGONAL), EMBEDDED, strict=True))
+STAGES = 5
 INVERSE_ITERATIONS = 8
-MOST_ITERATIONS = 8
+MOST_ITERATIONS, DEPTH = 12, 6
+FEW_ITERATIONS = 3  # of Newton's: more ask for a new Jacobian
 CONVERGED = 0.01  # of the allowed error, that Newton's iteration may leave
+FARTHEST = 2.0  # a guess from the step before reaches so many of its lengths
 EPS = float(np.finfo(np.float64).eps)
 
 
-def unsupported(problem: Lattice) -> str | None:
-    """Return why the scheme cannot solve a problem, None if it can."""
-    if problem.steady:
-        return 'is for walls and sources that depend on time or on the field ("rational" is exact for this problem)'
-    return None
+class Table(NamedTuple):
+    """The coefficients of Radau IIA."""
+
+    nodes: Array
+    matrix: Array  # a_ij
+    inverse: Array
+    poles: Array  # of the inverse's eigenvalues the real one, then one of each complex pair
+    forth: Array  # from stages to those eigenvectors
+    back: Array  # and back: the real part of the product, conjugates counted
 
 
-def solve(
-    problem: Lattice,
-    u: Array,
-    start: float,
-    durations: Sequence[float],
-    *,
-    time_step: float | None = None,
-    tolerance: float | None = None,
-    max_step: float | None = None,
-) -> Iterator[Array]:
-    """Yield the field after each of the `durations`: see `scheme.Scheme`, and `control` for the control of errors."""
-    tolerance = TOLERANCE if tolerance is None else tolerance
-    return control.march(problem, u, start, durations, _Steps(problem, durations[-1]), tolerance, max_step)
+@cache
+def radau(stages: int) -> Table:
+    """Compute the coefficients of Radau IIA with an odd number of stages."""
+    x = legendre.legroots([0] * (stages - 1) + [-1, 1])  # zeros of P_s - P_(s-1)
+    x[-1] = 1.0
+    integrals = [legendre.legval(x, legendre.legint(row, lbnd=-1)) / 2 for row in np.eye(stages)]
+    matrix = np.stack(integrals, axis=1) @ np.linalg.inv(legendre.legvander(x, stages - 1))
+    inverse = np.linalg.inv(matrix)
+    poles, vectors = np.linalg.eig(inverse)
+    order = np.argsort(abs(poles.imag), kind="stable")
+    kept = [order[0], *(k for k in order[1:] if poles[k].imag > 0)]
+    twice = np.where(poles[kept].imag > 0, 2, 1)
+    return Table((x + 1) / 2, matrix, inverse, poles[kept], np.linalg.inv(vectors)[kept], vectors[:, kept] * twice)
 
 
-class _Steps:
-    """Implicit steps; the matrix is kept while it serves."""
+class Steps:
+    """Implicit steps; factorisations are kept while they serve."""
 
-    order = 3
-    longest = math.inf
+    order, longest, least_growth = STAGES, math.inf, 1.2
 
     def __init__(self, problem: Lattice, duration: float) -> None:
-        self.problem = problem
+        self.problem, self.table = problem, radau(STAGES)
         self.decay = slowest_decay(problem, duration)
-        self.slope: Array | None = None
-        self.made_for, self.fresh = 0.0, False
+        self.slope: Array | None = None  # of the reaction where the step begins, or earlier
+        self.ahead: Array | None = None  # and where the last trial step has led
+        self.solvers: list[shifted.Solver] = []
+        self.made_for, self.current = 0.0, False  # the step of the systems, and whether they are of this field
+        self.tried: tuple[Array, float, Array] | None = None  # field, length and stages of the last trial step
+        self.past: tuple[Array, float, Array] | None = None  # and of the last accepted one
 
     @property
     def damping(self) -> float:
@@ -97,87 +93,129 @@ class _Steps:
         return max(0.0, self.decay - growth)
 
     def accept(self, clock: Clock, elapsed: float, u: Array) -> None:
-        """Note that the matrix belongs to an earlier field."""
-        self.fresh = False
+        """Keep the stages from which the next ones are guessed, and the slope where they have led."""
+        self.past = self.tried if self.tried is not None and self.tried[0] is u else None
+        self.tried, self.current = None, False
+        if self.past is not None:
+            self.slope = self.ahead
+        elif self.problem.reaction is not None:
+            self.slope = control.reaction_slope(self.problem, clock.at(elapsed), u)
 
     def attempt(self, clock: Clock, elapsed: float, u: Array, slope: Array, step: float, allowed: float) -> Trial:
         """Compute a trial step."""
         try:
-            return self._attempt(clock, elapsed, u, slope, step, allowed)
-        except np.linalg.LinAlgError:
-            raise Overflow from None
-
-    def _attempt(self, clock: Clock, elapsed: float, u: Array, slope: Array, step: float, allowed: float) -> Trial:
-        scale = DIAGONAL * step
-        if self.made_for != scale:
-            self.factorise(clock.at(elapsed), u, scale)
-        try:
+            if self.made_for != step:
+                self.factorise(step)
+            try:
+                return self.stages(clock, elapsed, u, slope, step, allowed)
+            except Overflow:
+                if self.problem.reaction is None or self.current:
+                    raise
+            self.factorise(step)
             return self.stages(clock, elapsed, u, slope, step, allowed)
-        except Overflow:
-            if self.problem.reaction is None or self.fresh:
-                raise
-        self.factorise(clock.at(elapsed), u, scale)
-        return self.stages(clock, elapsed, u, slope, step, allowed)
-
-    def factorise(self, time: float, u: Array, scale: float) -> None:
-        """Prepare the matrix of a step."""
-        if not self.fresh and self.problem.reaction is not None:
-            self.slope = control.reaction_slope(self.problem, time, u)
-            self.fresh = True
-        slope = self.slope
-        if slope is not None and not slope.any():
-            slope = None
-        if slope is not None:
-            slope = np.broadcast_to(slope, u.shape)
-        try:
-            self.solver = shifted.solver(self.problem, 1.0, scale, slope)
         except np.linalg.LinAlgError:
+            self.made_for = 0.0
             raise Overflow from None
-        self.made_for = scale
-        if slope is not None and slope.max() > 0:
-            # What grows must be followed: no mode grows faster than 1/scale if and only if this solution is positive,
-            # as the matrix has no positive entry off its diagonal; 2 is half that rate where all cells grow alike.
-            response = self.solver(np.ones(u.shape))
-            if not (response.min() > 0 and response.max() <= 2):
-                self.made_for = 0.0
-                raise Overflow
+
+    def factorise(self, step: float) -> None:
+        """Prepare the systems of a step."""
+        slope = self.slope if self.slope is not None and self.slope.any() else None
+        if slope is not None:
+            slope = np.broadcast_to(slope, self.problem.shape)
+        self.made_for = 0.0
+        real, *rest = self.table.poles
+        self.solvers = [shifted.solver(self.problem, float(real.real), step, slope)]
+        self.solvers += [shifted.solver(self.problem, complex(pole), step, slope) for pole in rest]
+        self.check_growth(slope, step, self.solvers[0])
+        self.made_for, self.current = step, True
+
+    def check_growth(self, slope: Array | None, step: float, solver: shifted.Solver | None = None) -> None:
+        """Refuse a step over which something grows too far to be followed."""
+        pole = float(self.table.poles[0].real)
+        if slope is None or step * slope.max() <= pole / 2:
+            return
+        # No mode grows faster than pole/step if and only if this solution is positive, as the matrix has no positive
+        # entry off its diagonal; 2 is half that rate where all cells grow alike.
+        if solver is None:
+            solver = shifted.solver(self.problem, pole, step, np.broadcast_to(slope, self.problem.shape))
+        response = pole * solver(np.ones(self.problem.shape))
+        if not (response.min() > 0 and response.max() <= 2):
+            raise Overflow
 
     def stages(self, clock: Clock, elapsed: float, u: Array, slope: Array, step: float, allowed: float) -> Trial:
-        """Run through the stages."""
-        changes, here = [slope], u
-        for row, node in zip(STAGES[1:], NODES[1:], strict=True):
-            base = u + step * _sum(row, changes)
-            time = clock.at(elapsed + node * step)
-            here = self.stage(time, base, base + DIAGONAL * step * changes[-1], DIAGONAL * step, allowed)
-            changes.append((here - base) / (DIAGONAL * step))
-        error = self.solver(step * _sum(ESTIMATE, changes))
-        return Trial(here, changes[-1], float(np.abs(error).max()))
-
-    def stage(self, time: float, base: Array, guess: Array, scale: float, allowed: float) -> Array:
-        """Solve ``Y = base + scale F(time, Y)``."""
-        problem = self.problem
-        b = problem.b(time)
-        given = base if b is None else base + scale * b
-        if problem.reaction is None:
-            return self.solver(given)
-        here, past = guess, math.inf
+        """Solve for the stages."""
+        table, problem = self.table, self.problem
+        times = [clock.at(elapsed + node * step) for node in table.nodes]
+        walls = [problem.b(time) for time in times]
+        z, past = self.guess(u, step), math.inf
+        images: list[Array] = []  # what earlier iterations have led to, and their changes
+        moves: list[Array] = []
         for _ in range(MOST_ITERATIONS):
-            if not np.isfinite(here).all():
+            move = self.change(times, walls, u, z, step)
+            size, rounding = float(np.abs(move).max()), 4 * EPS * float(np.abs(u + z[-1]).max())
+            if not math.isfinite(size):
                 raise Overflow
-            residual = given - here + scale * (problem.apply(here) + problem.reaction(time, here))
-            change = self.solver(residual)
-            here = here + change
-            size = float(np.abs(change).max())
-            if not math.isfinite(size) or size > 2 * past:
-                raise Overflow
+            images.append(z + move)
+            moves.append(move)
+            z = _accelerated(images[-DEPTH:], moves[-DEPTH:])
             rate = size / past if past > 0 else 0.0
-            rounding = 4 * EPS * float(np.abs(here).max())
-            if size <= rounding or (rate < 1 and size * rate / (1 - rate) <= CONVERGED * allowed):
-                return here
-            if past == math.inf and size <= 1e-3 * CONVERGED * allowed:
-                return here
+            left = 1e-3 * size if past == math.inf else size * rate / max(1 - rate, EPS)
+            if problem.reaction is None or size <= rounding or (rate < 1 and left <= CONVERGED * allowed):
+                break
             past = size
-        raise Overflow
+        else:
+            raise Overflow
+        if len(moves) > FEW_ITERATIONS:
+            self.made_for = 0.0
+        changes = _mix(table.inverse, z) / step
+        ahead = u + z[-1]
+        if problem.reaction is not None:
+            self.ahead = control.reaction_slope(problem, times[-1], ahead)
+            self.check_growth(self.ahead, step)
+        error = self.solvers[0](step * (slope - self.expected(step, changes)))
+        self.tried = (ahead, step, z)
+        return Trial(ahead, changes[-1], float(np.abs(error).max()))
+
+    def change(self, times: list[float], walls: list[Array | None], u: Array, z: Array, step: float) -> Array:
+        """Compute what one of Newton's iterations changes in the stages."""
+        problem, table = self.problem, self.table
+        residual = -_mix(table.inverse, z)
+        for time, b, moved, row in zip(times, walls, z, residual, strict=True):
+            here = u + moved
+            row += step * problem.apply(here)
+            if b is not None:
+                row += step * b
+            if problem.reaction is not None:
+                if not np.isfinite(here).all():
+                    raise Overflow
+                row += step * problem.reaction(time, here)
+        real, *rest = _mix(table.forth, residual)
+        solved = [solver(part) for solver, part in zip(self.solvers, (real.real, *rest), strict=True)]
+        move: Array = _mix(table.back, np.stack(solved)).real
+        return move
+
+    def expected(self, step: float, changes: Array) -> Array:
+        """Return the rate of change at the begin of a step, as a polynomial through those of stages has it."""
+        nodes = self.table.nodes
+        if self.past is not None:  # with the last but one stage of the step before, the estimate is of order 6
+            _, length, z = self.past
+            nodes = np.append((nodes[-2] - 1) * length / step, nodes)
+            changes = np.concatenate([_mix(self.table.inverse[-2:-1], z) / length, changes])
+        expected: Array = _mix(_lagrange(nodes, np.zeros(1)), changes)[0]
+        return expected
+
+    def guess(self, u: Array, step: float) -> Array:
+        """Return the stages that the polynomial of the step before leads to, else the field itself."""
+        zero = np.zeros((STAGES, *u.shape))
+        if self.past is None or self.problem.reaction is None or step > FARTHEST * self.past[1]:
+            return zero
+        _, length, z = self.past
+        weights = _lagrange(np.append(0.0, self.table.nodes), 1 + step / length * self.table.nodes)
+        ahead: Array = _mix(weights[:, 1:], z) - z[-1]
+        return ahead
+
+
+solve = partial(control.march, Steps)
 
 
 def slowest_decay(problem: Lattice, duration: float) -> float:
@@ -195,10 +233,28 @@ def slowest_decay(problem: Lattice, duration: float) -> float:
     return rate / 2 if rate * duration > 1 else 0.0
 
 
-def _sum(weights: Sequence[float], arrays: Sequence[Array]) -> Array:
-    """Return the weighted sum of arrays."""
-    total = weights[0] * arrays[0]
-    for weight, array in zip(weights[1:], arrays[1:], strict=True):
-        if weight != 0:
-            total += weight * array
-    return total
+def _accelerated(images: list[Array], moves: list[Array]) -> Array:
+    """Return Anderson's next iterate: what couples cells that the Jacobian leaves out need not be weak."""
+    if len(moves) == 1:
+        return images[-1]
+    turns = np.stack([(move - moves[-1]).ravel() for move in moves[:-1]], axis=1)
+    shares = np.linalg.lstsq(turns, -moves[-1].ravel())[0]
+    best = images[-1].copy()
+    for share, image in zip(shares, images, strict=False):
+        best += share * (image - images[-1])
+    return best
+
+
+def _lagrange(nodes: Array, places: Array) -> Array:
+    """Return what each value at a node weighs in the polynomial through all of them, at each of some places."""
+    weights = np.ones((len(places), len(nodes)))
+    for i, node in enumerate(nodes):
+        others = np.delete(nodes, i)
+        weights[:, i] = np.prod((places[:, None] - others) / (node - others), axis=1)
+    return weights
+
+
+def _mix(weights: Array, fields: Array) -> Array:
+    """Return sums of fields, weighted by each row of a matrix."""
+    mixed: Array = (weights @ fields.reshape(len(fields), -1)).reshape(len(weights), *fields.shape[1:])
+    return mixed

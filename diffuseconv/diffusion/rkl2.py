@@ -24,57 +24,29 @@ References
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
 
 from diffuseconv._typing import Array
 from diffuseconv.diffusion import control
-from diffuseconv.diffusion.control import Clock, Trial, evaluate
+from diffuseconv.diffusion.control import OPTIONS, Clock, Trial, evaluate, unsupported
 from diffuseconv.diffusion.lattice import Lattice
 
-__all__ = ["OPTIONS", "solve", "step", "unsupported"]
+__all__ = ["OPTIONS", "Steps", "solve", "step", "unsupported"]
 
-TOLERANCE = 1e-4  # of the field's range, for a whole run
-OPTIONS = {"tolerance": TOLERANCE, "max_step": None}
 MOST_STAGES = 299
 # With a drift eigenvalues fill a parabola. These keep it inside the regions of stability, for 5 to 299 stages.
 DRIFT_REACH, DRIFT_LIMIT = 0.8, 0.45  # share of the reach; largest step times the squared imaginary over the real part
 
 
-def unsupported(problem: Lattice) -> str | None:
-    """Return why the scheme cannot solve a problem, None if it can."""
-    if problem.steady:
-        return 'is for walls and sources that depend on time or on the field ("chebyshev" is exact for this problem)'
-    return None
-
-
-def solve(
-    problem: Lattice,
-    u: Array,
-    start: float,
-    durations: Sequence[float],
-    *,
-    time_step: float | None = None,
-    tolerance: float | None = None,
-    max_step: float | None = None,
-) -> Iterator[Array]:
-    """Yield the field after each of the `durations`: see `scheme.Scheme`, and `control` for the control of errors.
-
-    The arithmetic is in float64 for float32 fields too.
-    """
-    tolerance = TOLERANCE if tolerance is None else tolerance
-    return control.march(problem, u, start, durations, _Steps(problem), tolerance, max_step)
-
-
-class _Steps:
+class Steps:
     """Steps whose stages reach as far as the lattice and the reaction's slope ask for."""
 
-    order, damping = 2, 0.0
+    order, damping, least_growth = 2, 0.0, 1.0
 
-    def __init__(self, problem: Lattice) -> None:
+    def __init__(self, problem: Lattice, duration: float) -> None:
         self.problem, self.rate = problem, problem.largest_rate
 
     @property
@@ -96,6 +68,9 @@ class _Steps:
         after = evaluate(self.problem, clock.at(elapsed + step_), ahead)
         defect = ahead - u - step_ / 2 * (slope + after)
         return Trial(ahead, after, share * float(np.abs(defect).max()))
+
+
+solve = partial(control.march, Steps)
 
 
 def step(
