@@ -21,7 +21,7 @@ import numpy as np
 import diffuseconv as dc
 from diffuseconv import _units
 
-FILMS = (".mp4", ".gif", ".webp", ".apng")
+FILMS = (".mp4", ".gif", ".webp")
 ROUNDING = 1e-12
 
 
@@ -31,6 +31,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = cli.parse_args(argv)
     try:
         args.run(args)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read what is printed has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (ValueError, TypeError, OSError, MemoryError) as error:
         print(f"diffuseconv {args.command}: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
@@ -254,9 +258,22 @@ def _kernel(text: str) -> Any:
             raise ValueError(f"kernel must be NAME:NUMBER:..., got {text!r}") from None
         return getattr(dc.kernels, name)(*values)
     if Path(text).is_file():
-        return np.loadtxt(text, ndmin=2)
+        return _typed(Path(text))
     names = ", ".join(dc.kernels.__all__)
     raise ValueError(f"kernel must be one of {names} (with numbers behind colons) or a text file, got {text!r}")
+
+
+def _typed(path: Path) -> Any:
+    """Return the kernel in a text file: rows of numbers, with spaces or commas between them."""
+    lines = [line.partition("#")[0].replace(",", " ").split() for line in path.read_text(encoding="utf-8").splitlines()]
+    rows = [line for line in lines if line]
+    try:
+        kernel = np.array([[float(number) for number in row] for row in rows])
+    except ValueError:  # a word, or rows of different lengths; text that is not UTF-8 is one too
+        kernel = np.zeros(0)
+    if kernel.size == 0:
+        raise ValueError(f"kernel must be rows of as many numbers each, got something else in {str(path)!r}")
+    return kernel
 
 
 if __name__ == "__main__":

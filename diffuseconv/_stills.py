@@ -115,6 +115,8 @@ def netpbm(file: IO[bytes], most: int, shape: tuple[int, int] | None) -> Iterato
 def _plain_rows(file: IO[bytes], shape: tuple[int, int, int], white: int) -> Bands:
     """Yield the samples of a plain file, all at once."""
     text = re.sub(rb"#[^\n]*", b"", file.read())
+    if re.search(rb"[^\s\d]", text):  # older NumPy reads what stands before a word, and says nothing
+        raise ValueError("a sample is no number")
     samples = np.fromstring(text.decode("ascii"), dtype=np.int64, sep=" ", count=math.prod(shape))
     yield 0, _up_to(samples.reshape(shape), white)
 

@@ -1,5 +1,9 @@
 """The command line: pictures and films come out, units are understood, errors are one line."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -53,13 +57,33 @@ def test_interpret_info_and_warm(tmp_path, capsys):
         (["interpret", "nothing"], "kernel must be one of"),
         (["interpret", "box:x"], "kernel must be NAME"),
         (["interpret", "box:4.5"], "size must be a whole number"),
+        (
+            ["interpret", "ragged.txt"],
+            "kernel must be rows of as many numbers each, got something else in 'ragged.txt'",
+        ),
+        (["interpret", "words.txt"], "kernel must be rows"),
+        (["interpret", "empty.txt"], "kernel must be rows"),
+        (["explore", "--port", "70000", "--no-browser"], "port must be at most 65535, got 70000"),
     ],
 )
-def test_errors_are_one_line(argv, message, capsys):
+def test_errors_are_one_line(argv, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, text in {"ragged": "1 2\n3\n", "words": "1 two\n", "empty": "# nothing\n"}.items():
+        (tmp_path / f"{name}.txt").write_text(text)
     assert main(argv) == 2
     said = capsys.readouterr().err
     assert message in said
     assert said.count("\n") == 1
+
+
+def test_a_reader_that_has_seen_enough_is_no_error():
+    """As in ``diffuseconv interpret sharpen | head -1``."""
+    command = [sys.executable, "-m", "diffuseconv", "interpret", "sharpen"]
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, timeout=60)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 @pytest.mark.parametrize("text", ["2 weeks", "h", "1e", "two", ""])

@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from typing import Any
 
+from diffuseconv._checks import count
 from diffuseconv.explorer.session import Session, answer
 
 __all__ = ["explore", "serve"]
@@ -38,6 +39,8 @@ def explore(port: int = 0, *, browser: bool = True) -> None:
 
     Raises
     ------
+    ValueError, TypeError
+        If the port is not from 0 to 65535.
     OSError
         If the port is in use.
     """
@@ -55,6 +58,7 @@ def explore(port: int = 0, *, browser: bool = True) -> None:
 
 def serve(port: int = 0) -> tuple[ThreadingHTTPServer, str]:
     """Return a server that is ready to serve, and the address of its page."""
+    port = count("port", port, least=0, most=65535)
     token = secrets.token_urlsafe(24)
     session, lock = Session(), threading.Lock()
 
