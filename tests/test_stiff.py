@@ -98,6 +98,48 @@ def test_stiff_relaxation(rate):
     assert np.abs(decayed - math.exp(-rate)).max() <= 1e-4
 
 
+def test_the_slope_of_a_source_may_be_given():
+    """The closed form of u' = -k u^2 is u0 / (1 + k u0 t); a given slope serves as the difference quotient does."""
+    u, k = np.linspace(0.5, 1.5, 6)[:, None] * np.ones(2), 1e4
+    calls = []
+
+    def slope(t, v):
+        assert not v.flags.writeable
+        calls.append(t)
+        return -2 * k * v
+
+    shared = {"diffusivity": 0.0, "capacity": 2.0, "source": lambda t, v: -2 * k * v**2}
+    given = dc.DiffusionEquation(**shared, source_slope=lambda t, v: 2 * slope(t, v))
+    plain = dc.DiffusionEquation(**shared)
+    lattices = given.lattice(u.shape), plain.lattice(u.shape)
+    slopes = [control.reaction_slope(lattice, 0.0, u) for lattice in lattices]
+    np.testing.assert_allclose(slopes[0], -2 * k * u, rtol=1e-15)
+    np.testing.assert_allclose(slopes[1], slopes[0], rtol=1e-7)
+    exact = u / (1 + k * u)
+    for method in ("implicit", "auto", "rkl2"):
+        calls.clear()
+        assert np.abs(given.evolve(u, 1.0, method) - exact).max() <= 1e-4
+        assert calls
+    calls.clear()
+    assert np.abs(given.evolve(u, 1e-3, "explicit") - u / (1 + 1e-3 * k * u)).max() <= 0.2
+    assert calls
+
+
+def test_what_a_slope_must_be():
+    u, source = np.ones(4), lambda t, v: -v
+    with pytest.raises(TypeError, match=r"^source_slope must be a function"):
+        dc.DiffusionEquation(source=source, source_slope=-1.0)
+    for other in (1.0, None, lambda t: 1.0):
+        with pytest.raises(ValueError, match=r"^source_slope belongs to a source\(t, u\)"):
+            dc.DiffusionEquation(source=other, source_slope=lambda t, v: -1.0)
+    for wrong, message in (
+        (lambda t, v: v[:2], "must return a number or"),
+        (lambda t, v: np.nan * v, "must be finite"),
+    ):
+        with pytest.raises(ValueError, match=rf"^source_slope {message}"):
+            dc.DiffusionEquation(source=source, source_slope=wrong).evolve(u, 1.0)
+
+
 def test_fast_fisher_and_allen_cahn():
     u = 0.5 * np.exp(-((X - 25) ** 2) / 2000)
     assert np.abs(dc.DiffusionEquation(source=lambda t, v: 100 * v * (1 - v)).evolve(u, 10.0) - 1).max() <= 1e-4

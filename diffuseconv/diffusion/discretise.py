@@ -46,6 +46,7 @@ def discretise(
     decay: Any = None,
     coordinates: str = "cartesian",
     inner_radius: float = 0.0,
+    source_slope: Any = None,
     time: float = 0.0,
 ) -> Lattice:
     """Build the lattice on a field of this shape from the equation's arguments, as they are from `time` on.
@@ -120,7 +121,9 @@ def discretise(
         rates.append(_joined(axis, losses[0], inner / shared, losses[1]))
         closed = np.zeros([1] * ndim)
         flows.append(_joined(axis, closed, drift / shared, closed))
-    constant, reaction = _source(source, shape, wet, 1.0 if capacity is None else capacity)
+    share = 1.0 if capacity is None else capacity
+    constant, reaction = _source(source, shape, wet, share)
+    slope = None if source_slope is None else _function("source_slope", source_slope, shape, wet, share)
     return Lattice(
         shape,
         grid.spacing,
@@ -135,6 +138,7 @@ def discretise(
         decay=_decay(grid, per_cell("decay", decay, shape, wet), shape, wet, shared),
         cell=grid.cell * shared,
         lengths=tuple(_flux_lengths(grid, axis) * shared for axis in range(ndim)),
+        reaction_slope=slope,
     )
 
 
@@ -396,19 +400,26 @@ def _source(
     if source is None:
         return None, None
     if callable(source):
-        takes_field = arguments_of(source) == 2
-
-        def reaction(time: float, u: Array) -> Array:
-            given = source(time, read_only(u)) if takes_field else source(time)
-            result = _checks.array("source's result", given, finite=False)  # a trial step may lead anywhere
-            if result.shape not in ((), shape):
-                raise ValueError(f"source must return a number or an array of shape {shape}, got shape {result.shape}")
-            return np.asarray((result if mask is None else np.where(mask, result, 0.0)) / capacity)
-
-        return None, reaction
+        return None, _function("source", source, shape, mask, capacity)
     if np.ndim(source) != 0 and np.shape(source) != shape:
         raise ValueError(f"source must be a number or have the field's shape {shape}, got shape {np.shape(source)}")
     return _where_wet("source", np.full(shape, source, dtype=np.float64), mask) / capacity, None
+
+
+def _function(
+    name: str, given: Callable[..., Any], shape: tuple[int, ...], mask: Array | None, capacity: Any
+) -> Callable[[float, Array], Array]:
+    """Return a function of time and field over the capacity, its results checked and 0 where the mask is False."""
+    takes_field = arguments_of(given, name) == 2
+
+    def per_time(time: float, u: Array) -> Array:
+        values = given(time, read_only(u)) if takes_field else given(time)
+        result = _checks.array(f"{name}'s result", values, finite=False)  # a trial step may lead anywhere
+        if result.shape not in ((), shape):
+            raise ValueError(f"{name} must return a number or an array of shape {shape}, got shape {result.shape}")
+        return np.asarray((result if mask is None else np.where(mask, result, 0.0)) / capacity)
+
+    return per_time
 
 
 def _where_wet(name: str, values: Array, mask: Array | None) -> Array:
@@ -428,7 +439,7 @@ def read_only(values: Array) -> Array:
     return view
 
 
-def arguments_of(source: Callable[..., Any]) -> int:
+def arguments_of(source: Callable[..., Any], name: str = "source") -> int:
     """Return the number of arguments of a source: 1 for ``source(t)``, 2 for ``source(t, u)``."""
     try:
         signature = inspect.signature(source)
@@ -438,7 +449,7 @@ def arguments_of(source: Callable[..., Any]) -> int:
         with suppress(TypeError):
             signature.bind(*[0.0] * arguments)
             return arguments
-    raise TypeError(f"source must be a function of (time) or of (time, field), got one of {signature}")
+    raise TypeError(f"{name} must be a function of (time) or of (time, field), got one of {signature}")
 
 
 def _is_variadic(signature: inspect.Signature) -> bool:

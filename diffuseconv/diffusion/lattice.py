@@ -71,6 +71,8 @@ class Lattice:
         Constant source, of the field's shape.
     reaction : callable or None
         ``reaction(t, u)``, a source that depends on time or on the field, of the field's shape.
+    reaction_slope : callable or None
+        ``reaction_slope(t, u)``, how the reaction of each cell changes with that cell's own value, where it is given.
     diagonal : scipy.sparse array or None
         What a tensor adds to `L`: symmetric exchanges with diagonal neighbours, rows summing to 0, on raveled fields.
     drift : tuple of ndarray or None
@@ -100,6 +102,7 @@ class Lattice:
     decay: Array | None = None
     cell: float = 1.0
     lengths: tuple[Any, ...] = ()
+    reaction_slope: Callable[[float, Array], Array] | None = None
 
     @property
     def symmetric(self) -> bool:

@@ -149,6 +149,8 @@ def _check_functions(problem: Lattice, time: float, u: Array) -> None:
 
     if problem.reaction is not None:
         same("source", problem.reaction(time, u), problem.reaction(time, u))
+    if problem.reaction_slope is not None:
+        same("source_slope", problem.reaction_slope(time, u), problem.reaction_slope(time, u))
     for wall in problem.moving_walls:
         same("a wall", wall.at(time), wall.at(time))
 
