@@ -32,6 +32,39 @@ def test_strokes_arrive_as_salt_and_salt_diffuses():
     assert ran["mass"] == pytest.approx(expected.sum(), rel=1e-13)
 
 
+def test_salt_drifts():
+    session = Session()
+    answer(session, {"ask": "paint", "strokes": [{"x": 100, "y": 100, "radius": 9, "tool": "salt"}]})
+    before = session.salt.copy()
+    request = {"ask": "run", "duration": 2.0, "diffusivity": 3.0, "wall": "periodic", "drift": [-4.0, 6.0]}
+    ran = field(answer(session, request)["salt"])
+    eq = dc.DiffusionEquation(3.0, boundary="periodic", velocity=(-4.0, 6.0))
+    np.testing.assert_allclose(ran, eq.evolve(before, 2.0), rtol=0, atol=1e-7)
+    rows, columns = np.mgrid[:256, :256]
+    centre = [(ran * place).sum() / ran.sum() for place in (rows, columns)]
+    assert np.allclose(centre, [100 - 8, 100 + 12], atol=1e-3)  # the field came as float32
+
+
+def test_grains_jump_by_the_softmax():
+    got = answer(Session(), {"ask": "grains", "name": "sobel", "uses": 3})
+    counts = field(got["grains"])
+    assert got["total"] == counts.sum() == 10_000
+    p = dc.Propagator.softmax(dc.kernels.sobel()).power(3)
+    reach = len(counts) // 2
+    assert counts.shape == (9, 9)  # three jumps of at most one cell: nothing is cut off at four
+    assert not counts[:1].any()
+    # Hoeffding: the mean row of 10 000 grains that lie within 3 of the centre is off by 0.2 with 2 exp(-22.2) = 4e-10
+    assert abs((counts.sum(axis=1) @ np.arange(-reach, reach + 1)) / 10_000 - p.mean[0]) < 0.2
+
+
+def test_a_picture_is_convolved_again_and_again():
+    session = Session()
+    twice = dc.convolve(dc.convolve(session.picture, dc.kernels.box()), dc.kernels.box())
+    got = field(answer(session, {"ask": "filtered", "name": "box", "uses": 2})["picture"])
+    np.testing.assert_allclose(got, twice, rtol=0, atol=1e-7)
+    assert "uses" in answer(session, {"ask": "filtered", "weights": [[1e30]], "uses": 9})["error"]
+
+
 def test_walls_hold_salt_back():
     session = Session()
     wall = [{"x": 128, "y": y, "radius": 3, "tool": "wall"} for y in range(0, 257, 2)]
@@ -67,6 +100,10 @@ def test_measurements_add_up():
         {"ask": "__class__"},
         {"ask": "run", "duration": -1, "diffusivity": 1},
         {"ask": "run", "duration": 1, "diffusivity": "x"},
+        {"ask": "run", "duration": 1, "diffusivity": 1, "drift": [1]},
+        {"ask": "run", "duration": 1, "diffusivity": 1, "drift": [0, 1000]},
+        {"ask": "run", "duration": 1, "diffusivity": 1, "drift": 3},
+        {"ask": "grains", "name": "box", "uses": 0},
         {"ask": "kernel", "name": "none"},
         {"ask": "kernel", "weights": [[1, 2], [3]]},
         {"ask": "kernel", "weights": [[1] * 40] * 40},
@@ -158,12 +195,30 @@ def test_page_in_a_browser(page):
         tab.wait_for_timeout(300)  # the last strokes
         mass = float(canvas.get_attribute("data-mass"))
         tab.click("#dc-run")
-        until(tab, lambda: float(tab.locator("#dc-facts").text_content().split()[1]) > 20)
+        until(tab, lambda: float(tab.locator("#dc-facts").text_content().split()[1]) > 2)
         assert float(canvas.get_attribute("data-mass")) == pytest.approx(mass, rel=1e-12)
+        tab.locator("#dc-across").focus()
+        for _ in range(5):
+            tab.keyboard.press("ArrowRight")
+        lasted = float(tab.locator("#dc-facts").text_content().split()[1])
+        until(tab, lambda: float(tab.locator("#dc-facts").text_content().split()[1]) > lasted + 1)
         tab.click("#dc-run")
+        canvas.focus()
+        tab.keyboard.press("ArrowLeft")
+        assert "120, 128" in tab.locator("#dc-brush").text_content()
+        tab.keyboard.press("Space")
+        until(tab, lambda: float(canvas.get_attribute("data-mass")) > mass)
         tab.get_by_role("tab", name="Kernels").click()
         until(tab, lambda: len(tab.locator("#dc-words").text_content()) > 20)
         assert tab.locator("#dc-words").text_content() == str(dc.interpret(dc.kernels.sharpen()))
+        until(tab, lambda: tab.locator("#dc-grains").get_attribute("data-total") == "10000")
+        tab.get_by_role("button", name="Once more").click()
+        tab.get_by_role("button", name="Once more").click()
+        until(tab, lambda: "2 times" in tab.locator("figcaption").nth(1).text_content())
+        tab.get_by_role("tab", name="Spectrum").click()
+        tab.locator("#dc-plane").focus()
+        tab.keyboard.press("ArrowDown")
+        tab.keyboard.press("Space")
         tab.set_viewport_size({"width": 380, "height": 800})
         assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         assert said == []

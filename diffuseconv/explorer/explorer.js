@@ -16,7 +16,7 @@ const STYLE = `
   cursor: pointer; }
 .dc button[aria-pressed=true] { outline: 2px solid var(--accent); }
 .dc :focus-visible { outline: 3px solid var(--accent); outline-offset: 1px; }
-.dc .sides { display: flex; flex-wrap: wrap; gap: 16px; }
+.dc .sides { display: flex; flex-wrap: wrap; gap: 16px; align-items: flex-start; }
 .dc canvas { background: #000; border-radius: 6px; width: min(100%, 420px); aspect-ratio: 1; image-rendering: pixelated;
   touch-action: none; }
 .dc canvas.curve { aspect-ratio: 3; background: var(--panel); border: 1px solid var(--line); }
@@ -68,6 +68,18 @@ function draw(canvas, field, colours, low, high, water) {
     image.data[4 * i + 3] = 255;
   }
   context.putImageData(image, 0, 0);
+}
+
+// Shows where the keyboard's brush is: a ring, dark and light so that it can be told from any colour.
+function ring(canvas, x, y, radius) {
+  const context = canvas.getContext("2d");
+  for (const [width, colour] of [[3, "#000"], [1.5, "#fff"]]) {
+    context.lineWidth = width;
+    context.strokeStyle = colour;
+    context.beginPath();
+    context.arc(x, y, radius, 0, 7);
+    context.stroke();
+  }
 }
 
 function range(values) {
@@ -135,9 +147,9 @@ export function render({ model, el }) {
   function tank(panel, first) {
     const canvas = element("canvas", { id: "dc-salt", tabIndex: 0, "aria-label": "Tank of salt water; paint with the pointer, or move with the arrow keys and press space" });
     const curve = element("canvas", { className: "curve", width: 420, height: 140, "aria-label": "Mass and largest concentration against time" });
-    const facts = element("output", { id: "dc-facts" });
+    const facts = element("output", { id: "dc-facts" }), brush = element("output", { id: "dc-brush", className: "faint" });
     const tools = element("div", { className: "row", role: "group", "aria-label": "Tool" });
-    let tool = "salt", running = false, busy = false, pending = [], history = [], cursor = [128, 128], shown = first, flux = false;
+    let tool = "salt", running = false, busy = false, pending = [], history = [], cursor = [128, 128], byKeys = false, pace = 1, shown = first, flux = false;
     for (const [name, title] of [["salt", "Salt"], ["water", "Fresh water"], ["wall", "Wall"], ["lift", "Lift wall"]]) {
       const button = element("button", { textContent: title, "aria-pressed": String(name === tool) });
       button.onclick = () => {
@@ -148,17 +160,32 @@ export function render({ model, el }) {
     }
     const radius = element("input", { type: "range", min: 1, max: 40, value: 10, "aria-label": "Brush radius in cells" });
     const diffusivity = element("input", { type: "range", min: -1, max: 2.5, step: 0.05, value: 1, "aria-label": "Diffusivity, cells squared per second" });
+    const drift = { across: 0, down: 0 };
+    const drifts = Object.keys(drift).map((way) => {
+      const slider = element("input", { type: "range", min: -20, max: 20, step: 1, value: 0, id: `dc-${way}`, "aria-label": `Drift ${way}, cells per second` });
+      const said = element("output", { textContent: "0" });
+      slider.oninput = () => { drift[way] = slider.valueAsNumber; said.textContent = String(drift[way]); };
+      return element("label", {}, `Drift ${way}`, slider, said);
+    });
+    const rate = element("output", {});
+    diffusivity.oninput = () => { rate.textContent = `${(10 ** diffusivity.valueAsNumber).toPrecision(3)} cells²/s`; };
+    diffusivity.oninput();
     const walls = element("select", { "aria-label": "Boundary" }, ...first.walls.map((w) => element("option", { textContent: w })));
     const go = element("button", { textContent: "Run", id: "dc-run" });
     const empty = element("button", { textContent: "Clear" });
     const seeFlux = element("button", { textContent: "Flux", "aria-pressed": "false" });
-    function show(state) {
-      shown = state;
+    function redraw() {
+      const state = shown;
       const water = Uint8Array.from(atob(state.water), (c) => c.charCodeAt(0));
       if (flux && state.flux) {
         const field = unpack(state.flux);
         draw(canvas, field, first.colours.viridis, 0, range(field.values)[1] || 1);
       } else draw(canvas, unpack(state.salt), first.colours.viridis, 0, 1, water);
+      if (byKeys) ring(canvas, ...cursor, radius.valueAsNumber);
+    }
+    function show(state) {
+      shown = state;
+      redraw();
       facts.textContent = `time ${state.time.toFixed(1)} s · mass ${state.mass.toFixed(3)} · largest ${state.largest.toFixed(3)}`;
       canvas.dataset.mass = state.mass;
       history.push([state.time, state.mass, state.largest]);
@@ -185,7 +212,10 @@ export function render({ model, el }) {
       busy = true;
       if (pending.length) { const strokes = pending; pending = []; show(await ask("paint", { strokes })); }
       if (running) {
-        const state = await ask("run", { flux, duration: 1, diffusivity: 10 ** diffusivity.valueAsNumber, wall: walls.value });
+        const began = performance.now();
+        const state = await ask("run", { flux, duration: pace, diffusivity: 10 ** diffusivity.valueAsNumber, wall: walls.value, drift: [drift.down, drift.across] });
+        const took = performance.now() - began;
+        pace = Math.max(1 / 8, Math.min(1, took > 120 ? pace / 2 : took < 50 ? pace * 2 : pace));  // what is slow takes shorter steps
         if (state.salt) show(state); else { running = false; go.textContent = "Run"; }
       }
       busy = false;
@@ -197,7 +227,7 @@ export function render({ model, el }) {
       const box = canvas.getBoundingClientRect();
       return [((event.clientX - box.left) / box.width) * first.size, ((event.clientY - box.top) / box.height) * first.size];
     }
-    canvas.onpointerdown = (event) => { down = true; canvas.setPointerCapture(event.pointerId); last = at(event); stroke(...last); };
+    canvas.onpointerdown = (event) => { down = true; byKeys = false; canvas.setPointerCapture(event.pointerId); last = at(event); stroke(...last); };
     canvas.onpointermove = (event) => {
       if (!down) return;
       const [x, y] = at(event), steps = Math.ceil(Math.hypot(x - last[0], y - last[1]) / Math.max(1, radius.valueAsNumber / 2));
@@ -211,15 +241,18 @@ export function render({ model, el }) {
       else if (event.key === " ") stroke(...cursor);
       else return;
       event.preventDefault();
-      facts.textContent = `brush at ${cursor.join(", ")}`;
+      byKeys = true;
+      if (move) redraw();
+      brush.textContent = `brush at ${cursor.join(", ")}`;
     };
+    canvas.onblur = () => { if (byKeys) { byKeys = false; redraw(); } };
     go.onclick = () => { running = !running; go.textContent = running ? "Pause" : "Run"; turn(); };
     empty.onclick = async () => { history = []; show(await ask("clear")); };
     seeFlux.onclick = () => { flux = !flux; seeFlux.setAttribute("aria-pressed", String(flux)); turn(); ask("paint", { strokes: [], flux }).then(show); };
     panel.append(element("div", { className: "sides" },
       element("figure", {}, canvas, element("figcaption", { textContent: "Paint salt and walls, then run. Colour: concentration, 0 to 1." })),
-      element("div", { className: "controls" }, tools, element("label", {}, "Brush", radius), element("label", {}, "Diffusivity", diffusivity),
-        element("label", {}, "Boundary", walls), element("div", { className: "row" }, go, empty, seeFlux), facts, curve)));
+      element("div", { className: "controls" }, tools, element("label", {}, "Brush", radius), element("label", {}, "Diffusivity", diffusivity, rate),
+        ...drifts, element("label", {}, "Boundary", walls), element("div", { className: "row" }, go, empty, seeFlux), facts, brush, curve)));
     show(first);
   }
 
@@ -227,6 +260,8 @@ export function render({ model, el }) {
     const choose = element("select", { id: "dc-kernel", "aria-label": "Kernel" }, ...first.kernels.map((k) => element("option", { textContent: k })));
     choose.value = "sharpen";
     const grid = element("div", { className: "grid" }), soft = element("canvas", { "aria-label": "Softmax of the kernel" });
+    const cloud = element("canvas", { id: "dc-grains", "aria-label": "Where ten thousand grains of one cell are" }), tally = element("figcaption", {});
+    let uses = 0, jumps = 1;
     const words = element("pre", { id: "dc-words" }), picture = element("canvas", { id: "dc-picture", "aria-label": "The picture" });
     const caption = element("figcaption", {});
     const load = element("input", { type: "file", accept: "image/*", "aria-label": "Your own photograph" });
@@ -237,6 +272,15 @@ export function render({ model, el }) {
       caption.textContent = text;
     }
     function options() { return { weights }; }
+    async function jump(times) {
+      const got = await ask("grains", { ...options(), uses: times });
+      if (!got.grains) return;
+      jumps = times;
+      const field = unpack(got.grains);
+      draw(cloud, field, first.colours.viridis, 0, Math.max(1, range(field.values)[1]));
+      cloud.dataset.total = got.total;
+      tally.textContent = `${got.total} grains of one cell after ${times} jump${times > 1 ? "s" : ""}.`;
+    }
     async function learn(request) {
       const got = await ask("kernel", request);
       if (!got.weights) return;
@@ -257,18 +301,22 @@ export function render({ model, el }) {
         }));
       } else grid.textContent = `${weights.length} × ${weights[0].length} weights`;
       const flat = Float32Array.from(got.softmax.flat());
+      uses = 0;
+      jump(1);
       draw(soft, { rows: got.softmax.length, columns: got.softmax[0].length, values: flat }, first.colours.viridis, 0, range(flat)[1]);
     }
     choose.onchange = () => learn({ name: choose.value });
     function button(title, action) { const made = element("button", { textContent: title }); made.onclick = action; return made; }
-    const original = button("Original", async () => { limits = [0, 1]; show(first.picture, "The picture."); });
-    const convolved = button("Convolve", async () => {
-      const got = await ask("filtered", options());
+    const original = button("Original", async () => { limits = [0, 1]; uses = 0; show(first.picture, "The picture."); });
+    async function convolve(times) {
+      const got = await ask("filtered", { ...options(), uses: times });
       if (!got.picture) return;
+      uses = times;
       const [low, high] = range(unpack(got.picture).values);
       limits = low < -1e-6 || high > 1 + 1e-6 ? [low, high] : [0, 1];
-      show(got.picture, `Convolved: what all grains do together. Black ${limits[0].toFixed(2)}, white ${limits[1].toFixed(2)}.`);
-    });
+      show(got.picture, `Convolved ${times === 1 ? "once" : `${times} times`}: what all grains do together. Black ${limits[0].toPrecision(3)}, white ${limits[1].toPrecision(3)}.`);
+    }
+    const convolved = button("Convolve", () => convolve(1)), again = button("Once more", () => convolve(Math.min(100, uses + 1)));
     async function measured(draws) {
       const got = await ask("measured", { ...options(), draws });
       if (got.picture) show(got.picture, `The mean of ${got.draws} draws for each pixel; off the convolution by ${got.error.toPrecision(3)} (rms).`);
@@ -288,35 +336,56 @@ export function render({ model, el }) {
     panel.append(element("div", { className: "sides" },
       element("figure", {}, picture, caption),
       element("div", { className: "controls" }, element("label", {}, "Kernel", choose), grid,
-        element("div", { className: "row" }, original, convolved, button("Measure once", () => measured(1)), button("Measure 100 times", () => measured(100))),
+        element("div", { className: "row" }, original, convolved, again, button("Measure once", () => measured(1)), button("Measure 100 times", () => measured(100))),
         element("label", {}, "Your photograph (it stays on this machine)", load), words,
-        element("figure", { style: "width: 140px; flex: none" }, soft, element("figcaption", { textContent: "Its softmax: where a grain may go." })))));
+        element("div", { className: "row" },
+          element("figure", { style: "width: 140px; flex: none" }, soft, element("figcaption", { textContent: "Its softmax: where a grain may go." })),
+          element("figure", { style: "width: 140px; flex: none" }, cloud, tally)),
+        element("div", { className: "row" }, button("Jump again", () => jump(Math.min(100, jumps + 1))), button("Ten more jumps", () => jump(Math.min(100, jumps + 10)))))));
     learn({ name: choose.value });
     original.click();
   }
 
   function spectrum(panel, first) {
-    const plane = element("canvas", { id: "dc-plane", tabIndex: 0, "aria-label": "Frequency plane; click to add a wave" }), picture = element("canvas", { "aria-label": "The picture of these waves" });
-    let dots = [];
+    const plane = element("canvas", { id: "dc-plane", tabIndex: 0, "aria-label": "Frequency plane; paint waves with the pointer, or move with the arrow keys and press space" }), picture = element("canvas", { "aria-label": "The picture of these waves" });
+    let dots = [], cursor = [67, 64], byKeys = false, busy = false, stale = false;
     async function show() {
+      if (busy) { stale = true; return; }
+      busy = true;
+      do { stale = false; await paint(); } while (stale);
+      busy = false;
+    }
+    async function paint() {
       const got = await ask("waves", { dots });
       if (!got.picture) return;
       const shown = unpack(got.spectrum), waves = unpack(got.picture);
       draw(plane, shown, first.colours.viridis, 0, range(shown.values)[1] || 1);
+      if (byKeys) ring(plane, cursor[0] + 0.5, cursor[1] + 0.5, 3);
       const [low, high] = range(waves.values);
       draw(picture, waves, first.colours.gray, low, high > low ? high : low + 1);
     }
-    plane.onclick = (event) => {
-      const box = plane.getBoundingClientRect();
-      const x = Math.floor(((event.clientX - box.left) / box.width) * 128) - 64, y = Math.floor(((event.clientY - box.top) / box.height) * 128) - 64;
-      dots.push({ x, y });
+    function dot(x, y) {
+      if (dots.length < 256 && !dots.some((d) => d.x === x && d.y === y)) dots.push({ x, y });
       show();
+    }
+    function at(event) {
+      const box = plane.getBoundingClientRect();
+      const place = (where, from, length) => Math.max(-64, Math.min(63, Math.floor(((where - from) / length) * 128) - 64));
+      dot(place(event.clientX, box.left, box.width), place(event.clientY, box.top, box.height));
+    }
+    plane.onpointerdown = (event) => { byKeys = false; plane.setPointerCapture(event.pointerId); at(event); };
+    plane.onpointermove = (event) => { if (event.buttons) at(event); };
+    plane.onkeydown = (event) => {
+      const move = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+      if (!move && event.key !== " ") return;
+      event.preventDefault();
+      byKeys = true;
+      if (move) { cursor = cursor.map((c, i) => Math.max(0, Math.min(127, c + move[i]))); show(); } else dot(cursor[0] - 64, cursor[1] - 64);
     };
-    plane.onkeydown = (event) => { if (event.key === " ") { dots.push({ x: 3 + dots.length, y: 2 * dots.length }); show(); event.preventDefault(); } };
     const clear = element("button", { textContent: "Clear" });
     clear.onclick = () => { dots = []; show(); };
     panel.append(element("div", { className: "sides" },
-      element("figure", {}, plane, element("figcaption", { textContent: "Click: a dot here (and its mirror image) is one wave. Centre: frequency 0." })),
+      element("figure", {}, plane, element("figcaption", { textContent: "Paint: each dot (and its mirror image) is one wave. Centre: frequency 0. Arrows and space do the same." })),
       element("figure", {}, picture, element("figcaption", { textContent: "The picture that has this spectrum." })), clear));
     show();
   }

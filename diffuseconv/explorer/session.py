@@ -20,7 +20,7 @@ from diffuseconv._typing import Array
 from diffuseconv.convolution import convolve
 from diffuseconv.diffusion import DiffusionEquation
 from diffuseconv.interpretation import interpret
-from diffuseconv.measurement import measure
+from diffuseconv.measurement import measure, scatter
 from diffuseconv.propagator import Propagator
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "answer",
     "clear",
     "filtered",
+    "grains",
     "kernel",
     "measured",
     "paint",
@@ -39,6 +40,8 @@ __all__ = [
 
 SIZE = 256  # cells of the tank along each axis
 LARGEST = 1024  # cells of a picture along each axis
+FASTEST = 50.0  # cells a second that salt drifts
+GRAINS = 10_000
 WALLS = ("reflecting", "periodic", "absorbing")
 CATALOGUE = {
     "identity": kernels.identity,
@@ -133,13 +136,20 @@ def clear(session: Session) -> dict[str, Any]:
 
 
 def run(
-    session: Session, duration: float, diffusivity: float, wall: str = "reflecting", flux: bool = False
+    session: Session,
+    duration: float,
+    diffusivity: float,
+    wall: str = "reflecting",
+    flux: bool = False,
+    drift: tuple[float, float] = (0.0, 0.0),
 ) -> dict[str, Any]:
-    """Evolve the salt for a time; lengths are in cells."""
+    """Evolve the salt for a time; lengths are in cells, and the drift is how many it goes down and across a second."""
     duration = number("duration", duration, least=0.0)
     mask = None if session.water.all() else session.water
     diffusivity = number("diffusivity", diffusivity, least=0.0)
-    eq = DiffusionEquation(diffusivity, boundary=choice("wall", wall, WALLS), mask=mask)
+    down, across = (number("drift", part, least=-FASTEST, most=FASTEST) for part in drift)
+    velocity = (down, across) if down or across else None
+    eq = DiffusionEquation(diffusivity, boundary=choice("wall", wall, WALLS), mask=mask, velocity=velocity)
     session.salt = np.nan_to_num(eq.evolve(session.salt, duration))
     session.time += duration
     return _tank(session, eq, flux)
@@ -162,10 +172,36 @@ def kernel(
     }
 
 
-def filtered(session: Session, name: str | None = None, weights: list[list[float]] | None = None) -> dict[str, Any]:
-    """Return the picture convolved with a kernel, and forget its measurements."""
+def grains(
+    session: Session,
+    name: str | None = None,
+    weights: list[list[float]] | None = None,
+    temperature: float = 1.0,
+    uses: int = 1,
+) -> dict[str, Any]:
+    """Let grains of one cell jump by the softmax of a kernel, so many times; return where they are."""
+    p = Propagator.softmax(_kernel(name, weights), number("temperature", temperature, above=0.0))
+    tank = np.zeros((65, 65), np.int64)
+    tank[32, 32] = GRAINS
+    for _ in range(count("uses", uses, least=1, most=100)):
+        tank = scatter(tank, p)
+    rows, columns = np.abs(np.argwhere(tank) - 32).max(axis=0)
+    reach = max(4, int(rows), int(columns))
+    shown = slice(32 - reach, 33 + reach)  # no wider than the cloud
+    return {"grains": _packed(tank[shown, shown].astype(np.float64)), "total": int(tank.sum())}
+
+
+def filtered(
+    session: Session, name: str | None = None, weights: list[list[float]] | None = None, uses: int = 1
+) -> dict[str, Any]:
+    """Return the picture convolved with a kernel, so many times, and forget its measurements."""
     session.measured, session.draws = None, 0
-    return {"picture": _packed(convolve(session.picture, _kernel(name, weights)))}
+    taps, picture = _kernel(name, weights), session.picture
+    for _ in range(count("uses", uses, least=1, most=100)):
+        picture = convolve(picture, taps)
+    if np.abs(picture).max() > np.finfo(np.float32).max:
+        raise ValueError(f"uses must keep the picture within what can be drawn, got {uses}")
+    return {"picture": _packed(picture)}
 
 
 def measured(
@@ -206,7 +242,7 @@ def waves(session: Session, dots: list[dict[str, Any]]) -> dict[str, Any]:
 
 QUESTIONS: dict[str, Callable[..., dict[str, Any]]] = {
     question.__name__: question
-    for question in (start, paint, clear, run, kernel, filtered, measured, photograph, waves)
+    for question in (start, paint, clear, run, kernel, grains, filtered, measured, photograph, waves)
 }
 
 
