@@ -1,10 +1,14 @@
-"""`cached_property` without the lock that Python 3.11 holds: a child of `fork` could inherit it locked."""
+"""What is computed once and kept: attributes of an object, and all else that lives as long as the object does.
+
+Neither takes a lock: a child of `fork` could inherit it locked, as that of `functools.cached_property` in Python 3.11.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 if sys.version_info >= (3, 12):
     from functools import cached_property
@@ -26,4 +30,23 @@ else:
             return vars(instance).setdefault(self._name, self._compute(instance))
 
 
-__all__ = ["cached_property"]
+__all__ = ["cached_property", "kept"]
+
+T = TypeVar("T")
+_KEPT: WeakKeyDictionary[Any, dict[Any, Any]] = WeakKeyDictionary()
+
+
+def kept(owner: Any, key: Any, make: Callable[[], T], most: int = 8) -> T:
+    """Return what `make` returns under a key, made once while the owner lives (and is no part of it: never pickled).
+
+    At most so many keys are kept; one more, and all are made anew.
+    """
+    shelf = _KEPT.setdefault(owner, {})
+    found: T = shelf.get(key, shelf)  # another thread may empty the shelf at any time
+    if found is not shelf:
+        return found
+    found = make()
+    if len(shelf) >= most:
+        shelf.clear()
+    shelf[key] = found
+    return found

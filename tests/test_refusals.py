@@ -117,7 +117,11 @@ def test_bad_runs_are_refused_before_any_work(options, arguments, words):
             ValueError,
             "at most 1e.14 cell updates, got 1.28e.16",
         ),
-        (lambda: dc.DiffusionEquation(velocity=0.1).evolve(STILL, 1e14), ValueError, "cell updates, got"),
+        (
+            lambda: dc.DiffusionEquation(velocity=0.1).evolve(STILL, 1e14, "uniformization"),
+            ValueError,
+            "cell updates, got",
+        ),
         (
             lambda: dc.DiffusionEquation().evolve(np.broadcast_to(0.0, (10**6, 10**6)), 1.0),
             ValueError,

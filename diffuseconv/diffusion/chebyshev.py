@@ -36,7 +36,7 @@ from diffuseconv._jit import chebyshev as _loops
 from diffuseconv._typing import Array
 from diffuseconv.diffusion import halos
 from diffuseconv.diffusion.lattice import SMALLEST_SHARE, Lattice, as_planes
-from diffuseconv.diffusion.scheme import check_updates
+from diffuseconv.diffusion.scheme import check_updates, unsteady, unsymmetric
 
 __all__ = ["OPTIONS", "solve", "unsupported"]
 
@@ -53,13 +53,7 @@ MARGIN = int(_loops.MARGIN)
 
 def unsupported(problem: Lattice) -> str | None:
     """Return why the scheme cannot solve a problem, None if it can."""
-    if not problem.symmetric:
-        return 'needs a problem without drift ("uniformization" solves this one)'
-    if not problem.steady:
-        return "needs walls and sources that do not depend on time or on the field"
-    if problem.growth > 0:
-        return 'needs walls through which no drift carries salt in unbounded ("uniformization" solves this one)'
-    return None
+    return unsymmetric(problem) or unsteady(problem)
 
 
 class _Expansion(NamedTuple):

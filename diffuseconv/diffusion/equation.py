@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from diffuseconv import _checks
+from diffuseconv._cached import kept
 from diffuseconv._dispatch import for_arrays_of_any_kind
 from diffuseconv._typing import Array, frozen
 from diffuseconv.diffusion import diagnostics, explicit, run, schedule, spectral, stacks, steady, walls
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DiffusionEquation"]
 
-MOST_LATTICES = 8  # discretised problems of one run that are kept
+KEPT, MOST_LATTICES = 1 << 18, 64  # cells of the discretised problems kept for the next run, and how many of these
 MOST_TIMES = 10**6  # of an iterable without a length: more can only be an endless one
 
 
@@ -125,6 +127,7 @@ class DiffusionEquation:
         keep("diffusivity", _diffusivity("diffusivity", self.diffusivity, mask))
         keep("spacing", checked_spacing(self.spacing))
         walls.sides(self.boundary)
+        keep("boundary", _tuples(self.boundary))
         if self.barriers is not None:
             keep("barriers", _barriers(self.barriers))
         if callable(self.source):
@@ -357,14 +360,13 @@ class DiffusionEquation:
         if times:
             known += schedule.events((self.source, self.boundary), start, times[-1])
         fields, restore = stacks.split(u, axes)
-        lattices: dict[float, Lattice] = {}
+        shape = np.shape(fields[0])
+        most = KEPT // max(1, math.prod(shape))
 
         def lattice_at(time: float) -> Lattice:
-            if time not in lattices:
-                if len(lattices) >= MOST_LATTICES:
-                    lattices.clear()
-                lattices[time] = self._problem(fields[0].shape, time)
-            return lattices[time]
+            state = (shape, bisect_right(self.lift_times, time), *schedule.places((self.source, self.boundary), time))
+            owner = self if most else lattice_at  # a large lattice is forgotten with its run
+            return kept(owner, state, lambda: self._problem(shape, time), min(max(most, 2), MOST_LATTICES))
 
         runs = [
             run.frames(
@@ -748,6 +750,11 @@ class DiffusionEquation:
         field = self._field(u)
         time = _checks.number("time", time)
         return field, self.lattice(field.shape, time), time
+
+
+def _tuples(boundary: Any) -> Any:
+    """Return a boundary with tuples for lists, so that it stays as it is."""
+    return tuple(map(_tuples, boundary)) if isinstance(boundary, (list, tuple)) else boundary
 
 
 def _refuse(what: str, reason: str | None) -> None:

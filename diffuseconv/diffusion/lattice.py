@@ -256,16 +256,16 @@ class Lattice:
 
     def _faces(self, dtype: Any, scale: float) -> tuple[Array, ...]:
         """Return `faces`, kept for the next call."""
-        if (dtype, scale) not in self._full:
+        faces: tuple[Array, ...] | None = self._full.get((dtype, scale))  # of which other threads may make others
+        if faces is None:
             self._full.clear()
-            self._full[dtype, scale] = self.faces(dtype, scale)
-        faces: tuple[Array, ...] = self._full[dtype, scale]
+            faces = self._full[dtype, scale] = self.faces(dtype, scale)
         return faces
 
     def _flow(self, dtype: Any, scale: float) -> tuple[Any, ...]:
         """Return (down, up, loss, weight) times `scale` as flat arrays, kept for the next call; empty for none."""
-        if (dtype, scale) in self._full:
-            kept: tuple[Any, ...] = self._full[dtype, scale]
+        kept: tuple[Any, ...] | None = self._full.get((dtype, scale))
+        if kept is not None:
             return kept
         none = np.empty(0, dtype)
         rated = scale if self.weights is None else 1.0  # where weights divide, they hold the scale

@@ -28,6 +28,7 @@ import numpy as np
 from diffuseconv._typing import Array
 from diffuseconv.diffusion import shifted
 from diffuseconv.diffusion.lattice import Lattice
+from diffuseconv.diffusion.scheme import unsteady, unsymmetric
 
 __all__ = ["AT_INFINITY", "OPTIONS", "POLES", "RESIDUES", "solve", "unsupported"]
 
@@ -56,13 +57,7 @@ AT_INFINITY = 1.832174378254041275e-14
 
 def unsupported(problem: Lattice) -> str | None:
     """Return why the scheme cannot solve a problem, None if it can."""
-    if not problem.steady:
-        return "needs walls and sources that do not depend on time or on the field"
-    if not problem.symmetric:
-        return 'needs exchanges that are symmetric: no drift ("uniformization" solves this problem)'
-    if problem.growth > 0:
-        return 'needs walls through which no drift carries salt in unbounded ("uniformization" solves this one)'
-    return None
+    return unsteady(problem) or unsymmetric(problem)
 
 
 def solve(

@@ -129,7 +129,7 @@ def _run(
     for segment in segments:
         last = len(segment.stops) - 1
         for index, field in enumerate(solve(segment, u)):
-            if index == last:
+            if index == last and segment is not segments[-1]:
                 u = field.copy()  # the yielded field belongs to the caller
             if index < segment.asked:
                 yield next(asked), field

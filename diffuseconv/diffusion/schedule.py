@@ -12,9 +12,10 @@ from numpy.typing import ArrayLike
 
 from diffuseconv import _checks
 
-__all__ = ["Schedule", "events", "held"]
+__all__ = ["Schedule", "events", "held", "places"]
 
 MOST_EVENTS = 10**6
+ROUNDINGS = 4  # of a time of the table in a later turn
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,10 +81,8 @@ class Schedule:
     def __call__(self, time: float) -> Any:
         """Return the value at a time (at a jump the one that begins)."""
         times, values = np.asarray(self.times), np.asarray(self.values)
-        if self.period is not None:
-            time = times[0] + (time - times[0]) % self.period
-        index = int(np.searchsorted(times, time, "right")) - 1
-        if index < 0:
+        time, index = self._place(time)
+        if time < times[0]:
             return values[0]
         last = index == len(times) - 1
         if self.kind == "step" or (last and self.period is None):
@@ -91,6 +90,18 @@ class Schedule:
         end = times[0] + self.period if last and self.period is not None else times[(index + 1) % len(times)]
         share = (time - times[index]) / (end - times[index])
         return (1 - share) * values[index] + share * values[(index + 1) % len(times)]
+
+    def _place(self, time: float) -> tuple[float, int]:
+        """Return a time, moved into the table where it repeats, and which entry is the last one not after it.
+
+        Times that rounding alone tells from that of an entry are at it: a jump in a later turn is a sum.
+        """
+        times = np.asarray(self.times)
+        rounding = ROUNDINGS * math.ulp(max(abs(time), abs(times[0]), abs(times[-1])))
+        if self.period is not None:
+            turned = (time - times[0]) % self.period
+            time = times[0] + (0.0 if self.period - turned <= rounding else turned)
+        return time, max(0, int(np.searchsorted(times, time + rounding, "right")) - 1)
 
     def jumps(self, start: float, end: float) -> list[float]:
         """Return the times of the table (and of its repetitions) between two times."""
@@ -133,3 +144,8 @@ def held(value: Any, time: float) -> Any:
         return tuple(held(item, time) for item in value)
     fields = [field.name for field in dataclasses.fields(value)]
     return dataclasses.replace(value, **{name: held(getattr(value, name), time) for name in fields})
+
+
+def places(value: Any, time: float) -> tuple[int, ...]:
+    """Return which entry each schedule of steps is at: with the same ones, what `held` returns is the same."""
+    return tuple(table._place(time)[1] for table in _tables(value) if table.kind == "step")

@@ -11,7 +11,7 @@ from typing import Protocol
 from diffuseconv._typing import Array
 from diffuseconv.diffusion.lattice import Lattice
 
-__all__ = ["Scheme", "check_updates"]
+__all__ = ["Scheme", "check_updates", "unsteady", "unsymmetric"]
 
 MOST_UPDATES = 1e14  # cell updates: a day or more on any one machine
 
@@ -52,6 +52,20 @@ class Scheme(Protocol):
         problem does not allow (a step above the stability limit) raise ValueError at the call, before the first `next`.
         """
         ...
+
+
+def unsteady(problem: Lattice) -> str | None:
+    """Return why a scheme that is exact in time cannot solve a problem, None if time and field change nothing in it."""
+    return None if problem.steady else "needs walls and sources that do not depend on time or on the field"
+
+
+def unsymmetric(problem: Lattice) -> str | None:
+    """Return why a scheme for real decay rates cannot solve a problem, None if it can."""
+    if not problem.symmetric:
+        return 'needs a problem without drift ("uniformization" solves this one)'
+    if problem.growth > 0:
+        return 'needs walls through which no drift carries salt in unbounded ("uniformization" solves this one)'
+    return None
 
 
 def check_updates(cells: int, sweeps: float, remedy: str) -> None:

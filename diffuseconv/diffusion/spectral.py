@@ -4,48 +4,67 @@ The modes are those of the *lattice* Laplacian, :math:`\lambda_k = \sum_a 4 D_a 
 the four named boundaries, so the answer is that of explicit Euler with infinitely many steps:
 :math:`u_k(t) = e^{-\lambda_k t} u_k(0) + (1 - e^{-\lambda_k t}) b_k / \lambda_k`, where `b` is what constant walls and
 sources bring in. After `n` steps of explicit Euler the factor is :math:`(1 - \Delta t \lambda_k)^n` instead.
+
+Late, few modes are left, and two thin matrix products are cheaper than transforms. What constant walls and sources
+bring in is then the limit of long times (and, in modes that do not decay, a growth at a constant rate), of which the
+rest of the field decays by few modes too.
+
+A constant drift turns Fourier modes of a periodic axis, and behind walls it makes the modes of `modes`. There rounding
+grows by a condition number, :math:`e^{|v| L/2D}` for each axis: more than `MOST_CONDITION` in all is refused.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache, reduce
+from dataclasses import dataclass
+from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from diffuseconv import _threads, boundary
+from diffuseconv._cached import cached_property, kept
 from diffuseconv._typing import Array
 from diffuseconv.diffusion.lattice import Lattice
+from diffuseconv.diffusion.modes import MOST_CELLS, MOST_CONDITION, Axis, axes_of, basis, rates
+from diffuseconv.diffusion.scheme import unsteady
 
-__all__ = ["OPTIONS", "axes_of", "explicit_steps", "mixed", "solve", "unsupported"]
+__all__ = ["OPTIONS", "explicit_steps", "solve", "unsupported"]
 
 OPTIONS: dict[str, float | None] = {}  # exact to rounding: nothing to choose
 FORGOTTEN = 45.0  # modes that have decayed by exp(-45) = 3e-20 lie below the rounding of any field
+SETTLED = 0.125  # of the slowest mode's decay: from then on the limit is no larger than a few times the field
 LARGE = 1 << 17  # cells from which a transform gains from more threads
-
-
-class _Axis(NamedTuple):
-    """One axis: its boundary's name (None if the walls are mixed), cells, face rate and the losses at both walls."""
-
-    name: str | None
-    size: int
-    rate: float
-    low: float
-    high: float
+SINGLE = 1 << 18  # multiplications of a product below which BLAS keeps to one thread; others spin while they wait
+SHARED = 1 << 26  # of one that gains from more threads however busy they are
 
 
 def unsupported(problem: Lattice) -> str | None:
     """Return why the scheme cannot solve a problem, None if it can."""
     if problem.decay is not None and problem.decay.size > 1:
         return "needs the same decay everywhere"
-    if _circulant(problem):
-        return None if problem.steady else "needs walls and sources that do not depend on time or on the field"
-    if problem.uniform is None:
-        return "needs constant diffusivity, no barriers, no mask, and walls that lose salt evenly"
-    if not problem.steady:
-        return "needs walls and sources that do not depend on time or on the field"
+    axes = _axes(problem)
+    if axes is None:
+        return "needs constant diffusivity and velocity, no barriers, no mask, and walls that lose salt evenly"
+    reason = unsteady(problem)
+    if reason is not None:
+        return reason
+    other = "chebyshev" if problem.drift is None else "uniformization"
+    if problem.growth > 0:
+        return f'needs walls through which no drift carries salt in unbounded ("{other}" solves this problem)'
+    condition = math.prod(axis.condition for axis in axes)
+    if condition > MOST_CONDITION:
+        return (
+            f"needs a drift whose modes are well conditioned, exp(|v| L / 2 D) of at most {MOST_CONDITION:g}, which is "
+            f'{condition:.3g} here ("{other}" solves this problem)'
+        )
+    longest = max((axis.size for axis in axes if _has_matrix(axis, problem)), default=0)
+    if longest > MOST_CELLS:
+        return (
+            f"needs axes of at most {MOST_CELLS} cells where walls leave no closed form of the modes, got {longest} "
+            f'("{other}" solves this problem)'
+        )
     return None
 
 
@@ -59,76 +78,204 @@ def solve(
     tolerance: float | None = None,
 ) -> Iterator[Array]:
     """Yield the field at each of the `times`: see `scheme.Scheme`."""
+    durations = [time - start for time in times]
     if problem.drift is not None:
-        yield from _carried(problem, u, [time - start for time in times])
+        yield from _carried(problem, _axes(problem) or (), u, durations)
         return
-    lattice, axes = problem, axes_of(problem)
-    modes: list[Array] = []  # transformed once, when a first time needs all of them
-    still = lattice.forcing is None and lattice.largest_rate == 0
-    for time in times:
-        duration = time - start
-
-        def factor(rate: Array, duration: float = duration) -> tuple[Array, Array]:
-            kept, gone = np.exp(-rate * duration), -np.expm1(-rate * duration)
-            return kept, np.where(gone > 0, gone / np.where(rate > 0, rate, 1), duration)
-
-        yield u.copy() if still or duration == 0 else _advance(lattice, axes, u, modes, factor, duration)
+    plan = _plan(problem)
+    found = _Amplitudes(u)
+    still = problem.forcing is None and problem.largest_rate == 0
+    for duration in durations:
+        yield u.copy() if still or duration == 0 else _advance(plan, found, _exponential(duration))
 
 
 def explicit_steps(lattice: Lattice, u: Array, steps: int, time_step: float) -> Array:
     """Apply `steps` explicit steps at once: every mode is multiplied by the power of its factor."""
-    if steps == 0:
-        return u.copy()
+    return u.copy() if steps == 0 else _advance(_plan(lattice), _Amplitudes(u), _power(steps, time_step))
 
-    def factor(rate: Array) -> tuple[Array, Array]:
+
+class _Step(NamedTuple):
+    """What becomes of a mode of a decay rate."""
+
+    duration: float
+    kept: Callable[[Array], Array]  # the share of it that is left
+    gathered: Callable[[Array], Array]  # what is there, over what comes in per time
+    additive: bool = False  # whether the share of a sum of rates is the product of their shares
+    monotonic_to: float = math.inf  # the largest rate up to which no more is left than after exact decay
+
+
+def _exponential(duration: float) -> _Step:
+    """Return the exact decay."""
+
+    def gathered(rate: Array) -> Array:
+        gone = -np.expm1(-rate * duration)
+        return np.where(gone > 0, gone / np.where(rate > 0, rate, 1), duration)
+
+    return _Step(duration, lambda rate: np.exp(-rate * duration), gathered, additive=True)
+
+
+def _power(steps: int, time_step: float) -> _Step:
+    """Return the decay by explicit steps: (1 - x)^n <= exp(-n x) up to x = 1."""
+
+    def powers(rate: Array) -> tuple[Array, Array]:
         lost = rate * time_step
         flips = lost > 1
         with np.errstate(divide="ignore"):  # a mode that vanishes in one step: log(0) = -inf, power 0
             log = steps * np.log1p(np.where(flips, lost - 2, -lost))
-        sign = np.where(flips & (steps % 2 == 1), -1.0, 1.0)
+        return log, np.where(flips & (steps % 2 == 1), -1.0, 1.0)
+
+    def kept(rate: Array) -> Array:
+        log, sign = powers(rate)
+        return sign * np.exp(log)
+
+    def gathered(rate: Array) -> Array:
+        log, sign = powers(rate)
         gone = np.where(sign < 0, 1 + np.exp(log), -np.expm1(log))
-        return sign * np.exp(log), np.where(rate > 0, gone / np.where(rate > 0, rate, 1), steps * time_step)
+        return np.where(rate > 0, gone / np.where(rate > 0, rate, 1), steps * time_step)
 
-    axes = axes_of(lattice)
-    fastest = sum(float(_rates(axis).max()) for axis in axes) + _decay(lattice)
-    truncate = steps * time_step if fastest * time_step <= 1 else 0.0  # (1 - x)^n <= exp(-n x) up to x = 1 only
-    return _advance(lattice, axes, u, [], factor, truncate)
+    return _Step(steps * time_step, kept, gathered, monotonic_to=1 / time_step)
 
 
-def _circulant(lattice: Lattice) -> bool:
-    """Return whether a drift is the same everywhere on a periodic box, so that Fourier modes evolve by themselves."""
-    if lattice.drift is None or lattice.weights is not None or lattice.diagonal is not None:
-        return False
-    constant = all((rates == rates.flat[0]).all() for rates in (*lattice.rates, *lattice.drift))
-    return constant and all(lattice.periodic)
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """All that does not depend on the field, computed when it is first needed."""
+
+    shape: tuple[int, ...]
+    axes: tuple[Axis, ...]
+    decay: float
+    forcing: Array | None
+
+    @cached_property
+    def growing(self) -> tuple[Array, ...]:
+        """The decay rates of the modes of each axis, the slowest first."""
+        return tuple(np.sort(rates(axis)) for axis in self.axes)
+
+    @cached_property
+    def fastest(self) -> float:
+        """The largest decay rate."""
+        return sum(float(rate[-1]) for rate in self.growing) + self.decay
+
+    @cached_property
+    def slowest(self) -> float:
+        """The smallest decay rate that is not 0; 0 if there is none."""
+        first = sum(float(rate[0]) for rate in self.growing) + self.decay
+        if first > 0:
+            return first
+        return min((float(rate[rate > 0][0]) for rate in self.growing if rate[-1] > 0), default=0.0)
+
+    @cached_property
+    def transformable(self) -> bool:
+        """Whether the modes of all axes have transforms."""
+        return all(axis.walls is not None for axis in self.axes)
+
+    @cached_property
+    def mode_rates(self) -> list[Array]:
+        """The decay rates along each axis, in the order of `analyse`."""
+        if not self.transformable:
+            return [basis(axis, axis.size).rates for axis in self.axes]
+        halved = boundary.halved_axis(self._walls)  # a transform of real numbers keeps half of its last axis
+        return [rates(axis)[: axis.size // 2 + 1 if a == halved else None] for a, axis in enumerate(self.axes)]
+
+    @cached_property
+    def _walls(self) -> tuple[Any, ...]:
+        return tuple(axis.walls for axis in self.axes)
+
+    def analyse(self, field: Array) -> Array:
+        """Return the amplitudes of all modes."""
+        if not self.transformable:
+            return self.project(field, self.shape)
+        return boundary.transform(field, self._walls, _threads.count() if field.size >= LARGE else None)
+
+    def synthesise(self, amplitudes: Array) -> Array:
+        """Return the field of the amplitudes of all modes."""
+        if not self.transformable:
+            return self.expand(amplitudes)
+        workers = _threads.count() if math.prod(self.shape) >= LARGE else None
+        return boundary.inverse_transform(amplitudes, self.shape, self._walls, workers)
+
+    def project(self, field: Array, counts: Sequence[int]) -> Array:
+        """Return the amplitudes of the slowest modes, so many along each axis."""
+        for axis in reversed(range(field.ndim)):
+            field = _along(field, axis, self._matrices(axis, counts[axis], field.dtype)[1])
+        return field
+
+    def expand(self, amplitudes: Array) -> Array:
+        """Return the field of the amplitudes of the slowest modes."""
+        for axis, count in enumerate(amplitudes.shape):
+            amplitudes = _along(amplitudes, axis, self._matrices(axis, count, amplitudes.dtype)[0])
+        return amplitudes
+
+    def _matrices(self, axis: int, count: int, dtype: Any) -> tuple[Array, Array]:
+        """Return the slowest modes of an axis in rows, and what amplitudes are the product with, in columns."""
+        held = self._held.get((axis, dtype))
+        if held is None or len(held[0]) < count:
+            found = basis(self.axes[axis], count)
+            held = found.modes.astype(dtype, order="C"), found.duals.T.astype(dtype, order="C")
+            self._held[axis, dtype] = held
+        return held[0][:count], held[1][:, :count]
+
+    @cached_property
+    def _held(self) -> dict[Any, tuple[Array, Array]]:
+        return {}
+
+    @cached_property
+    def limit(self) -> tuple[Array, Array | None]:
+        """What constant walls and sources lead to: a steady field, and its growth per time (None for nothing)."""
+        total = _summed(self.mode_rates, self.decay)
+        brought = self.analyse(np.zeros(self.shape) if self.forcing is None else self.forcing)
+        steady = self.synthesise(np.where(total > 0, brought / np.where(total > 0, total, 1), 0))
+        if (total > 0).all():
+            return steady, None
+        return steady, self.synthesise(np.where(total > 0, 0, brought))
+
+    def alive(self, step: _Step) -> tuple[int, ...]:
+        """Return how many of the slowest modes of each axis are left after a step."""
+        if self.fastest > step.monotonic_to:
+            return self.shape
+        most = FORGOTTEN / step.duration
+        return tuple(max(1, int(rate.searchsorted(most, "right"))) for rate in self.growing)
+
+    def settles(self, duration: float) -> bool:
+        """Return whether the limit may stand for what constant walls and sources bring in."""
+        return duration * self.slowest >= SETTLED
 
 
-def _carried(lattice: Lattice, u: Array, durations: Sequence[float]) -> Iterator[Array]:
-    r"""Yield the field after each duration on a periodic box with a constant drift.
+class _Amplitudes:
+    """The amplitudes of a field, computed when they are needed, for one time or many."""
 
-    A wave of the angle :math:`\theta` along an axis with rates `a` onward and `b` back grows at the rate
-    :math:`-(a+b)(1 - \cos\theta) - i (a-b) \sin\theta`.
-    """
-    import scipy.fft
+    def __init__(self, field: Array) -> None:
+        self.field = field
+        self._all: Array | None = None
+        self._slow: Array | None = None
 
-    growth: Any = -_decay(lattice)
-    for axis, n in enumerate(lattice.shape):
-        onward, back = (float(rates.flat[0]) for rates in lattice.directed(axis))
-        cycles = np.arange(n // 2 + 1) if axis == u.ndim - 1 else (np.arange(n) + n // 2) % n - n // 2
-        half = np.pi * cycles / n
-        sine = np.where(2 * abs(cycles) == n, 0.0, np.sin(2 * half))
-        rate = -2 * (onward + back) * np.sin(half) ** 2 - 1j * (onward - back) * sine
-        growth = growth + rate.reshape([-1 if a == axis else 1 for a in range(u.ndim)])
-    workers = _threads.count() if u.size >= LARGE else None
-    modes = scipy.fft.rfftn(u, workers=workers)
-    added = None if lattice.forcing is None else scipy.fft.rfftn(lattice.forcing, workers=workers)
-    for duration in durations:
-        evolved = modes * np.exp(growth * duration)
-        if added is not None:
-            moving = growth != 0
-            evolved += added * np.where(moving, np.expm1(growth * duration) / np.where(moving, growth, 1), duration)
-        field = scipy.fft.irfftn(evolved, s=u.shape, workers=workers)
-        yield u.copy() if duration == 0 else field.astype(u.dtype, copy=False)
+    def all(self, plan: _Plan) -> Array:
+        """Return those of all modes."""
+        if self._all is None:
+            self._all = plan.analyse(self.field)
+        return self._all
+
+    def slow(self, plan: _Plan, counts: tuple[int, ...], less: Array | None) -> Array:
+        """Return those of the slowest modes, of the field `less` its limit."""
+        if self._slow is None or any(map(int.__lt__, self._slow.shape, counts)):
+            self._slow = plan.project(self.field if less is None else self.field - less, counts)
+        return self._slow[tuple(map(slice, counts))]
+
+
+def _axes(problem: Lattice) -> tuple[Axis, ...] | None:
+    """Return the axes of a problem, recognised once."""
+    return kept(problem, "axes", lambda: axes_of(problem))
+
+
+def _plan(problem: Lattice) -> _Plan:
+    """Return the plan of a problem, made once."""
+    return kept(
+        problem, "spectral", lambda: _Plan(problem.shape, _axes(problem) or (), _decay(problem), problem.forcing)
+    )
+
+
+def _has_matrix(axis: Axis, problem: Lattice) -> bool:
+    """Return whether the modes of an axis take a dense matrix."""
+    return not axis.periodic and (axis.walls is None or problem.drift is not None)
 
 
 def _decay(lattice: Lattice) -> float:
@@ -136,103 +283,128 @@ def _decay(lattice: Lattice) -> float:
     return 0.0 if lattice.decay is None else float(lattice.decay.max())
 
 
-def axes_of(lattice: Lattice) -> list[_Axis]:
-    """Return the axes, the boundary of each recognised by what its walls lose."""
-    axes = []
-    walls = [record for record in reversed(boundary.RECORDS.values()) if record.physical]
-    for n, rate, g, periodic in zip(lattice.shape, lattice.uniform or (), lattice.rates, lattice.periodic, strict=True):
-        low, high = (0.0, 0.0) if periodic else (float(g.reshape(-1)[0]), float(g.reshape(-1)[-1]))
-        fitting = [record.name for record in walls if record.joined == periodic]
-        named = {rate * (1 - boundary.RECORDS[name].ghost): name for name in fitting}  # the first one if rate is 0
-        axes.append(_Axis(named.get(low) if low == high else None, n, rate, low, high))
-    return axes
+def _summed(parts: Sequence[Array], decay: float) -> Array:
+    """Return the decay rates of all modes from those along each axis."""
+    return np.asarray(reduce(np.add.outer, parts) + decay)
 
 
-def _rates(axis: _Axis) -> Array:
-    """Return the decay rates of the modes of one axis, in the order of the transform, or growing if there is none."""
-    if axis.name is None:
-        return mixed(axis)[1]
-    return axis.rate * boundary.eigenvalues(axis.size, axis.name)
-
-
-@lru_cache(maxsize=3)
-def mixed(axis: _Axis) -> tuple[Array, Array]:
-    """Return (modes, rates) of an axis with any two walls: eigenvectors of its tridiagonal matrix, in rows."""
-    import scipy.linalg
-
-    if axis.size == 1:
-        return np.ones((1, 1)), np.array([axis.low + axis.high])
-    diagonal = np.full(axis.size, 2 * axis.rate)
-    diagonal[0] += axis.low - axis.rate
-    diagonal[-1] += axis.high - axis.rate
-    modes = scipy.linalg.eigh_tridiagonal(diagonal, np.full(axis.size - 1, -axis.rate))[1].T
-    # the quotient of differences keeps the digits of slow modes that the eigenvalues themselves lose
-    rates = axis.rate * (np.diff(modes) ** 2).sum(axis=1)
-    return modes, rates + axis.low * modes[:, 0] ** 2 + axis.high * modes[:, -1] ** 2
-
-
-def _slow(axis: _Axis, count: int) -> tuple[Array, Array]:
-    """Return the `count` slowest modes of one axis in orthonormal rows, and their decay rates."""
-    if axis.name is None:
-        modes, rates = mixed(axis)
-        return modes[:count], rates[:count]
-    modes, order = boundary.basis(axis.size, axis.name, count)
-    return modes, _rates(axis)[order]
-
-
-def _advance(
-    lattice: Lattice,
-    axes: list[_Axis],
-    u: Array,
-    modes: list[Array],
-    factor: Callable[[Array], tuple[Array, Array]],
-    duration: float,
-) -> Array:
+def _advance(plan: _Plan, found: _Amplitudes, step: _Step) -> Array:
     """Multiply each mode by its factor, through whichever of thin matrices and transforms is cheaper."""
-    counts = [axis.size for axis in axes]
-    if lattice.forcing is None:  # after this duration only the slow modes are left
-        counts = [max(1, int((_rates(axis) * duration <= FORGOTTEN).sum())) for axis in axes]
-    thin = sum(count * (3 * axis.size + 0.07 * u.size) for count, axis in zip(counts, axes, strict=True))
-    if any(axis.name is None for axis in axes) or thin < 5 * u.ndim * u.size:  # nanoseconds, as measured
-        bases, rates = zip(*[_slow(axis, count) for axis, count in zip(axes, counts, strict=True)], strict=True)
-        bases = tuple(basis.astype(u.dtype) for basis in bases)
-
-        def analyse(field: Array) -> Array:
-            return _project(field, bases)
-
-        def synthesise(amplitudes: Array) -> Array:
-            return _project(amplitudes, tuple(basis.T for basis in bases))
-
-    else:
-        names = [axis.name or "" for axis in axes]
-        workers = _threads.count() if u.size >= LARGE else None
-        rates = tuple(_rates(axis) for axis in axes)
-        halved = boundary.halved_axis(names)
-        if halved is not None:  # a transform of real numbers keeps half of its last axis
-            rates = (*rates[:halved], rates[halved][: u.shape[halved] // 2 + 1], *rates[halved + 1 :])
-
-        def analyse(field: Array) -> Array:
-            return boundary.transform(field, names, workers)
-
-        def synthesise(amplitudes: Array) -> Array:
-            return boundary.inverse_transform(amplitudes, u.shape, names, workers)
-
-    full = counts == [axis.size for axis in axes]
-    amplitudes = modes[0] if full and modes else analyse(u)
-    if full and not modes:
-        modes.append(amplitudes)
-    kept, gathered = factor(reduce(np.add.outer, rates) + _decay(lattice))
-    amplitudes = amplitudes * kept.astype(u.dtype)
-    if lattice.forcing is not None:
-        amplitudes += analyse(lattice.forcing.astype(u.dtype)) * gathered.astype(u.dtype)
-    return synthesise(amplitudes).astype(u.dtype, copy=False)
+    u = found.field
+    if plan.forcing is None or plan.settles(step.duration):
+        counts = plan.alive(step)
+        thin = sum(count * (3 * n + 0.07 * u.size) for count, n in zip(counts, plan.shape, strict=True))
+        if counts != plan.shape and (thin < 5 * u.ndim * u.size or not plan.transformable):  # nanoseconds, as measured
+            return _late(plan, found, step, counts)
+    amplitudes = found.all(plan)
+    if step.additive and plan.forcing is None:
+        amplitudes = amplitudes * step.kept(np.array(plan.decay)).astype(u.dtype)
+        for axis, rate in enumerate(plan.mode_rates):
+            amplitudes *= _spread(step.kept(rate), axis, u.ndim).astype(u.dtype)
+        return plan.synthesise(amplitudes).astype(u.dtype, copy=False)
+    total = _summed(plan.mode_rates, plan.decay)
+    amplitudes = amplitudes * step.kept(total).astype(u.dtype)
+    if plan.forcing is not None:
+        amplitudes += plan.analyse(plan.forcing.astype(u.dtype)) * step.gathered(total).astype(u.dtype)
+    return plan.synthesise(amplitudes).astype(u.dtype, copy=False)
 
 
-def _project(field: Array, bases: tuple[Array, ...]) -> Array:
-    """Multiply every axis by its matrix, the last axis first; each product lies in memory as the next one wants it."""
-    field = field @ bases[-1].T
-    for axis in reversed(range(len(bases) - 1)):
-        after = field.shape[axis + 1 :]
-        stacked = field.reshape(-1, field.shape[axis], math.prod(after))
-        field = (bases[axis] @ stacked).reshape(*field.shape[:axis], -1, *after)
+def _late(plan: _Plan, found: _Amplitudes, step: _Step, counts: tuple[int, ...]) -> Array:
+    """Return the field of the slowest modes, on top of what constant walls and sources lead to."""
+    dtype = found.field.dtype
+    steady, growth = (None, None) if plan.forcing is None else plan.limit
+    total = _summed([rate[:count] for rate, count in zip(plan.growing, counts, strict=True)], plan.decay)
+    amplitudes = found.slow(plan, counts, None if steady is None else steady.astype(dtype, copy=False))
+    field = plan.expand(amplitudes * step.kept(total).astype(dtype))
+    for part in (steady, None if growth is None else step.duration * growth):
+        if part is not None:
+            field += part.astype(dtype, copy=False)
     return field
+
+
+def _carried(lattice: Lattice, axes: tuple[Axis, ...], u: Array, durations: Sequence[float]) -> Iterator[Array]:
+    r"""Yield the field after each duration with a constant drift.
+
+    A wave of the angle :math:`\theta` along a periodic axis with rates `a` onward and `b` back grows at the rate
+    :math:`-(a+b)(1 - \cos\theta) - i (a-b) \sin\theta`.
+    """
+    import scipy.fft
+
+    joint = [axis for axis, given in enumerate(axes) if given.periodic]
+    walled = {axis: basis(given, given.size) for axis, given in enumerate(axes) if not given.periodic}
+    growths = [
+        _waves(given, axis == joint[-1]) if axis in joint else -walled[axis].rates for axis, given in enumerate(axes)
+    ]
+    workers = _threads.count() if u.size >= LARGE else None
+
+    def analyse(field: Array) -> Array:
+        field = field.astype(np.float64)
+        for axis, found in walled.items():
+            field = _along(field, axis, np.ascontiguousarray(found.duals.T))
+        return np.asarray(scipy.fft.rfftn(field, axes=joint, workers=workers)) if joint else field
+
+    def synthesise(amplitudes: Array) -> Array:
+        if joint:
+            sides = [u.shape[axis] for axis in joint]
+            amplitudes = scipy.fft.irfftn(amplitudes, s=sides, axes=joint, workers=workers)
+        for axis, found in walled.items():
+            amplitudes = _along(amplitudes, axis, np.ascontiguousarray(found.modes))
+        return amplitudes.astype(u.dtype)
+
+    modes: Array | None = None
+    for duration in durations:
+        if duration == 0:
+            yield u.copy()
+            continue
+        modes = analyse(u) if modes is None else modes
+        evolved = modes * math.exp(-_decay(lattice) * duration)
+        for axis, growth in enumerate(growths):
+            evolved = evolved * _spread(np.exp(growth * duration), axis, u.ndim)
+        if lattice.forcing is not None:
+            total = reduce(np.add.outer, growths) - _decay(lattice)
+            moving = total != 0
+            gathered = np.where(moving, np.expm1(total * duration) / np.where(moving, total, 1), duration)
+            evolved += analyse(lattice.forcing) * gathered
+        yield synthesise(evolved)
+
+
+def _waves(axis: Axis, halved: bool) -> Array:
+    """Return the growth rates of Fourier modes, of the halved axis of a real field or of another one."""
+    n = axis.size
+    cycles = np.arange(n // 2 + 1) if halved else (np.arange(n) + n // 2) % n - n // 2
+    half = np.pi * cycles / n
+    sine = np.where(2 * abs(cycles) == n, 0.0, np.sin(2 * half))
+    return np.asarray(-2 * (axis.onward + axis.back) * np.sin(half) ** 2 - 1j * (axis.onward - axis.back) * sine)
+
+
+def _spread(values: Array, axis: int, ndim: int) -> Array:
+    """Return values along one axis as an array that broadcasts to the field."""
+    return values.reshape([-1 if a == axis else 1 for a in range(ndim)])
+
+
+def _along(field: Array, axis: int, matrix: Array) -> Array:
+    """Multiply one axis by a matrix, given as (what it has, what it gets)."""
+    lead, n, after = field.shape[:axis], field.shape[axis], field.shape[axis + 1 :]
+    if not after:
+        return _product(field.reshape(-1, n), matrix).reshape(*lead, -1)
+    if math.prod(lead) == 1:
+        return _product(matrix.T, field.reshape(n, -1)).reshape(*lead, -1, *after)
+    stack = field.reshape(-1, n, math.prod(after))
+    return np.asarray(np.matmul(matrix.T, stack)).reshape(*lead, -1, *after)
+
+
+def _product(left: Array, right: Array) -> Array:
+    """Multiply matrices, in blocks of rows that BLAS does on one thread unless it is much work.
+
+    Threads of BLAS wait awake: where another program has a processor, a thin product takes a hundred times as long.
+    """
+    rows, inner = left.shape
+    columns = right.shape[1]
+    block = SINGLE // max(1, inner * columns)
+    if block >= rows or block == 0 or rows * inner * columns > SHARED:
+        return left @ right
+    whole = rows // block * block
+    out = np.empty((rows, columns), left.dtype)
+    np.matmul(left[:whole].reshape(-1, block, inner), right, out=out[:whole].reshape(-1, block, columns))
+    np.matmul(left[whole:], right, out=out[whole:])
+    return out

@@ -25,7 +25,7 @@ import numpy as np
 from diffuseconv._jit import flow as _loops
 from diffuseconv._typing import Array, FloatArray
 from diffuseconv.diffusion.lattice import Lattice
-from diffuseconv.diffusion.scheme import check_updates
+from diffuseconv.diffusion.scheme import check_updates, unsteady
 
 __all__ = ["OPTIONS", "poisson_weights", "solve", "unsupported"]
 
@@ -35,11 +35,9 @@ STILL = 2.0**-54  # a step that changes no value by more than this share of the 
 
 def unsupported(problem: Lattice) -> str | None:
     """Return why the scheme cannot solve a problem, None if it can."""
-    if not problem.steady:
-        return "needs walls and sources that do not depend on time or on the field"
     if problem.diagonal is not None and (problem.diagonal - _diagonal(problem)).min() < 0:
         return "needs rates that are not negative, which this tensor's are"
-    return None
+    return unsteady(problem)
 
 
 def solve(

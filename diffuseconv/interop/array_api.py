@@ -22,6 +22,7 @@ from diffuseconv.boundary import Modes, Name, fold, per_axis, record
 from diffuseconv.convolution.plan import plan
 from diffuseconv.diffusion import DiffusionEquation, explicit, spectral
 from diffuseconv.diffusion.lattice import Lattice
+from diffuseconv.diffusion.modes import Basis, axes_of, basis
 from diffuseconv.propagator import Propagator
 
 __all__ = ["band_pass", "convolve", "correlate", "evolve", "explicit_steps", "high_pass", "log_spectrum", "low_pass"]
@@ -36,7 +37,7 @@ class _Line(NamedTuple):
     axis: int
     size: int
     modes: Modes | None  # those of the DFT of one period; None for the rows of the matrix
-    matrix: Array | None
+    basis: Basis | None
     growth: Array  # of each mode, per time; in a filter, its frequency
 
     @property
@@ -326,27 +327,22 @@ def _box(verb: str, eq: DiffusionEquation, u: Any, axes: Any, start: float) -> t
     reason = spectral.unsupported(lattice)
     if reason is not None:
         raise ValueError(f"{verb} of arrays on a device {reason}")
-    named: list[tuple[str | None, float, float, Any]]
-    if lattice.drift is None:
-        named = [(axis.name, axis.rate, axis.rate, axis) for axis in spectral.axes_of(lattice)]
-    else:
-        rates = [[float(rate.flat[0]) for rate in lattice.directed(axis)] for axis in range(len(over))]
-        named = [("periodic", onward, back, None) for onward, back in rates]
     lines = []
-    for axis, size, (name, onward, back, mixed) in zip(over, lattice.shape, named, strict=True):
-        if name is None:
-            matrix, decay = spectral.mixed(mixed)
-            lines.append(_Line(axis, size, None, matrix, -decay))
+    for axis, side in zip(over, axes_of(lattice) or (), strict=True):
+        name = "periodic" if side.periodic else side.walls
+        if name is None or isinstance(name, tuple):
+            rows = basis(side, side.size)
+            lines.append(_Line(axis, side.size, None, rows, -rows.rates))
             continue
         modes = record(name).modes
-        period = modes.period(size)
+        period = modes.period(side.size)
         waves = np.arange(period)
         half = np.pi * np.minimum(waves, period - waves) / period
-        growth: Array = -2 * (onward + back) * np.sin(half) ** 2
-        if onward != back:
+        growth: Array = -2 * (side.onward + side.back) * np.sin(half) ** 2
+        if side.onward != side.back:
             turn = np.where(2 * waves == period, 0, np.sin(2 * np.pi * waves / period))
-            growth = growth - 1j * (onward - back) * turn
-        lines.append(_Line(axis, size, modes, None, growth))
+            growth = growth - 1j * (side.onward - side.back) * turn
+        lines.append(_Line(axis, side.size, modes, None, growth))
     return lattice, lines
 
 
@@ -379,7 +375,7 @@ def _kept(line: _Line, halved: _Line | None) -> int:
 def _analyse(xp: Any, u: Any, lines: list[_Line]) -> Any:
     """Return the amplitude of each mode."""
     for line in lines:
-        u = _period(xp, u, line) if line.matrix is None else _product(xp, line.matrix, u, line.axis)
+        u = _period(xp, u, line) if line.basis is None else _product(xp, line.basis.duals, u, line.axis)
     over = [line.axis for line in lines if line.modes]
     return xp.fft.rfftn(u, axes=over) if over else u
 
@@ -392,8 +388,8 @@ def _synthesise(xp: Any, amplitudes: Any, lines: list[_Line]) -> Any:
         amplitudes = xp.fft.irfftn(amplitudes, s=[line.period for line in fourier], axes=over)
     inside = [slice(None)] * amplitudes.ndim
     for line in lines:
-        if line.matrix is not None:
-            amplitudes = _product(xp, line.matrix.T, amplitudes, line.axis)
+        if line.basis is not None:
+            amplitudes = _product(xp, line.basis.modes.T, amplitudes, line.axis)
         inside[line.axis] = slice(0, line.size)
     return amplitudes[tuple(inside)]
 
