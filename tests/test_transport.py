@@ -324,10 +324,31 @@ def test_what_only_comes_in_has_no_steady_state():
             eq.steady_state(np.ones(n))
 
 
-@pytest.mark.parametrize("duration", [1e-14, 1e-10, 1e-6, 1.0])
+@pytest.mark.parametrize("duration", [1e-307, 1e-14, 1e-10, 1e-6, 1.0])
 def test_sources_add_their_all_however_few_steps_are_taken(duration):
     eq = dc.DiffusionEquation(source=1 / duration, velocity=0.3)
     assert eq.evolve(np.zeros(5), duration, "uniformization").mean() == pytest.approx(1.0, rel=1e-11)
+
+
+def test_uniformization_does_not_stop_where_salt_goes_round():
+    """After whole turns a shift looks as if it stood still, and other steps alternate between even and odd cells."""
+    n = 32
+    u = np.zeros(n)
+    u[3] = 1.0
+    for d, v, t in ((0.0, 0.5, 2 * n * 1000.0), (1.0, 0.3, 1e5)):
+        eq = dc.DiffusionEquation(d, boundary="periodic", velocity=v)
+        np.testing.assert_allclose(eq.evolve(u, t, "uniformization"), eq.evolve(u, t, "spectral"), rtol=0, atol=1e-12)
+
+
+def test_the_shortest_duration_changes_nothing():
+    eq = dc.DiffusionEquation(velocity=0.3, source=1.0)
+    np.testing.assert_array_equal(eq.evolve(np.ones(5), 5e-324, "uniformization"), np.ones(5))
+
+
+def test_a_duration_without_end_is_refused():
+    eq = dc.DiffusionEquation(velocity=(np.linspace(0, 0.1, 6) * np.linspace(1, 0, 6),))
+    with pytest.raises(ValueError, match=r"^duration must take at most 1e\+14 cell updates"):
+        eq.evolve(np.ones(5), 1e13, "uniformization")
 
 
 # --- closed forms -----------------------------------------------------------------------------------------------------

@@ -103,3 +103,21 @@ def accumulate(total, factor, u):
     """Add `factor` times a field to a sum; both are flat."""
     for j in range(np.uintp(u.size)):
         total[j] += factor * u[j]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def sweeps(fields, blank, down, up, shape, wrap, loss, weight, added, total, factors, steps):
+    """Take `steps` steps ``u + weight * (what flows in - loss * u) + added`` between both rows of `fields`.
+
+    The first row holds the field at the start. Before step k its field is added to `total`, ``factors[k]`` times;
+    `added` and `total` may be empty.
+    """
+    keep = fields[0, 0] * 0 + 1
+    rows = shape[0] * shape[1]
+    for k in range(steps):
+        here, there = fields[k % 2], fields[(k + 1) % 2]
+        if total.size > 0 and factors[k] != 0:
+            accumulate(total, factors[k], here)
+        flow(here, blank, down, up, shape, wrap, loss, weight, keep, 0, rows, there)
+        if added.size > 0:
+            accumulate(there, keep, added)

@@ -17,6 +17,7 @@ __all__ = ["OPTIONS", "checked_step", "solve", "unsupported", "whole_steps"]
 
 OPTIONS = {"time_step": None}
 
+BATCHED = 64  # steps between two chances for Ctrl-C
 PROBED = 16  # steps between two looks at the reaction's slope
 ROUNDING = 1e-12  # a step may exceed the limit, or a duration a whole number of steps, by this relative amount
 
@@ -97,6 +98,11 @@ def _advance(lattice: Lattice, u: Array, start: float, steps: int, step: float) 
     """Apply explicit steps: many per pass over memory where the right-hand side allows it."""
     if lattice.steady and u.ndim < 3 and lattice.plain:
         return march(lattice, u, steps, step)
+    if lattice.steady and not lattice.plain:
+        added = None if lattice.forcing is None else step * lattice.forcing
+        for batch in [BATCHED] * (steps // BATCHED) + [steps % BATCHED]:
+            u, _ = lattice.steps(u, step, added, np.zeros(batch))
+        return u
     here, there = u.copy(), np.empty_like(u)
     for n in range(steps):
         lattice.apply(here, there, keep=1.0, scale=step)

@@ -254,6 +254,35 @@ class Lattice:
             out += (extra if self.weights is None else extra / self.weights).astype(u.dtype, copy=False)
         return out
 
+    def steps(
+        self, u: Array, scale: float, added: Array | None, factors: Array, total: Array | None = None
+    ) -> tuple[Array, Array]:
+        """Return a field after as many steps ``u + scale * L u + added`` as there are `factors`, and before the last.
+
+        Each field but the last is added to `total` (if given), as many times as its factor says.
+        """
+        if u.size < POOLED and not self.plain and self.diagonal is None:  # a call per step costs more than many cells
+            none, fields = np.empty(0, u.dtype), np.stack([u.reshape(-1), np.zeros(u.size, u.dtype)])
+            _flow.sweeps(
+                fields,
+                *_as_blocks(u, self._flow(u.dtype, scale), self.periodic),
+                none if added is None else np.ascontiguousarray(added, dtype=u.dtype).reshape(-1),
+                none if total is None else total.reshape(-1),
+                factors,
+                len(factors),
+            )
+            last = len(factors) % 2
+            return fields[last].reshape(u.shape), fields[1 - last].reshape(u.shape)
+        here, there = u.copy(), u.copy()
+        for factor in factors:
+            if total is not None and factor != 0:
+                _flow.accumulate(total.reshape(-1), factor, here.reshape(-1))
+            self.apply(here, there, keep=1.0, scale=scale)
+            if added is not None:
+                there += added.astype(u.dtype, copy=False)
+            here, there = there, here
+        return here, there
+
     def _faces(self, dtype: Any, scale: float) -> tuple[Array, ...]:
         """Return `faces`, kept for the next call."""
         faces: tuple[Array, ...] | None = self._full.get((dtype, scale))  # of which other threads may make others
@@ -346,15 +375,20 @@ class Lattice:
 
 def _apply_flow(u: Array, flow: tuple[Any, ...], periodic: tuple[bool, ...], keep: float, out: Array) -> None:
     """Write ``keep * u`` plus the change by directed rates to `out`, on as many threads as pay."""
-    shape = (1,) * (3 - u.ndim) + u.shape
-    wrap = (False,) * (3 - u.ndim) + periodic
-    down, up, loss, weight = flow
-    blank = np.zeros(shape[-1], u.dtype)
+    blank, down, up, shape, wrap, loss, weight = _as_blocks(u, flow, periodic)
     given = (u.reshape(-1), blank, down, up, shape, wrap, loss, weight, u.dtype.type(keep))
     target = out.reshape(-1)
     rows = shape[0] * shape[1]
     parts = _threads.slices(rows, min(2 * u.size // SMALLEST_SHARE, _threads.count()) if u.size >= POOLED else 1)
     _threads.run(_flow.flow, [(*given, low, high, target) for low, high in parts])
+
+
+def _as_blocks(u: Array, flow: tuple[Any, ...], periodic: tuple[bool, ...]) -> tuple[Any, ...]:
+    """Return (a row of zeros, down, up, shape, periodic, loss, weight) of a field as one of three axes."""
+    lead = 3 - u.ndim
+    down, up, loss, weight = flow
+    shape = (1,) * lead + u.shape
+    return np.zeros(shape[-1], u.dtype), down, up, shape, (False,) * lead + periodic, loss, weight
 
 
 def as_planes(shape: tuple[Any, ...], single: Any) -> tuple[Any, Any, Any]:

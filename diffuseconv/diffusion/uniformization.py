@@ -22,7 +22,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from diffuseconv._jit import flow as _loops
 from diffuseconv._typing import Array, FloatArray
 from diffuseconv.diffusion.lattice import Lattice
 from diffuseconv.diffusion.scheme import check_updates, unsteady
@@ -30,7 +29,8 @@ from diffuseconv.diffusion.scheme import check_updates, unsteady
 __all__ = ["OPTIONS", "poisson_weights", "solve", "unsupported"]
 
 OPTIONS = {"tolerance": 1e-12}  # of the field's range
-STILL = 2.0**-54  # a step that changes no value by more than this share of the largest is the last one
+BATCH = 1 << 21  # cell updates between two looks at the field, and chances for Ctrl-C
+LEAST = 256  # cells: a step on fewer costs no less
 
 
 def unsupported(problem: Lattice) -> str | None:
@@ -52,13 +52,15 @@ def solve(
     """Return the field at each of the `times`: see `scheme.Scheme`.
 
     The tolerance is relative to the range of the field, with 0 where salt is lost, or to what sources and walls add.
-    The arithmetic is in float64 for float32 fields too.
+    The arithmetic is in float64 for float32 fields too; every term adds its rounding, up to 1e-16 of the largest value.
     """
     exchanged, leaving = (problem.outflow(share) + _diagonal_outflow(problem) for share in (0.0, 1.0))
     rate, growth = max(float(abs(leaving).max()), float(exchanged.max())), problem.growth
     if times:
         check_updates(
-            u.size, (times[-1] - start) * (rate + growth), "take larger cells, a shorter duration or steady_state"
+            max(u.size, LEAST),
+            (times[-1] - start) * (rate + growth),
+            "take larger cells, a shorter duration or steady_state",
         )
     error = (OPTIONS["tolerance"] if tolerance is None else tolerance) / max(1, len(times))
     return _fields(problem, u, start, times, rate, growth, error)
@@ -95,7 +97,7 @@ def _advance(
     lattice: Lattice, u: FloatArray, rate: float, growth: float, duration: float, tolerance: float
 ) -> FloatArray:
     """Return the field after a duration."""
-    if rate <= 0:
+    if rate <= 0 or math.isinf(1 / duration):
         return u + duration * (0.0 if lattice.forcing is None else lattice.forcing)
     if lattice.forcing is not None:  # what a step adds is then no more than the whole run adds, and so is what is cut
         rate = max(rate, 1 / duration)
@@ -106,18 +108,15 @@ def _advance(
         ratios = rate * duration / np.arange(first + len(weights), least + len(more))
         weights = np.append(weights, weights[-1] * np.cumprod(ratios))
     added = None if lattice.forcing is None else step * lattice.forcing
-    here, there = u.copy(), np.empty_like(u)
-    total = np.zeros_like(u)
-    for k in range(first + len(weights)):
-        if k >= first:
-            _loops.accumulate(total.reshape(-1), weights[k - first], here.reshape(-1))
-        lattice.apply(here, there, keep=1.0, scale=step)
-        if added is not None:
-            there += added
-        if k % 64 == 63 and np.abs(there - here).max() <= STILL * np.abs(there).max():
-            remaining = weights[max(0, k + 1 - first) :].sum()
-            return np.asarray(total + remaining * there)
-        here, there = there, here
+    count = first + len(weights)
+    total, field, done = np.zeros_like(u), u, 0
+    while done < count:
+        batch = min(count - done, max(1, BATCH // u.size))
+        factors = np.concatenate([np.zeros(min(batch, max(0, first - done))), weights[max(0, done - first) :]])[:batch]
+        field, before = lattice.steps(field, step, added, factors, total)
+        done += batch
+        if np.array_equal(field, before):  # so are all that follow, to the last bit
+            return np.asarray(total + weights[max(0, done - first) :].sum() * field)
     return total
 
 
