@@ -6,7 +6,10 @@ import sys
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
+
+import diffuseconv as dc
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 PAGES = sorted((DOCS / "tutorial").glob("[0-9]*.md"))
@@ -50,3 +53,28 @@ def test_a_page_of_the_tutorial_ends_with_what_holds():
         last = page.read_text(encoding="utf-8").split("\n## ")[-1]
         assert last.startswith("What is said, and what holds\n"), page.name
         assert f"\n{page.stem}\n" in (DOCS / "tutorial/index.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder to work in, with a photograph."""
+    y, x = np.mgrid[:48, :64] / 48
+    dc.save_image(tmp_path / "photo.jpg", 0.5 + 0.4 * np.sin(9 * x + 3 * y**2) * np.cos(7 * y))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_every_how_to_runs(folder, capsys):
+    names: dict[str, object] = {}
+    for module in blocks(DOCS / "howto.md", "python"):
+        exec(compile(module, "howto.md", "exec"), names)
+    assert {"later.png", "film.mp4"} <= {path.name for path in folder.iterdir()}
+
+
+@pytest.mark.io
+def test_a_run_is_saved_and_resumed_as_said(folder):
+    pytest.importorskip("zarr")
+    pytest.importorskip("xarray")
+    names: dict[str, object] = {"np": np, "dc": dc}
+    (module,) = blocks(DOCS / "howto.md", "{code-block} python\n:class: io")
+    exec(compile(module, "howto.md", "exec"), names)

@@ -1,0 +1,61 @@
+"""A first call says once that it compiles, on a terminal alone; a later program says nothing."""
+
+import io
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from diffuseconv import _compiling
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def start(listener, module):
+    listener.on_start(SimpleNamespace(data={"dispatcher": SimpleNamespace(py_func=SimpleNamespace(__module__=module))}))
+
+
+def test_said_once_and_of_our_own_loops_alone(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    listener = _compiling._Once()
+    start(listener, "someone.else")
+    assert sys.stderr.getvalue() == ""
+    start(listener, "diffuseconv._jit.finite")
+    start(listener, "diffuseconv._jit.tile")
+    assert sys.stderr.getvalue() == _compiling.NOTICE + "\n"
+
+
+def test_nothing_is_said_into_a_file(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    start(_compiling._Once(), "diffuseconv._jit.finite")
+    assert sys.stderr.getvalue() == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
+def test_a_program_at_a_terminal(tmp_path):
+    import pty
+
+    code = "import numpy as np; from diffuseconv._jit.finite import sum_of_zeros as f; f(np.ones(3))"
+    said = []
+    for _ in range(2):  # the second finds what the first has compiled
+        reader, writer = pty.openpty()
+        subprocess.run(
+            [sys.executable, "-c", code],
+            stderr=writer,
+            check=True,
+            timeout=120,
+            env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_DISABLE_JIT": "0"},
+        )
+        os.close(writer)
+        try:
+            said.append(os.read(reader, 4096).decode())
+        except OSError:  # closed with nothing in it
+            said.append("")
+        os.close(reader)
+    assert said[0].strip() == _compiling.NOTICE
+    assert said[1] == ""
