@@ -7,8 +7,8 @@ wraparound test in the inner loops.
 """
 
 import numpy as np
-from numba import njit
 
+from diffuseconv._jit.compiled import compiled
 from diffuseconv._jit.halos import pack, unpack
 from diffuseconv._jit.vector import BYTES, after_last, from_second, load, product_minus, store
 
@@ -16,7 +16,7 @@ MARGIN = np.uintp(8)
 ONE = np.uintp(1)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def recur_rows(u, a, b, g0, g2, before, first, second, after, size):
     """Write 2 a + (what flows in through four faces) - b over two rows of b, one in each of two planes.
 
@@ -44,7 +44,7 @@ def recur_rows(u, a, b, g0, g2, before, first, second, after, size):
         rate_x, rate_y, west_x, west_y = next_rate_x, next_rate_y, next_west_x, next_west_y
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def add_middle(u, a, b, g1, before, here, after, face, next_face, size):
     """Add to a row of b what flows in through the two faces of the middle axis."""
     for j in range(size):
@@ -52,14 +52,14 @@ def add_middle(u, a, b, g1, before, here, after, face, next_face, size):
         u[b + here + j] += g1[face + j] * (u[a + before + j] - x) + g1[next_face + j] * (u[a + after + j] - x)
 
 
-@njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def add_pair(totals, to, u, a, b, size, one, other):
     """Add one weight times a row of a and another times that of b."""
     for j in range(size):
         totals[to + j] += one * u[a + j] + other * u[b + j]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def recur(
     u, g0, g1, g2, planes, rows, size, stride, wrap1, wrap2, weights, ends, k, steps, depth, own, kept, totals, at
 ):
@@ -111,7 +111,7 @@ def recur(
         taken += levels
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def advance(s, k, given):
     """Add terms on strip `s`, the `k`-th time `batch` of them after term `begin`; it begins at plane ``starts[s]``."""
     (

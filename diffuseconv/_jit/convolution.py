@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from diffuseconv._jit.tile import LOW, LOW_ROWS, MOST_TAPS, NARROW, NARROW_BYTES, ROWS, TILE_BYTES, WHOLE, add_taps
+from diffuseconv._jit.compiled import compiled
+from diffuseconv._jit.tile import FLAT_BYTES, ROWS, TALL_BYTES, add_taps
 
 BLOCK_ROWS, BLOCK_COLUMNS = 16, 512  # of sums; with a 15 x 15 kernel they read 130 kB, which stays in a fast cache
 KERNELS_A_BLOCK = 8  # of a bank: threads share few large blocks unevenly
-GROUP = 8  # tiles side by side: for every 8 rows of a kernel they read 16 kB, which the fastest cache holds
+GROUP_BYTES = (
+    16 * 64
+)  # of a row, side by side: for every 8 rows of a kernel they read 16 kB, which the fastest cache holds
 APART = 16  # keeps rows of a block from lying 4096 bytes apart, where a cache holds only a few of them
+SPARE = ROWS * GROUP_BYTES // 4  # sums of a group of tiles, in single precision
+BEYOND = FLAT_BYTES // 4  # values that tiles read beyond the last row, for sums that are thrown away
 
 
-SPARE = ROWS * GROUP * TILE_BYTES // 4  # sums of a group of tiles, in single precision
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def pitch_of(columns, width):
     """Return how far apart the rows of a block lie."""
     return min(BLOCK_COLUMNS, -(-columns // APART) * APART) + APART - 1 + width
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def floor_of(columns, height, width):
     """Return how far apart the planes of a block lie."""
     return pitch_of(columns, width) * (BLOCK_ROWS - 1 + height)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def continue_rows(cells, plane, size, sign, rows, columns, y0, tall, before, first, block, start, pitch, count):
     """Copy `count` places, from `first` on, of `tall` continued rows, from `y0` on, into ``block[start + y pitch:]``.
 
@@ -50,45 +51,44 @@ def continue_rows(cells, plane, size, sign, rows, columns, y0, tall, before, fir
                 block[start + np.uintp(y) * pitch + x] = factor * rows[1][y0 + y] * cells[line + source]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def sum_band(block, start, pitch, floor, weights, kernel, depth, height, width, target, corner, stride, tiles, shape):
+@compiled
+def sum_band(block, start, pitch, floor, weights, kernel, depth, height, width, target, corner, stride, tiles, flat):
     """Sum over all taps for a band of tiles; rows of the block lie `pitch`, its planes `floor` values apart."""
+    most = np.uintp(1 if flat else ROWS)
     for dz in range(depth):
-        for dy in range(np.uintp(0), height, np.uintp(MOST_TAPS)):
+        for dy in range(np.uintp(0), height, most):
             begin = start + dz * floor + dy * pitch
             first = kernel + (dz * height + dy) * width
-            taps = min(height - dy, np.uintp(MOST_TAPS))
             fresh = dz + dy == 0
-            add_taps(block, begin, pitch, weights, first, taps, width, target, corner, stride, tiles, shape, fresh)
+            taps = min(height - dy, most)
+            add_taps(block, begin, pitch, weights, first, taps, width, target, corner, stride, tiles, flat, fresh)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def sum_group(
     block, start, pitch, floor, weights, kernel, depth, height, width, out, corner, stride, high, wide, spare
 ):
     """Sum `high` (at most ROWS) by `wide` (at most a group) places for ``weights[kernel]``, into ``out[corner:]``."""
-    tile_width, narrow_width = TILE_BYTES // block.itemsize, NARROW_BYTES // block.itemsize
-    group = GROUP * tile_width
-    full = wide // tile_width
-    rest, done = np.uintp(-(-(wide % tile_width) // narrow_width)), np.uintp(full * tile_width)
-    if high == ROWS:
-        sum_band(
-            block, start, pitch, floor, weights, kernel, depth, height, width,
-            out, np.uintp(corner), np.uintp(stride), np.uintp(full), WHOLE,
-        )  # fmt: skip
-    else:  # what is not full is summed beside the result, and what belongs there copied
-        sum_band(
-            block, start, pitch, floor, weights, kernel, depth, height, width,
-            spare, np.uintp(0), np.uintp(group), np.uintp(full), LOW if high <= LOW_ROWS else WHOLE,
-        )  # fmt: skip
-    if rest > 0:
-        sum_band(
-            block, start + done, pitch, floor, weights, kernel, depth, height, width,
-            spare, done, np.uintp(group), rest, NARROW,
-        )  # fmt: skip
-    for row in range(high):
-        for i in range(full * tile_width if high == ROWS else 0, wide):
-            out[corner + row * stride + i] = spare[row * group + i]
+    flat = high <= np.uintp(ROWS // 2)
+    tall = np.uintp(1 if flat else ROWS)
+    columns = np.uintp((FLAT_BYTES if flat else TALL_BYTES) // block.itemsize)
+    group = np.uintp(GROUP_BYTES // block.itemsize)
+    for row in range(np.uintp(0), high, tall):
+        full = wide // columns if row + tall <= high else np.uintp(0)
+        done = full * columns
+        rest = (wide - done + columns - np.uintp(1)) // columns
+        for part in range(2):  # what tiles do not fill is summed beside the result, and what belongs there copied
+            tiles, target = (full, out) if part == 0 else (rest, spare)
+            place, apart = (corner + row * stride, stride) if part == 0 else (done, group)
+            shift = np.uintp(0) if part == 0 else done
+            if tiles > np.uintp(0):
+                sum_band(
+                    block, start + row * pitch + shift, pitch, floor, weights, kernel, depth, height, width,
+                    target, place, apart, tiles, flat,
+                )  # fmt: skip
+        for y in range(min(tall, high - row)):
+            for x in range(done, wide):
+                out[corner + (row + y) * stride + x] = spare[y * group + x]
 
 
 def block_count(shape: tuple[int, ...]) -> int:
@@ -97,7 +97,7 @@ def block_count(shape: tuple[int, ...]) -> int:
     return -(-kernels // KERNELS_A_BLOCK) * fields * planes * -(-rows // BLOCK_ROWS) * -(-columns // BLOCK_COLUMNS)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def correlate_blocks(stack, bank, planes, rows, columns, before, out, begin, end):
     """Fill blocks `begin` to `end` of ``out[k, b, z, y, x] = sum_j bank[k, j] continued[b, (z, y, x) + j]``.
 
@@ -108,12 +108,12 @@ def correlate_blocks(stack, bank, planes, rows, columns, before, out, begin, end
     _, fields, out_planes, out_rows, out_columns = out.shape
     _, in_planes, in_rows, in_columns = stack.shape
     pitch, floor = np.uintp(pitch_of(out_columns, broad)), np.uintp(floor_of(out_columns, tall, broad))
-    group = GROUP * TILE_BYTES // stack.itemsize
+    group = GROUP_BYTES // stack.itemsize
     cells, sums, weights = stack.reshape(-1), out.reshape(-1), bank.reshape(-1)
     down, across = -(-out_rows // BLOCK_ROWS), -(-out_columns // BLOCK_COLUMNS)
     parts = -(-kernels // KERNELS_A_BLOCK)
-    scratch = np.empty(SPARE + depth * floor, stack.dtype)
-    spare, block = scratch[:SPARE], scratch[SPARE:]  # tiles read beyond what is filled, for sums that are thrown away
+    scratch = np.empty(SPARE + depth * floor + BEYOND, stack.dtype)
+    spare, block = scratch[:SPARE], scratch[SPARE:]
     for index in range(begin, end):
         number, k0 = index // parts, index % parts * KERNELS_A_BLOCK
         x0 = number % across * BLOCK_COLUMNS
@@ -134,5 +134,6 @@ def correlate_blocks(stack, bank, planes, rows, columns, before, out, begin, end
                     sum_group(
                         block, np.uintp(y) * pitch + np.uintp(x), pitch, floor,
                         weights, np.uintp(k) * depth * height * width, depth, height, width,
-                        sums, corner, out_columns, min(ROWS, high - y), min(group, wide - x), spare,
+                        sums, np.uintp(corner), np.uintp(out_columns),
+                        np.uintp(min(ROWS, high - y)), np.uintp(min(group, wide - x)), spare,
                     )  # fmt: skip

@@ -6,12 +6,13 @@ other side on periodic axes. Unsigned indices spare a wraparound test in the inn
 """
 
 import numpy as np
-from numba import njit
+
+from diffuseconv._jit.compiled import compiled
 
 ONE = np.uintp(1)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def flow_in(u, g0, g2, keep, before, here, after, beyond, face, size, above, below, left, right, zero, out):
     """Write keep * u + (what flows in through four faces of each cell of a row).
 
@@ -43,7 +44,7 @@ def flow_in(u, g0, g2, keep, before, here, after, beyond, face, size, above, bel
         )
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def flow_across(u, g, before, here, after, face, beyond, size, above, below, zero, out):
     """Add what flows in from the rows at `before` and `after`, or from nothing unless they are `above` and `below`."""
     for j in range(size):
@@ -53,7 +54,7 @@ def flow_across(u, g, before, here, after, face, beyond, size, above, below, zer
         )
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def inflow(u, g0, g1, g2, planes, rows, size, wrap0, wrap1, wrap2, keep, zero, out, begin, end):
     """Write keep * u + L u for planes `begin` to `end` of `planes`, each of `rows` rows; all arrays are flat."""
     width, plane = np.uintp(size), np.uintp(rows * size)

@@ -7,8 +7,8 @@ Unsigned indices spare a wraparound test in the inner loops.
 """
 
 import numpy as np
-from numba import njit
 
+from diffuseconv._jit.compiled import compiled
 from diffuseconv._jit.halos import copy_cells, pack, unpack
 from diffuseconv._jit.vector import BYTES, after_last, from_second, load, plus_product, product_minus, spread, store
 
@@ -16,7 +16,7 @@ MARGIN = np.uintp(16)
 ONE = np.uintp(1)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def two_rows(u, before, first, second, after, to, size, stride, r0, r1, two):
     """Step rows `first` and `second`, to row `to` and the next; taken together they share loads."""
     lanes = np.uintp(BYTES // u.itemsize)
@@ -35,7 +35,7 @@ def two_rows(u, before, first, second, after, to, size, stride, r0, r1, two):
         x, y = next_x, next_y
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def two_varied_rows(u, before, first, second, after, to, size, stride, g0, g1, face):
     """Step two rows with rates of their own on every face, which begin at `face`."""
     lanes = np.uintp(BYTES // u.itemsize)
@@ -64,7 +64,7 @@ def two_varied_rows(u, before, first, second, after, to, size, stride, g0, g1, f
         rate_x, rate_y, west_x, west_y = next_rate_x, next_rate_y, next_west_x, next_west_y
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def close_row(u, row, size, wrap, left, right):
     """Set the ghosts at both ends of a row: the other end on a periodic axis, else a multiple of the edge cell."""
     last = row + size - ONE
@@ -72,14 +72,14 @@ def close_row(u, row, size, wrap, left, right):
     u[row + size] = u[row] if wrap else right * u[last]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def copy_row(u, source, target, stride, factor):
     """Write `factor` times one row to another."""
     for j in range(stride):
         u[target + j] = factor * u[source + j]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def steps_2d(
     u, ring, rows, size, stride, g0, g1, r0, r1, two, added, wrap, ghosts, top, bottom, low, high, steps, most
 ):
@@ -139,7 +139,7 @@ def steps_2d(
         todo -= levels
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def advance(s, k, given):
     """Apply the `k`-th `batch` of explicit steps on strip `s`."""
     u, ring, size, stride, g0, g1, r0, r1, two, added, wrap, ghosts, most, bounds, neighbours, packed, steps, batch = (

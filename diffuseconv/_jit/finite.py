@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from numba import njit
+from diffuseconv._jit.compiled import compiled
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "nsz", "contract"})  # in vectors, NaN kept
+@compiled(fastmath={"reassoc", "nsz", "contract"})  # in vectors, NaN kept
 def sum_of_zeros(values):
     """Sum ``0 * value`` over a line: 0 where every value is finite, otherwise NaN."""
     total = values[0] * values.dtype.type(0)

@@ -7,12 +7,13 @@ wraparound test in the inner loops.
 """
 
 import numpy as np
-from numba import njit
+
+from diffuseconv._jit.compiled import compiled
 
 ONE = np.uintp(1)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def flow_in(
     below, before, u, here, above, after, first, last, size, down, up, face, down2, up2, row, beyond, keep, out
 ):  # fmt: skip
@@ -46,7 +47,7 @@ def flow_in(
         )
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def flow_across(below, before, u, here, above, after, size, down, up, face, beyond, out):
     """Add what flows into a row from those at ``below[before]`` and ``above[after]``."""
     for j in range(size):
@@ -56,7 +57,7 @@ def flow_across(below, before, u, here, above, after, size, down, up, face, beyo
         )
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def close_row(u, here, size, loss, weight, keep, out):
     """Turn a row of what flows in into ``keep * u + weight * (it - loss * u)``; an empty loss is 0, a weight 1."""
     if loss.size > 0:
@@ -67,7 +68,7 @@ def close_row(u, here, size, loss, weight, keep, out):
             out[j] = keep * u[j] + weight[j] * out[j]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def flow(u, blank, down, up, shape, wrap, loss, weight, keep, low, high, out):
     """Write ``keep * u + weight * (what flows in - loss * u)`` for the rows from `low` to `high` of all planes.
 
@@ -98,14 +99,14 @@ def flow(u, blank, down, up, shape, wrap, loss, weight, keep, low, high, out):
         close_row(u, here, size, loss, weight, keep, out)
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def accumulate(total, factor, u):
     """Add `factor` times a field to a sum; both are flat."""
     for j in range(np.uintp(u.size)):
         total[j] += factor * u[j]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def sweeps(fields, blank, down, up, shape, wrap, loss, weight, added, total, factors, steps):
     """Take `steps` steps ``u + weight * (what flows in - loss * u) + added`` between both rows of `fields`.
 

@@ -1,10 +1,11 @@
 """Packing of a strip's outermost planes for its neighbours, and unpacking of theirs into its halos."""
 
 import numpy as np
-from numba import njit
+
+from diffuseconv._jit.compiled import compiled
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def copy_cells(source, begin, target, to, count):
     """Copy `count` cells from ``source[begin:]`` to ``target[to:]``."""
     first, into = np.uintp(begin), np.uintp(to)
@@ -12,7 +13,7 @@ def copy_cells(source, begin, target, to, count):
         target[into + j] = source[first + j]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def unpack(u, distance, plane, high, packed, before, after):
     """Copy what the strips `before` and `after` (or -1) packed to the halos of fields `distance` cells apart."""
     for f in range(packed.shape[2]):
@@ -22,7 +23,7 @@ def unpack(u, distance, plane, high, packed, before, after):
             copy_cells(packed[after, 0, f], 0, u, f * distance + high * plane, packed.shape[3])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def pack(u, distance, plane, low, high, packed):
     """Copy the outermost planes of a strip's fields, `distance` cells apart, to where its neighbours read them."""
     halo = packed.shape[2]

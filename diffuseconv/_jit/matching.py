@@ -3,12 +3,13 @@
 import math
 
 import numpy as np
-from numba import njit
+
+from diffuseconv._jit.compiled import compiled
 
 COLUMNS = 64  # handled together: one block's suffixes stay in the second-level cache
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def widen(mean, spread, cells, width, out_mean, out_spread, first, last):
     """Merge `width` neighbours along the first axis, for columns first to last of (rows, columns) arrays.
 
@@ -50,7 +51,7 @@ def widen(mean, spread, cells, width, out_mean, out_spread, first, last):
                     out_spread[start + k, low + c] = left_spread[k, c] + right_spread[c] + step * step * weight
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
+@compiled(fastmath={"contract", "reassoc"})
 def correlate_windows(image, template, places, eps, scores, first, last):
     """Correlate single windows of a 3-D image with a template of mean 0 and norm 1, in two passes each.
 

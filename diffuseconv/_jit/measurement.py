@@ -1,12 +1,10 @@
-"""Loops of measurement: random words, binomial counts, draws from a table, sums of drawn values, moves of grains.
-
-All in one file, for numba's cache does not see edits in other files that a loop calls.
-"""
+"""Loops of measurement: random words, binomial counts, draws from a table, sums of drawn values, moves of grains."""
 
 import math
 
 import numpy as np
-from numba import njit
+
+from diffuseconv._jit.compiled import compiled
 
 BLOCK = 2048  # pixels that share one random stream
 WORD_DRAWS = 5  # table draws of 12 bits in a word of 64
@@ -18,7 +16,7 @@ INCREMENT = np.uint64(0x9E3779B97F4A7C15)
 _SMALL = np.array([math.lgamma(x + 1) - x * math.log(max(x, 1)) + x for x in range(1024)])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def split_mix(counter):
     """Scramble a counter (SplitMix64)."""
     z = (counter ^ (counter >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -26,7 +24,7 @@ def split_mix(counter):
     return z ^ (z >> np.uint64(31))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def start(key, block):
     """Begin the stream of a block: word j is output 4 block + j of SplitMix64 begun at key[j]."""
     at = np.uint64(4 * block)
@@ -38,7 +36,7 @@ def start(key, block):
     )
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def word(state):
     """Draw 64 random bits (xoshiro256++); states are tuples, which stay in registers where arrays do not."""
     a, b, c, d = state
@@ -54,14 +52,14 @@ def word(state):
     return bits, (a, b, c, d)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def uniform(state):
     """Draw an odd multiple of 2^-53 between 0 and 1: never an end, and symmetric about 1/2."""
     bits, state = word(state)
     return (np.float64(bits >> np.uint64(12)) + 0.5) * 2.0**-52, state
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _stirling(k):
     """Return log(k!) - k log k + k."""
     if k < _SMALL.size:
@@ -71,7 +69,7 @@ def _stirling(k):
     return 0.5 * math.log(2 * math.pi * x) + (1 / 12 - y * (1 / 360 - y / 1260)) / x
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _log_chance(k, rest, excess, mean, mean_rest):
     """Return log of the binomial chance of k = mean + excess, less a constant of (n, p), to rounding of the excess."""
     total = -_stirling(k) - _stirling(rest)
@@ -82,7 +80,7 @@ def _log_chance(k, rest, excess, mean, mean_rest):
     return total
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _binomial_few(n, p, q, state):
     """Count successes when few are expected, by adding chances up from zero (inversion)."""
     left, state = uniform(state)
@@ -97,7 +95,7 @@ def _binomial_few(n, p, q, state):
     return np.int64(k), state
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _binomial_many(n, p, q, state):
     """Count successes when ten or more are expected (Hoermann's BTRS), as a move from the whole part of the mean."""
     mean, mean_rest = n * p, n * q
@@ -126,7 +124,7 @@ def _binomial_many(n, p, q, state):
             return k, state
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def binomial(n, p, q, state):
     """Count successes among n trials of chance p = 1 - q."""
     rare = min(p, q)
@@ -139,7 +137,7 @@ def binomial(n, p, q, state):
     return k if p <= q else n - k, state
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def alias(chance, cut, other):
     """Fill Vose's alias table: entry k stands for itself below `cut[k]` and for `other[k]` above."""
     size = chance.size
@@ -170,7 +168,7 @@ def alias(chance, cut, other):
         cut[high[i]] = 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _rest(cut, own, other, state):
     """Draw what 12 bits cannot express."""
     u, state = uniform(state)
@@ -179,7 +177,7 @@ def _rest(cut, own, other, state):
     return own[k] if u - k < cut[k] else other[k], state
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _fill(moves, count, table, cut, own, other, state):
     """Draw `count` moves: 12 bits index the table, and its residual is left to the alias table."""
     for i in range(np.uintp(0), np.uintp(count), np.uintp(WORD_DRAWS)):
@@ -193,7 +191,7 @@ def _fill(moves, count, table, cut, own, other, state):
     return state
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def extend(values, index, sign, shape, wide, lead, source):
     """Continue every channel beyond its walls: `index` and `sign` tell, axis after axis, what each cell reads."""
     first, second, third = index[: wide[0]], index[wide[0] : wide[0] + wide[1]], index[wide[0] + wide[1] :]
@@ -212,14 +210,14 @@ def extend(values, index, sign, shape, wide, lead, source):
                     out[c] = row[third[c]] * (factor * three[c])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _place(pixel, shape, wide):
     """Find the index of a pixel (C order in `shape`) among the cells of the extended field `wide`."""
     row, column = pixel // shape[2], pixel % shape[2]
     return ((row // shape[1]) * wide[1] + row % shape[1]) * wide[2] + column
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def sum_few(source, shape, wide, table, cut, own, other, draws, key, sums, first, last):
     """Sum single draws: every channel of a pixel reads the same drawn place."""
     moves = np.empty(BLOCK + WORD_DRAWS, table.dtype)
@@ -239,7 +237,7 @@ def sum_few(source, shape, wide, table, cut, own, other, draws, key, sums, first
                 pixel = stop
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def sum_many(source, shape, wide, chance, against, offset, draws, key, sums, first, last):
     """Sum many draws: how many fell on each tap is one multinomial, drawn as a chain of binomials."""
     for block in range(first, last):
@@ -258,7 +256,7 @@ def sum_many(source, shape, wide, chance, against, offset, draws, key, sums, fir
                     break
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def spread(source, shape, wide, chance, offset, variance, first, last):
     """Add up the variance of one draw, from differences to the first tap's value so that no constant matters."""
     means = np.empty(BLOCK)
@@ -284,7 +282,7 @@ def spread(source, shape, wide, chance, offset, variance, first, last):
                 pixel = stop
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def move_grains(grains, shape, wide, table, cut, own, other, chance, against, offset, few, key, target, first, last):
     """Move every grain: one by one where a cell holds at most `few`, else all of a cell at once."""
     for block in range(first, last):

@@ -1,10 +1,11 @@
 """A short wait without the interpreter lock, for a thread whose neighbours are about to finish."""
 
 import numpy as np
-from numba import njit
+
+from diffuseconv._jit.compiled import compiled
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def pause(rounds):
     """Compute for about `rounds` nanoseconds (a chain of shifts, which no compiler shortens) and return the outcome."""
     x = np.uint64(rounds) | np.uint64(1)

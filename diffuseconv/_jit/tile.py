@@ -1,161 +1,159 @@
 """Tiles of sums over taps, held in vector registers: the innermost loop of direct convolution.
 
-LLVM does not vectorise such sums over the rows of a plain loop nest (4 thousand million products a second); written
-out in vectors the same sums run at the machine's peak (28). Vectors of 64 bytes are split on narrower machines.
+LLVM does not vectorise such sums over the rows of a plain loop nest, and vectorises them along rows at half the speed:
+each value must serve several sums while it is in a register. See `machine` for the shape of a tile.
 """
 
 from __future__ import annotations
 
+import numpy as np
 from llvmlite import ir
-from llvmlite.binding import get_host_cpu_features
-from numba import types
+from numba import config, types
 from numba.core import cgutils
-from numba.extending import intrinsic, overload
+from numba.extending import intrinsic
 
-WIDE = bool(get_host_cpu_features().get("avx512f"))  # 32 registers, each of which holds a whole vector
-ROWS = 8 if WIDE else 4  # rows of a tile: each value that is loaded serves up to ROWS sums (1.03 times quicker than 4)
-LOW_ROWS = ROWS // 2  # of the tiles for what is left at the bottom
-TILE_BYTES, NARROW_BYTES = 64 * 2, 32
-WHOLE, NARROW, LOW = 0, 1, 2  # shapes of tiles
-MOST_TAPS = 8  # kernel rows that one call may add
+from diffuseconv._jit.compiled import compiled
+from diffuseconv._jit.machine import MACHINE
+from diffuseconv._jit.vector import Memory, Vector, fused
+
+ROWS = MACHINE.registers // 4 or 4  # of a tall tile, and of the kernel in one call
+TALL_BYTES = 2 * MACHINE.bytes  # width of a tall tile, ROWS rows of two vectors
+FLAT_BYTES = ROWS * MACHINE.bytes  # width of a flat tile, one row of ROWS vectors
 
 
-def add_taps(source, start, pitch, weights, first, height, width, target, corner, stride, tiles, shape, fresh):
-    """Add some rows of a kernel to a band of tiles of one of three shapes, WHOLE, NARROW or LOW; all arrays are flat.
+def _shape(flat):
+    """Return the rows and vectors a row of a tile, and how many kernel rows one call may add."""
+    return (1, ROWS, 1) if flat else (ROWS, 2, ROWS)
 
-    ``target[corner + y stride + x]`` grows by the sum of ``weights[first + dy width + dx]`` times
-    ``source[start + (y + dy) pitch + x + dx]`` over `height` (1 to MOST_TAPS) rows of `width` taps. If `fresh`, the
-    sums begin at 0 rather than at the target's old values.
+
+def _tile(flat):
+    """Make the three operations of a tile: read its sums, add the products with one column of the kernel, write them.
+
+    Sums are a tuple of vectors, row after row.
     """
-    for y in range(LOW_ROWS if shape == LOW else ROWS):
-        for x in range(int(tiles) * (NARROW_BYTES if shape == NARROW else TILE_BYTES) // source.itemsize):
-            total = 0.0 if fresh else target[corner + y * stride + x]
-            for dx in range(width):
-                for dy in range(height):
-                    total += weights[first + dy * width + dx] * source[start + (y + dy) * pitch + x + dx]
-            target[corner + y * stride + x] = total
+    rows, vectors, most = _shape(flat)
 
+    def kind(array):
+        return types.UniTuple(Vector(array.dtype), rows * vectors)
 
-@overload(add_taps)
-def _compiled_add_taps(
-    source, start, pitch, weights, first, height, width, target, corner, stride, tiles, shape, fresh
-):
-    def compiled(source, start, pitch, weights, first, height, width, target, corner, stride, tiles, shape, fresh):
-        if shape == NARROW:
-            _add_narrow(source, start, pitch, weights, first, height, width, target, corner, stride, tiles, fresh)
-        elif shape == LOW:
-            _add_low(source, start, pitch, weights, first, height, width, target, corner, stride, tiles, fresh)
-        else:
-            _add_whole(source, start, pitch, weights, first, height, width, target, corner, stride, tiles, fresh)
-
-    return compiled
-
-
-def _adder(size, vectors, tall):
-    """Make `add_taps` for tiles of `tall` rows of `vectors` vectors of `size` bytes."""
+    def places(builder, memory, corner, stride):
+        """Yield where the vectors of a tile begin."""
+        for row in range(rows):
+            begin = builder.add(corner, builder.mul(stride, ir.Constant(stride.type, row)))
+            for v in range(vectors):
+                yield builder.add(begin, ir.Constant(stride.type, v * memory.vector.count))
 
     @intrinsic
-    def add(typing, source, start, pitch, weights, first, height, width, target, corner, stride, tiles, fresh):
-        """Unroll the rows of the kernel and of the tile; tiles and kernel columns are loops."""
-        index = types.uintp
-        arguments = (source, index, index, weights, index, index, index, target, index, index, index, types.boolean)
-        names = ("source", "start", "pitch", "weights", "first", "height", "width", "target", "corner", "stride")
+    def read(typing, target, corner, stride, fresh):
+        """Return the sums at ``target[corner]``, or zeros if they begin afresh."""
 
         def generate(context, builder, signature, values):
-            given = dict(zip((*names, "tiles", "fresh"), values, strict=True))
-            for name, kind in (("source", source), ("weights", weights), ("target", target)):
-                given[name] = context.make_array(kind)(context, builder, given[name]).data
-            itemsize = source.dtype.bitwidth // 8
-            lanes = size // itemsize
+            memory = Memory(context, builder, target, values[0])
+            zero, before = ir.Constant(memory.vector, None), builder.block
+            with builder.if_then(builder.not_(values[3])):
+                olds = [memory.read(place) for place in places(builder, memory, *values[1:3])]
+                loaded = builder.block
+            sums = [builder.phi(memory.vector) for _ in olds]
+            for total, old in zip(sums, olds, strict=True):
+                total.add_incoming(zero, before)
+                total.add_incoming(old, loaded)
+            return context.make_tuple(builder, signature.return_type, sums)
+
+        return kind(target)(target, types.uintp, types.uintp, types.boolean), generate
+
+    @intrinsic
+    def add(typing, sums, source, place, pitch, weights, first, height, width):
+        """Add the products of ``weights[first + dy width]`` with the rows from ``source[place + dy pitch]`` on."""
+
+        def generate(context, builder, signature, values):
+            field, taps = Memory(context, builder, source, values[1]), Memory(context, builder, weights, values[4])
+            place, pitch = values[2:4]
+            first, height, width = values[5:]
+            old = cgutils.unpack_tuple(builder, values[0])
             done = builder.append_basic_block("done")
-            switch = builder.switch(given["height"], done)
-            for rows in range(1, MOST_TAPS + 1):
-                case = builder.append_basic_block(f"rows{rows}")
-                switch.add_case(ir.Constant(given["height"].type, rows), case)
+            cases = [builder.append_basic_block(f"rows{n}") for n in range(1, most + 1)]
+            switch = builder.switch(height, cases[-1])
+            outcomes = []
+            for n, case in enumerate(cases, start=1):
+                if n < most:
+                    switch.add_case(ir.Constant(height.type, n), case)
                 builder.position_at_end(case)
-                with cgutils.for_range(builder, given["tiles"]) as loop:
-                    shift = builder.mul(loop.index, ir.Constant(loop.index.type, lanes * vectors))
-                    moved = {name: builder.add(given[name], shift) for name in ("start", "corner")}
-                    _one_tile(builder, itemsize, lanes, vectors, tall, rows, **{**given, **moved})
+                row = [ir.Constant(pitch.type, y) for y in range(n + rows)]
+                held = [taps.read_one(builder.add(first, builder.mul(width, row[dy]))) for dy in range(n)]
+                new = list(old)
+                for y in range(n + rows - 1):
+                    begin = builder.add(place, builder.mul(pitch, row[y]))
+                    for v in range(vectors):
+                        value = field.read(builder.add(begin, ir.Constant(pitch.type, v * field.vector.count)))
+                        for r in range(max(0, y - n + 1), min(rows, y + 1)):
+                            new[r * vectors + v] = fused(builder, held[y - r], value, new[r * vectors + v])
+                outcomes.append((new, builder.block))
                 builder.branch(done)
             builder.position_at_end(done)
+            results = [builder.phi(field.vector) for _ in old]
+            for new, block in outcomes:
+                for result, value in zip(results, new, strict=True):
+                    result.add_incoming(value, block)
+            return context.make_tuple(builder, signature.return_type, results)
+
+        index = types.uintp
+        return sums(sums, source, index, index, weights, index, index, index), generate
+
+    @intrinsic
+    def write(typing, sums, target, corner, stride):
+        """Store the sums at ``target[corner]``."""
+
+        def generate(context, builder, signature, values):
+            memory = Memory(context, builder, target, values[1])
+            vectors = cgutils.unpack_tuple(builder, values[0])
+            for place, vector in zip(places(builder, memory, *values[2:]), vectors, strict=True):
+                memory.write(place, vector)
             return context.get_dummy_value()
 
-        return types.void(*arguments), generate
+        return types.void(sums, target, types.uintp, types.uintp), generate
 
-    return add
-
-
-_add_whole, _add_narrow, _add_low = _adder(64, 2, ROWS), _adder(32, 1, ROWS), _adder(64, 2, LOW_ROWS)
+    return read, add, write
 
 
-def _one_tile(
-    builder,
-    size,
-    lanes,
-    vectors,
-    tall,
-    rows,
-    source,
-    start,
-    pitch,
-    weights,
-    first,
-    width,
-    target,
-    corner,
-    stride,
-    fresh,
-    **_,
-):
-    """Write one tile's sums over `rows` kernel rows."""
-    vector = ir.VectorType(source.type.pointee, lanes)
+_read_tall, _add_tall, _write_tall = _tile(flat=False)
+_read_flat, _add_flat, _write_flat = _tile(flat=True)
 
-    def constant(value):
-        return ir.Constant(start.type, value)
 
-    def line(base, begin, step, row):
-        """Return the addresses of the vectors of one row."""
-        begin = builder.add(begin, builder.mul(step, constant(row)))
-        places = [builder.add(begin, constant(lanes * v)) for v in range(vectors)]
-        return [builder.bitcast(builder.gep(base, [place]), vector.as_pointer()) for place in places]
+def add_taps_plainly(source, start, pitch, weights, first, height, width, target, corner, stride, tiles, flat, fresh):
+    """Do what `add_taps` does, in plain loops: where nothing is compiled, or no registers are known."""
+    wide = tiles * ((FLAT_BYTES if flat else TALL_BYTES) // source.itemsize)
+    for y in range(1 if flat else ROWS):
+        if fresh:
+            for x in range(wide):
+                target[corner + y * stride + x] = 0
+        for dy in range(height):
+            for dx in range(width):
+                weight = weights[first + dy * width + dx]
+                for x in range(wide):
+                    target[corner + y * stride + x] += weight * source[start + (y + dy) * pitch + x + dx]
 
-    places = [place for row in range(tall) for place in line(target, corner, stride, row)]
-    before = builder.block
-    sums = [ir.Constant(vector, None)] * len(places)
-    with builder.if_then(builder.not_(fresh)):
-        olds = [builder.load(place, align=size) for place in places]
-        loaded = builder.block
-    for i, old in enumerate(olds):
-        sums[i] = builder.phi(vector)
-        sums[i].add_incoming(ir.Constant(vector, None), before)
-        sums[i].add_incoming(old, loaded)
 
-    before = builder.block
-    columns, after = builder.append_basic_block("columns"), builder.append_basic_block("after")
-    builder.branch(columns)
-    builder.position_at_end(columns)
-    column = builder.phi(start.type)
-    held = [builder.phi(vector) for _ in sums]
-    for phi, value in zip((column, *held), (constant(0), *sums), strict=True):
-        phi.add_incoming(value, before)
-    sums = list(held)
-    spread = []
-    for dy in range(rows):
-        place = builder.add(builder.add(first, builder.mul(width, constant(dy))), column)
-        weight = builder.load(builder.gep(weights, [place]))
-        lane = builder.insert_element(ir.Constant(vector, ir.Undefined), weight, ir.Constant(ir.IntType(32), 0))
-        spread.append(builder.shuffle_vector(lane, lane, ir.Constant(ir.VectorType(ir.IntType(32), lanes), None)))
-    for y in range(rows + tall - 1):
-        for v, place in enumerate(line(source, builder.add(start, column), pitch, y)):
-            value = builder.load(place, align=size)
-            for row in range(max(0, y - rows + 1), min(tall, y + 1)):
-                product = builder.fmul(spread[y - row], value, flags=("contract",))
-                sums[row * vectors + v] = builder.fadd(sums[row * vectors + v], product, flags=("contract",))
-    following = builder.add(column, constant(1))
-    for phi, value in zip((column, *held), (following, *sums), strict=True):
-        phi.add_incoming(value, columns)
-    builder.cbranch(builder.icmp_unsigned("<", following, width), columns, after)
-    builder.position_at_end(after)
-    for place, value in zip(places, sums, strict=True):
-        builder.store(value, place, align=size)
+def add_taps(source, start, pitch, weights, first, height, width, target, corner, stride, tiles, flat, fresh):
+    """Add some rows of a kernel to a band of tiles, flat or tall; all arrays are flat, all numbers np.uintp.
+
+    ``target[corner + y stride + x]`` grows by the sum of ``weights[first + dy width + dx]`` times
+    ``source[start + (y + dy) pitch + x + dx]`` over `height` (1 to ROWS; 1 if flat) rows of `width` taps. If `fresh`,
+    the sums begin at 0 rather than at the target's old values.
+    """
+    if flat:
+        for tile in range(tiles):
+            shift = tile * np.uintp(FLAT_BYTES // source.itemsize)
+            sums = _read_flat(target, corner + shift, stride, fresh)
+            for dx in range(width):
+                sums = _add_flat(sums, source, start + shift + dx, pitch, weights, first + dx, height, width)
+            _write_flat(sums, target, corner + shift, stride)
+    else:
+        for tile in range(tiles):
+            shift = tile * np.uintp(TALL_BYTES // source.itemsize)
+            sums_tall = _read_tall(target, corner + shift, stride, fresh)
+            for dx in range(width):
+                sums_tall = _add_tall(sums_tall, source, start + shift + dx, pitch, weights, first + dx, height, width)
+            _write_tall(sums_tall, target, corner + shift, stride)
+
+
+add_taps = compiled(add_taps_plainly if MACHINE.registers == 0 or config.DISABLE_JIT else add_taps)

@@ -1,10 +1,11 @@
 """Exact integrals of products of piecewise-linear functions."""
 
 import numpy as np
-from numba import njit
+
+from diffuseconv._jit.compiled import compiled
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def convolve_pieces(x, f, y, g, at, out, first, last):
     """Integrate ``f(t) g(at - t)`` from knot to knot; ``at[first:last]`` must ascend.
 

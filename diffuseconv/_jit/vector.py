@@ -1,7 +1,7 @@
-"""Vectors of 64 bytes for loops that LLVM would vectorise less well by itself: written out, they keep to registers.
+"""Vectors as wide as a register, for loops that LLVM would vectorise less well by itself.
 
 A loop may hold vectors in variables, add, subtract and multiply them, and take what stands one lane beside them without
-a load that straddles two cache lines. On narrower machines LLVM splits them. Such loops run compiled only.
+a load that straddles two cache lines. Uncompiled, a vector is an array of as many numbers (see `plain_vector`).
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 import operator
 
 from llvmlite import ir
-from numba import types
+from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 
-BYTES = 64
+from diffuseconv._jit.machine import MACHINE
+
+BYTES = MACHINE.bytes
 
 
 class Vector(types.Type):
@@ -31,10 +33,46 @@ class _Model(models.PrimitiveModel):
         super().__init__(manager, kind, ir.VectorType(element, BYTES * 8 // kind.dtype.bitwidth))
 
 
-def _place(context, builder, kind, array, index):
-    """Point to the vector at an index of a flat array."""
-    data = context.make_array(kind)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [index]), context.get_value_type(Vector(kind.dtype)).as_pointer())
+class Memory:
+    """The numbers of a flat array, while a loop that reads or writes them is compiled."""
+
+    def __init__(self, context, builder, kind, array):
+        self.builder = builder
+        self.size = kind.dtype.bitwidth // 8
+        self.number = context.get_value_type(kind.dtype)
+        self.vector = context.get_value_type(Vector(kind.dtype))
+        data = context.make_array(kind)(context, builder, array).data
+        # numba's pointers have a type, which a vector would have to match: LLVM's own have none
+        self.data = builder.inttoptr(builder.ptrtoint(data, context.get_value_type(types.uintp)), ir.PointerType())
+
+    def _place(self, index):
+        return self.builder.gep(self.data, [index], source_etype=self.number)
+
+    def read(self, index):
+        """Load a vector."""
+        return self.builder.load(self._place(index), typ=self.vector, align=self.size)
+
+    def read_one(self, index):
+        """Load a number into all lanes of a vector."""
+        return filled(self.builder, self.vector, self.builder.load(self._place(index), typ=self.number))
+
+    def write(self, index, vector):
+        """Store a vector."""
+        self.builder.store(vector, self._place(index), align=self.size)
+
+
+def filled(builder, kind, number):
+    """Return a vector of one number."""
+    lane = builder.insert_element(ir.Constant(kind, ir.Undefined), number, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(lane, lane, ir.Constant(ir.VectorType(ir.IntType(32), kind.count), None))
+
+
+def fused(builder, left, right, vector):
+    """Multiply and add with one rounding where the machine can: like nothing else, LLVM keeps that as it is written."""
+    kind = vector.type
+    name = f"llvm.fmuladd.v{kind.count}{kind.element.intrinsic_name}"
+    function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, (kind, kind, kind)), name)
+    return builder.call(function, (left, right, vector))
 
 
 @intrinsic
@@ -42,7 +80,7 @@ def load(typing, array, index):
     """Load the vector that begins at ``array[index]``."""
 
     def generate(context, builder, signature, values):
-        return builder.load(_place(context, builder, array, *values), align=array.dtype.bitwidth // 8)
+        return Memory(context, builder, array, values[0]).read(values[1])
 
     return Vector(array.dtype)(array, types.uintp), generate
 
@@ -52,7 +90,7 @@ def store(typing, array, index, vector):
     """Store a vector from ``array[index]`` on."""
 
     def generate(context, builder, signature, values):
-        builder.store(values[2], _place(context, builder, array, *values[:2]), align=array.dtype.bitwidth // 8)
+        Memory(context, builder, array, values[0]).write(*values[1:])
         return context.get_dummy_value()
 
     return types.void(array, types.uintp, vector), generate
@@ -63,9 +101,7 @@ def spread(typing, number):
     """Return a vector of one number."""
 
     def generate(context, builder, signature, values):
-        kind = context.get_value_type(signature.return_type)
-        lane = builder.insert_element(ir.Constant(kind, ir.Undefined), values[0], ir.Constant(ir.IntType(32), 0))
-        return builder.shuffle_vector(lane, lane, ir.Constant(ir.VectorType(ir.IntType(32), kind.count), None))
+        return filled(builder, context.get_value_type(signature.return_type), values[0])
 
     return Vector(number)(number), generate
 
@@ -90,20 +126,12 @@ after_last = _taken(-1)  # the last lane of the left vector, then all but the la
 from_second = _taken(1)  # all but the first lane of the left vector, then the first of the right one
 
 
-def _fused(builder, left, right, vector):
-    """Multiply and add with one rounding where the machine can: like nothing else, LLVM keeps that as it is written."""
-    kind = vector.type
-    name = f"llvm.fmuladd.v{kind.count}{kind.element.intrinsic_name}"
-    fused = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, (kind, kind, kind)), name)
-    return builder.call(fused, (left, right, vector))
-
-
 @intrinsic
 def plus_product(typing, vector, left, right):
     """Add a product to a vector."""
 
     def generate(context, builder, signature, values):
-        return _fused(builder, values[1], values[2], values[0])
+        return fused(builder, values[1], values[2], values[0])
 
     return vector(vector, left, right), generate
 
@@ -113,7 +141,7 @@ def product_minus(typing, left, right, vector):
     """Subtract a vector from a product."""
 
     def generate(context, builder, signature, values):
-        return _fused(builder, values[0], values[1], builder.fneg(values[2]))
+        return fused(builder, values[0], values[1], builder.fneg(values[2]))
 
     return vector(left, right, vector), generate
 
@@ -134,3 +162,14 @@ def _allow(symbol, name):
 
 for _symbol, _name in ((operator.add, "fadd"), (operator.sub, "fsub"), (operator.mul, "fmul")):
     _allow(_symbol, _name)
+
+if config.DISABLE_JIT:
+    from diffuseconv._jit.plain_vector import (  # noqa: F401
+        after_last,
+        from_second,
+        load,
+        plus_product,
+        product_minus,
+        spread,
+        store,
+    )

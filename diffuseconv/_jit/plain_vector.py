@@ -1,0 +1,42 @@
+"""The operations of `vector` on arrays: what they mean, and what takes their place where nothing is compiled."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from diffuseconv._jit.machine import MACHINE
+
+
+def load(array, index):
+    """Load the vector that begins at ``array[index]``."""
+    return array[index : int(index) + MACHINE.bytes // array.itemsize].copy()
+
+
+def store(array, index, vector):
+    """Store a vector from ``array[index]`` on."""
+    array[index : int(index) + MACHINE.bytes // array.itemsize] = vector
+
+
+def spread(number):
+    """Return a vector of one number."""
+    return np.full(MACHINE.bytes // number.itemsize, number)
+
+
+def after_last(left, right):
+    """Take the last lane of the left vector, then all but the last of the right one."""
+    return np.concatenate([left[-1:], right[:-1]])
+
+
+def from_second(left, right):
+    """Take all but the first lane of the left vector, then the first of the right one."""
+    return np.concatenate([left[1:], right[:1]])
+
+
+def plus_product(vector, left, right):
+    """Add a product to a vector."""
+    return vector + left * right
+
+
+def product_minus(left, right, vector):
+    """Subtract a vector from a product."""
+    return left * right - vector
