@@ -107,19 +107,19 @@ def info(args: argparse.Namespace) -> None:
     import llvmlite.binding as llvm
     import numba
 
-    features = llvm.get_host_cpu_features()
-    widths = {"avx512f": 64, "avx2": 32, "neon": 16, "sse2": 16}
-    width = next((f"{size} bytes ({name})" for name, size in widths.items() if features.get(name)), "unknown")
+    from diffuseconv._jit.kept import folders
+    from diffuseconv._jit.machine import MACHINE
+
     rows = {
         "diffuseconv": dc.__version__,
         "Python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in ("numpy", "scipy", "numba", "matplotlib", "imageio")},
         "system": f"{platform.system()} {platform.machine()}",
         "processor": llvm.get_host_cpu_name(),
-        "vector width": width,
+        "vectors": f"{MACHINE.registers or 'unknown number'} of {MACHINE.bytes} bytes ({MACHINE.name})",
         "processors": os.cpu_count(),
         "threads": numba.get_num_threads(),
-        "compile cache": numba.config.CACHE_DIR or "__pycache__ beside the package, or the user's cache folder",
+        "compiled loops": " or ".join(map(str, folders())),
     }
     for name, value in rows.items():
         print(f"{name:>14}  {value}")

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import signal
 import subprocess
 import sys
@@ -115,6 +116,16 @@ def test_loops_are_kept_in_the_next_place(monkeypatch, tmp_path):
     monkeypatch.setattr(kept, "folders", lambda: (closed,))
     assert not run_twice()
     assert not run_twice()
+
+
+def test_every_loop_is_compiled_alike():
+    """One file of loops calls numba's compiler, and one line of it touches what numba keeps to itself."""
+    files = {path.name: path.read_text() for path in Path(machine.__file__).parent.glob("*.py")}
+    assert [name for name, text in files.items() if "njit(" in text or "@njit" in text] == ["compiled.py"]
+    private = re.compile(r"\b(?!self\b)\w+\._(?!jit)[a-z]\w*")
+    assert {name: private.findall(text) for name, text in files.items() if private.search(text)} == {
+        "compiled.py": ["loop._cache"]
+    }
 
 
 def test_loops_close_over_nothing():
