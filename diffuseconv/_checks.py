@@ -80,7 +80,7 @@ def all_finite(name: str, value: Array) -> None:
 def summable(name: str, value: Array) -> Array:
     """Refuse values so large that a sum of them, as a transform is, would leave the range of numbers."""
     most = float(np.finfo(value.dtype).max) / 4 / value.size
-    largest = float(np.abs(value).max())
+    largest = float(np.abs(value).max() if value.dtype.kind == "c" else max(value.max(), -value.min()))
     if largest > most:
         raise ValueError(f"{name} must not exceed {most:.3g} in magnitude, or sums overflow, got {largest:.3g}")
     return value

@@ -141,3 +141,33 @@ def test_bad_runs_are_refused_before_any_work(options, arguments, words):
 def test_bad_parts_are_refused(make, error, words):
     with pytest.raises(error, match=words):
         make()
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: dc.DiffusionEquation(spacing=1e-300), "spacing must lie between 1e-75 and 1e.75 .take another unit"),
+        (lambda: dc.DiffusionEquation(spacing=([1e300, 1.0],)), "spacing.0. must lie between"),
+        (lambda: dc.DiffusionEquation(capacity=1e200), "capacity must be at most 1e.150"),
+        (lambda: dc.DiffusionEquation(capacity=np.full(3, 1e200)), "capacity must be at most 1e.150"),
+        (lambda: dc.DiffusionEquation(1e200).evolve(STILL, 1.0), "must leave rates up to 1e.150 per time"),
+        (lambda: dc.DiffusionEquation().evolve(STILL * 1e308, 1.0), "u must not exceed"),
+        (lambda: dc.DiffusionEquation().explicit_steps((STILL * 1e38).astype("f4"), 3), "u must not exceed"),
+        (lambda: dc.DiffusionEquation().energy(STILL * 1e200), "u must leave sums over its cells below"),
+        (lambda: dc.DiffusionEquation(spacing=1e10).total_mass(STILL * 1e295), "u must leave sums over its cells"),
+        (lambda: dc.DiffusionEquation(1e100).flux(np.eye(4) * 1e300), "u must leave its flux below"),
+        (lambda: dc.DiffusionEquation(1e100).mass_balance(np.eye(4) * 1e300), "u must leave sums"),
+        (lambda: dc.DiffusionEquation().operator(10**12), "shape must need no more memory"),
+        (lambda: dc.DiffusionEquation(velocity=1.0).cell_peclet(10**12), "shape must need no more memory"),
+        (lambda: dc.DiffusionEquation(velocity=1e12).evolve(np.ones(4), 1.0), "of at most 1e.10 sweeps over 4 cells"),
+    ],
+)
+def test_what_leaves_the_range_of_numbers_is_refused(call, words):
+    with pytest.raises(ValueError, match=words) as refusal:
+        call()
+    assert "\n" not in str(refusal.value)
+
+
+def test_lists_of_numbers_are_fields_too():
+    for found in (dc.DiffusionEquation().evolve([4.0, 0.0], 100.0), dc.DiffusionEquation().evolve((4, 0), 100.0)):
+        np.testing.assert_allclose(found, [2.0, 2.0])

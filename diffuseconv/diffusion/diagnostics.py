@@ -44,8 +44,24 @@ class MassBalance:
 def total_mass(u: Array, cell: float | Array, mask: Array | None = None) -> float:
     """Return the sum of a field times the weight of each cell, rounded once where all cells are alike."""
     if isinstance(cell, np.ndarray):
-        u, cell = np.asarray(u * cell, dtype=np.float64), 1.0
-    return math.fsum((u if mask is None else u[mask]).ravel()) * cell
+        with np.errstate(over="ignore"):
+            u, cell = np.asarray(u * cell, dtype=np.float64), 1.0
+    return _finite(_sum((u if mask is None else u[mask]).ravel()) * cell)
+
+
+def _sum(values: Array) -> float:
+    """Return the sum, rounded once; not finite where it overflows."""
+    try:
+        return math.fsum(values)
+    except (OverflowError, ValueError):
+        return math.inf
+
+
+def _finite(total: float) -> float:
+    """Return a sum over the field, or refuse it."""
+    if not math.isfinite(total):
+        raise ValueError("u must leave sums over its cells below 1.8e+308 in magnitude (use other units)")
+    return total
 
 
 def face_flux(lattice: Lattice, u: Array, time: float) -> tuple[Array, ...]:
@@ -89,9 +105,9 @@ def mass_balance(lattice: Lattice, u: Array, time: float) -> MassBalance:
         added.append(np.broadcast_to(lattice.reaction(time, u), u.shape) * cell)
     if lattice.decay is not None:
         added.append(-lattice.cell * lattice.decay * u)
-    source = math.fsum(np.concatenate([np.ravel(part) for part in added])) if added else 0.0
+    source = _sum(np.concatenate([np.ravel(part) for part in added])) if added else 0.0
     change = total_mass(lattice.rhs(time, u), cell)
-    return MassBalance(change, math.fsum(walls[walls > 0]), math.fsum(-walls[walls < 0]), source)
+    return MassBalance(change, *map(_finite, (_sum(walls[walls > 0]), _sum(-walls[walls < 0]), source)))
 
 
 def entropy(u: Array, cell: float | Array = 1.0, mask: Array | None = None) -> float:
@@ -117,4 +133,6 @@ def entropy(u: Array, cell: float | Array = 1.0, mask: Array | None = None) -> f
 
 def energy(u: Array, cell: float | Array, mask: Array | None = None) -> float:
     """Return half the integral of the squared field, weighted with the capacity."""
-    return 0.5 * total_mass(np.asarray(u, dtype=np.float64) ** 2, cell, mask)
+    with np.errstate(over="ignore"):
+        squares = np.asarray(u, dtype=np.float64) ** 2
+    return 0.5 * total_mass(squares, cell, mask)

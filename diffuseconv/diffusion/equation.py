@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from diffuseconv import _checks
+from diffuseconv import _checks, _scaling
 from diffuseconv._cached import kept
 from diffuseconv._dispatch import for_arrays_of_any_kind
 from diffuseconv._typing import Array, frozen
 from diffuseconv.diffusion import diagnostics, explicit, run, schedule, spectral, stacks, steady, walls
 from diffuseconv.diffusion.barriers import Barrier
 from diffuseconv.diffusion.discretise import arguments_of, discretise, mask_on, per_cell
-from diffuseconv.diffusion.geometry import COORDINATES, checked_spacing, grid_of
+from diffuseconv.diffusion.geometry import COORDINATES, LONGEST, checked_spacing, grid_of
 from diffuseconv.diffusion.lattice import Lattice
 from diffuseconv.diffusion.tensor import checked_tensor, heat_of_tensor
 from diffuseconv.diffusion.velocity import checked_velocity
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["DiffusionEquation"]
 
 KEPT, MOST_LATTICES = 1 << 18, 64  # cells of the discretised problems kept for the next run, and how many of these
+FASTEST = 1e150  # rate per time, or capacity: products of two such stay in the range of numbers
 MOST_TIMES = 10**6  # of an iterable without a length: more can only be an endless one
 
 
@@ -150,7 +151,7 @@ class DiffusionEquation:
             if getattr(self, name) is not None:
                 keep(name, _weight(name, getattr(self, name), mask, above=name == "capacity"))
         _checks.choice("coordinates", self.coordinates, tuple(COORDINATES))
-        keep("inner_radius", _checks.number("inner_radius", self.inner_radius, least=0))
+        keep("inner_radius", _checks.number("inner_radius", self.inner_radius, least=0, most=LONGEST))
         if self.inner_radius and self.coordinates == "cartesian":
             raise ValueError(f"inner_radius belongs to round coordinates, got {self.inner_radius:g} with 'cartesian'")
 
@@ -641,7 +642,9 @@ class DiffusionEquation:
         field, lattice, time = self._field_and_lattice(u, time)
         if lattice.diagonal is not None:
             raise ValueError("flux needs a diffusivity without off-diagonal part, got a tensor")
-        return tuple(flux.astype(field.dtype, copy=False) for flux in diagnostics.face_flux(lattice, field, time))
+        with np.errstate(over="ignore", invalid="ignore"):
+            fluxes = [flux.astype(field.dtype, copy=False) for flux in diagnostics.face_flux(lattice, field, time)]
+        return tuple(_scaling.finite("u", flux, "its flux") for flux in fluxes)
 
     def total_mass(self, u: ArrayLike) -> float:
         """Return the salt in the tank: the sum of field times volume (times capacity) over cells.
@@ -663,7 +666,8 @@ class DiffusionEquation:
         MassBalance(change=9.0, inflow=4.0, outflow=0.0, source=5.0)
         """
         field, lattice, time = self._field_and_lattice(u, time)
-        return diagnostics.mass_balance(lattice, field, time)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return diagnostics.mass_balance(lattice, field, time)
 
     def entropy(self, u: ArrayLike) -> float:
         """Return the entropy of the salt's distribution over cells, in nats; it grows in a tank without source or sink.
@@ -689,22 +693,32 @@ class DiffusionEquation:
 
     def lattice(self, shape: int | Sequence[int], time: float = 0.0) -> Lattice:
         """Return the discretised problem on a field of this shape, valid from `time` to the next lift."""
-        return discretise(
-            _checks.shape("shape", shape),
-            diffusivity=self.diffusivity,
-            spacing=self.spacing,
-            boundary=self.boundary,
-            barriers=self.barriers,
-            source=self.source,
-            mask=self.mask,
-            velocity=self.velocity,
-            capacity=self.capacity,
-            decay=self.decay,
-            coordinates=self.coordinates,
-            inner_radius=self.inner_radius,
-            source_slope=self.source_slope,
-            time=time,
-        )
+        cells = _checks.shape("shape", shape)
+        _checks.fits_memory("shape", 48.0 * math.prod(cells), "about six fields: take larger cells, or fewer")
+        with np.errstate(over="ignore", invalid="ignore"):  # what that gives is refused below
+            lattice = discretise(
+                cells,
+                diffusivity=self.diffusivity,
+                spacing=self.spacing,
+                boundary=self.boundary,
+                barriers=self.barriers,
+                source=self.source,
+                mask=self.mask,
+                velocity=self.velocity,
+                capacity=self.capacity,
+                decay=self.decay,
+                coordinates=self.coordinates,
+                inner_radius=self.inner_radius,
+                source_slope=self.source_slope,
+                time=time,
+            )
+            rate = lattice.largest_rate
+        if not rate <= FASTEST:
+            raise ValueError(
+                f"diffusivity / spacing**2, velocity / spacing and decay must leave rates up to {FASTEST:g} per time "
+                f"(use other units), got {rate:.3g}"
+            )
+        return lattice
 
     @property
     def lift_times(self) -> list[float]:
@@ -730,12 +744,12 @@ class DiffusionEquation:
             )
         _checks.fits_memory("u", 48.0 * np.size(u), "about six fields: take larger cells, or fewer")
         if self.mask is None:
-            return np.ascontiguousarray(_checks.field("u", u))
+            return _checks.summable("u", np.ascontiguousarray(_checks.field("u", u)))
         field = _checks.field("u", u, finite=False)
         mask = mask_on(self.mask, field.shape)
         filled = np.ascontiguousarray(field if mask is None else np.where(mask | np.isfinite(field), field, 0))
         _checks.all_finite("u", filled)
-        return filled
+        return _checks.summable("u", filled)
 
     def _with_holes(self, u: Any, evolved: Array) -> Array:
         """Return a result with what is not finite under the mask put back."""
@@ -823,12 +837,14 @@ def _is_over_faces(shape: tuple[int, ...], cells: tuple[int, ...]) -> bool:
 def _weight(name: str, value: Any, mask: Array | None, above: bool) -> Any:
     """Return a capacity (above 0) or a decay (at least 0), checked."""
     if np.ndim(value) == 0:
-        return _checks.number(name, value, above=0) if above else _checks.number(name, value, least=0)
+        return _checks.number(name, value, above=0 if above else -math.inf, least=0, most=FASTEST)
     values = _frozen(name, value, mask)
     inside = values if mask is None or mask.shape != values.shape else values[mask]
     least = float(np.min(inside, initial=np.inf))
     if least < 0 or (above and least == 0):
         raise ValueError(f"{name} must be {'greater than' if above else 'at least'} 0, got {least:g}")
+    if (largest := float(np.max(inside, initial=0.0))) > FASTEST:
+        raise ValueError(f"{name} must be at most {FASTEST:g} (use other units), got {largest:g}")
     return values
 
 

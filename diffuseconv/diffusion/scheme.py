@@ -14,6 +14,7 @@ from diffuseconv.diffusion.lattice import Lattice
 __all__ = ["Scheme", "check_updates", "unsteady", "unsymmetric"]
 
 MOST_UPDATES = 1e14  # cell updates: a day or more on any one machine
+MOST_SWEEPS = 1e10  # over however few cells: as long
 
 
 class Scheme(Protocol):
@@ -70,8 +71,8 @@ def unsymmetric(problem: Lattice) -> str | None:
 
 def check_updates(cells: int, sweeps: float, remedy: str) -> None:
     """Refuse a run that would never end, before it begins."""
-    if cells * sweeps > MOST_UPDATES:
+    if cells * sweeps > MOST_UPDATES or sweeps > MOST_SWEEPS:
         raise ValueError(
-            f"duration must take at most {MOST_UPDATES:g} cell updates, got {cells * sweeps:.3g} ({sweeps:.3g} sweeps "
-            f"over {cells} cells): {remedy}"
+            f"duration must take at most {MOST_UPDATES:g} cell updates, got {cells * sweeps:.3g} ({sweeps:.3g} of at "
+            f"most {MOST_SWEEPS:g} sweeps over {cells} cells): {remedy}"
         )
