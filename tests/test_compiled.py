@@ -156,18 +156,6 @@ def test_works_from_a_zip_with_nothing_writable(tmp_path):
     assert run_python(code, tmp_path, **settings) == "0.0\n"
 
 
-def test_says_once_that_it_compiles(monkeypatch, capsys):
-    """Someone who watches reads why a first call takes seconds; a log file does not."""
-    kept._tell.cache_clear()
-    kept._tell()
-    assert capsys.readouterr().err == ""
-    kept._tell.cache_clear()
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    kept._tell()
-    kept._tell()
-    assert capsys.readouterr().err.count("compiling loops") == 1
-
-
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_fork_while_another_thread_compiles():
     """The child finds numba's lock free."""

@@ -55,7 +55,6 @@ class Kept:
                 data = (folder / name).read_bytes()
                 if hashlib.sha256(data[DIGEST:]).digest() == data[:DIGEST]:
                     return CompileResultCacheImpl.rebuild(None, context, pickle.loads(data[DIGEST:]))
-        _tell()
         return None
 
     def save_overload(self, signature, result):
@@ -114,13 +113,3 @@ def _forget_older(folder):
     for file in folder.glob("*.loop"):
         if not file.name.startswith(_sources()):
             file.unlink(missing_ok=True)
-
-
-@functools.cache
-def _tell():
-    """Say once, to someone who watches, why a first call takes seconds."""
-    if "ipykernel" in sys.modules or (sys.stderr is not None and sys.stderr.isatty()):
-        print(
-            "diffuseconv: compiling loops for this processor, once (`python -m diffuseconv warm` compiles all)",
-            file=sys.stderr,
-        )
