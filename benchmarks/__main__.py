@@ -11,7 +11,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # or PyTorch's idle threads
 from ._limits import machine
 from ._timing import Case, Growth, check, cold, exponent, interleaved, once, peak_memory
 
-SUBJECTS = ("convolution", "diffusion", "schemes", "measurement", "matching", "gpu")
+SUBJECTS = ("convolution", "diffusion", "drift", "schemes", "measurement", "matching", "gpu")
 
 
 def measure(case: Case, rounds: int, limits: dict) -> dict:

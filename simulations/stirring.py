@@ -20,7 +20,7 @@ as brown as it was: the variance of the concentration does not change by one par
 each stream is convolved with the shift that is its own drift kernel, for a solver with D = 0 would smear it);
 - diffusion alone mixes, but needs L² / 4π²D: eight minutes for three millimetres, half a day for a cup;
 - together they are quick: three minutes leave what seventeen leave alone. A few strokes halve the width of the
-threads, and a thread of width w is gone after about w² / D. Stirring makes the distances small, diffusion does the rest.
+threads, and a thread of width w is gone after about w² / D. Stirring makes distances small, diffusion does the rest.
 
 How far the third panel can be trusted is told by the cell Péclet number |v| Δx / D, which is printed. Up to 2 the
 solver is of second order, and the spreading is that of the sugar; beyond (a larger drop, a quicker spoon, fewer cells)
