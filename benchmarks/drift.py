@@ -35,11 +35,14 @@ def py_pde(u: np.ndarray, velocity: tuple, threads: int) -> Callable[[int], np.n
     except ImportError:
         return None
     grid = pde.CartesianGrid([[0, n] for n in u.shape], u.shape, periodic=True)
-    rule, constants = "laplace(c) - x_drift * d_dx(c) - y_drift * d_dy(c)", dict(zip(("x_drift", "y_drift"), velocity))
+    rule = "laplace(c) - x_drift * d_dx(c) - y_drift * d_dy(c)"
+    names = "x_drift", "y_drift"
     if np.ndim(velocity[0]):
         centred = ((np.moveaxis(v, axis, 0)[1:] + np.moveaxis(v, axis, 0)[:-1]) / 2 for axis, v in enumerate(velocity))
         fields = (pde.ScalarField(grid, np.moveaxis(v, 0, axis)) for axis, v in enumerate(centred))
-        constants = dict(zip(constants, fields, strict=True))
+        constants = dict(zip(names, fields, strict=True))
+    else:
+        constants = dict(zip(names, velocity, strict=True))
     field = pde.ScalarField(grid, u)
     equation = pde.PDE({"c": rule}, consts=constants, bc="auto_periodic_neumann")
 
