@@ -7,9 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from diffuseconv import _fft
 from diffuseconv._typing import FloatArray
 
 DIRECT_PRODUCTS = 1e9  # densities are combined directly up to here (about a second), beyond it by transform
+AT_ONCE = 100_000_000  # products between two chances for Ctrl-C
 
 
 def add(p: FloatArray, q: FloatArray) -> FloatArray:
@@ -18,9 +20,13 @@ def add(p: FloatArray, q: FloatArray) -> FloatArray:
         p, q = q, p
     if np.count_nonzero(q) * p.size > DIRECT_PRODUCTS:
         return _by_transform([p, q])
-    if p.ndim == 1:
-        return np.convolve(p, q)
     out = np.zeros([n + m - 1 for n, m in zip(p.shape, q.shape, strict=True)])
+    if p.ndim == 1:
+        step = max(1, AT_ONCE // p.size)
+        for first in range(0, q.size, step):
+            part = np.convolve(p, q[first : first + step])
+            out[first : first + part.size] += part
+        return out
     for tap in np.argwhere(q):  # one shifted copy of the larger for each tap of the smaller
         out[tuple(slice(t, t + n) for t, n in zip(tap.tolist(), p.shape, strict=True))] += q[tuple(tap)] * p
     return out
@@ -45,14 +51,12 @@ def power(density: FloatArray, n: int) -> FloatArray:
 
 def _by_transform(parts: Sequence[FloatArray], n: int = 1) -> FloatArray:
     """Return the same by the convolution theorem, all `parts` `n` times; what is below its rounding noise becomes 0."""
-    import scipy.fft
-
     sizes = [
         1 + n * sum(length - 1 for length in lengths) for lengths in zip(*(part.shape for part in parts), strict=True)
     ]
-    fast = [scipy.fft.next_fast_len(size, real=True) for size in sizes]
-    modes = math.prod(scipy.fft.rfftn(part, fast) for part in parts) ** n
-    out = scipy.fft.irfftn(modes, fast)[tuple(map(slice, sizes))]
+    fast = [_fft.next_fast_len(size, real=True) for size in sizes]
+    modes = math.prod(_fft.rfftn(part, fast) for part in parts) ** n
+    out = _fft.irfftn(modes, fast)[tuple(map(slice, sizes))]
     return np.where(out > 4 * n * np.finfo(float).eps * out.max(), out, 0.0)
 
 

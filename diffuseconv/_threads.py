@@ -17,6 +17,7 @@ from typing import Any
 
 import numba
 
+from diffuseconv import _foreign
 from diffuseconv._jit.pause import pause
 
 PAUSES, NANOSECONDS = 100, 1000  # of a thread in a sweep before it sleeps
@@ -147,10 +148,11 @@ def _share(call: Callable[[], None], stop: Callable[[], None], threads: int) -> 
             stop()  # the others may wait for what will not come
             raise
 
-    tickets = [_Ticket(guarded) for _ in range(threads - 1)]
+    workers = 0 if _foreign.ending() else threads - 1
+    tickets = [_Ticket(guarded) for _ in range(workers)]
     errors: list[BaseException] = []
     try:
-        _hire(threads - 1)
+        _hire(workers)
         for ticket in tickets:
             _active[ticket] = stop
             _tickets.put(ticket)

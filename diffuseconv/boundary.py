@@ -40,7 +40,7 @@ from typing import Any, TypeAlias, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from diffuseconv import _checks
+from diffuseconv import _checks, _fft
 
 __all__ = [
     "NAMES",
@@ -600,14 +600,12 @@ def _kind(boundary: Walls) -> str | None:
 
 def _along(field: NDArray[Any], axis: int, boundary: Walls, inverse: bool, **options: Any) -> NDArray[Any]:
     """Transform one axis that is not part of the DFT."""
-    import scipy.fft
-
     named = _of(boundary).transform
     if named is not None:
         kind, number = named
         if kind == "dct" and number == 1 and field.shape[axis] == 1:  # scipy.fft has none of one cell
             return field
-        apply = getattr(scipy.fft, "i" + kind if inverse else kind)
+        apply = getattr(_fft, "i" + kind if inverse else kind)
         return np.asarray(apply(field, type=number, axis=axis, **options))
     size = field.shape[axis]
     rows, order = basis(size, boundary, size)
@@ -644,8 +642,6 @@ def transform(
     TypeError, ValueError
         If an argument is not what is described above.
     """
-    import scipy.fft
-
     boundary = _walls("field", field, boundary)
     if norm is not None:
         _checks.choice("norm (if not None)", norm, ("ortho",))
@@ -656,7 +652,7 @@ def transform(
     joint = [axis for axis, name in enumerate(boundary) if _kind(name) == "dft"]
     if not joint:
         return modes
-    forward: Any = scipy.fft.fftn if np.iscomplexobj(modes) else scipy.fft.rfftn
+    forward: Any = _fft.fftn if np.iscomplexobj(modes) else _fft.rfftn
     return np.asarray(forward(modes, axes=joint, **options))
 
 
@@ -703,15 +699,13 @@ def inverse_transform(
     TypeError, ValueError
         If an argument is not what is described above, or `shape` does not belong to these modes.
     """
-    import scipy.fft
-
     boundary, field, workers = _walls("modes", modes, boundary), np.asarray(modes), _threads(workers)
     joint = [axis for axis, name in enumerate(boundary) if _kind(name) == "dft"]
     shape = _shape_of(field, shape, len(boundary), joint[-1] if joint and real else None)
     if joint and not real:
-        field = scipy.fft.ifftn(field, axes=joint, workers=workers)
+        field = _fft.ifftn(field, axes=joint, workers=workers)
     elif joint:
-        field = scipy.fft.irfftn(field, s=[shape[axis] for axis in joint], axes=joint, workers=workers)
+        field = _fft.irfftn(field, s=[shape[axis] for axis in joint], axes=joint, workers=workers)
     for axis, name in enumerate(boundary):
         if _kind(name) != "dft":
             field = _along(field, axis, name, inverse=True, workers=workers)

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from diffuseconv import _checks, _threads
 from diffuseconv import boundary as _boundary
+from diffuseconv._foreign import interruptible
 from diffuseconv._jit import matching as _jit
 from diffuseconv._typing import FloatArray
 from diffuseconv.convolution import correlate
@@ -29,6 +30,7 @@ _AGREEMENT = 1e-12  # what `correlate` promises, relative to sum |kernel| * max 
 _ACCURACY = 1e-7  # scores that cannot be promised to this are computed again, one by one
 _REACH = 8  # cells of the score around a peak that a spline needs (its memory fades as 0.43 ** distance)
 _FAR, _TOO_FAR = 1e3, 1e100  # outliers: so many times the median deviation from the median
+_AT_ONCE = 50_000_000  # values or products between two chances for Ctrl-C
 _FEW = 0.1  # share of windows with outliers up to which these are scored one by one
 
 
@@ -292,7 +294,7 @@ def _widen(mean: FloatArray, spread: FloatArray, axis: int, cells: int, width: i
     tables = [np.ascontiguousarray(part).reshape(len(part), -1) for part in front]
     shape = (mean.shape[axis] - width + 1, *front[0].shape[1:])
     merged = [np.empty((shape[0], tables[0].shape[1])) for _ in range(2)]
-    blocks = _threads.slices(merged[0].shape[1], _threads.count())
+    blocks = _threads.slices(merged[0].shape[1], max(_threads.count(), -(-merged[0].size // _AT_ONCE)))
     _threads.run(lambda *ends: _jit.widen(*tables, cells, width, *merged, *ends), blocks)
     new_mean, new_spread = (np.moveaxis(part.reshape(shape), 0, axis) for part in merged)
     return new_mean, new_spread
@@ -305,7 +307,9 @@ def _one_by_one(u: FloatArray, t: FloatArray, places: NDArray[np.int64], eps: fl
     corners = np.zeros((len(places), 3), np.int64)
     corners[:, 3 - u.ndim :] = places
     scores = np.empty(len(places))
-    blocks = _threads.slices(len(places), 4 * _threads.count() if len(places) * t.size > 1 << 16 else 1)
+    products = len(places) * t.size
+    parts = 4 * _threads.count() if products > 1 << 16 else 1
+    blocks = _threads.slices(len(places), max(parts, -(-products // _AT_ONCE)))
     _threads.run(lambda *ends: _jit.correlate_windows(image, template, corners, eps, scores, *ends), blocks)
     return scores
 
@@ -316,9 +320,8 @@ def _peaks(
     """Return local maxima, best first, each too far from the better ones to be a shoulder of them."""
     import scipy.ndimage
 
-    highest = scipy.ndimage.maximum_filter(
-        scores, 3, mode=["wrap" if goes_round else "nearest" for goes_round in cyclic]
-    )
+    modes: Any = ["wrap" if goes_round else "nearest" for goes_round in cyclic]
+    highest = interruptible(lambda: scipy.ndimage.maximum_filter(scores, 3, mode=modes))
     left = np.argwhere((scores >= highest) & (scores > minimum))
     left = left[np.argsort(-scores[tuple(left.T)], kind="stable")]
     size = np.where(cyclic, scores.shape, np.inf)

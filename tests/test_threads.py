@@ -35,9 +35,9 @@ def check():
 """
 
 
-def run_program(code):
+def run_program(code, first=""):
     """Run a program in a fresh process, which must end well and say nothing on stderr."""
-    program = [sys.executable, "-W", "ignore", "-c", PRELUDE + code]
+    program = [sys.executable, "-W", "ignore", "-c", first + PRELUDE + code]
     ended = subprocess.run(program, check=False, timeout=120, capture_output=True, text=True)
     assert (ended.returncode, ended.stderr) == (0, "")
     return ended.stdout
@@ -236,13 +236,28 @@ threading.Thread(target=later).start()
     assert said.split() == ["thread", "atexit"]
 
 
+def test_what_was_registered_first_may_call_last_of_all():
+    """When daemon threads, workers among them, begin nothing more."""
+    said = run_program(
+        """
+def last():
+    check()
+    dc.convolve(np.stack([u] * 8), k, axes=(1, 2), method="fft")
+    print("last")
+threading.Thread(target=work, daemon=True).start()
+""",
+        first="import atexit; atexit.register(lambda: last())",
+    )
+    assert said.split() == ["last"]
+
+
 @pytest.mark.parametrize("delay", [0.0, 0.003, 0.02])
 def test_exit_while_daemon_threads_work(delay):
-    """Without transforms: up to Python 3.13 SciPy's own abort in a daemon thread that outlives the interpreter."""
+    """In our loops, and in SciPy's, whose transforms abort in a daemon thread that outlives the interpreter."""
     run_program(f"""
 def keep_working():
     while True:
-        dc.convolve(u, k, method="direct"), eq.evolve(u, 3.0, "explicit"), eq.evolve(u, 3.0)
+        work(), dc.DiffusionEquation().evolve(u, 3.0, "spectral")
 for _ in range(3):
     threading.Thread(target=keep_working, daemon=True).start()
 time.sleep({delay})

@@ -6,6 +6,7 @@ import numpy as np
 
 from diffuseconv._jit.compiled import compiled
 
+
 BLOCK = 2048  # pixels that share one random stream
 WORD_DRAWS = 5  # table draws of 12 bits in a word of 64
 TABLE = 4096
@@ -34,6 +35,28 @@ def start(key, block):
         split_mix(key[2] + INCREMENT * (at + np.uint64(3))),
         split_mix(key[3] + INCREMENT * (at + np.uint64(4))),
     )
+
+
+@compiled
+def begin(key, streams):
+    """Begin the streams of all blocks; a row holds the state, then left-over bits and how many draws they give."""
+    for block in range(streams.shape[0]):
+        keep(streams, block, start(key, block), np.uint64(0), 0)
+
+
+@compiled
+def resume(streams, block):
+    """Return the state of a stream where it was left."""
+    row = streams[block]
+    return row[0], row[1], row[2], row[3]
+
+
+@compiled
+def keep(streams, block, state, bits, unused):
+    """Keep the state of a stream for the next call."""
+    row = streams[block]
+    row[0], row[1], row[2], row[3] = state
+    row[4], row[5] = bits, np.uint64(unused)
 
 
 @compiled
@@ -218,31 +241,32 @@ def _place(pixel, shape, wide):
 
 
 @compiled
-def sum_few(source, shape, wide, table, cut, own, other, draws, key, sums, first, last):
-    """Sum single draws: every channel of a pixel reads the same drawn place."""
+def sum_few(source, shape, wide, table, cut, own, other, draws, streams, sums, first, last):
+    """Sum so many more single draws: every channel of a pixel reads the same drawn place."""
     moves = np.empty(BLOCK + WORD_DRAWS, table.dtype)
     for block in range(first, last):
-        state = start(key, block)
-        begin, end = block * BLOCK, min((block + 1) * BLOCK, sums.shape[1])
+        state = resume(streams, block)
+        low, end = block * BLOCK, min((block + 1) * BLOCK, sums.shape[1])
         for _ in range(draws):
-            state = _fill(moves, end - begin, table, cut, own, other, state)
-            pixel = begin
+            state = _fill(moves, end - low, table, cut, own, other, state)
+            pixel = low
             while pixel < end:  # one row, or what the block holds of it
                 stop = min(end, (pixel // shape[2] + 1) * shape[2])
-                place, shift = np.uintp(_place(pixel, shape, wide)), np.uintp(pixel - begin)
+                place, shift = np.uintp(_place(pixel, shape, wide)), np.uintp(pixel - low)
                 for channel in range(source.shape[0]):
                     values, total = source[channel], sums[channel]
                     for i in range(np.uintp(stop - pixel)):
                         total[np.uintp(pixel) + i] += values[place + i + np.uintp(moves[shift + i])]
                 pixel = stop
+        keep(streams, block, state, np.uint64(0), 0)
 
 
 @compiled
-def sum_many(source, shape, wide, chance, against, offset, draws, key, sums, first, last):
-    """Sum many draws: how many fell on each tap is one multinomial, drawn as a chain of binomials."""
+def sum_many(source, shape, wide, chance, against, offset, draws, streams, low, high, sums, first, last):
+    """Sum many draws for pixels `low` to `high` of blocks: how many fell on each tap is a chain of binomials."""
     for block in range(first, last):
-        state = start(key, block)
-        for pixel in range(block * BLOCK, min((block + 1) * BLOCK, sums.shape[1])):
+        state = resume(streams, block)
+        for pixel in range(block * BLOCK + low, min(block * BLOCK + high, sums.shape[1])):
             place = _place(pixel, shape, wide)
             left = draws
             for tap in range(offset.size):
@@ -254,6 +278,7 @@ def sum_many(source, shape, wide, chance, against, offset, draws, key, sums, fir
                 left -= drawn
                 if left == 0:
                     break
+        keep(streams, block, state, np.uint64(0), 0)
 
 
 @compiled
@@ -283,12 +308,12 @@ def spread(source, shape, wide, chance, offset, variance, first, last):
 
 
 @compiled
-def move_grains(grains, shape, wide, table, cut, own, other, chance, against, offset, few, key, target, first, last):
-    """Move every grain: one by one where a cell holds at most `few`, else all of a cell at once."""
+def move_grains(grains, shape, wide, law, streams, low, high, target, first, last):
+    """Move grains of cells `low` to `high` of blocks: one by one where a cell holds at most `few`, else all at once."""
+    table, cut, own, other, chance, against, offset, few = law
     for block in range(first, last):
-        state = start(key, block)
-        bits, unused = np.uint64(0), 0
-        for cell in range(block * BLOCK, min((block + 1) * BLOCK, grains.size)):
+        state, bits, unused = resume(streams, block), streams[block, 4], np.int64(streams[block, 5])
+        for cell in range(block * BLOCK + low, min(block * BLOCK + high, grains.size)):
             left = grains[cell]
             if left == 0:
                 continue
@@ -297,7 +322,7 @@ def move_grains(grains, shape, wide, table, cut, own, other, chance, against, of
                 for _ in range(left):
                     if unused == 0:
                         bits, state = word(state)
-                        unused = WORD_DRAWS
+                        unused = np.int64(WORD_DRAWS)
                     move = table[bits & _INDEX]
                     bits >>= np.uint64(12)
                     unused -= 1
@@ -311,3 +336,4 @@ def move_grains(grains, shape, wide, table, cut, own, other, chance, against, of
                 left -= moved
                 if left == 0:
                     break
+        keep(streams, block, state, bits, unused)

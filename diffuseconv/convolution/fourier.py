@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from diffuseconv import _threads
+from diffuseconv import _fft, _threads
 from diffuseconv._typing import Array
 from diffuseconv.boundary import Name, extend, record
 from diffuseconv.convolution.methods import pieces
@@ -41,8 +41,6 @@ def correlate_in_fourier_space(
     ----------
     .. [1] T. G. Stockham, "High-speed convolution and correlation", Proc. AFIPS 28 (1966) 229-233.
     """
-    import scipy.fft
-
     ndim = stack.ndim - 1
     given = zip(stack.shape[1:], bank.shape[1:], widths, names, strict=True)
     plans = [_plan(*axis, ndim, number == ndim - 1) for number, axis in enumerate(given)]
@@ -61,8 +59,8 @@ def correlate_in_fourier_space(
 
     def transformed(values: Array, workers: int) -> Array:
         """Transform arrays, continued by zeros."""
-        modes: Array = scipy.fft.rfft(values, sizes[-1], workers=workers)
-        return scipy.fft.fftn(modes, sizes[:-1], others, overwrite_x=True, workers=workers) if others else modes
+        modes: Array = _fft.rfft(values, sizes[-1], workers=workers)
+        return _fft.fftn(modes, sizes[:-1], others, overwrite_x=True, workers=workers) if others else modes
 
     placed = bank
     if any(plan.taps[0] != 0 or plan.taps[-1] != len(plan.taps) - 1 for plan in plans):
@@ -80,10 +78,10 @@ def correlate_in_fourier_space(
             with np.errstate(over="ignore", invalid="ignore"):  # which each thread has its own of
                 product = np.multiply(modes, each, out=modes if number + 1 == len(transfer) else None)
             if others:
-                product = scipy.fft.ifftn(product, sizes[:-1], others, overwrite_x=True, workers=workers)
+                product = _fft.ifftn(product, sizes[:-1], others, overwrite_x=True, workers=workers)
             target = out[number, field][into]
             kept = product[(0, *map(slice, target.shape[:-1]))]
-            target[...] = scipy.fft.irfft(kept, sizes[-1], workers=workers)[..., : target.shape[-1]]
+            target[...] = _fft.irfft(kept, sizes[-1], workers=workers)[..., : target.shape[-1]]
 
     _threads.run(sum_piece, jobs)
     if field_power or kernel_power:
@@ -94,17 +92,15 @@ def correlate_in_fourier_space(
 
 def _plan(size: int, taps: int, width: tuple[int, int], name: Name, ndim: int, last: bool) -> _Axis:
     """Return how one axis is cut in pieces, or transformed at once: the continued field, or one of its periods."""
-    import scipy.fft
-
     before, after = width
     length = size + before + after - taps + 1
     count, step = pieces(length, taps, ndim, last)
     if count > 1:
-        return _Axis(width, scipy.fft.next_fast_len(step + taps - 1, real=True), step, length, np.arange(taps))
+        return _Axis(width, _fft.next_fast_len(step + taps - 1, real=True), step, length, np.arange(taps))
     wall = record(name)
     needed = size + (before + after if wall.sign else max(before, after))  # wrapped zeros do no harm
     reach = width if wall.sign else (0, 0)
-    transformed = scipy.fft.next_fast_len(needed, real=True)
+    transformed = _fft.next_fast_len(needed, real=True)
     period = wall.period(size) if wall.period else transformed
     if before + after and period < transformed:  # the continued field repeats: fold the kernel into one period
         reach, transformed = (0, period - size), period

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from diffuseconv import _fft
 from diffuseconv._typing import Array
 from diffuseconv.boundary import Name, basis, record
 from diffuseconv.convolution.direct import correlate_directly
@@ -93,8 +94,6 @@ def _surviving_modes(
     :math:`\hat k(\theta) = \sum_d k_d \cos(d\theta)`. Of the others each pixel loses at most
     ``2 abs(k_hat) abs(field).max()``.
     """
-    import scipy.fft
-
     wall, taps = record(name), factor.size
     total = float(np.abs(factor).sum())
     uneven = np.abs(factor - factor[::-1]).sum() > ROUNDINGS * np.finfo(factor.dtype).eps * total
@@ -102,7 +101,7 @@ def _surviving_modes(
         return None
     period = wall.period(size)
     folded = np.bincount(np.arange(-(taps // 2), taps // 2 + 1) % period, factor, period)
-    transfer = scipy.fft.rfft(folded).real  # of the waves 0 .. period // 2
+    transfer = _fft.rfft(folded).real  # of the waves 0 .. period // 2
     lost = 2 * np.cumsum(np.abs(transfer[::-1]))[::-1]
     alive = int(np.count_nonzero(lost > LOST[factor.itemsize] * total))
     waves = wall.modes.waves(size)

@@ -20,8 +20,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from diffuseconv import boundary
+from diffuseconv._foreign import interruptible
 from diffuseconv._typing import Array
-from diffuseconv.diffusion.interruptible import interruptible
 from diffuseconv.diffusion.lattice import Lattice
 
 __all__ = ["Solver", "factorises", "solver"]

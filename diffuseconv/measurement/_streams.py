@@ -13,6 +13,7 @@ from diffuseconv._jit import measurement as _loops
 
 BLOCK = _loops.BLOCK  # pixels that share one stream
 _WORTH = 300_000  # nanoseconds of work for which a second thread is worth waking
+LONGEST = 250_000_000  # nanoseconds of work between two chances for Ctrl-C
 
 
 def key(rng: object) -> NDArray[np.uint64]:
@@ -33,7 +34,24 @@ def after(key: NDArray[np.uint64], blocks: int) -> NDArray[np.uint64]:
     return key + np.uint64(steps)
 
 
+def begun(key: NDArray[np.uint64], pixels: int) -> NDArray[np.uint64]:
+    """Return the streams of this many pixels, for loops that may stop within a block and be called again."""
+    streams = np.empty((blocks(pixels), 6), np.uint64)
+    _loops.begin(key, streams)
+    return streams
+
+
+def portions(draws: int, cost: int) -> list[tuple[int, int]]:
+    """Cut draws into portions that do not take too long for one block, at so many nanoseconds a pixel each."""
+    return _threads.slices(draws, -(-BLOCK * draws * cost // LONGEST))
+
+
+def within_blocks(cost: int) -> list[tuple[int, int]]:
+    """Cut every block into ranges of pixels that do not take too long, at so many nanoseconds a pixel."""
+    return _threads.slices(BLOCK, -(-BLOCK * cost // LONGEST))
+
+
 def run(work: Callable[[int, int], Any], pixels: int, cost: int) -> None:
-    """Call ``work(first, last)`` on ranges of blocks, side by side if each pixel costs about so many nanoseconds."""
+    """Call ``work(first, last)`` on ranges of blocks, at so many nanoseconds a pixel: side by side, none too long."""
     threads = min(_threads.count(), -(-pixels * cost // _WORTH))
-    _threads.run(work, _threads.slices(blocks(pixels), threads))
+    _threads.run(work, _threads.slices(blocks(pixels), max(threads, -(-pixels * cost // LONGEST))))

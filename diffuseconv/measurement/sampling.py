@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from typing import Any
 
@@ -123,16 +124,19 @@ def _average_of_large(prepared: Prepared, draws: int, key: NDArray[np.uint64]) -
 
 def sums(prepared: Prepared, draws: int, key: NDArray[np.uint64]) -> NDArray[np.float64]:
     """Sum `draws` drawn values for every channel and pixel, by the quicker of two methods; the choice is fixed."""
-    plan = prepared.plan
-    totals = np.zeros((prepared.source.shape[0], prepared.pixels))
-    fixed = prepared.source, plan.shape, plan.wide
+    plan, pixels = prepared.plan, prepared.pixels
+    totals = np.zeros((prepared.source.shape[0], pixels))
+    fixed, streams = (prepared.source, plan.shape, plan.wide), _streams.begun(key, pixels)
     if draws <= FEW * plan.offset.size:
         tables = plan.table.entry, plan.table.cut, plan.table.own, plan.table.other
-        _streams.run(
-            lambda *part: _loops.sum_few(*fixed, *tables, draws, key, totals, *part), prepared.pixels, 2 * draws
-        )
+        cost = 1 + len(totals)  # nanoseconds
+        for low, high in _streams.portions(draws, cost):
+            few = functools.partial(_loops.sum_few, *fixed, *tables, high - low, streams, totals)
+            _streams.run(few, pixels, cost * (high - low))
     else:
         chain = *plan.taps.chain(), plan.offset
-        cost = 50 * plan.offset.size
-        _streams.run(lambda *part: _loops.sum_many(*fixed, *chain, draws, key, totals, *part), prepared.pixels, cost)
+        cost = (50 + len(totals)) * plan.offset.size
+        for low, high in _streams.within_blocks(cost):
+            many = functools.partial(_loops.sum_many, *fixed, *chain, draws, streams, low, high, totals)
+            _streams.run(many, pixels, cost * (high - low) // _streams.BLOCK)
     return totals

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -19,7 +20,6 @@ __all__ = ["boundaries", "checked_counts", "land", "moves", "random_walk", "scat
 
 MOST_GRAINS = 2**62
 FEW = 24  # grains of one cell that jump one by one, per tap
-_THREADS = 8  # each adds to an array of its own
 
 
 @for_arrays_of_any_kind()
@@ -193,22 +193,33 @@ def land(
 ) -> NDArray[np.int64]:
     """Scatter into an array extended by the reach of the taps, then fold the grains beyond the walls of `axes` back."""
     wide = [n + k - 1 for n, k in zip(grains.shape, taps.shape, strict=True)]
-    offset = offsets(taps.index, wide)
-    few = table(taps.chance, offset)
-    fixed = grains.reshape(-1), three(grains.shape), three(wide)
-    law = few.entry, few.cut, few.own, few.other, *taps.chain(), offset, FEW * offset.size, key
-    parts = _threads.slices(_streams.blocks(grains.size), min(_threads.count(), _THREADS))
-    targets = [np.zeros(wide, np.int64) for _ in parts]
-    _threads.run(
-        lambda target, first, last: _loops.move_grains(*fixed, *law, target.reshape(-1), first, last),
-        [(target, *part) for target, part in zip(targets, parts, strict=True)],
-    )
-    landed = targets.pop()
-    while targets:
-        landed += targets.pop()
+    landed = np.zeros(wide, np.int64)
+    _move(grains, taps, key, landed)
     for axis in axes:
         landed = _fold_back(landed, axis, grains.shape[axis], taps.shape[axis] // 2, names[axis])
     return np.ascontiguousarray(landed)
+
+
+def _move(grains: NDArray[np.int64], taps: Taps, key: NDArray[np.uint64], landed: NDArray[np.int64]) -> None:
+    """Move all grains into the extended array, in calls that are not too long.
+
+    The cells are cut into parts no shorter than the reach of the taps: those with a part between them land apart, so
+    that threads share one array.
+    """
+    wide, offset = landed.shape, offsets(taps.index, landed.shape)
+    few, streams = table(taps.chance, offset), _streams.begun(key, grains.size)
+    law = few.entry, few.cut, few.own, few.other, *taps.chain(), offset, FEW * offset.size
+    given = grains.reshape(-1), three(grains.shape), three(wide), law, streams
+    shortest = int(offset.max()) // _streams.BLOCK + 1
+    parts = _threads.slices(len(streams), min(2 * _threads.count(), len(streams) // shortest))
+    cost = 50 * offset.size
+    for low, high in _streams.within_blocks(cost):
+        step = max(1, _streams.LONGEST // (cost * (high - low)))
+        work = functools.partial(_loops.move_grains, *given, low, high, landed.reshape(-1))
+        for apart in parts[::2], parts[1::2]:
+            for start in range(0, max((last - first for first, last in apart), default=0), step):
+                batch = [(first + start, min(first + start + step, last)) for first, last in apart]
+                _threads.run(work, [(first, last) for first, last in batch if first < last])
 
 
 def _fold_back(wide: NDArray[np.int64], axis: int, size: int, before: int, name: str) -> NDArray[np.int64]:

@@ -145,5 +145,7 @@ def _of_values(prepared: Prepared) -> NDArray[np.float64]:
     variances = np.zeros((len(prepared.source), prepared.pixels))
     plan = prepared.plan
     law = prepared.source, plan.shape, plan.wide, plan.taps.chance, plan.offset, variances
-    _streams.run(lambda first, last: _loops.spread(*law, first, last), prepared.pixels, plan.offset.size)
+    _streams.run(
+        lambda first, last: _loops.spread(*law, first, last), prepared.pixels, 2 * plan.offset.size * len(variances)
+    )
     return variances

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike
 
-from diffuseconv import _checks
+from diffuseconv import _checks, _fft
 from diffuseconv._scaling import exponent, times_power, unscaled
 from diffuseconv._typing import Array
 from diffuseconv.propagator import Propagator
@@ -119,16 +119,14 @@ def quantum_walk(psi: ArrayLike, stencil: ArrayLike | Propagator, duration: floa
     >>> bool(np.allclose(density, jv(np.arange(-32, 33), 10.0) ** 2))
     True
     """
-    import scipy.fft
-
     start = wave(psi)
     lost = _lost(stencil, start.shape)
     if np.abs(lost.imag).max() > 1e-12:
         raise ValueError("stencil must be unchanged by flipping it through its origin, got one with a direction")
     angle = _hops(_checks.number("duration", duration), _checks.number("rate", rate, least=0.0)) * lost.real
     power = exponent(start)
-    psi = scipy.fft.ifftn(scipy.fft.fftn(times_power(start, -power)) * np.exp(-1j * angle).astype(start.dtype))
-    return unscaled("psi", psi.real**2 + psi.imag**2, 2 * power, "probabilities")
+    moved = _fft.ifftn(_fft.fftn(times_power(start, -power)) * np.exp(-1j * angle).astype(start.dtype))
+    return unscaled("psi", moved.real**2 + moved.imag**2, 2 * power, "probabilities")
 
 
 def classical_walk(density: ArrayLike, stencil: ArrayLike | Propagator, duration: float, rate: float = 1.0) -> Array:
@@ -164,13 +162,11 @@ def classical_walk(density: ArrayLike, stencil: ArrayLike | Propagator, duration
     >>> bool(np.allclose(density, ive(np.arange(-32, 33), 10.0)))
     True
     """
-    import scipy.fft
-
     start = _checks.summable("density", _checks.field("density", density))
     lost = _lost(stencil, start.shape)[..., : start.shape[-1] // 2 + 1]
     hops = _hops(_checks.number("duration", duration, least=0.0), _checks.number("rate", rate, least=0.0))
     kept = np.exp(-hops * lost).astype(np.result_type(start.dtype, np.complex64))
-    return np.asarray(scipy.fft.irfftn(scipy.fft.rfftn(start) * kept, s=start.shape))
+    return np.asarray(_fft.irfftn(_fft.rfftn(start) * kept, s=start.shape))
 
 
 def coined_walk(state: ArrayLike, steps: int, coin: ArrayLike = HADAMARD) -> Iterator[Array]:
@@ -247,8 +243,6 @@ def _hops(duration: float, rate: float) -> float:
 
 def _lost(stencil: ArrayLike | Propagator, shape: tuple[int, ...]) -> Array:
     """Return 1 minus the stencil's Fourier transform on this torus: how each wave differs from its mean neighbours."""
-    import scipy.fft
-
     p = stencil if isinstance(stencil, Propagator) else Propagator(stencil)
     if p.ndim != len(shape):
         raise ValueError(f"stencil must have as many dimensions as the field, {len(shape)}, got {p.ndim}")
@@ -256,6 +250,6 @@ def _lost(stencil: ArrayLike | Propagator, shape: tuple[int, ...]) -> Array:
     index = np.indices(p.shape).reshape(p.ndim, -1)
     moves = [(line - n // 2) % size for line, n, size in zip(index, p.shape, shape, strict=True)]
     np.add.at(folded, tuple(moves), p.density.ravel())
-    lost = 1 - scipy.fft.fftn(folded)
+    lost = 1 - _fft.fftn(folded)
     lost.flat[0] = 0  # nobody is lost, however long the walk
     return np.asarray(lost)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from diffuseconv import _checks, _scaling
+from diffuseconv import _checks, _fft, _scaling
 from diffuseconv import boundary as _boundary
 
 __all__ = ["derivative"]
@@ -65,8 +65,6 @@ def derivative(
     >>> bool(np.allclose(slope, 3 * np.cos(3 * x), atol=1e-13))
     True
     """
-    import scipy.fft
-
     field = _checks.summable("field", _checks.field("field", field))
     order = _checks.count("order", order)
     axis = _checks.count("axis", axis, least=-field.ndim, most=field.ndim - 1) % field.ndim
@@ -84,8 +82,8 @@ def derivative(
     factor = factor.reshape([-1 if a == axis else 1 for a in range(field.ndim)])
     power = _scaling.exponent(field)
     with np.errstate(over="ignore", invalid="ignore"):
-        modes = scipy.fft.rfft(np.ldexp(field, -power), axis=axis) * factor
-        slope = scipy.fft.irfft(modes, n=field.shape[axis], axis=axis)
+        modes = _fft.rfft(np.ldexp(field, -power), axis=axis) * factor
+        slope = _fft.irfft(modes, n=field.shape[axis], axis=axis)
     slope = _scaling.unscaled("field", slope, power, "its derivative")
     return np.ascontiguousarray(slope[(slice(None),) * axis + (slice(cells),)])
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from diffuseconv import _checks
+from diffuseconv import _checks, _fft
 
 __all__ = ["orientation", "rotation_between"]
 
@@ -60,7 +60,6 @@ def orientation(image: ArrayLike) -> float:
     >>> round(dc.spectrum.orientation(stripes), 3)
     30.0
     """
-    import scipy.fft
     import scipy.optimize
 
     u = _picture("image", image, 2)
@@ -68,10 +67,10 @@ def orientation(image: ArrayLike) -> float:
     windows = [window / window.sum() for window in windows]
     weights = np.outer(*windows)
     tapered = weights * (u - (weights * u).sum())
-    padded = [scipy.fft.next_fast_len(2 * n, real=True) for n in u.shape]
-    strength = np.abs(scipy.fft.rfft2(tapered, padded))
+    padded = [_fft.next_fast_len(2 * n, real=True) for n in u.shape]
+    strength = np.abs(_fft.rfft2(tapered, padded))
     row, column = np.unravel_index(strength.argmax(), strength.shape)
-    guess = np.array([scipy.fft.fftfreq(padded[0])[row], column / padded[1]])
+    guess = np.array([_fft.fftfreq(padded[0])[row], column / padded[1]])
     cell = 1 / np.array(u.shape)
 
     def unexplained(shift: NDArray[np.float64]) -> float:
@@ -126,16 +125,14 @@ def rotation_between(image: ArrayLike, rotated: ArrayLike) -> float:
     >>> dc.spectrum.rotation_between(picture, np.rot90(picture))
     90.0
     """
-    import scipy.fft
-
     pictures = [_picture("image", image, _LEAST), _picture("rotated", rotated, _LEAST)]
     side = min(n for picture in pictures for n in picture.shape)
     radii = np.arange(_RING[0], _RING[1] * side)
-    rings = [scipy.fft.rfft(_rings(picture, side, radii), axis=1) for picture in pictures]
+    rings = [_fft.rfft(_rings(picture, side, radii), axis=1) for picture in pictures]
     for name, ring in zip(("image", "rotated"), rings, strict=True):
         if not ring.any():
             raise ValueError(f"{name} must vary around its middle, by 2 waves and more across {side} cells: got none")
-    likeness = scipy.fft.irfft((radii[:, None] * rings[1] * rings[0].conj()).sum(axis=0), _ANGLES)
+    likeness = _fft.irfft((radii[:, None] * rings[1] * rings[0].conj()).sum(axis=0), _ANGLES)
     best = int(likeness.argmax())
     before, at, after = likeness[[best - 1, best, (best + 1) % _ANGLES]]
     bend = before - 2 * at + after
@@ -173,7 +170,6 @@ def _least_squares_power(
 
 def _rings(picture: NDArray[np.float64], side: int, radii: NDArray[np.float64]) -> NDArray[Any]:
     """Return square roots of the spectrum's magnitudes on rings around frequency 0, less their mean on each ring."""
-    import scipy.fft
     import scipy.ndimage
 
     corner = [(n - side) // 2 for n in picture.shape]
@@ -182,8 +178,8 @@ def _rings(picture: NDArray[np.float64], side: int, radii: NDArray[np.float64]) 
     distance = np.hypot(np.arange(side)[:, None] - middle[0], np.arange(side) - middle[1])
     window = np.cos(np.pi * np.minimum(distance / side, 0.5)) ** 2
     tapered = window * (part - (window * part).sum() / window.sum())
-    size = scipy.fft.next_fast_len(2 * side, real=True)
-    root = np.sqrt(np.abs(scipy.fft.fftshift(scipy.fft.fft2(tapered, (size, size)))))
+    size = _fft.next_fast_len(2 * side, real=True)
+    root = np.sqrt(np.abs(_fft.fftshift(_fft.fft2(tapered, (size, size)))))
     angle = np.pi * np.arange(_ANGLES) / _ANGLES
     reach = radii[:, None] * size / side
     places = [size // 2 - reach * np.sin(angle), size // 2 + reach * np.cos(angle)]

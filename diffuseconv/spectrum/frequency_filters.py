@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from diffuseconv import _checks, _scaling
+from diffuseconv import _checks, _fft, _scaling
 from diffuseconv import boundary as _boundary
 from diffuseconv._dispatch import for_arrays_of_any_kind
 
@@ -166,12 +166,10 @@ def radial_window(shape: int | Sequence[int], radius: float, *, edge: float = 0.
            [0., 0., 1., 0., 0.],
            [0., 0., 0., 0., 0.]])
     """
-    import scipy.fft
-
     sizes = _checks.shape("shape", shape)
     _checks.fits_memory("shape", 32.0 * math.prod(sizes), "take fewer cells")
     radius, edge = _circle(radius, edge)
-    return np.asarray(scipy.fft.fftshift(_fall(_frequency(sizes, ["periodic"] * len(sizes)), radius, edge)))
+    return np.asarray(_fft.fftshift(_fall(_frequency(sizes, ["periodic"] * len(sizes)), radius, edge)))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from diffuseconv import _checks, _scaling
+from diffuseconv import _checks, _fft, _scaling
 
 __all__ = ["Dot", "Line", "Mask", "paint_spectrum"]
 
@@ -101,19 +101,17 @@ def paint_spectrum(image: ArrayLike, edits: Edit | Sequence[Edit]) -> NDArray[An
     >>> dc.spectrum.paint_spectrum(np.zeros(8), dc.spectrum.Dot((2,))).round(12) + 0.0
     array([ 1.,  0., -1.,  0.,  1.,  0., -1.,  0.])
     """
-    import scipy.fft
-
     values = _checks.summable("image", _checks.field("image", image))
     strokes = [edits] if isinstance(edits, Edit) else edits
     if not isinstance(strokes, (list, tuple)):
         raise TypeError(f"edits must be a Dot, Line or Mask, or a list of them, got {_checks.got(edits)}")
     power = _scaling.exponent(values)
-    plane = scipy.fft.fftn(_scaling.times_power(values, -power))
+    plane = _fft.fftn(_scaling.times_power(values, -power))
     for number, edit in enumerate(strokes):
         name = f"edits[{number}]"
         if isinstance(edit, Mask):
             weights, more = _weights(name, edit, values.shape)
-            plane *= scipy.fft.ifftshift(weights).astype(values.dtype)
+            plane *= _fft.ifftshift(weights).astype(values.dtype)
             power += more
         elif isinstance(edit, Dot):
             power = _add(plane, power, name, [_cell(f"{name}.frequency", edit.frequency, values.shape)], edit)
@@ -122,7 +120,7 @@ def paint_spectrum(image: ArrayLike, edits: Edit | Sequence[Edit]) -> NDArray[An
             power = _add(plane, power, name, _between(start, stop, values.shape), edit)
         else:
             raise TypeError(f"{name} must be a Dot, Line or Mask, got {_checks.got(edit)}")
-    return np.ascontiguousarray(_scaling.unscaled("edits", scipy.fft.ifftn(plane).real, power, "the image"))
+    return np.ascontiguousarray(_scaling.unscaled("edits", _fft.ifftn(plane).real, power, "the image"))
 
 
 def _cell(name: str, value: object, shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from diffuseconv import _checks, _scaling
+from diffuseconv import _checks, _fft, _scaling
 from diffuseconv.convolution import convolve
 
 __all__ = [
@@ -115,8 +115,6 @@ def discrete_theorem(
     >>> misused.in_space, misused.by_product.round(12), misused.wrapped
     (array([1., 3., 5., 7.]), array([5., 3., 5., 7.]), array([ True, False, False, False]))
     """
-    import scipy.fft
-
     u, k = _checks.field("field", field), _checks.field("kernel", kernel)
     if u.ndim != k.ndim:
         raise ValueError(f"kernel must have as many dimensions as field ({u.ndim}), got {k.ndim}")
@@ -129,8 +127,8 @@ def discrete_theorem(
     _checks.fits_memory("padding", 60.0 * math.prod(padded), "take fewer zeros")
     power_u, power_k = _scaling.exponent(u), _scaling.exponent(k)
     u, k, power = np.ldexp(u, -power_u), np.ldexp(k, -power_k), power_u + power_k
-    product = scipy.fft.rfftn(u, padded) * scipy.fft.rfftn(k, padded)
-    by_product = np.asarray(scipy.fft.irfftn(product, padded))
+    product = _fft.rfftn(u, padded) * _fft.rfftn(k, padded)
+    by_product = np.asarray(_fft.irfftn(product, padded))
     whole = convolve(u, k, mode="full", boundary="zero", method="direct")
     in_space = np.zeros(padded, whole.dtype)
     common = tuple(slice(min(a, b)) for a, b in zip(padded, whole.shape, strict=True))

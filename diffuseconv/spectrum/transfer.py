@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from diffuseconv import _checks, _scaling
+from diffuseconv import _checks, _fft, _scaling
 
 __all__ = ["FilterKind", "filter_kind", "transfer_function"]
 
@@ -48,8 +48,6 @@ def transfer_function(kernel: ArrayLike, shape: int | Sequence[int]) -> NDArray[
     >>> dc.spectrum.transfer_function([0.25, 0.5, 0.25], 4).real
     array([1. , 0.5, 0. , 0.5])
     """
-    import scipy.fft
-
     kernel = _checks.field("kernel", kernel)
     sizes = _checks.shape("shape", shape)
     if len(sizes) != kernel.ndim:
@@ -59,7 +57,7 @@ def transfer_function(kernel: ArrayLike, shape: int | Sequence[int]) -> NDArray[
     places = [(np.arange(width) - width // 2) % size for width, size in zip(kernel.shape, sizes, strict=True)]
     power = _scaling.exponent(kernel)
     np.add.at(wrapped, np.ix_(*places), np.ldexp(kernel.astype(np.float64), -power))
-    return _scaling.unscaled("kernel", scipy.fft.fftn(wrapped), power, "the transfer function")
+    return _scaling.unscaled("kernel", _fft.fftn(wrapped), power, "the transfer function")
 
 
 @dataclass(frozen=True)

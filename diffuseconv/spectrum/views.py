@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from diffuseconv import _checks
+from diffuseconv import _checks, _fft
 from diffuseconv._dispatch import for_arrays_of_any_kind
 
 __all__ = ["log_spectrum"]
@@ -46,8 +46,6 @@ def log_spectrum(image: ArrayLike, *, axes: int | Sequence[int] | None = None) -
     >>> np.flatnonzero(spectrum > 1) - 8
     array([-3,  3])
     """
-    import scipy.fft
-
     image = _checks.summable("image", _checks.array("image", image))
     over = _checks.axes(axes, image.ndim)
-    return np.log1p(np.abs(scipy.fft.fftshift(scipy.fft.fftn(image, axes=over), axes=over)))
+    return np.asarray(np.log1p(np.abs(_fft.fftshift(_fft.fftn(image, axes=over), axes=over))))

@@ -1,0 +1,86 @@
+"""Calls into compiled code of other libraries: Ctrl-C need not wait for them, and the interpreter does not end in them.
+
+Up to Python 3.13 the interpreter, as it ends, ends every daemon thread that comes back from compiled code. C++ code
+(SciPy's transforms) cannot be left that way: the process aborts. So the end waits for the calls of daemon threads that
+have begun, and those that have not wait for the end.
+"""
+
+from __future__ import annotations
+
+import _thread
+import atexit
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+__all__ = ["ending", "interruptible", "unbroken"]
+
+_T = TypeVar("_T")
+_inside: set[object] = set()  # one mark for each call of another thread than the main one
+_ended: list[bool] = []  # not empty once the interpreter ends
+
+
+def ending() -> bool:
+    """Return whether the interpreter is about to end: daemon threads, workers among them, begin nothing more."""
+    return bool(_ended)
+
+
+def unbroken(work: Callable[[], _T]) -> _T:
+    """Call a function that the interpreter must not end within."""
+    if _in_main_thread():
+        return work()
+    mark = object()
+    _inside.add(mark)
+    try:
+        while ending() and threading.current_thread().daemon:
+            _inside.discard(mark)
+            time.sleep(1)
+        return work()
+    finally:
+        _inside.discard(mark)
+
+
+def interruptible(work: Callable[[], _T]) -> _T:
+    """Run a function that releases the interpreter's lock in a thread of its own, so that Ctrl-C is answered at once.
+
+    What has been interrupted runs on behind, and its result is dropped.
+    """
+    if ending() or not _in_main_thread():  # Ctrl-C reaches the main thread alone
+        return work()
+    results: list[Any] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:  # the system, or an interpreter that shuts down, gives no more threads
+        return work()
+    while thread.is_alive():
+        thread.join(0.2)
+    if errors:
+        raise errors[0]
+    result: _T = results[0]
+    return result
+
+
+def _in_main_thread() -> bool:
+    return threading.main_thread().ident == _thread.get_ident()
+
+
+def _wait_for_calls() -> None:
+    _ended.append(True)
+    while _inside:
+        time.sleep(0.001)
+
+
+atexit.register(_wait_for_calls)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_inside.clear)  # a forked child has no other threads

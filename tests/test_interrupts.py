@@ -1,0 +1,167 @@
+"""Ctrl-C: every long call comes in batches of at most half a second, with the same bits, or runs in a thread aside."""
+
+import _thread
+import threading
+
+import numba
+import numpy as np
+import pytest
+import strategies
+from hypothesis import given
+from hypothesis import strategies as st
+
+import diffuseconv as dc
+from diffuseconv import _composition, _fft, _foreign, _threads, matching
+from diffuseconv.convolution import direct
+from diffuseconv.measurement import _streams
+
+HALF_A_SECOND = 500_000_000  # nanoseconds
+
+
+@given(st.data(), st.integers(10**4, 10**6))
+def test_measurement_in_small_batches_has_the_same_bits(data, at_once):
+    """Batches of draws, of blocks, and of pixels within a block; grains of few and of many in a cell."""
+    shape = data.draw(strategies.shapes(data.draw(st.integers(1, 3)), most=12))
+    u, rng = data.draw(strategies.fields(shape)), data.draw(strategies.SEEDS)
+    kernel = data.draw(strategies.kernels([3, 2, 4][: len(shape)]))
+    p = dc.Propagator.normalized(np.abs(kernel) + 0.1)
+    counts = np.random.default_rng(rng).choice([0, 3, 10**6], shape)
+
+    def results():
+        yield from (dc.measure(u, kernel, draws, rng=rng) for draws in (1, 7, 10**5))
+        yield dc.measurement_variance(u, kernel)
+        yield dc.scatter(counts, p, rng=rng)
+
+    whole = list(results())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_streams, "LONGEST", at_once)
+        for batched, once in zip(results(), whole, strict=True):
+            np.testing.assert_array_equal(batched, once)
+
+
+@pytest.mark.parametrize("side", [3, 9, 131])
+def test_no_call_measures_or_scatters_longer_than_half_a_second(side, monkeypatch):
+    """By what a draw costs: two nanoseconds for single ones, about fifty a tap for a binomial count."""
+    calls = []  # what is called, on how many blocks
+
+    def only_count(work, blocks):
+        calls.extend((work, last - first) for first, last in blocks)
+
+    u, taps = np.ones((1024, 1024)), side**2
+    kernel = np.full((side, side), 1 / taps)
+    monkeypatch.setattr(_threads, "run", only_count)
+    for draws in {min(2000, 24 * taps), 24 * taps}:
+        calls.clear()
+        dc.measure(u, kernel, draws, rng=1)
+        spent = [2 * work.args[-3] * blocks * _streams.BLOCK for work, blocks in calls]
+        assert sum(spent) == 2 * draws * u.size
+        assert max(spent) <= HALF_A_SECOND
+    for verb in (lambda: dc.measure(u, kernel, 10**9, rng=1), lambda: dc.scatter(u.astype(int), kernel, rng=1)):
+        calls.clear()
+        verb()
+        cells = [blocks * (work.args[-2] - work.args[-3]) for work, blocks in calls]
+        assert sum(cells) == u.size
+        assert max(cells) * 50 * taps <= HALF_A_SECOND
+
+
+U, K = np.random.default_rng(1).random((60, 70)), np.random.default_rng(2).random((5, 5))
+P, COUNTS = dc.Propagator.normalized(K), np.full((60, 70), 10**9)
+LINE = dc.Propagator.normalized(U[0])
+KNOWN = U > 0.3
+VERBS = {
+    "measure, few draws": lambda: dc.measure(U, K, 100, rng=1),
+    "measure, many draws": lambda: dc.measure(U, K, 10**9, rng=1),
+    "measure_until": lambda: dc.measure_until(U, K / K.sum(), 0.5, rng=1).mean,
+    "variance": lambda: dc.measurement_variance(U, K),
+    "scatter": lambda: dc.scatter(COUNTS, P, rng=1),
+    "random_walk": lambda: list(dc.random_walk(COUNTS, P, 2, rng=1))[-1],
+    "direct": lambda: dc.convolve(U, K, method="direct"),
+    "direct, masked": lambda: dc.convolve(U, K, method="direct", mask=KNOWN),
+    "fft, masked": lambda: dc.convolve(U, np.pad(K, 20), method="fft", mask=KNOWN & (np.arange(70) > 50)),
+    "feature_maps": lambda: dc.feature_maps(U, np.stack([K, K])),
+    "find": lambda: [match.score for match in matching.find(np.where(KNOWN, U, 1e9 * U), K)],
+    "score": lambda: matching.score(U, K),
+    "compose": lambda: LINE.compose(LINE).density,
+    "power": lambda: LINE.power(20).density,
+}
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_ctrl_c_ends_a_call_between_two_batches(name, monkeypatch):
+    """On one thread, where the second batch is told of an interrupt and none comes after it; the next call is right."""
+    expected = VERBS[name]()
+    for module, limit in (
+        (_streams, "LONGEST"),
+        (direct, "WORTH_THREADS"),
+        (direct, "LONGEST"),
+        (matching, "_AT_ONCE"),
+        (_composition, "AT_ONCE"),
+    ):
+        monkeypatch.setattr(module, limit, 1)
+    batches = []
+    stop_at = 2
+
+    def watched(work):
+        def batch(*given):
+            batches.append(1)
+            if len(batches) == stop_at:
+                _thread.interrupt_main()
+            return work(*given)
+
+        return batch
+
+    run, convolve = _threads.run, np.convolve
+    monkeypatch.setattr(_threads, "run", lambda work, blocks: run(watched(work), blocks))
+    monkeypatch.setattr(np, "convolve", watched(convolve))
+    threads = numba.get_num_threads()
+    numba.set_num_threads(1)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            VERBS[name]()
+        assert len(batches) == stop_at
+        stop_at = 0
+        np.testing.assert_allclose(VERBS[name](), expected, rtol=1e-13)
+        assert len(batches) > 2 * 2
+    finally:
+        numba.set_num_threads(threads)
+
+
+def test_ctrl_c_does_not_wait_for_foreign_code():
+    begun, over = threading.Event(), threading.Event()
+
+    def work():
+        begun.set()
+        _thread.interrupt_main()
+        assert over.wait(60)
+
+    with pytest.raises(KeyboardInterrupt):
+        _foreign.interruptible(work)
+    assert begun.is_set()
+    over.set()
+
+
+def test_what_foreign_code_returns_and_raises_comes_through():
+    assert _foreign.interruptible(lambda: 3) == 3
+    with pytest.raises(ZeroDivisionError):
+        _foreign.interruptible(lambda: 1 // 0)
+
+
+def test_long_transforms_run_where_ctrl_c_ends_them(monkeypatch):
+    aside = []
+
+    def interruptible(work):
+        aside.append(1)
+        return work()
+
+    u, k = np.random.default_rng(1).random((64, 64)), np.ones((9, 9))
+    eq = dc.DiffusionEquation()
+    expected = dc.convolve(u, k, method="fft"), eq.evolve(u, 1.0, "spectral")
+    monkeypatch.setattr(_fft, "interruptible", interruptible)
+    dc.convolve(u, k, method="fft")
+    assert not aside
+    monkeypatch.setattr(_fft, "LONG", u.size)
+    np.testing.assert_array_equal(dc.convolve(u, k, method="fft"), expected[0])
+    assert aside
+    aside.clear()
+    np.testing.assert_array_equal(eq.evolve(u, 1.0, "spectral"), expected[1])
+    assert aside
