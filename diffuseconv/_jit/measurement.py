@@ -6,7 +6,6 @@ import numpy as np
 
 from diffuseconv._jit.compiled import compiled
 
-
 BLOCK = 2048  # pixels that share one random stream
 WORD_DRAWS = 5  # table draws of 12 bits in a word of 64
 TABLE = 4096
