@@ -15,6 +15,8 @@ collect_ignore = [
     if importlib.util.find_spec(file.strip("_").partition("_")[0]) is None
 ]
 
+collect_ignore_glob = ["tests/peers/*"]  # they belong to other libraries: python tests/peers/run.py
+
 if importlib.util.find_spec("anywidget") is None:
     collect_ignore.append("diffuseconv/explorer/widget.py")
 
