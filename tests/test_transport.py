@@ -7,6 +7,7 @@ import pickle
 import numba
 import numpy as np
 import pytest
+import scipy.integrate
 import scipy.linalg
 import scipy.stats
 import strategies
@@ -492,6 +493,45 @@ def test_stacks_are_solved_field_by_field():
         np.testing.assert_array_equal(frames[1][1][colour].T, evolved[..., colour])
     with pytest.raises(ValueError, match="axes= must name the spatial ones"):
         eq.evolve(np.ones((2, 2, 2, 2)), 1.0)
+
+
+def weighed(method):
+    """Return the arguments of a problem with capacity and decay for a method: in layers where it can."""
+    layers = np.repeat([1.0, 3.0, 0.5], 3)[:, None] * np.ones(7)
+    arguments = {"diffusivity": (layers, 0.2 * layers), "capacity": 2 - layers / 2, "decay": layers / 10}
+    if method == "spectral":
+        arguments = {"diffusivity": 0.7, "capacity": 2.0, "decay": 0.1}
+    if method in ("uniformization", "explicit", "rkl2", "implicit"):
+        arguments["velocity"] = (0.3 * np.ones((10, 7)), -0.2 * np.ones((9, 8)))
+    if method in ("rkl2", "implicit"):
+        arguments["source"] = lambda t: np.cos(t)
+    return arguments | {"boundary": ((dc.Dirichlet(2.0), dc.Robin(1.0, 0.5, 0.3)), "reflecting")}
+
+
+METHODS = {"explicit": 2e-3, "spectral": 1e-12, "chebyshev": 1e-9, "rational": 1e-9, "uniformization": 1e-11} | {
+    "rkl2": 2e-5,
+    "implicit": 2e-5,
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_capacity_and_decay_in_every_scheme_field_by_field_of_a_stack(method):
+    """Against SciPy's integrator on the operator, which is checked cell by cell elsewhere."""
+    eq = dc.DiffusionEquation(**weighed(method))
+    stack = np.random.default_rng(0).random((7, 2, 9))
+    options = {"tolerance": 1e-6} if method in ("rkl2", "implicit") else {}
+    if method == "explicit":
+        options = {"time_step": eq.stable_time_step((9, 7)) / 200}
+    evolved = eq.evolve(stack, 1.5, method, axes=(2, 0), **options)
+    *_, (time, last) = eq.frames(stack, [0.5, 1.5], method, axes=(2, 0), **options)
+    assert time == 1.5
+    op = eq.operator((9, 7))
+    for k in range(2):
+        u = stack[:, k].T
+        run = scipy.integrate.solve_ivp(op.rhs, (0, 1.5), u.ravel(), "DOP853", rtol=1e-12, atol=1e-12)
+        exact = run.y[:, -1].reshape(9, 7)
+        for field in (evolved, last):
+            np.testing.assert_allclose(field[:, k].T, exact, rtol=0, atol=METHODS[method])
 
 
 # --- what is not finite, and what is refused --------------------------------------------------------------------------
