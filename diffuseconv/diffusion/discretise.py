@@ -17,8 +17,9 @@ from diffuseconv.diffusion import walls
 from diffuseconv.diffusion.barriers import Barrier
 from diffuseconv.diffusion.geometry import Grid, grid_of
 from diffuseconv.diffusion.lattice import Lattice, WallTerm
+from diffuseconv.diffusion.schedule import held, tables
 from diffuseconv.diffusion.tensor import as_tensor, diagonal_exchanges, split
-from diffuseconv.diffusion.velocity import exchange_rate, face_velocities
+from diffuseconv.diffusion.velocity import checked_velocity, exchange_rate, face_velocities
 
 __all__ = [
     "arguments_of",
@@ -51,7 +52,7 @@ def discretise(
 ) -> Lattice:
     """Build the lattice on a field of this shape from the equation's arguments, as they are from `time` on.
 
-    It is valid until the next barrier lifts.
+    It is valid until the next barrier lifts, or the velocity jumps.
     """
     ndim = len(shape)
     grid = grid_of(shape, spacing, coordinates, inner_radius)
@@ -69,6 +70,9 @@ def discretise(
     given = diffusivities(diffusivity if tensor is None else tuple(np.diag(tensor)), shape, wet)
     faces = [_on_faces(grid, axis, d, periodic[axis], wet) for axis, d in enumerate(given)]
     drifts: list[Array | None] = [None] * ndim
+    lasting = not tables(velocity)
+    if not lasting:
+        velocity = checked_velocity(held(velocity, time))
     if velocity is not None:
         drifts = face_velocities(velocity, shape, periodic, coordinates != "cartesian")
     axis_share, diagonal = [1.0] * ndim, None
@@ -138,6 +142,7 @@ def discretise(
         decay=_decay(grid, per_cell("decay", decay, shape, wet), shape, wet, shared),
         cell=grid.cell * shared,
         lengths=tuple(_flux_lengths(grid, axis) * shared for axis in range(ndim)),
+        lasting=lasting,
         reaction_slope=slope,
     )
 

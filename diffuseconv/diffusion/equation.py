@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -69,10 +69,10 @@ class DiffusionEquation:
         True where the tank holds water; elsewhere nothing moves and values stay as they are, NaN too.
     velocity : number or sequence, optional
         Drift `v`, length/time: a number, one per axis, or for each axis an array over its faces (one entry more than
-        cells along it, as `flux` gives). While the cell Péclet number :math:`|v| \Delta x / D` is at most 2 (see
-        `cell_peclet`) the scheme is central, second order; beyond it is upwind and spreads like a diffusivity of
-        :math:`|v| \Delta x / 2`. ``"reflecting"`` walls, masks and shut barriers let nothing through, drift or not;
-        other walls let pass what the drift carries.
+        cells along it, as `flux` gives); or, for all axes or for one, a `Schedule` of them, of kind ``"step"``. While
+        the cell Péclet number :math:`|v| \Delta x / D` is at most 2 (see `cell_peclet`) the scheme is central, second
+        order; beyond it is upwind and spreads like a diffusivity of :math:`|v| \Delta x / 2`. ``"reflecting"`` walls,
+        masks and shut barriers let nothing through, drift or not; other walls let pass what the drift carries.
     capacity : number or array, optional
         `C` > 0, such as heat capacity or porosity. The mass is the integral of `C u`.
     decay : number or array, optional
@@ -180,10 +180,12 @@ class DiffusionEquation:
         0.03125
         """
         if isinstance(ndim_or_shape, (list, tuple)):
-            return self.lattice(ndim_or_shape).stable_time_step
-        ndim = _checks.count("ndim_or_shape", ndim_or_shape, least=1, most=3)
-        known = self._known_shape() or ()
-        return self.lattice(known if len(known) == ndim else (4,) * ndim).stable_time_step
+            shape = tuple(ndim_or_shape)
+        else:
+            ndim = _checks.count("ndim_or_shape", ndim_or_shape, least=1, most=3)
+            known = self._known_shape() or ()
+            shape = known if len(known) == ndim else (4,) * ndim
+        return min(self.lattice(shape, time).stable_time_step for time in self._velocities)
 
     def cell_peclet(self, shape: int | Sequence[int]) -> float:
         r"""Return the largest cell Péclet number :math:`|v| \Delta x / D` on any face between two cells.
@@ -208,12 +210,12 @@ class DiffusionEquation:
         """
         if self.velocity is None:
             return 0.0
-        drift = self.lattice(shape).drift
         exchange = replace(self, velocity=None).lattice(shape).rates
         largest = 0.0
-        for g, q in zip(exchange, drift or (), strict=False):
-            g, q = np.broadcast_arrays(g, abs(q))
-            largest = max(largest, float(np.divide(q, g, out=np.where(q > 0, np.inf, 0.0), where=g > 0).max()))
+        for drift in (self.lattice(shape, time).drift or () for time in self._velocities):
+            for g, q in zip(exchange, drift, strict=False):
+                g, q = np.broadcast_arrays(g, abs(q))
+                largest = max(largest, float(np.divide(q, g, out=np.where(q > 0, np.inf, 0.0), where=g > 0).max()))
         return largest
 
     @for_arrays_of_any_kind(1)
@@ -359,13 +361,14 @@ class DiffusionEquation:
             raise TypeError(f"jumps must be an iterable of times, got {_checks.got(jumps)}")
         known = [_checks.number(f"jumps[{index}]", jump) for index, jump in enumerate(jumps)]
         if times:
-            known += schedule.events((self.source, self.boundary), start, times[-1])
+            known += schedule.events((self.source, self.boundary, self.velocity), start, times[-1])
         fields, restore = stacks.split(u, axes)
         shape = np.shape(fields[0])
         most = KEPT // max(1, math.prod(shape))
+        state_at = self._states((self.source, self.boundary, self.velocity))
 
         def lattice_at(time: float) -> Lattice:
-            state = (shape, bisect_right(self.lift_times, time), *schedule.places((self.source, self.boundary), time))
+            state = (shape, *state_at(time))
             owner = self if most else lattice_at  # a large lattice is forgotten with its run
             return kept(owner, state, lambda: self._problem(shape, time), min(max(most, 2), MOST_LATTICES))
 
@@ -392,10 +395,16 @@ class DiffusionEquation:
 
     def _problem(self, shape: tuple[int, ...], time: float) -> Lattice:
         """Return the discretised problem from a time to the next event: steps of schedules are constant there."""
-        source, boundary = schedule.held(self.source, time), schedule.held(self.boundary, time)
-        if source is self.source and boundary is self.boundary:
+        given = {name: getattr(self, name) for name in ("source", "boundary", "velocity")}
+        if not schedule.tables(tuple(given.values())):
             return self.lattice(shape, time)
-        return replace(self, source=source, boundary=boundary).lattice(shape, time)
+        return replace(self, **{name: schedule.held(value, time) for name, value in given.items()}).lattice(shape, time)
+
+    def _states(self, scheduled: Any) -> Callable[[float], tuple[int, ...]]:
+        """Return a function of time: while what it returns is the same, barriers and schedules are as they are."""
+        lifts = self.lift_times
+        steps = [table for table in schedule.tables(scheduled) if table.kind == "step"]
+        return lambda time: (bisect_right(lifts, time), *(table.place(time)[1] for table in steps))
 
     @for_arrays_of_any_kind(1)
     def explicit_steps(
@@ -565,8 +574,10 @@ class DiffusionEquation:
         capacity = 1.0 if self.capacity is None else self.capacity
         velocity = 0.0 if self.velocity is None else self.velocity
         for name, value in (("spacing", self.spacing), ("velocity", velocity), ("capacity", capacity)):
-            if any(map(np.ndim, value)) if isinstance(value, tuple) else np.ndim(value) > 0:
-                raise ValueError(f"{name} must be the same everywhere for a propagator, got {_checks.got(value)}")
+            if schedule.tables(value) or (any(map(np.ndim, value)) if isinstance(value, tuple) else np.ndim(value) > 0):
+                raise ValueError(
+                    f"{name} must be the same everywhere and always for a propagator, got {_checks.got(value)}"
+                )
         if self.velocity is not None and tensor:
             raise ValueError("velocity must be None for the propagator of a tensor, got both")
         if ndim is None:
@@ -611,7 +622,8 @@ class DiffusionEquation:
         from diffuseconv.diffusion.operator import Operator
 
         lattice_at = partial(self.lattice, _checks.shape("shape", shape))
-        return Operator(lattice_at, self.lift_times, _checks.number("time", time))
+        state_at = self._states(self.velocity)
+        return Operator(lattice_at, state_at, self.lift_times, _checks.number("time", time))
 
     def flux(self, u: ArrayLike, time: float = 0.0) -> tuple[Array, ...]:
         r"""Return the flux :math:`v u - D \nabla u` through every face.
@@ -725,6 +737,12 @@ class DiffusionEquation:
         """The times at which barriers lift, growing."""
         barriers = [barrier for barrier in self.barriers or () if barrier is not None]
         return sorted(set().union(*(barrier.lift_times for barrier in barriers)))
+
+    @property
+    def _velocities(self) -> list[float]:
+        """Times at which all velocities of the schedules stand: one is enough where the velocity is constant."""
+        times = {float(time) for table in schedule.tables(self.velocity) for time in np.asarray(table.times)}
+        return sorted(times | {0.0})
 
     def _cells(self, u: Any) -> tuple[Array, float | Array, Array | None]:
         """Return a field, checked, with the volume times capacity of its cells, and the mask."""

@@ -87,6 +87,8 @@ class Lattice:
         Volume times capacity of a cell of weight 1.
     lengths : tuple
         For each axis `cell` over the area of its faces: what makes a flux per area of a rate times a value.
+    lasting : bool
+        Whether the rates stay as they are, but for barriers that lift.
     """
 
     shape: tuple[int, ...]
@@ -102,6 +104,7 @@ class Lattice:
     decay: Array | None = None
     cell: float = 1.0
     lengths: tuple[Any, ...] = ()
+    lasting: bool = True
     reaction_slope: Callable[[float, Array], Array] | None = None
 
     @property
@@ -122,7 +125,7 @@ class Lattice:
     @property
     def steady(self) -> bool:
         """Whether nothing on the right-hand side depends on time or, beyond `L`, on the field."""
-        return not self.moving_walls and self.reaction is None
+        return self.lasting and not self.moving_walls and self.reaction is None
 
     @cached_property
     def forcing(self) -> Array | None:

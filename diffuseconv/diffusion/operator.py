@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,7 +27,7 @@ class Operator(scipy.sparse.linalg.LinearOperator):  # type: ignore[misc,unused-
     matrix : scipy.sparse.csr_array
         `L` as a sparse array; symmetric without drift where all cells have the same volume and capacity.
     lift_times : list of float
-        Times at which barriers lift; `L` is the one of the time asked for, `rhs` follows them.
+        Times at which barriers lift; `L` is the one of the time asked for, `rhs` follows them, and velocities too.
 
     Examples
     --------
@@ -41,11 +40,17 @@ class Operator(scipy.sparse.linalg.LinearOperator):  # type: ignore[misc,unused-
     array([0.25, 0.25, 0.25, 0.25])
     """
 
-    def __init__(self, lattice_at: Callable[[float], Lattice], lift_times: Sequence[float], time: float) -> None:
+    def __init__(
+        self,
+        lattice_at: Callable[[float], Lattice],
+        state_at: Callable[[float], Hashable],
+        lift_times: Sequence[float],
+        time: float,
+    ) -> None:
         self.lattice = lattice_at(time)
         self.lift_times = list(lift_times)
-        self._lattices = {bisect_right(self.lift_times, time): self.lattice}
-        self._lattice_at = lattice_at
+        self._lattices = {state_at(time): self.lattice}
+        self._lattice_at, self._state_at = lattice_at, state_at
         self.matrix = self.lattice.matrix()
         super().__init__(np.dtype(np.float64), self.matrix.shape)  # type: ignore[call-arg,unused-ignore]
 
@@ -63,7 +68,7 @@ class Operator(scipy.sparse.linalg.LinearOperator):  # type: ignore[misc,unused-
 
     def b(self, time: float = 0.0) -> Array:
         """Return what walls and constant sources add per volume and time at a time, raveled."""
-        forcing = self._between_lifts(time).b(time)
+        forcing = self._valid_at(time).b(time)
         return np.zeros(self.shape[0]) if forcing is None else forcing.reshape(-1)
 
     def rhs(self, time: float, u: ArrayLike) -> Array:
@@ -72,7 +77,7 @@ class Operator(scipy.sparse.linalg.LinearOperator):  # type: ignore[misc,unused-
         Raveled fields may also be the columns of a matrix, as ``vectorized=True`` passes them.
         """
         given = _checks.array("u", u, finite=False)
-        lattice = self._between_lifts(time)
+        lattice = self._valid_at(time)
         if given.ndim == 2 and given.shape != lattice.shape and len(given) == self.shape[0]:
             return np.stack([self.rhs(time, column) for column in given.T], axis=1)
         if given.shape not in (lattice.shape, self.shape[:1]):
@@ -82,9 +87,9 @@ class Operator(scipy.sparse.linalg.LinearOperator):  # type: ignore[misc,unused-
         field = np.ascontiguousarray(given, dtype=np.float64).reshape(lattice.shape)
         return lattice.rhs(time, field).reshape(given.shape)
 
-    def _between_lifts(self, time: float) -> Lattice:
+    def _valid_at(self, time: float) -> Lattice:
         """Return the lattice that is valid at a time."""
-        segment = bisect_right(self.lift_times, time)
-        if segment not in self._lattices:
-            self._lattices[segment] = self._lattice_at(time)
-        return self._lattices[segment]
+        state = self._state_at(time)
+        if state not in self._lattices:
+            self._lattices[state] = self._lattice_at(time)
+        return self._lattices[state]

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from diffuseconv import _checks
 
-__all__ = ["Schedule", "events", "held", "places"]
+__all__ = ["Schedule", "events", "held", "tables"]
 
 MOST_EVENTS = 10**6
 ROUNDINGS = 4  # of a time of the table in a later turn
@@ -29,7 +29,8 @@ class Schedule:
     times : array_like
         Increasing times.
     values : array_like
-        One value per time along the first axis: numbers, or arrays over the face (walls) or the field (sources).
+        One value per time along the first axis: numbers, or arrays over the face (walls), the field (sources) or the
+        faces of an axis (velocities).
     kind : {"step", "linear"}, default "step"
         ``"step"`` keeps a value from its time until the next; ``"linear"`` interpolates. Before the first time and
         after the last one the value stays.
@@ -81,7 +82,7 @@ class Schedule:
     def __call__(self, time: float) -> Any:
         """Return the value at a time (at a jump the one that begins)."""
         times, values = np.asarray(self.times), np.asarray(self.values)
-        time, index = self._place(time)
+        time, index = self.place(time)
         if time < times[0]:
             return values[0]
         last = index == len(times) - 1
@@ -91,7 +92,7 @@ class Schedule:
         share = (time - times[index]) / (end - times[index])
         return (1 - share) * values[index] + share * values[(index + 1) % len(times)]
 
-    def _place(self, time: float) -> tuple[float, int]:
+    def place(self, time: float) -> tuple[float, int]:
         """Return a time, moved into the table where it repeats, and which entry is the last one not after it.
 
         Times that rounding alone tells from that of an entry are at it: a jump in a later turn is a sum.
@@ -118,25 +119,25 @@ class Schedule:
         return [float(time) for time in (turns + times).ravel() if start < time < end]
 
 
-def _tables(value: Any) -> list[Schedule]:
-    """Return the schedules in a source, a wall, or a nest of walls."""
+def tables(value: Any) -> list[Schedule]:
+    """Return the schedules in a source, a velocity, a wall, or a nest of them."""
     if isinstance(value, Schedule):
         return [value]
     if isinstance(value, (list, tuple)):
-        return [table for item in value for table in _tables(item)]
+        return [table for item in value for table in tables(item)]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return [table for field in dataclasses.fields(value) for table in _tables(getattr(value, field.name))]
+        return [table for field in dataclasses.fields(value) for table in tables(getattr(value, field.name))]
     return []
 
 
 def events(value: Any, start: float, end: float) -> list[float]:
-    """Return the times between two times at which any schedule in sources or walls jumps."""
-    return [time for table in _tables(value) for time in table.jumps(start, end)]
+    """Return the times between two times at which any schedule in it jumps."""
+    return [time for table in tables(value) for time in table.jumps(start, end)]
 
 
 def held(value: Any, time: float) -> Any:
-    """Return sources or walls with each schedule of steps replaced by its value at a time."""
-    if not _tables(value):
+    """Return a source, a velocity or walls with each schedule of steps replaced by its value at a time."""
+    if not tables(value):
         return value
     if isinstance(value, Schedule):
         return value(time) if value.kind == "step" else value
@@ -144,8 +145,3 @@ def held(value: Any, time: float) -> Any:
         return tuple(held(item, time) for item in value)
     fields = [field.name for field in dataclasses.fields(value)]
     return dataclasses.replace(value, **{name: held(getattr(value, name), time) for name in fields})
-
-
-def places(value: Any, time: float) -> tuple[int, ...]:
-    """Return which entry each schedule of steps is at: with the same ones, what `held` returns is the same."""
-    return tuple(table._place(time)[1] for table in _tables(value) if table.kind == "step")

@@ -22,12 +22,18 @@ import numpy as np
 
 from diffuseconv import _checks
 from diffuseconv._typing import Array, frozen
+from diffuseconv.diffusion.schedule import Schedule
 
 __all__ = ["checked_velocity", "exchange_rate", "face_velocities"]
 
 
 def checked_velocity(value: Any) -> Any:
-    """Return a velocity, checked as far as possible without a field: a number, or a tuple of numbers and arrays."""
+    """Return a velocity, checked as far as possible without a field: a number, or a tuple of numbers and arrays.
+
+    A `Schedule` of steps may stand for all of it, or for an axis.
+    """
+    if callable(value):
+        return _checked_table("velocity", value)
     if not isinstance(value, (list, tuple)) and np.ndim(value) == 0:
         return _checks.number("velocity", value)
     if isinstance(value, np.ndarray) and value.ndim > 1:
@@ -39,11 +45,23 @@ def checked_velocity(value: Any) -> Any:
         return (frozen(_checks.array("velocity", value).astype(np.float64)),)  # over the faces of a line
 
     def check(name: str, item: Any) -> Any:
+        if callable(item):
+            return _checked_table(name, item)
         if np.ndim(item) == 0:
             return _checks.number(name, item)
         return frozen(_checks.array(name, item, finite=False).astype(np.float64))
 
     return _checks.per_axis("velocity", value, len(value), check)
+
+
+def _checked_table(name: str, value: Any) -> Schedule:
+    """Return a schedule of velocities, checked: between its jumps the velocity must stay as it is."""
+    if not isinstance(value, Schedule) or value.kind != "step":
+        raise TypeError(
+            f"{name} that depends on time must be a Schedule of kind 'step' (cut a ramp, or a function, into steps), "
+            f"got {_checks.got(value)}"
+        )
+    return value
 
 
 def face_velocities(value: Any, shape: tuple[int, ...], periodic: tuple[bool, ...], radial: bool) -> list[Array | None]:
