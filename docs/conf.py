@@ -27,7 +27,7 @@ extensions = [
     "numpydoc",
 ]
 myst_enable_extensions = ["dollarmath"]
-nb_execution_mode = "cache"  # the pages of the tutorial run when they have changed
+nb_execution_mode = "force"  # the tutorial shows what today's package does
 nb_execution_raise_on_error = True
 nb_execution_timeout = 120
 nb_merge_streams = True
@@ -39,6 +39,8 @@ numpydoc_class_members_toctree = False
 exclude_patterns = ["_build", "jupyter_execute"]
 html_theme = "pydata_sphinx_theme"
 html_title = "diffuseconv"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_theme_options = {
     "show_prev_next": False,
     "secondary_sidebar_items": ["page-toc"],
