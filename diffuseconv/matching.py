@@ -324,14 +324,20 @@ def _peaks(
     highest = interruptible(lambda: scipy.ndimage.maximum_filter(scores, 3, mode=modes))
     left = np.argwhere((scores >= highest) & (scores > minimum))
     left = left[np.argsort(-scores[tuple(left.T)], kind="stable")]
-    size = np.where(cyclic, scores.shape, np.inf)
-    while len(left) and count:
-        best = left[0]
-        yield tuple(int(p) for p in best)
-        distance = np.abs(left - best).astype(np.float64)
-        distance = np.minimum(distance, size - distance)
-        left = left[1:][(distance[1:] >= distances).any(axis=1)]
+    taken = np.zeros(scores.shape, bool)  # too near to a better one along every axis
+    for place in map(tuple, left.tolist()):
+        if taken[place]:
+            continue
+        yield place
         count -= 1
+        if not count:
+            return
+        lines = []
+        for p, distance, n, goes_round in zip(place, distances, scores.shape, cyclic, strict=True):
+            reach = min(math.ceil(distance) - 1, n)
+            near = np.arange(p - reach, p + reach + 1)
+            lines.append(near % n if goes_round else near[(near >= 0) & (near < n)])
+        taken[np.ix_(*lines)] = True
 
 
 def _climb(scores: FloatArray, peak: Sequence[int], cyclic: Sequence[bool]) -> tuple[FloatArray, float]:

@@ -33,7 +33,11 @@ IMAGE = np.arange(64.0).reshape(8, 8) % 7
 MAPS = np.random.default_rng(0).normal(size=(4, 8, 8))
 DOCUMENTED = (ValueError, TypeError)
 FILES = (OSError, KeyError)  # of verbs that read and write files
-ALSO = {"measure_until": (RuntimeError,), "write_movie": (*FILES, RuntimeError)}  # errors that they document besides
+ALSO: dict[str, tuple[type[Exception], ...]] = {
+    "measure_until": (RuntimeError,),
+    "quantum.lcu_circuit": (ImportError,),
+    "write_movie": (*FILES, RuntimeError),
+}  # errors that they document besides
 ALSO |= dict.fromkeys(("load_image", "save_image", "record", "open_run", "resume"), (*FILES, ImportError))
 NOT_FINITE = {"ensemble", "steps_to_mix"}  # whose results may be infinite or NaN
 RECORDS = {  # results, made by functions and not by users: nothing of them is checked

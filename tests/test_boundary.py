@@ -289,3 +289,13 @@ def test_nothing_but_records_knows_names():
     for path in package.rglob("*.py"):
         names = set(boundary.RECORDS) - ({"zero"} if path.parent.name == "interpretation" else set())
         assert not names & set(compared_words(path)), path
+
+
+def test_only_names_that_continue_images_are_said_to_do_so():
+    for name in ("mirror", boundary.Constant(1.0)):
+        with pytest.raises(ValueError, match="only continues images"):
+            boundary.per_axis(name, 1)
+    for name in ("bogus", 3):
+        with pytest.raises(ValueError, match="must be one of") as refusal:
+            boundary.per_axis(name, 1)
+        assert "images" not in str(refusal.value)
