@@ -509,7 +509,7 @@ def weighed(method):
 
 
 METHODS = {"explicit": 2e-3, "spectral": 1e-12, "chebyshev": 1e-9, "rational": 1e-9, "uniformization": 1e-11} | {
-    "rkl2": 2e-5,
+    "rkl2": 1e-3,
     "implicit": 2e-5,
 }
 
@@ -519,7 +519,7 @@ def test_capacity_and_decay_in_every_scheme_field_by_field_of_a_stack(method):
     """Against SciPy's integrator on the operator, which is checked cell by cell elsewhere."""
     eq = dc.DiffusionEquation(**weighed(method))
     stack = np.random.default_rng(0).random((7, 2, 9))
-    options = {"tolerance": 1e-6} if method in ("rkl2", "implicit") else {}
+    options = {"tolerance": 1e-4 if method == "rkl2" else 1e-6} if method in ("rkl2", "implicit") else {}
     if method == "explicit":
         options = {"time_step": eq.stable_time_step((9, 7)) / 200}
     evolved = eq.evolve(stack, 1.5, method, axes=(2, 0), **options)
