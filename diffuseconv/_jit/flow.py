@@ -69,10 +69,11 @@ def close_row(u, here, size, loss, weight, keep, out):
 
 
 @compiled
-def flow(u, blank, down, up, shape, wrap, loss, weight, keep, low, high, out):
+def flow(u, blank, down, up, shape, wrap, loss, weight, keep, low, high, out, factor, total):
     """Write ``keep * u + weight * (what flows in - loss * u)`` for the rows from `low` to `high` of all planes.
 
-    Beyond walls lies a row of zeros, `blank`. An empty `loss` is 0 and an empty `weight` is 1.
+    Beyond walls lies a row of zeros, `blank`. An empty `loss` is 0 and an empty `weight` is 1. Adds `factor` times `u`
+    to `total`, unless that is empty.
     """
     planes, rows, size = np.uintp(shape[0]), np.uintp(shape[1]), np.uintp(shape[2])
     nothing, block = np.uintp(0), rows * size
@@ -117,8 +118,7 @@ def sweeps(fields, blank, down, up, shape, wrap, loss, weight, added, total, fac
     rows = shape[0] * shape[1]
     for k in range(steps):
         here, there = fields[k % 2], fields[(k + 1) % 2]
-        if total.size > 0 and factors[k] != 0:
-            accumulate(total, factors[k], here)
-        flow(here, blank, down, up, shape, wrap, loss, weight, keep, 0, rows, there)
+        sums = total if factors[k] != 0 else total[:0]
+        flow(here, blank, down, up, shape, wrap, loss, weight, keep, 0, rows, there, factors[k], sums)
         if added.size > 0:
             accumulate(there, keep, added)

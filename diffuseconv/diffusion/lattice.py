@@ -383,7 +383,8 @@ def _apply_flow(u: Array, flow: tuple[Any, ...], periodic: tuple[bool, ...], kee
     target = out.reshape(-1)
     rows = shape[0] * shape[1]
     parts = _threads.slices(rows, min(2 * u.size // SMALLEST_SHARE, _threads.count()) if u.size >= POOLED else 1)
-    _threads.run(_flow.flow, [(*given, low, high, target) for low, high in parts])
+    none = np.empty(0, u.dtype)
+    _threads.run(_flow.flow, [(*given, low, high, target, 0.0, none) for low, high in parts])
 
 
 def _as_blocks(u: Array, flow: tuple[Any, ...], periodic: tuple[bool, ...]) -> tuple[Any, ...]:
