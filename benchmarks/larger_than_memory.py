@@ -29,11 +29,11 @@ def write(path: Path, rows: int, columns: int) -> None:
 
 def works() -> dict:
     """Return what is done to the field."""
-    kernel = dc.kernels.box(7) / 49
+    kernel = dc.kernels.box(7)
     eq = dc.DiffusionEquation()
     return {
         f"convolve, {kernel.shape[0]} x {kernel.shape[1]}": lambda u: dc.convolve(u, kernel),
-        "measure, 3 x 3, one draw": lambda u: dc.measure(u, dc.kernels.box(3) / 9, rng=1),
+        "measure, 3 x 3, one draw": lambda u: dc.measure(u, dc.kernels.box(3), rng=1),
         "evolve to a standard deviation of 10 cells": lambda u: eq.evolve(u, 50.0),
     }
 
