@@ -59,6 +59,10 @@ def run(folder: Path, rows: int, columns: int, workers: int, memory: str) -> dic
             da.to_zarr(result, str(folder / "result.zarr"))
             took = time.perf_counter() - start
             results[name] = took, max(client.run(_peak).values())
+            print(
+                f"{rows} x {columns}, {workers} workers: {name}: {took:.1f} s, {results[name][1] / 1e9:.2f} GB",
+                flush=True,
+            )
     return results
 
 
@@ -93,7 +97,7 @@ def main() -> None:
     cli.add_argument("folder", type=Path)
     cli.add_argument("--cells", type=int, default=32768, help="along each side")
     cli.add_argument("--workers", type=int, default=2)
-    cli.add_argument("--memory", default="1GB", help="limit of each worker")
+    cli.add_argument("--memory", default="2GB", help="limit of each worker")
     cli.add_argument("--weak", action="store_true")
     args = cli.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
