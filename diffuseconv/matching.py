@@ -8,6 +8,7 @@ subtracts both means and divides by both contrasts, which makes it the correlati
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -28,9 +29,12 @@ __all__ = ["Match", "find", "score"]
 _MODES = ("valid", "same")
 _AGREEMENT = 1e-12  # what `correlate` promises, relative to sum |kernel| * max |field|
 _ACCURACY = 1e-7  # scores that cannot be promised to this are computed again, one by one
+_EPSILON, _SMALLEST = 2.0**-53, 1e-280
+_TILE, _GROUP = 1 << 15, 1 << 20  # windows of a tile at least; cells of the tiles that are scored together
+_SMALL = 1 << 15  # cells that are not worth a second thread
 _REACH = 8  # cells of the score around a peak that a spline needs (its memory fades as 0.43 ** distance)
 _FAR, _TOO_FAR = 1e3, 1e100  # outliers: so many times the median deviation from the median
-_AT_ONCE = 50_000_000  # values or products between two chances for Ctrl-C
+_AT_ONCE = 50_000_000  # products between two chances for Ctrl-C
 _FEW = 0.1  # share of windows with outliers up to which these are scored one by one
 
 
@@ -96,8 +100,8 @@ def score(
     References
     ----------
     .. [1] J. P. Lewis, "Fast normalized cross-correlation", Vision Interface (1995) 120-123, eq. 2.
-    .. [2] T. F. Chan, G. H. Golub, R. J. LeVeque, "Algorithms for computing the sample variance", The American
-       Statistician 37 (1983) 242-247, eq. 1.5 (the windows' variances).
+    .. [2] M. van Herk, "A fast algorithm for local minimum and maximum filters", Pattern Recognition Letters 13 (1992)
+       517-521 (here with sums).
 
     Examples
     --------
@@ -199,31 +203,61 @@ def _arguments(
 
 
 def _score(image: NDArray[Any], template: NDArray[Any]) -> NDArray[Any]:
-    """Score all windows that lie in the image whole."""
+    """Score all windows that lie in the image whole, in tiles: each has its own middle and range, so its own rounding."""
     t = _scaled(template)
     t = t - t.mean()
     t -= t.mean()  # once more: what the first rounding left
     t /= np.sqrt((t * t).sum())
     u, eps = image.astype(np.float64, copy=False), float(np.finfo(image.dtype).eps)
-    plain, middle, precise = _without_outliers(u, t.shape)
-    mean, spread = _moments(plain, t.shape)
-    contrast = np.sqrt(spread)
-    scores = correlate(plain, t, mode="valid", boundary="zero")
-    error = _AGREEMENT * np.abs(t).sum() * np.abs(plain).max()
-    doubtful = contrast < error / _ACCURACY
-    flat = contrast <= 4 * eps * np.abs(mean + middle) * math.sqrt(t.size)
-    if doubtful.any():
-        constant = _constant(u, t.shape)
-        doubtful &= ~constant
-        flat |= constant
+    scores = np.empty([n - m + 1 for n, m in zip(u.shape, t.shape, strict=True)])
+    starts, steps = _tiles(scores.shape, t.shape)
+    sides = [step + m - 1 for step, m in zip(steps, t.shape, strict=True)]
+    group = max(1, _GROUP // math.prod(sides))
+    for first in range(0, len(starts), group):
+        corners = starts[first : first + group]
+        stack = np.stack([u[tuple(map(slice, corner, np.add(corner, sides)))] for corner in corners])
+        found, precise = _score_stack(stack, t, eps)
+        for corner, part in zip(corners, found, strict=True):
+            scores[tuple(map(slice, corner, np.add(corner, steps)))] = part
+        if precise.any():
+            tile, *inside = np.nonzero(precise)
+            places = np.unique(np.array(corners)[tile] + np.stack(inside, axis=1), axis=0)
+            scores[tuple(places.T)] = _one_by_one(u, t, places, eps)
+    np.clip(scores, -1, 1, out=scores)  # the bound holds exactly but for rounding
+    return scores.astype(image.dtype, copy=False)
+
+
+def _tiles(shape: Sequence[int], template: Sequence[int]) -> tuple[list[tuple[int, ...]], list[int]]:
+    """Return the first windows of tiles that cover all, and the windows of each along the axes; the last may overlap."""
+    steps = [4 * m for m in template]
+    while math.prod(steps) < _TILE:
+        steps = [2 * step for step in steps]
+    steps = [-(-n // max(1, round(n / step))) for n, step in zip(shape, steps, strict=True)]
+    lines = [[min(start, n - step) for start in range(0, n, step)] for n, step in zip(shape, steps, strict=True)]
+    return list(itertools.product(*lines)), steps
+
+
+def _score_stack(u: FloatArray, t: FloatArray, eps: float) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Score all windows of a stack of tiles; return which of them are to be scored one by one instead."""
+    plain, middle, precise = (np.stack(parts) for parts in zip(*[_without_outliers(tile, t.shape) for tile in u]))
+    each = (-1, *(1,) * t.ndim)
+    sums, squares = _window_sums(plain, t.shape), _window_sums(plain * plain, t.shape)
+    contrast = np.sqrt(np.maximum(squares - sums * sums / t.size, 0))
+    scores = correlate(plain, t, mode="valid", boundary="zero", axes=tuple(range(1, u.ndim)))
+    # half of the accuracy is left to the numerator, half to the contrast; sums of squares below _SMALLEST underflow
+    error = _AGREEMENT * np.abs(t).sum() * np.abs(plain).max(axis=tuple(range(1, u.ndim))).reshape(each)
+    rounding = (3 * sum(t.shape) + 8) * _EPSILON
+    doubtful = (contrast < 2 * error / _ACCURACY) | (contrast**2 <= rounding / _ACCURACY * squares + _SMALLEST)
+    flat = contrast <= 4 * eps * np.abs(sums / t.size + middle.reshape(each)) * math.sqrt(t.size)
+    for tile in np.flatnonzero(doubtful.any(axis=tuple(range(1, u.ndim)))):
+        constant = _constant(u[tile], t.shape)
+        doubtful[tile] &= ~constant
+        flat[tile] |= constant
     precise |= doubtful
     contrast[flat | precise] = 1
     scores /= contrast
     scores[flat] = 0
-    if precise.any():
-        scores[precise] = _one_by_one(u, t, np.argwhere(precise), eps)
-    np.clip(scores, -1, 1, out=scores)  # the bound holds exactly but for rounding
-    return scores.astype(image.dtype, copy=False)
+    return scores, precise
 
 
 def _without_outliers(u: FloatArray, shape: Sequence[int]) -> tuple[FloatArray, float, NDArray[np.bool_]]:
@@ -235,18 +269,17 @@ def _without_outliers(u: FloatArray, shape: Sequence[int]) -> tuple[FloatArray, 
     middle = _median(sample)
     with np.errstate(over="ignore"):
         size = np.abs(u - middle)
+        largest = float(size.max())
         deviations = np.abs(sample - middle)[sample != middle]
-        typical = _median(deviations) if deviations.size else float(size.max())
+        typical = _median(deviations) if deviations.size else largest
         precise = np.zeros([n - m + 1 for n, m in zip(u.shape, shape, strict=True)], np.bool_)
         for limit in (_FAR * typical, _TOO_FAR * typical):  # few outliers, or those that no square can hold
-            outside = size > limit
-            touched = _count(outside, shape) > 0 if outside.any() else precise
+            touched = _count(size > limit, shape) > 0 if largest > limit else precise
             if touched.mean() <= _FEW:
                 break
-    precise = touched
-    plain = np.where(outside, 0.0, u - middle)
-    power = int(np.frexp(np.abs(plain).max())[1])
-    return np.ldexp(plain, -power), math.ldexp(middle, -power), precise.copy()
+    plain = u - middle if largest <= limit else np.where(size > limit, 0.0, u - middle)
+    power = int(np.frexp(max(plain.max(), -plain.min()))[1])
+    return np.ldexp(plain, -power), math.ldexp(middle, -power), touched.copy()
 
 
 def _median(values: FloatArray) -> float:
@@ -279,25 +312,27 @@ def _scaled(values: NDArray[Any]) -> FloatArray:
     return np.ldexp(values.astype(np.float64), -int(exponent))
 
 
-def _moments(u: FloatArray, shape: Sequence[int]) -> tuple[FloatArray, FloatArray]:
-    """Return the mean and the sum of squared deviations of every window."""
-    mean, spread, cells = u, np.zeros_like(u), 1
-    for axis in reversed(range(u.ndim)):  # the first axis last: then the result lies in memory as the scores do
-        mean, spread = _widen(mean, spread, axis, cells, shape[axis])
-        cells *= shape[axis]
-    return mean, spread
+def _window_sums(u: FloatArray, shape: Sequence[int]) -> FloatArray:
+    """Return the sum over every window of this shape along the last axes."""
+    for axis, width in enumerate(shape, start=u.ndim - len(shape)):
+        size = u.shape[axis] - width + 1
+        sums = np.empty((*u.shape[:axis], size, *u.shape[axis + 1 :]))
+        after = math.prod(u.shape[axis + 1 :])
+        if after > 1:
+            tables = [part.reshape(-1, part.shape[axis], after) for part in (u, sums)]
+            loop, lines = _jit.sum_columns, after
+        else:
+            tables = [part.reshape(-1, part.shape[axis]) for part in (u, sums)]
+            loop, lines = _jit.sum_rows, len(tables[0])
+        blocks = _threads.slices(lines, _threads.count() if u.size > _SMALL else 1)
+        _threads.run(functools.partial(_sum_part, loop, tables, width), blocks)
+        u = sums
+    return u
 
 
-def _widen(mean: FloatArray, spread: FloatArray, axis: int, cells: int, width: int) -> tuple[FloatArray, FloatArray]:
-    """Merge neighbours along one axis, columns shared out to threads."""
-    front = [np.moveaxis(part, axis, 0) for part in (mean, spread)]
-    tables = [np.ascontiguousarray(part).reshape(len(part), -1) for part in front]
-    shape = (mean.shape[axis] - width + 1, *front[0].shape[1:])
-    merged = [np.empty((shape[0], tables[0].shape[1])) for _ in range(2)]
-    blocks = _threads.slices(merged[0].shape[1], max(_threads.count(), -(-merged[0].size // _AT_ONCE)))
-    _threads.run(lambda *ends: _jit.widen(*tables, cells, width, *merged, *ends), blocks)
-    new_mean, new_spread = (np.moveaxis(part.reshape(shape), 0, axis) for part in merged)
-    return new_mean, new_spread
+def _sum_part(loop: Any, tables: Sequence[FloatArray], width: int, first: int, last: int) -> None:
+    """Sum over the windows of some lines."""
+    loop(tables[0], width, tables[1], first, last)
 
 
 def _one_by_one(u: FloatArray, t: FloatArray, places: NDArray[np.int64], eps: float) -> FloatArray:

@@ -1,5 +1,6 @@
 """Matching: scores against a plain loop, bounds and invariances, places found where they were planted, ghosts."""
 
+import math
 from pathlib import Path
 
 import matplotlib
@@ -141,23 +142,34 @@ def test_cross_correlation_is_convolution_with_the_flipped_template():
     )
 
 
-@given(st.integers(1, 9), st.integers(0, 12), st.integers(1, 70), st.integers(1, 30))
-def test_merging_windows_is_exact_as_plain_python_and_compiled(width, more, columns, cells):
-    rng = np.random.default_rng(width)
-    mean, spread = rng.random((width + more, columns)), rng.random((width + more, columns))
-    shape = (more + 1, columns)
-    both = []
-    for widen in (loops.widen, loops.widen.py_func):
-        merged = np.full(shape, np.nan), np.full(shape, np.nan)
-        widen(mean, spread, cells, width, *merged, 0, columns // 2)
-        widen(mean, spread, cells, width, *merged, columns // 2, columns)
-        both.append(merged)
-    for k in range(shape[0]):
-        window, deviations = mean[k : k + width], spread[k : k + width]
-        for merged in both:
-            np.testing.assert_allclose(merged[0][k], window.mean(0), rtol=1e-13)
-            closed = deviations.sum(0) + cells * width * window.var(0)
-            np.testing.assert_allclose(merged[1][k], closed, rtol=1e-12)
+@given(st.integers(1, 9), st.integers(0, 12), st.integers(1, 70), st.integers(1, 3))
+def test_window_sums_as_plain_python_and_compiled(width, more, columns, layers):
+    """Additions of numbers >= 0 alone: each sum is right to one rounding for every addition."""
+    values = np.random.default_rng(width).random((layers, width + more, columns)) ** 20
+    windows = np.lib.stride_tricks.sliding_window_view(values, width, axis=1)
+    exact = [[[math.fsum(window) for window in row] for row in layer] for layer in windows]
+    for loop in (loops.sum_columns, loops.sum_columns.py_func):
+        sums = np.full((layers, more + 1, columns), np.nan)
+        loop(values, width, sums, 0, columns // 2)
+        loop(values, width, sums, columns // 2, columns)
+        np.testing.assert_allclose(sums, exact, rtol=width * 2.0**-53, atol=0)
+    lines = np.ascontiguousarray(np.moveaxis(values, 1, 2)).reshape(-1, width + more)
+    for loop in (loops.sum_rows, loops.sum_rows.py_func):
+        sums = np.full((len(lines), more + 1), np.nan)
+        loop(lines, width, sums, 0, len(lines) // 2)
+        loop(lines, width, sums, len(lines) // 2, len(lines))
+        expected = np.moveaxis(exact, 1, 2).reshape(sums.shape)
+        np.testing.assert_allclose(sums, expected, rtol=width * 2.0**-53, atol=0)
+
+
+@pytest.mark.parametrize("corner", [100.0, -1e6])
+def test_a_bright_and_even_corner_costs_no_digits_anywhere(corner, monkeypatch):
+    """Tiles know their own middle and range only; a small tile makes many of them here."""
+    monkeypatch.setattr(matching, "_TILE", 1)
+    image, template = texture((61, 47)), texture((5, 4))
+    image[:30, :20] = corner + 1e-3 * image[:30, :20]
+    score = matching.score(image, template)
+    np.testing.assert_allclose(score, naive.score(image, template), rtol=0, atol=1e-7)
 
 
 def test_same_bits_for_any_number_of_threads():
