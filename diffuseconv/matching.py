@@ -203,7 +203,7 @@ def _arguments(
 
 
 def _score(image: NDArray[Any], template: NDArray[Any]) -> NDArray[Any]:
-    """Score all windows that lie in the image whole, in tiles: each has its own middle and range, so its own rounding."""
+    """Score all windows that lie in the image whole, in tiles: the middle and range of each decide its rounding."""
     t = _scaled(template)
     t = t - t.mean()
     t -= t.mean()  # once more: what the first rounding left
@@ -228,7 +228,7 @@ def _score(image: NDArray[Any], template: NDArray[Any]) -> NDArray[Any]:
 
 
 def _tiles(shape: Sequence[int], template: Sequence[int]) -> tuple[list[tuple[int, ...]], list[int]]:
-    """Return the first windows of tiles that cover all, and the windows of each along the axes; the last may overlap."""
+    """Return the first windows of tiles that cover all, and the windows of each along the axes; they may overlap."""
     steps = [4 * m for m in template]
     while math.prod(steps) < _TILE:
         steps = [2 * step for step in steps]
@@ -239,7 +239,9 @@ def _tiles(shape: Sequence[int], template: Sequence[int]) -> tuple[list[tuple[in
 
 def _score_stack(u: FloatArray, t: FloatArray, eps: float) -> tuple[FloatArray, NDArray[np.bool_]]:
     """Score all windows of a stack of tiles; return which of them are to be scored one by one instead."""
-    plain, middle, precise = (np.stack(parts) for parts in zip(*[_without_outliers(tile, t.shape) for tile in u]))
+    plain, middle, precise = (
+        np.stack(parts) for parts in zip(*[_without_outliers(tile, t.shape) for tile in u], strict=True)
+    )
     each = (-1, *(1,) * t.ndim)
     sums, squares = _window_sums(plain, t.shape), _window_sums(plain * plain, t.shape)
     contrast = np.sqrt(np.maximum(squares - sums * sums / t.size, 0))
@@ -319,7 +321,7 @@ def _window_sums(u: FloatArray, shape: Sequence[int]) -> FloatArray:
         sums = np.empty((*u.shape[:axis], size, *u.shape[axis + 1 :]))
         after = math.prod(u.shape[axis + 1 :])
         if after > 1:
-            tables = [part.reshape(-1, part.shape[axis], after) for part in (u, sums)]
+            tables: list[FloatArray] = [part.reshape(-1, part.shape[axis], after) for part in (u, sums)]
             loop, lines = _jit.sum_columns, after
         else:
             tables = [part.reshape(-1, part.shape[axis]) for part in (u, sums)]
