@@ -261,6 +261,23 @@ def test_tensors_with_a_drift_give_to_diagonal_neighbours_too(boundary, method, 
         assert abs(eq.total_mass(after) - eq.total_mass(u)) <= 1e-13 * (1 + duration) * eq.total_mass(u)
 
 
+@pytest.mark.parametrize("boundary", ["periodic", "reflecting"])
+@pytest.mark.parametrize("capacity", [None, 2.0])
+def test_tensors_of_negative_exchanges_with_a_drift_are_solved_implicitly(boundary, capacity):
+    """No scheme is exact for them: steps of controlled error, never plain explicit ones."""
+    u = np.random.default_rng(0).random((6, 7))
+    tensor = np.array([[2.0, 1.2], [1.2, 1.0]])
+    eq = dc.DiffusionEquation(tensor, boundary=boundary, velocity=(0.3, -0.2), capacity=capacity, source=0.1)
+    op = eq.operator(u.shape)
+    for duration in (0.1, 30.0):
+        expected = exact(op.matrix.toarray(), op.b(), u, duration)
+        for tolerance in (None, 1e-8):  # by default 1e-4 of the range
+            after = eq.evolve(u, duration, tolerance=tolerance)
+            assert np.abs(after - expected).max() <= (tolerance or 1e-4) * np.ptp(u)
+    with pytest.raises(ValueError, match="needs rates that are not negative"):
+        eq.evolve(u, 1.0, "uniformization")
+
+
 @pytest.mark.parametrize("method", ["auto", "uniformization"])
 @pytest.mark.parametrize(("n", "inward", "duration"), [(1, 0.5, 3.0), (2, 1.0, 5.0), (10, 1.5, 100.0), (3, 1.9, 60.0)])
 def test_what_drifts_in_through_a_wall_of_given_flux_grows(n, inward, duration, method):

@@ -31,7 +31,7 @@ from numpy.polynomial import legendre
 
 from diffuseconv._typing import Array
 from diffuseconv.diffusion import control, shifted
-from diffuseconv.diffusion.control import OPTIONS, Clock, Overflow, Trial, unsupported
+from diffuseconv.diffusion.control import OPTIONS, Clock, Overflow, Trial
 from diffuseconv.diffusion.lattice import Lattice
 
 __all__ = ["OPTIONS", "Steps", "Table", "radau", "slowest_decay", "solve", "unsupported"]
@@ -43,6 +43,12 @@ FEW_ITERATIONS = 3  # of Newton's: more ask for a new Jacobian
 CONVERGED = 0.01  # of the allowed error, that Newton's iteration may leave
 FARTHEST = 2.0  # a guess from the step before reaches so many of its lengths
 EPS = float(np.finfo(np.float64).eps)
+
+
+def unsupported(problem: Lattice) -> str | None:
+    """Return why the scheme cannot solve a problem, None if it can: also where a drift meets negative exchanges."""
+    no_other = not problem.symmetric and not problem.positive  # neither decay rates nor a density of steps
+    return None if no_other else control.unsupported(problem)
 
 
 class Table(NamedTuple):

@@ -112,6 +112,14 @@ class Lattice:
         """Whether `L` is self-adjoint (in the product with the weights)."""
         return self.drift is None
 
+    @cached_property
+    def positive(self) -> bool:
+        """Whether no cell takes from another in proportion to its own salt, as those of some tensors do."""
+        if self.diagonal is None:
+            return True
+        exchanges = self.diagonal.tocoo()
+        return bool((exchanges.data[exchanges.row != exchanges.col] >= 0).all())
+
     @property
     def plain(self) -> bool:
         """Whether there are symmetric exchanges with direct neighbours and nothing else."""

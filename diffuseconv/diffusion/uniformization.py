@@ -35,7 +35,7 @@ LEAST = 256  # cells: a step on fewer costs no less
 
 def unsupported(problem: Lattice) -> str | None:
     """Return why the scheme cannot solve a problem, None if it can."""
-    if problem.diagonal is not None and (problem.diagonal - _diagonal(problem)).min() < 0:
+    if not problem.positive:
         return "needs rates that are not negative, which this tensor's are"
     return unsteady(problem)
 
@@ -76,13 +76,6 @@ def _fields(
             field = _advance(problem, field, rate, growth, time - start, error)
             start = time
         yield field.astype(u.dtype)
-
-
-def _diagonal(problem: Lattice) -> object:
-    """Return the diagonal part of a tensor's exchanges as a sparse matrix."""
-    import scipy.sparse
-
-    return scipy.sparse.diags_array(problem.diagonal.diagonal())
 
 
 def _diagonal_outflow(problem: Lattice) -> FloatArray | float:
