@@ -1,6 +1,7 @@
 """Measure: many draws are the convolution, one draw reads one place; the exact variance; arguments refused."""
 
 import math
+import tracemalloc
 
 import naive
 import numpy as np
@@ -200,3 +201,22 @@ def test_draws_needed_keeps_its_promise():
 def test_draws_needed_refuses_what_no_number_of_draws_reaches():
     with pytest.raises(ValueError, match="tolerance must be at least"):
         dc.draws_needed([0.0, 1.0], [0.5, 0.5], 1e-200)
+
+
+@pytest.mark.parametrize("draws", [1, 10**7])
+def test_measuring_needs_little_memory(draws):
+    """Beside the field itself, its continuation and the result; weights of both signs read the negative field too."""
+    u, p = np.random.default_rng(1).random((300, 320)), np.full((3, 3), 1 / 9)
+    signed = np.array([0.6, -0.2, 0.6])[:, None]
+
+    def peak(call):
+        call()  # compiled
+        tracemalloc.start()
+        call()
+        most = tracemalloc.get_traced_memory()[1] / u.nbytes
+        tracemalloc.stop()
+        return most
+
+    assert peak(lambda: dc.measure(u, p, draws, rng=1)) < 2.2
+    assert peak(lambda: dc.measure(u, signed, draws, rng=1)) < 3.2
+    assert peak(lambda: dc.measurement_variance(u, p, draws)) < 2.2
