@@ -98,6 +98,9 @@ def flow(u, blank, down, up, shape, wrap, loss, weight, keep, low, high, out, fa
             above, after = (u, after) if plane + ONE < planes or wrap[0] else (blank, nothing)
             flow_across(below, before, u, here, above, after, size, down[0], up[0], here, here + block, out)
         close_row(u, here, size, loss, weight, keep, out)
+        if total.size > 0:  # the row is in the nearest cache now
+            for j in range(here, here + size):
+                total[j] += factor * u[j]
 
 
 @compiled
