@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from diffuseconv._typing import Array
+from diffuseconv._typing import Array, loop_input
 
 T = TypeVar("T")
 SMALL = 1 << 26  # bytes: not worth asking how many are free
@@ -69,7 +69,7 @@ def all_finite(name: str, value: Array) -> None:
     if large:
         from diffuseconv._jit.finite import sum_of_zeros  # numba is not loaded for less
 
-        if sum_of_zeros(value.reshape(-1)) == 0:  # costs half the time of the next line
+        if sum_of_zeros(loop_input(value.reshape(-1))) == 0:  # costs half the time of the next line
             return
     finite = np.isfinite(value)
     if not finite.all():

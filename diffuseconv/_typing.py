@@ -22,3 +22,8 @@ def read_only(values: Array) -> Array:
     """Return an array that no one else writes to, made read-only."""
     values.flags.writeable = False
     return values
+
+
+def loop_input(values: Array) -> Array:
+    """Return an array as compiled loops read it, aligned, in C order and read-only: each compiles for such alone."""
+    return read_only(np.require(values, requirements="CA").view())

@@ -21,7 +21,7 @@ from diffuseconv import _checks, _threads
 from diffuseconv import boundary as _boundary
 from diffuseconv._foreign import interruptible
 from diffuseconv._jit import matching as _jit
-from diffuseconv._typing import FloatArray
+from diffuseconv._typing import FloatArray, loop_input
 from diffuseconv.convolution import correlate
 
 __all__ = ["Match", "find", "score"]
@@ -321,10 +321,10 @@ def _window_sums(u: FloatArray, shape: Sequence[int]) -> FloatArray:
         sums = np.empty((*u.shape[:axis], size, *u.shape[axis + 1 :]))
         after = math.prod(u.shape[axis + 1 :])
         if after > 1:
-            tables: list[FloatArray] = [part.reshape(-1, part.shape[axis], after) for part in (u, sums)]
+            tables: list[FloatArray] = [loop_input(u).reshape(-1, u.shape[axis], after), sums.reshape(-1, size, after)]
             loop, lines = _jit.sum_columns, after
         else:
-            tables = [part.reshape(-1, part.shape[axis]) for part in (u, sums)]
+            tables = [loop_input(u).reshape(-1, u.shape[axis]), sums.reshape(-1, size)]
             loop, lines = _jit.sum_rows, len(tables[0])
         blocks = _threads.slices(lines, _threads.count() if u.size > _SMALL else 1)
         _threads.run(functools.partial(_sum_part, loop, tables, width), blocks)
@@ -340,7 +340,7 @@ def _sum_part(loop: Any, tables: Sequence[FloatArray], width: int, first: int, l
 def _one_by_one(u: FloatArray, t: FloatArray, places: NDArray[np.int64], eps: float) -> FloatArray:
     """Score single windows in two passes each."""
     ones = (1,) * (3 - u.ndim)
-    image, template = np.ascontiguousarray(u.reshape(*ones, *u.shape)), t.reshape(*ones, *t.shape)
+    image, template = loop_input(u.reshape(*ones, *u.shape)), loop_input(t.reshape(*ones, *t.shape))
     corners = np.zeros((len(places), 3), np.int64)
     corners[:, 3 - u.ndim :] = places
     scores = np.empty(len(places))

@@ -32,6 +32,7 @@ from diffuseconv._jit.vector import (
     spread,
     store,
 )
+from diffuseconv._typing import frozen
 
 ROOT = Path(dc.__file__).parents[1]
 
@@ -245,8 +246,8 @@ VERBS = """
     import numpy as np
     import diffuseconv as dc
     from diffuseconv import matching, timeseries
-    u, k = np.random.default_rng(1).random((9, 11)), np.arange(9.0).reshape(3, 3) / 36
-    p, counts, cube = dc.Propagator(k), (10 * u).astype(int), np.arange(60.0).reshape(3, 4, 5)
+    u, k = given(np.random.default_rng(1).random((9, 11))), given(np.arange(9.0).reshape(3, 3) / 36)
+    p, counts, cube = dc.Propagator(k), given((10 * u).astype(int)), given(np.arange(60.0).reshape(3, 4, 5))
     eq, varied = dc.DiffusionEquation(), dc.DiffusionEquation(1 + u)
     drifting = dc.DiffusionEquation(velocity=(0.3, 0.1))
     reacting = dc.DiffusionEquation(source=lambda t, u: -(u**2))
@@ -276,11 +277,37 @@ VERBS = """
 
 def test_every_verb_runs_uncompiled(tmp_path):
     """Python runs every loop as the processor does, for debuggers and coverage."""
-    here = {}
+    here = {"given": np.asarray}
     exec(textwrap.dedent(VERBS), here)
     file = tmp_path / "plain.npz"
-    run_python(textwrap.dedent(VERBS) + f"np.savez({str(file)!r}, **results)", NUMBA_DISABLE_JIT="1")
+    run_python(
+        "from numpy import asarray as given\n" + textwrap.dedent(VERBS) + f"np.savez({str(file)!r}, **results)",
+        NUMBA_DISABLE_JIT="1",
+    )
     plain = np.load(file)
     for name, result in here["results"].items():
         precision = 1e-5 if result.dtype == np.float32 else 1e-12
         np.testing.assert_allclose(plain[name], result, rtol=0, atol=precision * np.abs(result).max(), err_msg=name)
+
+
+def unaligned(values):
+    """Return a copy that begins one byte beyond a multiple of eight."""
+    room = np.zeros(values.nbytes + 1, np.uint8)[1:].view(values.dtype).reshape(values.shape)
+    room[...] = values
+    return room
+
+
+def test_each_loop_compiles_once_whatever_the_flags():
+    """Read-only, unaligned, Fortran-ordered and reversed arrays find the loops that plain ones compiled."""
+    loops = [
+        (name, loop)
+        for module in [sys.modules[name] for name in sys.modules if name.startswith("diffuseconv._jit.")]
+        for name, loop in vars(module).items()
+        if hasattr(loop, "signatures")
+    ]
+    code = compile(textwrap.dedent(VERBS), "verbs", "exec")
+    exec(code, {"given": np.asarray})
+    before = [(name, len(loop.signatures)) for name, loop in loops]
+    for given in (frozen, unaligned, np.asfortranarray, lambda values: values[::-1, ::-1].copy()[::-1, ::-1]):
+        exec(code, {"given": given})
+        assert [(name, len(loop.signatures)) for name, loop in loops] == before

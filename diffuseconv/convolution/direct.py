@@ -11,7 +11,7 @@ import numpy as np
 
 from diffuseconv import _threads
 from diffuseconv._jit.convolution import block_count, correlate_blocks
-from diffuseconv._typing import Array
+from diffuseconv._typing import Array, loop_input
 from diffuseconv.boundary import Name, extend, fold
 
 __all__ = ["correlate_directly"]
@@ -51,8 +51,8 @@ def correlate_directly(
     remembered = _continued if max(stack.shape[1:]) < LONG else _continued.__wrapped__
     lines, places = remembered(stack.shape[1:], bank.shape[1:], tuple(widths), tuple(names), stack.dtype, channels)
     flat = (1,) * (4 - stack.ndim)
-    fields = np.ascontiguousarray(stack).reshape(stack.shape[0], *flat, *stack.shape[1:])
-    kernels = np.ascontiguousarray(bank).reshape(bank.shape[0], *flat, *bank.shape[1:])
+    fields = loop_input(stack).reshape(stack.shape[0], *flat, *stack.shape[1:])
+    kernels = loop_input(bank).reshape(bank.shape[0], *flat, *bank.shape[1:])
     out = np.empty((len(bank), len(stack), *places), stack.dtype)
     sums = out.reshape(len(bank), len(stack), *flat, *places)
     products, blocks = len(stack) * math.prod(places) * bank.size, block_count(sums.shape)

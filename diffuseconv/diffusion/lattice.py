@@ -23,7 +23,7 @@ from diffuseconv import _threads
 from diffuseconv._cached import cached_property
 from diffuseconv._jit import diffusion as _loops
 from diffuseconv._jit import flow as _flow
-from diffuseconv._typing import Array
+from diffuseconv._typing import Array, loop_input
 
 __all__ = ["Lattice", "WallTerm", "apply_faces", "as_planes"]
 
@@ -387,7 +387,7 @@ class Lattice:
 def _apply_flow(u: Array, flow: tuple[Any, ...], periodic: tuple[bool, ...], keep: float, out: Array) -> None:
     """Write ``keep * u`` plus the change by directed rates to `out`, on as many threads as pay."""
     blank, down, up, shape, wrap, loss, weight = _as_blocks(u, flow, periodic)
-    given = (u.reshape(-1), blank, down, up, shape, wrap, loss, weight, u.dtype.type(keep))
+    given = (loop_input(u).reshape(-1), blank, down, up, shape, wrap, loss, weight, u.dtype.type(keep))
     target = out.reshape(-1)
     rows = shape[0] * shape[1]
     parts = _threads.slices(rows, min(2 * u.size // SMALLEST_SHARE, _threads.count()) if u.size >= POOLED else 1)
@@ -418,7 +418,7 @@ def apply_faces(u: Array, faces: tuple[Array, ...], periodic: tuple[bool, ...], 
         faces = (np.zeros(2 * u.size, u.dtype), *faces)
     g0, *g1, g2 = (g.reshape(-1) for g in faces)
     given = (
-        u.reshape(-1),
+        loop_input(u).reshape(-1),
         g0,
         g1[0] if g1 else none,
         g2,

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from diffuseconv import _checks, boundary
 from diffuseconv._jit import measurement as _loops
-from diffuseconv._typing import Array
+from diffuseconv._typing import Array, loop_input
 from diffuseconv.propagator import Propagator
 
 Walls: TypeAlias = boundary.Name | Sequence[boundary.Name]
@@ -158,7 +158,7 @@ def prepare(field: ArrayLike, kernel: ArrayLike | Propagator, walls: Walls, axes
     channels, cells = math.prod(planes.shape[:-ndim]), math.prod(plan.wide)
     signed = bool(plan.taps.negative.any())
     source = np.empty((channels, cells * (1 + signed)))
-    flat = np.ascontiguousarray(planes).reshape(channels, -1)
+    flat = loop_input(planes).reshape(channels, -1)
     _loops.extend(flat, plan.index, plan.sign, plan.shape, plan.wide, plan.lead, source)
     if any(isinstance(name, boundary.Constant) for name in names):
         leads = [(n - 1 - n // 2, n // 2) for n in weights.shape]

@@ -12,6 +12,7 @@ from diffuseconv import _checks, _threads
 from diffuseconv import boundary as walls
 from diffuseconv._dispatch import for_arrays_of_any_kind
 from diffuseconv._jit import measurement as _loops
+from diffuseconv._typing import loop_input
 from diffuseconv.measurement import _streams
 from diffuseconv.measurement._taps import Taps, offsets, table, taps_of, three
 from diffuseconv.propagator import Propagator
@@ -209,7 +210,7 @@ def _move(grains: NDArray[np.int64], taps: Taps, key: NDArray[np.uint64], landed
     wide, offset = landed.shape, offsets(taps.index, landed.shape)
     few, streams = table(taps.chance, offset), _streams.begun(key, grains.size)
     law = few.entry, few.cut, few.own, few.other, *taps.chain(), offset, FEW * offset.size
-    given = grains.reshape(-1), three(grains.shape), three(wide), law, streams
+    given = loop_input(grains).reshape(-1), three(grains.shape), three(wide), law, streams
     shortest = int(offset.max()) // _streams.BLOCK + 1
     parts = _threads.slices(len(streams), min(2 * _threads.count(), len(streams) // shortest))
     cost = 50 * offset.size

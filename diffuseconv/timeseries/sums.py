@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from diffuseconv import _checks, _threads
 from diffuseconv._jit import timeseries as _jit
-from diffuseconv._typing import FloatArray
+from diffuseconv._typing import FloatArray, loop_input
 from diffuseconv.convolution import convolve
 from diffuseconv.timeseries import _series
 
@@ -155,10 +155,11 @@ def convolve_irregular(
         local = (wanted.ravel() - knots_f[0]) - knots_g[0]
     order = np.argsort(local, kind="stable")
     ascending = local[order]
+    given = [loop_input(part) for part in (local_f, values_f, local_g, values_g, ascending)]
     found = np.empty(len(local))
     blocks = _threads.slices(len(local), 4 * _threads.count() if len(local) > 1000 else 1)
     _threads.run(
-        lambda first, last: _jit.convolve_pieces(local_f, values_f, local_g, values_g, ascending, found, first, last),
+        lambda first, last: _jit.convolve_pieces(*given, found, first, last),
         blocks,
     )
     result = np.empty(len(local))
