@@ -119,6 +119,7 @@ def info(args: argparse.Namespace) -> None:
         "vectors": f"{MACHINE.registers or 'unknown number'} of {MACHINE.bytes} bytes ({MACHINE.name})",
         "processors": os.cpu_count(),
         "threads": numba.get_num_threads(),
+        "cost model": f"of {MACHINE.name} machines (which method of convolution is quickest)",
         "compiled loops": " or ".join(map(str, folders())),
     }
     for name, value in rows.items():

@@ -26,4 +26,4 @@ def read_only(values: Array) -> Array:
 
 def loop_input(values: Array) -> Array:
     """Return an array as compiled loops read it, aligned, in C order and read-only: each compiles for such alone."""
-    return read_only(np.require(values, requirements="CA").view())
+    return read_only(np.require(values, requirements=["C", "A"]).view())

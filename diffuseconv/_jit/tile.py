@@ -121,16 +121,17 @@ _read_flat, _add_flat, _write_flat = _tile(flat=True)
 
 def add_taps_plainly(source, start, pitch, weights, first, height, width, target, corner, stride, tiles, flat, fresh):
     """Do what `add_taps` does, in plain loops: where nothing is compiled, or no registers are known."""
-    wide = tiles * ((FLAT_BYTES if flat else TALL_BYTES) // source.itemsize)
-    for y in range(1 if flat else ROWS):
+    wide = tiles * np.uintp((FLAT_BYTES if flat else TALL_BYTES) // source.itemsize)
+    for y in range(np.uintp(1 if flat else ROWS)):
+        row = corner + y * stride
         if fresh:
             for x in range(wide):
-                target[corner + y * stride + x] = 0
+                target[row + x] = 0
         for dy in range(height):
             for dx in range(width):
-                weight = weights[first + dy * width + dx]
+                weight, place = weights[first + dy * width + dx], start + (y + dy) * pitch + dx
                 for x in range(wide):
-                    target[corner + y * stride + x] += weight * source[start + (y + dy) * pitch + x + dx]
+                    target[row + x] += weight * source[place + x]
 
 
 def add_taps(source, start, pitch, weights, first, height, width, target, corner, stride, tiles, flat, fresh):

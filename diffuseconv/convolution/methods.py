@@ -1,4 +1,4 @@
-"""Which method is quickest: a cost model fitted to measurements."""
+"""Which method is quickest: a cost model fitted to measurements, for each class of machines."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from diffuseconv import _checks
+from diffuseconv._jit.machine import MACHINE
 
 __all__ = ["convolution_method", "pieces", "quickest"]
 
@@ -17,16 +18,19 @@ PIECE = {1: 32768, 2: 320, 3: 64}  # cells a side of the smallest pieces to tran
 SMALL_PIECE = 16  # a side of more than three
 KERNELS_A_PIECE = 3  # pieces as long as three kernels: longer ones overlap less, shorter ones transform quicker
 # Nanoseconds in float64 on two threads (see benchmarks/convolution.py); only their ratios matter.
-PIXEL, TAP, TAP_ON_A_LINE = 0.4, 0.0215, 0.15  # a line fills but one of the four rows of a tile
+PIXEL, TAP, TAP_ON_A_LINE = 0.4, 0.0215, 0.15  # on a line no value serves several rows of sums
 PASS, TAP_OF_A_PASS = 1.2, 0.04
 WAVE, FAR_WAVE, NEAR = 0.22, 0.44, 500_000  # for each cell and power of two of a transform; of more cells than NEAR
+# What a product costs on other machines, in a sum over many axes and over one: measured on Zen 4, Zen 3, taken to be as
+# Zen 3, and measured with plain loops on x86. A machine's class never changes, nor does its choice.
+PRODUCT = {"AVX-512": (1.0, 1.0), "AVX2": (1.5, 1.2), "NEON": (1.5, 1.2), "plain": (8.0, 3.0)}
 SINGLE = {"direct": 0.5, "separable": 0.5, "fft": 0.6}  # the cost of float32, as a share
 
 
 def convolution_method(
     field_shape: Sequence[int], kernel_shape: Sequence[int], dtype: DTypeLike = "float64", *, rank_one: bool = False
 ) -> str:
-    """Return the method that ``method="auto"`` uses: the quickest by a fixed cost model.
+    """Return the method that ``method="auto"`` uses: the quickest by a cost model, fixed for a class of machines.
 
     Parameters
     ----------
@@ -60,19 +64,26 @@ def convolution_method(
 
 
 @functools.lru_cache(maxsize=256)
-def quickest(field_shape: tuple[int, ...], kernel_shape: tuple[int, ...], dtype: str, rank_one: bool = False) -> str:
-    """Return the method of least modelled cost: `convolution_method` without checks."""
+def quickest(
+    field_shape: tuple[int, ...],
+    kernel_shape: tuple[int, ...],
+    dtype: str,
+    rank_one: bool = False,
+    machine: str = MACHINE.name,
+) -> str:
+    """Return the method of least modelled cost on a class of machines: `convolution_method` without checks."""
+    tap, tap_of_a_pass = PRODUCT[machine]
     pixels, taps, ndim = math.prod(field_shape), math.prod(kernel_shape), len(kernel_shape)
     axes = zip(field_shape, kernel_shape, strict=True)
     lengths = [pieces(*axis, ndim, number == ndim - 1) for number, axis in enumerate(axes)]
     transformed = math.prod(step + k - 1 for (_, step), k in zip(lengths, kernel_shape, strict=True))
     transforms = 1 + 2 * math.prod(count for count, _ in lengths)
     cost = {
-        "direct": pixels * (PIXEL + taps * (TAP if ndim > 1 else TAP_ON_A_LINE)),
+        "direct": pixels * (PIXEL + taps * (TAP * tap if ndim > 1 else TAP_ON_A_LINE * tap_of_a_pass)),
         "fft": transforms * transformed * math.log2(transformed + 1) * (WAVE if transformed < NEAR else FAR_WAVE),
     }
     if rank_one and ndim > 1:
-        cost["separable"] = pixels * sum(PASS + k * TAP_OF_A_PASS for k in kernel_shape)
+        cost["separable"] = pixels * sum(PASS + k * TAP_OF_A_PASS * tap_of_a_pass for k in kernel_shape)
     if dtype == "float32":
         cost = {name: SINGLE[name] * value for name, value in cost.items()}
     return min(cost, key=lambda name: cost[name])
