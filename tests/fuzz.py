@@ -39,7 +39,7 @@ ALSO: dict[str, tuple[type[Exception], ...]] = {
     "write_movie": (*FILES, RuntimeError),
 }  # errors that they document besides
 ALSO |= dict.fromkeys(("load_image", "save_image", "record", "open_run", "resume"), (*FILES, ImportError))
-NOT_FINITE = {"ensemble", "steps_to_mix"}  # whose results may be infinite or NaN
+NOT_FINITE = {"ensemble", "steps_to_mix"}  # whose results may be infinite or NaN, as those of masks may
 RECORDS = {  # results, made by functions and not by users: nothing of them is checked
     "learning": {"DiffusivityFit", "Estimate", "KernelFit", "PropagatorFit", "TrainingState"},
     "timeseries": {"ARFit", "Forecast", "Whitened"},
@@ -447,7 +447,11 @@ def finding(name: str, function: Callable[..., Any], chosen: dict[str, Any]) -> 
         return f"{type(error).__name__}: {error}"
     finally:
         _timed(0, 0)
-    if name.rpartition(".")[2] in NOT_FINITE or not all(map(_is_finite, chosen.values())):
+    if (
+        name.rpartition(".")[2] in NOT_FINITE
+        or chosen.get("mask") is not None
+        or not all(map(_is_finite, chosen.values()))
+    ):
         return None
     given = getattr(function, "equation", {})
     if not all(map(_is_finite, given.values())):

@@ -242,3 +242,11 @@ def test_rng():
     before = np.random.get_state()[1].copy()  # noqa: NPY002
     draw(None)
     assert np.array_equal(before, np.random.get_state()[1])  # noqa: NPY002
+
+
+@pytest.mark.parametrize("blocks", [1, 3, 1000])
+def test_a_batch_goes_on_with_streams_that_no_batch_before_it_used(blocks):
+    key = _streams.key(7)
+    whole = _streams.begun(key, (blocks + 2) * loops.BLOCK)
+    rest = _streams.begun(_streams.after(key, blocks), 2 * loops.BLOCK)
+    np.testing.assert_array_equal(rest, whole[blocks:])
