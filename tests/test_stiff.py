@@ -1,5 +1,6 @@
 """Time integration of what is stiff, sudden or long: right, or one clear error; never for ever."""
 
+import itertools
 import math
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import diffuseconv as dc
-from diffuseconv.diffusion import control, implicit, rational, shifted
+from diffuseconv.diffusion import control, implicit, rational, shifted, switching
 
 X = np.arange(50.0)
 
@@ -123,6 +124,28 @@ def test_the_slope_of_a_source_may_be_given():
     calls.clear()
     assert np.abs(given.evolve(u, 1e-3, "explicit") - u / (1 + 1e-3 * k * u)).max() <= 0.2
     assert calls
+
+
+@pytest.mark.parametrize(
+    ("source", "duration"),
+    [
+        (lambda t, v: -(10 ** (3 * t - 2)) * (v - math.sin(t)), 3.0),  # a rate that rises to 1e7
+        (lambda t, v: v * (1 - v), 1e3),  # a front that comes to rest
+    ],
+)
+def test_auto_changes_over_within_a_run(monkeypatch, source, duration):
+    seen, accept = [], switching.Steps.accept
+
+    def spied(self, clock, elapsed, u):
+        accept(self, clock, elapsed, u)
+        seen.append(type(self.now).__module__.rpartition(".")[2])
+
+    monkeypatch.setattr(switching.Steps, "accept", spied)
+    eq, u = dc.DiffusionEquation(source=source), np.exp(-((X / 5) ** 2))
+    got = eq.evolve(u, duration)
+    assert (seen[0], seen[-1]) == ("rkl2", "implicit")
+    assert sum(one != other for one, other in itertools.pairwise(seen)) <= 5
+    assert np.abs(got - eq.evolve(u, duration, "implicit", tolerance=1e-7)).max() <= 1e-4
 
 
 def test_what_a_slope_must_be():

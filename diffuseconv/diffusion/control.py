@@ -33,7 +33,17 @@ import numpy as np
 from diffuseconv._typing import Array
 from diffuseconv.diffusion.lattice import Lattice
 
-__all__ = ["OPTIONS", "Clock", "Integrator", "Overflow", "Trial", "evaluate", "march", "reaction_slope", "unsupported"]
+__all__ = [
+    "OPTIONS",
+    "Clock",
+    "Integrator",
+    "Overflow",
+    "Trial",
+    "evaluate",
+    "march",
+    "reaction_slope",
+    "unsupported",
+]
 
 TOLERANCE = 1e-4  # of the field's range, for a whole run
 OPTIONS = {"tolerance": TOLERANCE, "max_step": None}
@@ -43,7 +53,7 @@ PART = 1 / 32  # of what is left of the free half of the budget, for one step
 LOOKS = 16  # times at which walls are asked for the range that they impose
 INSIDE = 4  # units in the last place that times stay away from the ends of a segment
 FORCED = 200  # steps as short as rounding allows, without getting on, that are too many
-PACE, MOST_STEPS = 5_000, 5_000_000  # steps between two looks at the pace, and how many more it may ask for
+PACE, MOST_STEPS = 1_000, 2_000_000  # steps between two looks at the pace, and how many more it may ask for
 
 
 class Overflow(ArithmeticError):  # noqa: N818
@@ -92,6 +102,10 @@ class Integrator(Protocol):
     @property
     def damping(self) -> float:
         """A rate at which errors are sure to die out, 0 for none."""
+        ...
+
+    def cost(self, step: float) -> float:
+        """Return what a step costs, by a fixed model, in seconds."""
         ...
 
     def attempt(self, clock: Clock, elapsed: float, u: Array, slope: Array, step: float, allowed: float) -> Trial:
@@ -216,6 +230,7 @@ class _Run:
 
     def step(self, stop: float) -> None:
         """Compute one step, accepted or not, no further than `stop`."""
+        self.keep_pace()
         left = stop - self.elapsed - self.carry
         longest = min(self.longest, self.integrator.longest)
         step = min(self.proposed, longest)
@@ -271,13 +286,16 @@ class _Run:
         return quarter * self.share(step) + PART * max(0.0, quarter - self.spent)
 
     def move(self, step: float, stop: float | None) -> None:
-        """Add a step to the time elapsed (compensated), and look at the pace now and then."""
+        """Add a step to the time elapsed, compensated."""
         if stop is not None:
             self.elapsed, self.carry = stop, 0.0
         else:
             gained = step + self.carry
             total = self.elapsed + gained
             self.elapsed, self.carry = total, gained - (total - self.elapsed)
+
+    def keep_pace(self) -> None:
+        """Count trial steps, accepted or not, and refuse to go on where they would never end."""
         self.steps += 1
         if self.steps % PACE == 0:
             pace, self.pace_since = self.elapsed - self.pace_since, self.elapsed

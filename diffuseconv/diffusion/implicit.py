@@ -30,7 +30,7 @@ import numpy as np
 from numpy.polynomial import legendre
 
 from diffuseconv._typing import Array
-from diffuseconv.diffusion import control, shifted
+from diffuseconv.diffusion import control, costs, shifted
 from diffuseconv.diffusion.control import OPTIONS, Clock, Overflow, Trial
 from diffuseconv.diffusion.lattice import Lattice
 
@@ -88,6 +88,7 @@ class Steps:
         self.slope: Array | None = None  # of the reaction where the step begins, or earlier
         self.ahead: Array | None = None  # and where the last trial step has led
         self.solvers: list[shifted.Solver] = []
+        self.iterations = 1 if problem.reaction is None else FEW_ITERATIONS  # of the last step
         self.made_for, self.current = 0.0, False  # the step of the systems, and whether they are of this field
         self.tried: tuple[Array, float, Array] | None = None  # field, length and stages of the last trial step
         self.past: tuple[Array, float, Array] | None = None  # and of the last accepted one
@@ -97,6 +98,13 @@ class Steps:
         """The rate at which errors die out: at the walls, and by the reaction."""
         growth = 0.0 if self.slope is None else float(self.slope.max())
         return max(0.0, self.decay - growth)
+
+    def cost(self, step: float) -> float:
+        """Return what a step costs, by a fixed model, in seconds."""
+        iteration = costs.evaluation(self.problem) + costs.substitution(self.problem)
+        systems = 5 if len(self.problem.shape) == 1 else 17  # as measured, a complex one costs 2 real ones, or 8
+        prepared = 0.0 if self.made_for == step else systems * costs.factorisation(self.problem)
+        return prepared + self.iterations * STAGES * iteration
 
     def accept(self, clock: Clock, elapsed: float, u: Array) -> None:
         """Keep the stages from which the next ones are guessed, and the slope where they have led."""
@@ -171,7 +179,8 @@ class Steps:
             past = size
         else:
             raise Overflow
-        if len(moves) > FEW_ITERATIONS:
+        self.iterations = len(moves)
+        if self.iterations > FEW_ITERATIONS:
             self.made_for = 0.0
         changes = _mix(table.inverse, z) / step
         ahead = u + z[-1]

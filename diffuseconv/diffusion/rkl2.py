@@ -30,7 +30,7 @@ from typing import NamedTuple
 import numpy as np
 
 from diffuseconv._typing import Array
-from diffuseconv.diffusion import control
+from diffuseconv.diffusion import control, costs
 from diffuseconv.diffusion.control import OPTIONS, Clock, Trial, evaluate, unsupported
 from diffuseconv.diffusion.lattice import Lattice
 
@@ -55,6 +55,10 @@ class Steps:
         longest = math.inf if self.rate == 0 else _reach(MOST_STAGES) * 2 / self.rate
         drift = self.problem.drift_rate
         return longest if drift == 0 else min(longest * DRIFT_REACH, DRIFT_LIMIT / drift)
+
+    def cost(self, step: float) -> float:
+        """Return what a step costs, by a fixed model, in seconds."""
+        return _stages(step * self.rate / 2) * costs.evaluation(self.problem)
 
     def accept(self, clock: Clock, elapsed: float, u: Array) -> None:
         """Look how fast the reaction is where the step has led."""

@@ -11,13 +11,14 @@ import numpy as np
 from diffuseconv._typing import Array
 from diffuseconv.diffusion import (
     chebyshev,
-    control,
+    costs,
     explicit,
     implicit,
     rational,
     rkl2,
     shifted,
     spectral,
+    switching,
     uniformization,
 )
 from diffuseconv.diffusion.lattice import Lattice
@@ -35,7 +36,6 @@ SCHEMES: dict[str, Scheme] = {
     "explicit": explicit,
 }  # in the order in which "auto" asks them
 METHODS = ("auto", *SCHEMES)
-STEPS = 50  # of a run with error control, as the cost models have it
 SHARED = 64  # segments among which a tolerance is shared out: the errors of more partly cancel or die out
 CHECKED = 8  # segments whose options are checked before the run begins
 
@@ -101,7 +101,7 @@ def frames(
 
     def solve(segment: _Segment, u: Array) -> Iterator[Array]:
         problem = problem_at(segment.start)
-        scheme = _choose(problem, name, u, segment, tolerance)
+        scheme = _choose(problem, name, segment, tolerance)
         options: dict[str, Any] = {"time_step": None, "tolerance": None}
         for option, default in scheme.OPTIONS.items():
             options[option] = default if given[option] is None else given[option]
@@ -155,7 +155,7 @@ def _check_functions(problem: Lattice, time: float, u: Array) -> None:
         same("a wall", wall.at(time), wall.at(time))
 
 
-def _choose(problem: Lattice, method: str, u: Array, segment: _Segment, tolerance: float | None) -> Scheme:
+def _choose(problem: Lattice, method: str, segment: _Segment, tolerance: float | None) -> Scheme:
     """Return the scheme of this name, or the cheapest that can solve the problem; refuse what it cannot."""
     if method != "auto":
         reason = SCHEMES[method].unsupported(problem)
@@ -170,15 +170,9 @@ def _choose(problem: Lattice, method: str, u: Array, segment: _Segment, toleranc
         and _rational_is_cheaper(problem, duration, len(segment.stops), tolerance)
     ):
         return rational
-    if able[0] == "rkl2" and "implicit" in able and _is_stiff(problem, segment.start, u, duration):
-        return implicit
+    if able[0] == "rkl2" and shifted.factorises(problem):
+        return switching
     return SCHEMES[able[0]]
-
-
-def _solution_cost(problem: Lattice) -> float:
-    """Return the seconds, as measured, that it takes to factorise and solve one shifted system."""
-    size, ndim = math.prod(problem.shape), len(problem.shape)
-    return 1e-4 + size * (4e-7 if ndim == 1 else 3e-7 * size**0.25 if ndim == 2 else 1e-7 * size**0.67)
 
 
 def _rational_is_cheaper(problem: Lattice, duration: float, frames: int, tolerance: float | None) -> bool:
@@ -187,19 +181,7 @@ def _rational_is_cheaper(problem: Lattice, duration: float, frames: int, toleran
         return False
     terms = 30 + 7 * math.sqrt(duration * problem.largest_rate / 2)
     polynomial = terms * (3e-7 + math.prod(problem.shape) * 1e-9) + 3e-4
-    return 7 * 2 * frames * _solution_cost(problem) < polynomial
-
-
-def _is_stiff(problem: Lattice, start: float, u: Array, duration: float) -> bool:
-    """Compare the cost of stabilised explicit steps and of implicit ones."""
-    if not shifted.factorises(problem):
-        return False
-    steepest = control.reaction_slope(problem, start, u.astype(np.float64))
-    rate = problem.largest_rate + max(0.0, -float(steepest.min()))
-    evaluations = 300 + math.sqrt(STEPS * duration) * math.sqrt(rate) * 4
-    solution = _solution_cost(problem)
-    size = math.prod(problem.shape)
-    return STEPS * (solution + 10 * (3e-5 + solution / 10)) < evaluations * (3e-5 + size * 5e-9)
+    return 7 * 2 * frames * costs.factorisation(problem) < polynomial
 
 
 def _refuse_unused(method: str, **options: float | None) -> None:

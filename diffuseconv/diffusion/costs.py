@@ -1,0 +1,25 @@
+"""The models of cost by which ``"auto"`` chooses, in seconds as once measured: the same choice on every machine."""
+
+from __future__ import annotations
+
+import math
+
+from diffuseconv.diffusion.lattice import Lattice
+
+__all__ = ["evaluation", "factorisation", "substitution"]
+
+
+def evaluation(problem: Lattice) -> float:
+    """Return the cost of the right-hand side where it depends on time or on the field."""
+    return 3e-5 + math.prod(problem.shape) * 5e-9
+
+
+def factorisation(problem: Lattice) -> float:
+    """Return the cost of factorising a real shifted system and solving it once."""
+    size, ndim = math.prod(problem.shape), len(problem.shape)
+    return 1e-4 + size * (4e-7 if ndim == 1 else 3e-7 * size**0.25 if ndim == 2 else 1e-7 * size**0.67)
+
+
+def substitution(problem: Lattice) -> float:
+    """Return the cost of solving a factorised real system."""
+    return 1e-5 + factorisation(problem) / 30
