@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import diffuseconv as dc
+from diffuseconv.diffusion import run
 
 STILL = np.ones((4, 4))
 
@@ -75,3 +76,29 @@ def test_arguments_are_copied():
     eq = dc.DiffusionEquation(diffusivity)
     diffusivity[:] = -1
     assert eq.evolve(STILL, 1.0).max() == 1
+
+
+DOORS = dc.Barrier(np.ones(3, dtype=bool), lifted_at=[1.0, 9.0, 2.0])
+
+
+def test_a_caller_may_overwrite_the_field_at_which_a_barrier_is_lifted():
+    """The run goes on from a copy of its own."""
+    eq, u, times = dc.DiffusionEquation(barriers=[DOORS]), np.array([1.0, 0.0, 4.0, 0.0]), [0.5, 1.0, 2.0, 3.0]
+    for method in ("chebyshev", "explicit"):
+        expected = [field for _, field in eq.frames(u, times, method)]
+        for (_, field), right in zip(eq.frames(u, times, method), expected, strict=True):
+            np.testing.assert_array_equal(field, right)
+            field.fill(np.nan)
+
+
+def test_a_tolerance_is_shared_out_among_the_segments(monkeypatch):
+    given, solve = [], run.chebyshev.solve
+
+    def recorded(*arguments, tolerance, **options):
+        given.append(tolerance)
+        return solve(*arguments, tolerance=tolerance, **options)
+
+    monkeypatch.setattr(run.chebyshev, "solve", recorded)
+    dc.DiffusionEquation(barriers=[DOORS]).evolve(np.ones(4), 3.0, "chebyshev", tolerance=3e-6)
+    assert len(given) >= 3
+    np.testing.assert_allclose(given, 1e-6, rtol=1e-15)
