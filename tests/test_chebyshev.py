@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from problems import equation, exact, matrices
 
 import diffuseconv as dc
-from diffuseconv.diffusion import chebyshev
+from diffuseconv.diffusion import chebyshev, sweeps
 
 EPS = np.finfo(float).eps
 
@@ -131,11 +131,9 @@ def test_threads_change_no_bit(boundary, shape, monkeypatch):
     u, diffusivity = rng.random(shape), rng.random(shape)
     eq = dc.DiffusionEquation(diffusivity, boundary=boundary)
     [alone] = [field for _, field in eq.frames(u, [40.0])]
-    monkeypatch.setattr(chebyshev, "SMALLEST_SHARE", 1)
-    monkeypatch.setattr(chebyshev, "EXCHANGE", 100)
+    monkeypatch.setattr(sweeps, "SMALLEST_SHARE", 1)
+    monkeypatch.setattr(sweeps, "EXCHANGE", 100)
     monkeypatch.setattr(numba, "get_num_threads", lambda: 5)
-    strips = chebyshev._layout(eq.lattice(shape), 1.0).strips
-    assert len(strips.parts) == max(1, min(5, shape[0] // 2 if len(shape) > 1 else 1))
     assert np.array_equal(eq.evolve(u, 40.0), alone)
 
 

@@ -31,24 +31,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from diffuseconv import _threads
-from diffuseconv._jit import chebyshev as _loops
 from diffuseconv._typing import Array
-from diffuseconv.diffusion import halos
-from diffuseconv.diffusion.lattice import SMALLEST_SHARE, Lattice, as_planes
+from diffuseconv.diffusion.lattice import Lattice
 from diffuseconv.diffusion.scheme import check_updates, unsteady, unsymmetric
+from diffuseconv.diffusion.sweeps import chebyshev_sums
 
 __all__ = ["OPTIONS", "solve", "unsupported"]
 
 OPTIONS = {"tolerance": 1e-10}  # of the field's range
 LONGEST = 1e8  # in units of 2 / rate: beyond, a run is cut (Bessel functions of such arguments lose digits)
 EPS = float(np.finfo(np.float64).eps)
-MOST_SHARED = 8  # fields that share one recurrence: what bounds the memory
+MOST_SHARED = 3  # fields that share one recurrence: what bounds the memory
 SUM_COST = 0.2  # cost of a weighted sum, where a term of the recurrence costs 1
-DEPTH = 8  # terms per pass over memory
-BATCH = 1 << 28  # cell updates between two chances for Ctrl-C
-EXCHANGE = 1 << 17  # cell updates in twice the time that an exchange of edges takes
-MARGIN = int(_loops.MARGIN)
 
 
 def unsupported(problem: Lattice) -> str | None:
@@ -63,15 +57,6 @@ class _Expansion(NamedTuple):
     base: Array | None  # None where the weights are those of exp itself
     largest: float  # bounds on the vector, less its mean level where that does no harm
     norm: float
-
-
-class _Layout(NamedTuple):
-    """The lattice as compiled loops want it: one row of these arrays for each strip."""
-
-    strips: halos.Strips
-    fields: Array  # (strips, 2, planes, rows, stride): T_k and T_(k-1)
-    faces: tuple[Array, Array, Array]
-    packed: Array
 
 
 def solve(
@@ -98,14 +83,15 @@ def solve(
 
 def _fields(lattice: Lattice, u: Array, start: float, times: Sequence[float], error: float) -> Iterator[Array]:
     """Yield the field at each of the times."""
-    field, rate = u.astype(np.float64), _rate_bound(lattice, times[-1] - start if times else 0.0)
+    field = u.astype(np.float64, copy=len(times) > 1)  # between frames a caller may do to `u` what it likes
+    rate = _rate_bound(lattice, times[-1] - start if times else 0.0)
     if rate == 0:
         for time in times:
             yield (field if lattice.forcing is None else field + (time - start) * lattice.forcing).astype(u.dtype)
         return
     expansion = _expansion(lattice, field, rate)
     scale = max(expansion.largest, 0.0 if expansion.base is None else float(np.ptp(field)))
-    layout, isolated = _layout(lattice, rate) if lattice.plain else None, ~_exchanging(lattice)
+    isolated = None if _all_exchange(lattice) else ~_exchanging(lattice)
     done, begin = 0, start
     while done < len(times):
         if times[done] == begin:
@@ -118,14 +104,15 @@ def _fields(lattice: Lattice, u: Array, start: float, times: Sequence[float], er
         allowed = error * scale / len(times) / _condition(lattice)
         stops = [min(time, begin + _reach(expansion, allowed) * 2 / rate) for time in times[done : done + MOST_SHARED]]
         weights = _shared(expansion, [(stop - begin) * rate / 2 for stop in stops], allowed)
-        fields = _sums(lattice, rate, layout, expansion, weights)
-        if expansion.base is None:
+        fields = _sums(lattice, rate, expansion, weights)
+        if expansion.base is None and isolated is not None:
             np.copyto(fields, field, where=isolated)  # to the last bit
         for stop, evolved in zip(stops, fields, strict=False):
             if stop == times[done]:
                 yield evolved.astype(u.dtype)
                 done += 1
-        field, begin = fields[-1], stops[len(weights) - 1]
+        field, begin = fields[-1].copy() if done < len(times) else fields[-1], stops[len(weights) - 1]
+        del fields, evolved
 
 
 def _rate_bound(lattice: Lattice, duration: float) -> float:
@@ -157,8 +144,8 @@ def _expansion(lattice: Lattice, u: Array, rate: float) -> _Expansion:
     if lattice.forcing is not None:
         change = (lattice.apply(u) + lattice.forcing) * (2 / rate)
         return _Expansion(change, u, *_sizes(change))
-    exchanging = u[_exchanging(lattice)]
-    loses = (lattice.outflow() != lattice.outflow(wall_share=0)).any()
+    exchanging = u if _all_exchange(lattice) else u[_exchanging(lattice)]
+    loses = lattice.decay is not None or _walls_lose(lattice)
     level = (
         0.0 if loses else (exchanging.max() + exchanging.min()) / 2
     )  # a constant stays as it is where nothing is lost
@@ -168,8 +155,9 @@ def _expansion(lattice: Lattice, u: Array, rate: float) -> _Expansion:
 def _sizes(vector: Array) -> tuple[float, float]:
     """Return the largest magnitude and the Euclidean norm, scaled so that no square overflows."""
     largest = float(np.abs(vector).max())
+    scaled = vector / (largest or 1.0)
     # no BLAS: its threads would spin for some milliseconds on the processors that the recurrence needs
-    return largest, largest * math.sqrt(np.square(vector / (largest or 1.0)).sum())
+    return largest, largest * math.sqrt(np.square(scaled, out=scaled).sum())
 
 
 def _reach(expansion: _Expansion, allowed: float) -> float:
@@ -180,6 +168,21 @@ def _reach(expansion: _Expansion, allowed: float) -> float:
     if expansion.base is None or expansion.largest == 0:
         return LONGEST
     return min(LONGEST, max(16.0, math.pow(allowed / (EPS * expansion.largest), 2 / 3)))
+
+
+def _walls_lose(lattice: Lattice) -> bool:
+    """Return whether a wall takes anything."""
+    return any(
+        bool(g[(slice(None),) * axis + (end,)].any())
+        for axis, (g, periodic) in enumerate(zip(lattice.rates, lattice.periodic, strict=True))
+        for end in (0, -1)
+        if not periodic
+    )
+
+
+def _all_exchange(lattice: Lattice) -> bool:
+    """Return whether it is plain that every cell exchanges something: constant rates, of which one is above 0."""
+    return lattice.uniform is not None and max(lattice.uniform) > 0
 
 
 def _exchanging(lattice: Lattice) -> NDArray[np.bool_]:
@@ -227,66 +230,21 @@ def _shared(expansion: _Expansion, ahead: Sequence[float], allowed: float) -> li
     return shared
 
 
-def _sums(lattice: Lattice, rate: float, layout: _Layout | None, expansion: _Expansion, weights: list[Array]) -> Array:
+def _sums(lattice: Lattice, rate: float, expansion: _Expansion, weights: list[Array]) -> Array:
     """Run the recurrence once; return all weighted sums along a new first axis."""
     vector = expansion.vector
-    first = vector + 2 / rate * lattice.apply(np.ascontiguousarray(vector))
-    base = 0.0 if expansion.base is None else expansion.base
-    totals = np.stack([base + w[0] * vector + w[1] * first for w in weights])
     ends = np.array([len(w) - 1 for w in weights])
     table = np.zeros((len(weights), ends.max() + 1))
     for row, w in zip(table, weights, strict=True):
         row[: len(w)] = w
-    if layout is None:
-        past, here = vector, first
+    if lattice.plain:
+        totals = chebyshev_sums(lattice, rate, vector, table, ends)
+    else:
+        past, here = vector, vector + 2 / rate * lattice.apply(np.ascontiguousarray(vector))
+        totals = np.multiply.outer(table[:, 0], past) + np.multiply.outer(table[:, 1], here)
         for k in range(2, table.shape[1]):
             past, here = here, 2 * here + 4 / rate * lattice.apply(here) - past
             totals += np.multiply.outer(table[:, k], here)
-        return totals
-    (planes, rows, size), (_, wrap1, wrap2) = as_planes(lattice.shape, 1), as_planes(lattice.periodic, False)
-    strips, fields, faces, packed = layout
-    for room, field in zip(fields.swapaxes(0, 1), (first, vector), strict=True):
-        strips.split(field.reshape(planes, rows, size), room, MARGIN)
-        if wrap2:
-            room[..., MARGIN - 1], room[..., MARGIN + size] = room[..., MARGIN + size - 1], room[..., MARGIN]
-    stride, count = fields.shape[-1], len(strips.parts)
-    flat = [array.reshape(count, -1) for array in (fields, *faces)]
-    starts = np.array([begin for begin, _ in strips.parts])
-    last = int(ends.max())
-    batch = strips.halo or max(2, BATCH // vector.size // 2 * 2)
-    given = (
-        *(*flat, rows, size, stride, wrap1, wrap2, table, ends, DEPTH, totals.reshape(-1), starts),
-        *(strips.bounds, strips.neighbours, packed.reshape(*packed.shape[:4], strips.halo * rows * stride)),
-        *(1, last - 1, batch),
-    )
-    strips.pack((fields[:, 0], fields[:, 1]), packed[0])
-    rounds = -(-(last - 1) // batch)
-    _threads.sweep(lambda s, k: _loops.advance(s, k, given), strips.neighbours.tolist(), rounds)
+    if expansion.base is not None:
+        totals += expansion.base
     return totals
-
-
-def _layout(lattice: Lattice, rate: float) -> _Layout:
-    """Cut the lattice into strips of planes, one for each thread that pays, and lay out their faces."""
-    (planes, rows, size), (wrap, _, _) = as_planes(lattice.shape, 1), as_planes(lattice.periodic, False)
-    count = min(_threads.count(), planes // 2, planes * rows * size // SMALLEST_SHARE)
-    # a halo spares an exchange per term: the best number of planes weighs the work in it against exchanging
-    strips = halos.cut(planes, count, wrap and planes > 1, math.isqrt(EXCHANGE // (rows * size)), 2)
-    stride = -(-(size + 1) // MARGIN) * MARGIN + MARGIN
-    room = (len(strips.parts), strips.tallest + 3, rows, stride)
-    wide = (*room[:2], rows + 1, stride)
-    faces = lattice.faces(scale=4 / rate)
-
-    def laid_out(rates: Array, room: tuple[int, ...], skip: int) -> Array:
-        return strips.split(rates, halos.aligned(room, np.float64, skip), MARGIN)
-
-    across = faces[0].reshape(planes + 1, rows, size) if len(faces) > 1 else np.zeros((2, 1, size))
-    return _Layout(
-        strips,
-        halos.aligned((room[0], 2, *room[1:]), np.float64),
-        (
-            laid_out(across, room, 1408),
-            laid_out(faces[1], wide, 2112) if len(faces) == 3 else np.empty((room[0], 0)),
-            laid_out(faces[-1].reshape(planes, rows, size + 1), room, 2816),
-        ),
-        np.empty((2, room[0], 2, 2, strips.halo, rows, stride)),
-    )

@@ -11,7 +11,7 @@ from diffuseconv._typing import Array
 from diffuseconv.diffusion.control import reaction_slope
 from diffuseconv.diffusion.lattice import Lattice
 from diffuseconv.diffusion.scheme import check_updates
-from diffuseconv.diffusion.strips import march
+from diffuseconv.diffusion.sweeps import explicit_steps
 
 __all__ = ["OPTIONS", "checked_step", "solve", "unsupported", "whole_steps"]
 
@@ -96,9 +96,9 @@ def _reaction_step(problem: Lattice, time: float, u: Array, step: float, given: 
 
 def _advance(lattice: Lattice, u: Array, start: float, steps: int, step: float) -> Array:
     """Apply explicit steps: many per pass over memory where the right-hand side allows it."""
-    if lattice.steady and u.ndim < 3 and lattice.plain:
-        return march(lattice, u, steps, step)
-    if lattice.steady and not lattice.plain:
+    if lattice.steady and lattice.plain:
+        return explicit_steps(lattice, u, steps, step)
+    if lattice.steady:
         added = None if lattice.forcing is None else step * lattice.forcing
         for batch in [BATCHED] * (steps // BATCHED) + [steps % BATCHED]:
             u, _ = lattice.steps(u, step, added, np.zeros(batch))

@@ -1,0 +1,124 @@
+"""Many sweeps over a field, on any number of threads: against the matrix, and the vectors against plain loops."""
+
+import dataclasses
+import math
+import tracemalloc
+
+import numba
+import numpy as np
+import pytest
+import strategies
+from hypothesis import given
+from hypothesis import strategies as st
+from problems import equation, matrices
+
+import diffuseconv as dc
+from diffuseconv.diffusion import sweeps
+
+EPS = np.finfo(np.float64).eps
+
+
+def peak(u):
+    return max(1.0, float(np.abs(u).max()))
+
+
+@given(st.data(), strategies.problems((1, 3), most=9), st.booleans())
+def test_tiles_in_any_number_agree_with_the_matrix(data, problem, constant):
+    """Strips and seams, bands and blocks of any size, walls: the same bits for any number of threads.
+
+    A step adds at most 16 roundings of the largest value, and none grows: its weights are >= 0 and sum to 1.
+    """
+    shape = problem["shape"]
+    if constant:
+        rate = data.draw(st.floats(0.1, 3))
+        problem |= {"diffusivity": np.full(shape, rate), "barriers": None, "mask": None}
+    eq = equation(problem)
+    if constant:
+        eq = dataclasses.replace(eq, diffusivity=rate)
+    u = data.draw(strategies.fields(shape, size=10.0))
+    steps, threads = data.draw(st.integers(1, 40)), data.draw(st.integers(1, 5))
+    limit = eq.stable_time_step(shape)
+    step = limit / 2 if math.isfinite(limit) else 0.1
+    left, right = matrices(problem)
+    expected, largest = u.ravel(), peak(u)
+    for _ in range(steps):
+        expected = expected + step * (left @ expected + right)
+        largest = max(largest, peak(expected), step * peak(right))
+    with pytest.MonkeyPatch.context() as patched:
+        ends = []
+        for count, exchange, cache in ((1, 1 << 16, 1 << 20), (threads, data.draw(st.integers(1, 999)), 1 << 10)):
+            patched.setattr(numba, "get_num_threads", lambda count=count: count)
+            patched.setattr(sweeps, "SMALLEST_SHARE", 1)
+            patched.setattr(sweeps, "EXCHANGE", exchange)
+            patched.setattr(sweeps, "CACHE", cache)
+            patched.setattr(sweeps, "DEPTH", data.draw(st.integers(1, 5)))
+            patched.setattr(sweeps, "BLOCK", data.draw(st.integers(1, 99)))
+            ends.append(sweeps.explicit_steps(eq.lattice(shape), u, steps, step))
+    np.testing.assert_allclose(ends[0].ravel(), expected, rtol=0, atol=16 * EPS * steps * largest)
+    assert np.array_equal(*ends)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(40,), (5, 37), (4, 5, 19)])
+@pytest.mark.parametrize("boundary", ["periodic", "absorbing"])
+@pytest.mark.parametrize("varied", [False, True])
+def test_vectors_do_what_plain_loops_do(varied, boundary, shape, dtype, monkeypatch):
+    """A step adds at most 16 roundings of the largest value on either way."""
+    rng = np.random.default_rng(0)
+    u = rng.random(shape).astype(dtype)
+    lattice = dc.DiffusionEquation(0.5 + rng.random(shape) if varied else 1.0, boundary=boundary).lattice(shape)
+    one = sweeps.explicit_steps(lattice, u, 5, lattice.stable_time_step / 2)
+    monkeypatch.setattr(sweeps, "VECTOR", 1 << 20)  # longer than any row
+    other = sweeps.explicit_steps(lattice, u, 5, lattice.stable_time_step / 2)
+    np.testing.assert_allclose(one, other, rtol=0, atol=2 * 16 * 5 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("shape", [(40, 3, 64), (300, 40)])
+@pytest.mark.parametrize("boundary", ["periodic", "absorbing"])
+def test_tiles_of_every_kind_take_the_same_steps(shape, boundary, monkeypatch):
+    """On one thread a single tile and a single band; then five strips, seams, and bands of rows with seams."""
+    u = np.random.default_rng(0).random(shape)
+    lattice = dc.DiffusionEquation(0.5 + u, boundary=boundary).lattice(shape)
+    monkeypatch.setattr(numba, "get_num_threads", lambda: 1)
+    alone = sweeps.explicit_steps(lattice, u, 33, lattice.stable_time_step / 2)
+    monkeypatch.setattr(numba, "get_num_threads", lambda: 5)
+    monkeypatch.setattr(sweeps, "SMALLEST_SHARE", 1)
+    tiles, _, most = sweeps._tiles(shape[0], 5, boundary == "periodic")
+    assert len(tiles) == (10 if boundary == "periodic" else 9)
+    assert most == shape[0] // 5 // 2 + 1
+    assert np.array_equal(sweeps.explicit_steps(lattice, u, 33, lattice.stable_time_step / 2), alone)
+
+
+def test_bands_of_rows_take_the_same_steps(monkeypatch):
+    """Bands in which every sweep works some rows behind the one before, behind walls and on a ring."""
+    u = np.random.default_rng(0).random((6, 70, 9))
+    for boundary in ("periodic", "reflecting"):
+        lattice = dc.DiffusionEquation(boundary=boundary).lattice(u.shape)
+        alone = sweeps.explicit_steps(lattice, u, 19, 0.08)
+        monkeypatch.setattr(sweeps, "CACHE", 1 << 11)
+        assert len(sweeps._bands(70, 144, boundary == "periodic")) > 2
+        assert np.array_equal(sweeps.explicit_steps(lattice, u, 19, 0.08), alone)
+        monkeypatch.undo()
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_memory(ndim, dtype):
+    """At most four fields beside what goes in and comes out (of float64 in `chebyshev`), six with many frames."""
+    shape = (192, 160) if ndim == 2 else (40, 32, 24)
+    u = np.random.default_rng(0).random(shape).astype(dtype)
+    eq = dc.DiffusionEquation()
+    step = eq.stable_time_step(shape) / 2
+
+    def peak(call):
+        call()
+        tracemalloc.start()
+        call()
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most - 1e5  # tables and threads
+
+    assert peak(lambda: eq.evolve(u, 9 * step, "explicit")) <= (4 + 1) * u.nbytes
+    assert peak(lambda: eq.evolve(u, 9.0, "chebyshev")) <= (4 + 1) * 8 * u.size
+    frames = peak(lambda: sum(1 for _ in eq.frames(u, np.linspace(1, 9, 9), "chebyshev")))
+    assert frames <= (6 + 1) * 8 * u.size
