@@ -46,9 +46,9 @@ def chebyshev_sums(lattice: Lattice, rate: float, u: Array, weights: Array, ends
     zeroth, first = _pair(u)
     _sweep(lattice, zeroth, first, 2 / rate, 1)
     totals = np.empty((len(ends), *u.shape))
-    for total, weight in zip(totals, weights, strict=True):
-        np.multiply(zeroth, weight[0], out=total)
-        total += weight[1] * first
+    for low, high in _threads.slices(u.size, 1 + u.size // BLOCK):  # by blocks, lest products need as much memory again
+        pair = zeroth.reshape(-1)[low:high], first.reshape(-1)[low:high]
+        totals.reshape(len(ends), -1)[:, low:high] = weights[:, :1] * pair[0] + weights[:, 1:2] * pair[1]
     terms = _loops.Terms(True, weights, ends, totals.reshape(-1))
     _sweep(lattice, first, zeroth, 4 / rate, int(ends.max()) - 1, terms=terms)
     return totals
