@@ -21,7 +21,7 @@ from diffuseconv._jit.vector import after_last, from_second, load, plus_product,
 
 
 @intrinsic
-def borrow(typing, array):
+def borrowed(typing, array):
     """Return the same array without a count of its owners: counting, for every row, costs more than the row."""
 
     def generate(context, builder, signature, values):
@@ -32,13 +32,12 @@ def borrow(typing, array):
     return array(array), generate
 
 
-if config.DISABLE_JIT:
-
-    def borrow(array):
-        """Return the array."""
-        return array
+def uncounted(array):
+    """Return the array, as Python counts its owners anyhow."""
+    return array
 
 
+borrow = uncounted if config.DISABLE_JIT else borrowed
 ZERO, ONE = np.uintp(0), np.uintp(1)
 
 
