@@ -299,14 +299,14 @@ def unaligned(values):
 
 def test_each_loop_compiles_once_whatever_the_flags():
     """Read-only, unaligned, Fortran-ordered and reversed arrays find the loops that plain ones compiled."""
+    code = compile(textwrap.dedent(VERBS), "verbs", "exec")
+    exec(code, {"given": np.asarray})
     loops = [
         (name, loop)
         for module in [sys.modules[name] for name in sys.modules if name.startswith("diffuseconv._jit.")]
         for name, loop in vars(module).items()
         if hasattr(loop, "signatures")
     ]
-    code = compile(textwrap.dedent(VERBS), "verbs", "exec")
-    exec(code, {"given": np.asarray})
     before = [(name, len(loop.signatures)) for name, loop in loops]
     for given in (frozen, unaligned, np.asfortranarray, lambda values: values[::-1, ::-1].copy()[::-1, ::-1]):
         exec(code, {"given": given})
