@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import diffuseconv as dc
-from diffuseconv.diffusion import chebyshev, lattice, strips
+from diffuseconv.diffusion import lattice, sweeps
 
 EPS = np.finfo(float).eps
 
@@ -218,7 +218,7 @@ def test_threads_change_no_bit(data, flow, z):
     duration = z * (limit if math.isfinite(limit) else 0.1)
     alone = [eq.evolve(u, duration, method) for method in methods]
     with pytest.MonkeyPatch.context() as patch:
-        for room in (lattice, strips, chebyshev):
+        for room in (lattice, sweeps):
             patch.setattr(room, "SMALLEST_SHARE", 1)
         patch.setattr(lattice, "POOLED", 1)
         patch.setattr(numba, "get_num_threads", lambda: 3)
