@@ -63,17 +63,19 @@ def plain(name: str, value: object, *, empty: bool = False) -> Array:
     return values
 
 
-def all_finite(name: str, value: Array) -> None:
-    """Refuse NaN and infinity, and say where the first one is."""
-    large = value.size > LARGE and value.dtype.kind == "f" and value.flags.c_contiguous
-    if large:
+def is_finite(value: Array) -> bool:
+    """Return whether there is neither NaN nor infinity."""
+    if value.size > LARGE and value.dtype.kind == "f" and value.flags.c_contiguous:
         from diffuseconv._jit.finite import sum_of_zeros  # numba is not loaded for less
 
-        if sum_of_zeros(loop_input(value.reshape(-1))) == 0:  # costs half the time of the next line
-            return
-    finite = np.isfinite(value)
-    if not finite.all():
-        where = tuple(int(i) for i in np.argwhere(~finite)[0])
+        return bool(sum_of_zeros(loop_input(value.reshape(-1))) == 0)  # costs half the time of the next line
+    return bool(np.isfinite(value).all())
+
+
+def all_finite(name: str, value: Array) -> None:
+    """Refuse NaN and infinity, and say where the first one is."""
+    if not is_finite(value):
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
         raise ValueError(f"{name} must be finite, got {value[where]} at index {where}")
 
 

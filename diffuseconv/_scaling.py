@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from diffuseconv import _checks
 from diffuseconv._typing import Array
 
 
@@ -36,7 +37,7 @@ def unscaled(name: str, values: Array, power: int, what: str) -> Array:
 
 def finite(name: str, results: Array, what: str) -> Array:
     """Return results; refuse the argument that makes them overflow."""
-    if not np.isfinite(results).all():
+    if not _checks.is_finite(results):
         most = float(np.finfo(results.dtype).max)
         raise ValueError(f"{name} must leave {what} below {most:.3g} in magnitude (use other units), got some beyond")
     return results

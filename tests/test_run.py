@@ -91,6 +91,40 @@ def test_a_caller_may_overwrite_the_field_at_which_a_barrier_is_lifted():
             field.fill(np.nan)
 
 
+@pytest.mark.parametrize("method", run.METHODS)
+def test_a_caller_may_overwrite_the_field_between_frames(method):
+    """Frames are those of the field at the call, whatever becomes of it: ``for time, u[...] in frames`` is natural."""
+    changing = method in ("rkl2", "implicit")
+    eq = dc.DiffusionEquation((1.0, 0.5), source=(lambda t: 0.1) if changing else 0.1)
+    u, times = np.random.default_rng(0).random((4, 5)), [0.0, 1e-3, 0.1, 30.0]
+    expected = [field for _, field in eq.frames(u, times, method)]
+    frames = eq.frames(u, times, method)
+    u.fill(-5.0)
+    for (_, field), right in zip(frames, expected, strict=True):
+        np.testing.assert_array_equal(field, right)
+        u += 1.0
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("method", run.METHODS)
+def test_a_field_that_leaves_the_range_of_numbers_is_refused(method, dtype):
+    """Neither infinity nor NaN comes out of finite numbers, and no warning."""
+    u, source = np.zeros(3, dtype), float(np.finfo(dtype).max) / 40
+    changing = method in ("rkl2", "implicit")
+    eq = dc.DiffusionEquation(source=(lambda t: source) if changing else source)
+    with pytest.raises(ValueError, match=r"source|duration"):
+        eq.evolve(u, 1e3, method)
+
+
+def test_a_drift_that_multiplies_salt_without_end_is_refused():
+    """Through the wall of given flux comes in what the lone cell holds: it grows by `e` per time."""
+    eq = dc.DiffusionEquation(0.3, velocity=1.0, boundary=((dc.Neumann(0.0), "reflecting"),))
+    assert eq.evolve([1.0], 100.0)[0] == pytest.approx(math.exp(100.0), rel=1e-9)
+    for u in (np.ones(1), np.ones(1, np.float32)):
+        with pytest.raises(ValueError, match="must leave a field below"):
+            eq.evolve(u, 800.0)
+
+
 def test_a_tolerance_is_shared_out_among_the_segments(monkeypatch):
     given, solve = [], run.chebyshev.solve
 

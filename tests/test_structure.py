@@ -151,6 +151,11 @@ def test_no_numba_parallel_layer():
         assert "parallel=True" not in path.read_text(), path
 
 
+def test_transforms_are_called_in_one_place():
+    """`_fft` makes them safe against Ctrl-C and at the interpreter's end."""
+    assert [path.name for path in MODULES if "import scipy.fft" in path.read_text()] == ["_fft.py"]
+
+
 def test_names_load_when_first_used():
     """The names for type checkers are the names that load, each from the module that defines it."""
     tree = ast.parse((PACKAGE / "__init__.py").read_text())

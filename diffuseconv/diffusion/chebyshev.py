@@ -83,7 +83,7 @@ def solve(
 
 def _fields(lattice: Lattice, u: Array, start: float, times: Sequence[float], error: float) -> Iterator[Array]:
     """Yield the field at each of the times."""
-    field = u.astype(np.float64, copy=len(times) > 1)  # between frames a caller may do to `u` what it likes
+    field = u.astype(np.float64, copy=False)
     rate = _rate_bound(lattice, times[-1] - start if times else 0.0)
     if rate == 0:
         for time in times:

@@ -50,7 +50,7 @@ OPTIONS = {"tolerance": TOLERANCE, "max_step": None}
 EPS = float(np.finfo(np.float64).eps)
 SAFETY, SHRINK, GROW = 0.8, 0.1, 5.0  # how fast the step follows the estimated error
 PART = 1 / 32  # of what is left of the free half of the budget, for one step
-LOOKS = 16  # times at which walls are asked for the range that they impose
+SAMPLES = 16  # times at which walls are asked for the range that they impose
 INSIDE = 4  # units in the last place that times stay away from the ends of a segment
 FORCED = 200  # steps as short as rounding allows, without getting on, that are too many
 PACE, MOST_STEPS = 1_000, 2_000_000  # steps between two looks at the pace, and how many more it may ask for
@@ -345,7 +345,7 @@ def _wall_range(problem: Lattice, clock: Clock, duration: float) -> float:
     if not problem.moving_walls:
         return 0.0
     outflow = np.broadcast_to(problem.outflow(), problem.shape)
-    seen = [problem.b(clock.at(part / LOOKS * duration)) for part in range(LOOKS + 1)]
+    seen = [problem.b(clock.at(part / SAMPLES * duration)) for part in range(SAMPLES + 1)]
     imposed = [np.where(outflow > 0, b / outflow, 0.0) for b in seen if b is not None]
     spread = float(np.max(np.max(imposed, axis=0) - np.min(imposed, axis=0)))
     return spread if math.isfinite(spread) else 0.0
@@ -354,8 +354,8 @@ def _wall_range(problem: Lattice, clock: Clock, duration: float) -> float:
 def _clock_noise(problem: Lattice, clock: Clock, duration: float, u: Array) -> float:
     """Return what the rounding of a time late on a clock does to walls and sources, in terms of the field."""
     largest = 0.0
-    for part in range(LOOKS):
-        time = clock.at(part / LOOKS * duration)
+    for part in range(SAMPLES):
+        time = clock.at(part / SAMPLES * duration)
         moved = _terms(problem, math.nextafter(time, math.inf), u) - _terms(problem, time, u)
         largest = max(largest, float(np.max(np.abs(moved) / (problem.outflow() + 10 / duration))))
     return largest if math.isfinite(largest) and largest < 1e-3 * max(float(np.ptp(u)), 1.0) else 0.0

@@ -362,8 +362,12 @@ class DiffusionEquation:
         known = [_checks.number(f"jumps[{index}]", jump) for index, jump in enumerate(jumps)]
         if times:
             known += schedule.events((self.source, self.boundary, self.velocity), start, times[-1])
-        fields, restore = stacks.split(u, axes)
-        shape = np.shape(fields[0])
+        originals, restore = stacks.split(u, axes)
+        fields = [self._field(field) for field in originals]
+        if durations is None:  # between frames a caller may do to `u` what it likes
+            fields = [field.copy() for field in fields]
+            originals = fields if self.mask is None else [np.array(field) for field in originals]
+        shape = fields[0].shape
         most = KEPT // max(1, math.prod(shape))
         state_at = self._states((self.source, self.boundary, self.velocity))
 
@@ -376,7 +380,7 @@ class DiffusionEquation:
             run.frames(
                 lattice_at,
                 sorted({*self.lift_times, *known}),
-                self._field(field),
+                field,
                 start,
                 times,
                 durations=durations,
@@ -388,9 +392,9 @@ class DiffusionEquation:
         return (
             (
                 group[0][0],
-                restore([self._with_holes(field, evolved) for field, (_, evolved) in zip(fields, group, strict=True)]),
+                restore([self._with_holes(one, evolved) for one, (_, evolved) in zip(originals, group, strict=True)]),
             )
-            for group in zip(*runs, strict=True)
+            for group in zip(*map(_in_range, runs), strict=True)
         )
 
     def _problem(self, shape: tuple[int, ...], time: float) -> Lattice:
@@ -458,7 +462,9 @@ class DiffusionEquation:
             raise ValueError('explicit_steps needs a problem without drift: take method="explicit"')
         _refuse("explicit_steps", spectral.unsupported(lattice))
         step = explicit.checked_step(lattice, time_step)
-        return self._with_holes(u, spectral.explicit_steps(lattice, field, steps, step if math.isfinite(step) else 1.0))
+        with np.errstate(over="ignore", invalid="ignore"):
+            evolved = spectral.explicit_steps(lattice, field, steps, step if math.isfinite(step) else 1.0)
+        return self._with_holes(u, _finite(evolved))
 
     @for_arrays_of_any_kind(1)
     def steady_state(self, u: ArrayLike | None = None) -> Array:
@@ -507,8 +513,10 @@ class DiffusionEquation:
         if field is not None and last > 0:  # which salt each part holds is settled when the last barrier lifts
             field = self.evolve(field, last)
         dry = None if self.mask is None else ~np.asarray(self.mask)
-        found = steady.limit(lattice, None if field is None else field.astype(np.float64), dry)
-        return found if field is None else self._with_holes(u, found.astype(field.dtype))
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = steady.limit(lattice, None if field is None else field.astype(np.float64), dry)
+            found = _finite(found if field is None else found.astype(field.dtype))
+        return found if field is None else self._with_holes(u, found)
 
     def _known_shape(self) -> tuple[int, ...] | None:
         """Return the shape of the field if the arguments tell it."""
@@ -809,6 +817,21 @@ def _times(times: Any, start: float) -> list[float]:
         if checked[-1] < before:
             raise ValueError(f"times must not decrease, got {checked[-1]:g} after {before:g}")
     return checked
+
+
+def _in_range(frames: Iterator[tuple[float, Array]]) -> Iterator[tuple[float, Array]]:
+    """Yield the frames of a run; refuse one that has left the range of numbers."""
+    while True:
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = next(frames, None)
+        if found is None:
+            return
+        yield found[0], _finite(found[1])
+
+
+def _finite(field: Array) -> Array:
+    """Return a field; refuse one that has left the range of numbers."""
+    return _scaling.finite("u, walls, source and drift", field, "a field")
 
 
 def _with_progress(frames: Iterator[tuple[float, Array]], total: int) -> Iterator[tuple[float, Array]]:

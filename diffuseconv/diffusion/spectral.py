@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from diffuseconv import _threads, boundary
+from diffuseconv import _fft, _threads, boundary
 from diffuseconv._cached import cached_property, kept
 from diffuseconv._typing import Array
 from diffuseconv.diffusion.lattice import Lattice
@@ -328,8 +328,6 @@ def _carried(lattice: Lattice, axes: tuple[Axis, ...], u: Array, durations: Sequ
     A wave of the angle :math:`\theta` along a periodic axis with rates `a` onward and `b` back grows at the rate
     :math:`-(a+b)(1 - \cos\theta) - i (a-b) \sin\theta`.
     """
-    import scipy.fft
-
     joint = [axis for axis, given in enumerate(axes) if given.periodic]
     walled = {axis: basis(given, given.size) for axis, given in enumerate(axes) if not given.periodic}
     growths = [
@@ -341,12 +339,12 @@ def _carried(lattice: Lattice, axes: tuple[Axis, ...], u: Array, durations: Sequ
         field = field.astype(np.float64)
         for axis, found in walled.items():
             field = _along(field, axis, np.ascontiguousarray(found.duals.T))
-        return np.asarray(scipy.fft.rfftn(field, axes=joint, workers=workers)) if joint else field
+        return np.asarray(_fft.rfftn(field, axes=joint, workers=workers)) if joint else field
 
     def synthesise(amplitudes: Array) -> Array:
         if joint:
             sides = [u.shape[axis] for axis in joint]
-            amplitudes = scipy.fft.irfftn(amplitudes, s=sides, axes=joint, workers=workers)
+            amplitudes = _fft.irfftn(amplitudes, s=sides, axes=joint, workers=workers)
         for axis, found in walled.items():
             amplitudes = _along(amplitudes, axis, np.ascontiguousarray(found.modes))
         return amplitudes.astype(u.dtype)
