@@ -29,7 +29,7 @@ __all__ = ["Match", "find", "score"]
 _MODES = ("valid", "same")
 _AGREEMENT = 1e-12  # what `correlate` promises, relative to sum |kernel| * max |field|
 _ACCURACY = 1e-7  # scores that cannot be promised to this are computed again, one by one
-_EPSILON, _SMALLEST = 2.0**-53, 1e-280
+_EPSILON, _SMALLEST, _LARGEST = 2.0**-53, 1e-280, 2.0**1021
 _TILE, _GROUP = 1 << 15, 1 << 20  # windows of a tile at least; cells of the tiles that are scored together
 _SMALL = 1 << 15  # cells that are not worth a second thread
 _REACH = 8  # cells of the score around a peak that a spline needs (its memory fades as 0.43 ** distance)
@@ -190,7 +190,7 @@ def _arguments(
     u, t = _checks.field("image", image), _checks.field("template", template)
     if t.ndim != u.ndim:
         raise ValueError(f"template must have as many dimensions as image ({u.ndim}), got {t.ndim}")
-    if np.ptp(t) == 0:
+    if t.min() == t.max():
         raise ValueError(f"template must not be constant (it is like nothing), got {t.flat[0]:g} everywhere")
     _checks.choice("mode", mode, _MODES)
     names = _boundary.per_axis(boundary, u.ndim)
@@ -209,6 +209,8 @@ def _score(image: NDArray[Any], template: NDArray[Any]) -> NDArray[Any]:
     t -= t.mean()  # once more: what the first rounding left
     t /= np.sqrt((t * t).sum())
     u, eps = image.astype(np.float64, copy=False), float(np.finfo(image.dtype).eps)
+    if max(u.max(), -u.min()) > _LARGEST:
+        u = u / 4  # no score changes, and no difference of two values overflows
     scores = np.empty([n - m + 1 for n, m in zip(u.shape, t.shape, strict=True)])
     starts, steps = _tiles(scores.shape, t.shape)
     sides = [step + m - 1 for step, m in zip(steps, t.shape, strict=True)]

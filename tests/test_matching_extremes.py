@@ -79,3 +79,10 @@ def test_other_dimensions():
     line[100], volume[0, 0, 0] = 1e300, -1e300
     for u, t in ((line, line[500:520].copy()), (volume, volume[2:5, 3:6, 4:7].copy())):
         assert np.abs(matching.score(u, t) - truth(u, t)).max() < 1e-7
+
+
+def test_two_levels_at_both_ends_of_the_numbers():
+    """No difference of two values overflows, where a third of the image lies as far from the rest as numbers go."""
+    signs = np.where(np.random.default_rng(0).random(60) < 0.3, 1.0, -1.0)
+    scores = matching.score(1.7e308 * signs, 1.7e308 * signs[3:13])
+    np.testing.assert_allclose(scores, matching.score(signs, signs[3:13]), rtol=0, atol=1e-12)

@@ -9,10 +9,8 @@ from diffuseconv._jit.tile import FLAT_BYTES, ROWS, TALL_BYTES, add_taps
 
 BLOCK_ROWS, BLOCK_COLUMNS = 16, 512  # of sums; with a 15 x 15 kernel they read 130 kB, which stays in a fast cache
 KERNELS_A_BLOCK = 8  # of a bank: threads share few large blocks unevenly
-GROUP_BYTES = (
-    16 * 64
-)  # of a row, side by side: for every 8 rows of a kernel they read 16 kB, which the fastest cache holds
-APART = 16  # keeps rows of a block from lying 4096 bytes apart, where a cache holds only a few of them
+GROUP_BYTES = 1024  # of a row, side by side: for every 8 rows of a kernel they read 16 kB, a part of the fastest cache
+ROW_PADDING = 16  # keeps rows of a block from lying 4096 bytes apart, where a cache holds only a few of them
 SPARE = ROWS * GROUP_BYTES // 4  # sums of a group of tiles, in single precision
 BEYOND = FLAT_BYTES // 4  # values that tiles read beyond the last row, for sums that are thrown away
 
@@ -20,7 +18,7 @@ BEYOND = FLAT_BYTES // 4  # values that tiles read beyond the last row, for sums
 @compiled
 def pitch_of(columns, width):
     """Return how far apart the rows of a block lie."""
-    return min(BLOCK_COLUMNS, -(-columns // APART) * APART) + APART - 1 + width
+    return min(BLOCK_COLUMNS, -(-columns // ROW_PADDING) * ROW_PADDING) + ROW_PADDING - 1 + width
 
 
 @compiled

@@ -106,7 +106,7 @@ def spread(typing, number):
     return Vector(number)(number), generate
 
 
-def _taken(first):
+def _lanes_from(first):
     """Make an intrinsic that takes consecutive lanes from two vectors side by side."""
 
     @intrinsic
@@ -122,8 +122,8 @@ def _taken(first):
     return lanes
 
 
-after_last = _taken(-1)  # the last lane of the left vector, then all but the last of the right one
-from_second = _taken(1)  # all but the first lane of the left vector, then the first of the right one
+after_last = _lanes_from(-1)  # the last lane of the left vector, then all but the last of the right one
+from_second = _lanes_from(1)  # all but the first lane of the left vector, then the first of the right one
 
 
 @intrinsic

@@ -98,7 +98,8 @@ def _continued(
     for axis, (size, count, (before, after), name) in enumerate(zip(inner, taps, widths, names, strict=True)):
         group = channels if axis == len(inner) - 1 else 1
         place = np.arange(-before, size // group + after)
-        outside = (place < 0) | (place >= size // group)  # fold these alone: it costs ten times the rest
+        outside = (place < 0) | (place >= size // group)
+        # These alone are folded: folding all places makes a small kernel on a million cells take 1.5 times as long.
         source, sign = place.copy(), np.ones(len(place))
         source[outside], sign[outside] = fold(place[outside], size // group, name)
         lines.append(((source[:, None] * group + np.arange(group)).ravel(), sign.repeat(group).astype(dtype)))
