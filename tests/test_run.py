@@ -116,6 +116,27 @@ def test_a_field_that_leaves_the_range_of_numbers_is_refused(method, dtype):
         eq.evolve(u, 1e3, method)
 
 
+@pytest.mark.parametrize("method", ["auto", "spectral", "chebyshev", "rational", "uniformization", "explicit"])
+@pytest.mark.parametrize("walls", ["reflecting", ((dc.Robin(0.0, 1.0, 0.0), "zero"),)])
+@pytest.mark.parametrize("varied", [False, True])
+def test_units_do_not_matter(varied, walls, method):
+    """Other units of time are other exponents of two, which round nothing: every product stays in range."""
+    rng = np.random.default_rng(0)
+    u, source, d = rng.random(5), rng.random(5), 0.5 + rng.random(5) if varied and method != "spectral" else 0.7
+    expected = dc.DiffusionEquation(d, boundary=walls, source=source).evolve(u, 3.0, method)
+    for power in (-900, -300, 400):
+        unit = 2.0**power
+        eq = dc.DiffusionEquation(np.multiply(d, unit), boundary=walls, source=source * unit)
+        np.testing.assert_allclose(eq.evolve(u, 3.0 / unit, method), expected, rtol=0, atol=1e-9)
+
+
+def test_the_smallest_numbers_are_a_field():
+    """Sources and walls as small as numbers can be: no quotient of the error control is 0 / 0."""
+    eq = dc.DiffusionEquation([[1.0, 2.0]], boundary=("zero", (dc.Dirichlet(0.0), "zero")), source=2.0**-1022)
+    evolved = eq.evolve(np.full((1, 2), 2.0**-1022), 3.0, "chebyshev")
+    assert 0 <= evolved.min() <= evolved.max() <= 4 * 2.0**-1022
+
+
 def test_a_drift_that_multiplies_salt_without_end_is_refused():
     """Through the wall of given flux comes in what the lone cell holds: it grows by `e` per time."""
     eq = dc.DiffusionEquation(0.3, velocity=1.0, boundary=((dc.Neumann(0.0), "reflecting"),))

@@ -167,7 +167,7 @@ def _reach(expansion: _Expansion, allowed: float) -> float:
     """
     if expansion.base is None or expansion.largest == 0:
         return LONGEST
-    return min(LONGEST, max(16.0, math.pow(allowed / (EPS * expansion.largest), 2 / 3)))
+    return min(LONGEST, max(16.0, math.pow(allowed / expansion.largest / EPS, 2 / 3)))
 
 
 def _walls_lose(lattice: Lattice) -> bool:

@@ -309,7 +309,7 @@ def harmonic_mean(one: Array, other: Array, share: Any = 0.5) -> Array:
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = one * (other / (share * other + (1 - share) * one))
-    return np.where(one == other, one, np.where(one * other > 0, mean, 0.0))
+    return np.where(one == other, one, np.where((one > 0) & (other > 0), mean, 0.0))
 
 
 def barriers_per_axis(value: Any, shape: tuple[int, ...]) -> tuple[Barrier | None, ...]:

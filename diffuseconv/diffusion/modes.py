@@ -122,15 +122,18 @@ def _computed(axis: Axis) -> Basis:
     """Return the modes of an axis between any two walls."""
     import scipy.linalg
 
-    n, a, b = axis.size, axis.onward, axis.back
+    n = axis.size
     if n == 1:
         return Basis(np.ones((1, 1)), np.ones((1, 1)), np.array([axis.low + axis.high]))
+    unit = math.ldexp(1.0, math.frexp(axis.onward + axis.back)[1])  # LAPACK takes squares, which may underflow
+    a, b, low, high = (rate / unit for rate in (axis.onward, axis.back, axis.low, axis.high))
     diagonal = np.full(n, a + b)
-    diagonal[0] += axis.low - b
-    diagonal[-1] += axis.high - a
+    diagonal[0] += low - b
+    diagonal[-1] += high - a
     vectors = scipy.linalg.eigh_tridiagonal(diagonal, np.full(n - 1, -math.sqrt(a * b)))[1].T
     decay = ((math.sqrt(a) * vectors[:, :-1] - math.sqrt(b) * vectors[:, 1:]) ** 2).sum(axis=1)
-    decay += axis.low * vectors[:, 0] ** 2 + axis.high * vectors[:, -1] ** 2
+    decay += low * vectors[:, 0] ** 2 + high * vectors[:, -1] ** 2
+    decay *= unit
     if a == b:
         return Basis(vectors, vectors, decay)
     weights = (a / b) ** ((np.arange(n) - (n - 1) / 2) / 2)
