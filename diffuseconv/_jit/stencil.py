@@ -25,9 +25,11 @@ def borrowed(typing, array):
     """Return the same array without a count of its owners: counting, for every row, costs more than the row."""
 
     def generate(context, builder, signature, values):
-        view = context.make_array(array)(context, builder, values[0])
-        view.meminfo, view.parent = (cgutils.get_null_value(part.type) for part in (view.meminfo, view.parent))
-        return view._getvalue()
+        (view,), model = values, context.data_model_manager[array]
+        for owner in ("meminfo", "parent"):
+            place = model.get_field_position(owner)
+            view = builder.insert_value(view, cgutils.get_null_value(view.type.elements[place]), place)
+        return view
 
     return array(array), generate
 
