@@ -111,8 +111,7 @@ def frames(
         moved = [stop + clock for stop in segment.stops] if problem.steady else segment.stops
         return scheme.solve(problem, u, clock, moved, **options)
 
-    if elapsed:
-        _check_functions(problem_at(start), start, u)
+    _check_functions(problem_at(start), start, u)
     for segment in segments[:CHECKED]:
         solve(segment, u)  # checks the options; nothing runs before the first next()
     return _run(segments, solve, u, times)
