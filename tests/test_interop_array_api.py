@@ -56,6 +56,26 @@ def test_axes_and_kernels_of_the_same_library(wrap, rng):
     assert_same(array_api.convolve(wrap(u), p, axes=(0, 2)), dc.convolve(u, p, axes=(0, 2)), wrap(u))
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("share", [-0.99, -0.6, 0.6, 0.95])
+def test_values_near_the_ends_of_the_numbers(wrap, rng, dtype, share):
+    """Products overflow or vanish on the way to a result that does not; results that overflow are refused."""
+    size = dtype(2.0) ** int(share * np.finfo(dtype).maxexp)
+    u, k = rng.random((8, 8), dtype) * size / 64, (rng.random((3, 3), dtype) / size).astype(dtype)
+    assert_same(array_api.convolve(wrap(u), k), dc.convolve(u, k), wrap(u), 1e-12 if dtype is np.float64 else 1e-5)
+    if share == 0.6:
+        for kernel in (k * size * size, wrap(k * size * size)):
+            with pytest.raises(ValueError, match="field and kernel must give results up to"):
+                array_api.convolve(wrap(u), kernel)
+
+
+def test_kernels_that_single_precision_cannot_hold(wrap):
+    """They are refused, and not made infinite."""
+    for kernel in (np.full((3, 3), 1e200), wrap(np.full((3, 3), 1e200))):
+        with pytest.raises(ValueError, match="kernel must not exceed 3"):
+            array_api.convolve(wrap(np.ones((8, 8), np.float32)), kernel)
+
+
 EQUATIONS = [
     *(dc.DiffusionEquation(0.7, boundary=boundary, source=0.3) for boundary in WALLS),
     dc.DiffusionEquation((0.7, 0.2), boundary=dc.Dirichlet(1.0), decay=0.1),

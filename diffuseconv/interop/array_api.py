@@ -19,7 +19,9 @@ import numpy as np
 from diffuseconv import _checks
 from diffuseconv._typing import Array
 from diffuseconv.boundary import Modes, Name, fold, per_axis, record
-from diffuseconv.convolution.plan import plan
+from diffuseconv.convolution.fourier import SAFE_POWER
+from diffuseconv.convolution.plan import in_range, plan
+from diffuseconv.convolution.sums import too_large
 from diffuseconv.diffusion import DiffusionEquation, explicit, spectral
 from diffuseconv.diffusion.lattice import Lattice
 from diffuseconv.diffusion.modes import Basis, axes_of, basis
@@ -251,8 +253,7 @@ def _field(name: str, value: Any) -> tuple[Any, Any]:
     if value.dtype not in (xp.float32, xp.float64):
         raise TypeError(f"{name} must hold float32, float64, integers or booleans, got dtype {value.dtype}")
     most = float(xp.finfo(value.dtype).max) / 4 / math.prod(value.shape)
-    plain = value.detach() if hasattr(value, "detach") else value  # a check is nothing to differentiate
-    largest = float(xp.max(xp.abs(plain)))
+    largest = _largest(xp, value)
     if not largest <= most:
         raise ValueError(f"{name} must be finite and at most {most:.3g} in magnitude, got {largest:.3g}")
     return xp, value
@@ -288,12 +289,15 @@ def _sums(
     _only(verb, "method", method, "fft")
     if isinstance(kernel, Propagator):
         kernel = kernel.density
+    dtype = "float32" if u.dtype == xp.float32 else "float64"
     if _compat().is_array_api_obj(kernel) and not _compat().is_numpy_array(kernel):
         _, taps = _field("kernel", kernel)
+        most, largest = float(xp.finfo(u.dtype).max), _largest(xp, taps)
+        if largest > most:
+            raise ValueError(f"kernel must not exceed {most:.3g} in magnitude for a {dtype} field, got {largest:.3g}")
         taps = xp.astype(taps, u.dtype)
     else:
-        taps = _like(xp, _checks.array("kernel", kernel), u)
-    dtype = "float32" if u.dtype == xp.float32 else "float64"
+        taps = _like(xp, in_range("kernel", _checks.array("kernel", kernel), np.dtype(dtype)), u)
     rule = plan(tuple(u.shape), tuple(taps.shape), walls, mode, axes, "fft", dtype, flip)
     order = sorted(range(taps.ndim), key=rule.spatial.__getitem__)
     taps = xp.permute_dims(xp.flip(taps) if flip else taps, tuple(order))
@@ -303,9 +307,35 @@ def _sums(
         u = _continued(xp, u, axis, width, name)
     over = rule.spatial
     sizes = tuple(u.shape[axis] for axis in over)
+    (u, power), (taps, extra) = _tamed(xp, u), _tamed(xp, taps)
     modes = xp.fft.rfftn(u, s=sizes, axes=over) * xp.conj(xp.fft.rfftn(taps, s=sizes, axes=over))
-    sums = xp.fft.irfftn(modes, s=sizes, axes=over)
-    return sums[tuple(slice(0, size) for size in rule.shape)]
+    sums = xp.fft.irfftn(modes, s=sizes, axes=over)[tuple(slice(0, size) for size in rule.shape)]
+    if power or extra:
+        sums = _scaled(sums, power + extra)
+        if not math.isfinite(_largest(xp, sums)):
+            raise too_large(np.dtype(dtype))
+    return sums
+
+
+def _tamed(xp: Any, values: Any) -> tuple[Any, int]:
+    """Scale by a power of two where the products of transforms could overflow or vanish; return the power missing."""
+    power = math.frexp(_largest(xp, values))[1]
+    safe = SAFE_POWER[4 if values.dtype == xp.float32 else 8]
+    return (values, 0) if abs(power) < safe else (_scaled(values, -power), power)
+
+
+def _scaled(values: Any, power: int) -> Any:
+    """Multiply by a power of two, in factors that are in the range of numbers each."""
+    with np.errstate(over="ignore"):
+        for part in range(3):
+            values = values * 2.0 ** ((power + part) // 3)
+    return values
+
+
+def _largest(xp: Any, values: Any) -> float:
+    """Return the greatest magnitude."""
+    plain = values.detach() if hasattr(values, "detach") else values  # a check is nothing to differentiate
+    return float(xp.max(xp.abs(plain)))
 
 
 def _continued(xp: Any, u: Any, axis: int, width: tuple[int, int], name: Name) -> Any:
