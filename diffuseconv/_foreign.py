@@ -1,8 +1,8 @@
 """Calls into compiled code of other libraries: Ctrl-C need not wait for them, and the interpreter does not end in them.
 
 Up to Python 3.13 the interpreter, as it ends, ends every daemon thread that comes back from compiled code. C++ code
-(SciPy's transforms) cannot be left that way: the process aborts. So the end waits for the calls of daemon threads that
-have begun, and those that have not wait for the end.
+(SciPy's transforms) and SuperLU cannot be left that way: the process aborts. So the end waits for the calls of daemon
+threads that have begun, and those that have not wait for the end.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def unbroken(work: Callable[[], _T]) -> _T:
 def interruptible(work: Callable[[], _T]) -> _T:
     """Run a function that releases the interpreter's lock in a thread of its own, so that Ctrl-C is answered at once.
 
-    What has been interrupted runs on behind, and its result is dropped.
+    What has been interrupted runs on behind, and its result is dropped; the interpreter's end waits for it.
     """
     if ending() or not _in_main_thread():  # Ctrl-C reaches the main thread alone
         return work()
@@ -54,7 +54,7 @@ def interruptible(work: Callable[[], _T]) -> _T:
 
     def run() -> None:
         try:
-            results.append(work())
+            results.append(unbroken(work))
         except BaseException as error:
             errors.append(error)
 

@@ -2,6 +2,7 @@
 
 import _thread
 import threading
+import time
 
 import numba
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 import diffuseconv as dc
 from diffuseconv import _composition, _fft, _foreign, _threads, matching
 from diffuseconv.convolution import direct
+from diffuseconv.diffusion import shifted, steady
 from diffuseconv.measurement import _streams
 
 HALF_A_SECOND = 500_000_000  # nanoseconds
@@ -144,6 +146,35 @@ def test_what_foreign_code_returns_and_raises_comes_through():
     assert _foreign.interruptible(lambda: 3) == 3
     with pytest.raises(ZeroDivisionError):
         _foreign.interruptible(lambda: 1 // 0)
+
+
+@pytest.mark.parametrize("room", [steady, shifted])
+def test_factorisations_run_where_ctrl_c_ends_them(room, monkeypatch):
+    aside = []
+    monkeypatch.setattr(room, "interruptible", lambda work: aside.append(1) or work())
+    eq = dc.DiffusionEquation(np.eye(4) + 1, boundary="absorbing", source=1.0)
+    if room is steady:
+        eq.steady_state()
+    else:
+        eq.evolve(np.ones((4, 4)), 1.0, "rational")
+    assert aside
+
+
+def test_the_end_waits_for_what_was_interrupted():
+    """Native code that a daemon thread is in when the interpreter ends would crash: a mark tells until it is out."""
+    begun, over = threading.Event(), threading.Event()
+
+    def work():
+        begun.set()
+        _thread.interrupt_main()
+        over.wait(60)
+
+    with pytest.raises(KeyboardInterrupt):
+        _foreign.interruptible(work)
+    assert len(_foreign._inside) == 1
+    over.set()
+    while _foreign._inside:
+        time.sleep(0.001)
 
 
 def test_long_transforms_run_where_ctrl_c_ends_them(monkeypatch):

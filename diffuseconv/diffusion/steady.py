@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from diffuseconv._foreign import interruptible
 from diffuseconv._typing import FloatArray
 from diffuseconv.diffusion.lattice import Lattice
 
@@ -134,7 +135,7 @@ def _solve(matrix: Any, b: FloatArray, ndim: int, definite: bool) -> FloatArray:
     if b.shape[0] <= DIRECT[ndim - 1] or not definite:
         options: dict[str, Any] = {"diag_pivot_thresh": 0.0, "options": {"SymmetricMode": True}} if definite else {}
         try:
-            factors = solvers.splu(a.tocsc(), "MMD_AT_PLUS_A", **options)
+            factors = interruptible(lambda: solvers.splu(a.tocsc(), "MMD_AT_PLUS_A", **options))
         except RuntimeError:  # exactly singular: what comes in is what leaves, or grows
             return np.full(b.shape, -1.0)
         solution = factors.solve(scale * b)
