@@ -153,6 +153,7 @@ def test_gradients_flow_through_tensors(rng):
         (lambda u: dc.convolve(strict.asarray([[1j]]), [[1.0]]), TypeError, "field must hold float32"),
         (lambda u: dc.spectrum.low_pass(u, 1.0, edge=3.0), ValueError, "edge must be at most twice radius"),
         (lambda u: dc.spectrum.band_pass(u, (2.0, 1.0)), ValueError, "radius must be a pair"),
+        (lambda u: dc.spectrum.band_pass(u, ("a", 1.0)), TypeError, "must be a real number"),
     ],
 )
 def test_what_is_refused(call, error, message):

@@ -26,9 +26,9 @@ from diffuseconv.diffusion import DiffusionEquation, explicit, spectral
 from diffuseconv.diffusion.lattice import Lattice
 from diffuseconv.diffusion.modes import Basis, axes_of, basis
 from diffuseconv.propagator import Propagator
+from diffuseconv.spectrum.frequency_filters import circle, ring
 
 __all__ = ["band_pass", "convolve", "correlate", "evolve", "explicit_steps", "high_pass", "log_spectrum", "low_pass"]
-
 
 EPSILON = 2.0**-53  # keeps the logarithm of a mode that vanishes in one step finite; its powers vanish all the same
 
@@ -204,7 +204,7 @@ def low_pass(
 ) -> Any:
     """Return `spectrum.low_pass` of an array on its device."""
     xp, image = _field("image", image)
-    inside = _disc(xp, *_circle("radius", radius, edge))
+    inside = _disc(xp, *circle(radius, edge))
     return _weigh(xp, image, boundary, axes, inside)
 
 
@@ -213,7 +213,7 @@ def high_pass(
 ) -> Any:
     """Return `spectrum.high_pass` of an array on its device."""
     xp, image = _field("image", image)
-    inside = _disc(xp, *_circle("radius", radius, edge))
+    inside = _disc(xp, *circle(radius, edge))
     return _weigh(xp, image, boundary, axes, lambda frequency: 1 - inside(frequency))
 
 
@@ -227,10 +227,8 @@ def band_pass(
 ) -> Any:
     """Return `spectrum.band_pass` of an array on its device."""
     xp, image = _field("image", image)
-    if np.shape(radius) != (2,) or not radius[0] <= radius[1]:
-        raise ValueError(f"radius must be a pair (inner, outer) with inner <= outer, got {_checks.got(radius)}")
-    inner = _disc(xp, *_circle("radius[0]", radius[0], edge))
-    outer = _disc(xp, *_circle("radius[1]", radius[1], edge))
+    least, most, width = ring(radius, edge)
+    inner, outer = _disc(xp, least, width), _disc(xp, most, width)
     return _weigh(xp, image, boundary, axes, lambda frequency: outer(frequency) - inner(frequency))
 
 
@@ -246,7 +244,7 @@ def _compat() -> Any:
 def _field(name: str, value: Any) -> tuple[Any, Any]:
     """Return the namespace of an array, and the array in single or double precision, checked."""
     xp = _compat().array_namespace(value)
-    if value.size == 0 if isinstance(value.size, int) else 0 in value.shape:
+    if 0 in value.shape:
         raise ValueError(f"{name} must not be empty, got shape {tuple(value.shape)}")
     if xp.isdtype(value.dtype, ("bool", "integral")):
         value = xp.astype(value, xp.float64)
@@ -442,14 +440,6 @@ def _period(xp: Any, u: Any, line: _Line) -> Any:
     source = np.where(inside, place, np.where(shown, image, 0))
     wide = xp.take(u, _like(xp, source, u, xp.int64), axis=line.axis)
     return wide * _along(xp, sign, u, line.axis)
-
-
-def _circle(name: str, radius: object, edge: object) -> tuple[float, float]:
-    """Return a circle and the width of its edge, checked."""
-    inner, width = _checks.number(name, radius, least=0), _checks.number("edge", edge, least=0)
-    if width > 2 * inner:
-        raise ValueError(f"edge must be at most twice {name} (the mean is kept whole), got {width:g} for {inner:g}")
-    return inner, width
 
 
 def _disc(xp: Any, radius: float, edge: float) -> Callable[[Any], Any]:

@@ -14,7 +14,7 @@ from diffuseconv import _checks, _fft, _scaling
 from diffuseconv import boundary as _boundary
 from diffuseconv._dispatch import for_arrays_of_any_kind
 
-__all__ = ["Compression", "band_pass", "compression", "high_pass", "low_pass", "radial_window"]
+__all__ = ["Compression", "band_pass", "circle", "compression", "high_pass", "low_pass", "radial_window", "ring"]
 
 Axes = int | Sequence[int] | None
 Boundary = str | Sequence[str]
@@ -64,7 +64,7 @@ def low_pass(
     True
     """
     image, over, names = _arguments(image, boundary, axes)
-    radius, edge = _circle(radius, edge)
+    radius, edge = circle(radius, edge)
     return _weigh(image, over, names, lambda frequency: _fall(frequency, radius, edge))
 
 
@@ -91,7 +91,7 @@ def high_pass(
     True
     """
     image, over, names = _arguments(image, boundary, axes)
-    radius, edge = _circle(radius, edge)
+    radius, edge = circle(radius, edge)
     return _weigh(image, over, names, lambda frequency: 1 - _fall(frequency, radius, edge))
 
 
@@ -133,12 +133,7 @@ def band_pass(
     True
     """
     image, over, names = _arguments(image, boundary, axes)
-    if np.shape(radius) != (2,):
-        raise ValueError(f"radius must be a pair (inner, outer), got {_checks.got(radius)}")
-    inner, edge = _circle(radius[0], edge, "radius[0]")
-    outer, edge = _circle(radius[1], edge, "radius[1]")
-    if inner > outer:
-        raise ValueError(f"radius must be a pair (inner, outer) with inner <= outer, got {_checks.got(radius)}")
+    inner, outer, edge = ring(radius, edge)
     return _weigh(image, over, names, lambda f: _fall(f, outer, edge) - _fall(f, inner, edge))
 
 
@@ -168,7 +163,7 @@ def radial_window(shape: int | Sequence[int], radius: float, *, edge: float = 0.
     """
     sizes = _checks.shape("shape", shape)
     _checks.fits_memory("shape", 32.0 * math.prod(sizes), "take fewer cells")
-    radius, edge = _circle(radius, edge)
+    radius, edge = circle(radius, edge)
     return np.asarray(_fft.fftshift(_fall(_frequency(sizes, ["periodic"] * len(sizes)), radius, edge)))
 
 
@@ -230,7 +225,7 @@ def compression(image: ArrayLike, radius: float, *, boundary: Boundary = "period
     (0.109375, 9.14, True)
     """
     image, over, names = _arguments(image, boundary, axes)
-    radius, _ = _circle(radius, 0.0)
+    radius, _ = circle(radius, 0.0)
     kept = _weigh(image, over, names, lambda frequency: _fall(frequency, radius, 0.0))
     every = _frequency([image.shape[axis] for axis in over], names)
     count = int(np.count_nonzero(every <= radius))
@@ -252,12 +247,23 @@ def _arguments(image: ArrayLike, boundary: Boundary, axes: Axes) -> tuple[NDArra
     return checked, over, _boundary.per_axis(boundary, len(over))
 
 
-def _circle(radius: object, edge: object, name: str = "radius") -> tuple[float, float]:
+def circle(radius: object, edge: object, name: str = "radius") -> tuple[float, float]:
     """Check a circle and its soft edge."""
     inner, width = _checks.number(name, radius, least=0), _checks.number("edge", edge, least=0)
     if width > 2 * inner:
         raise ValueError(f"edge must be at most twice {name} (the mean is kept whole), got {width:g} for {inner:g}")
     return inner, width
+
+
+def ring(radius: Any, edge: object) -> tuple[float, float, float]:
+    """Check two circles, the inner one first, and their soft edge."""
+    if np.shape(radius) != (2,):
+        raise ValueError(f"radius must be a pair (inner, outer), got {_checks.got(radius)}")
+    inner, width = circle(radius[0], edge, "radius[0]")
+    outer, width = circle(radius[1], edge, "radius[1]")
+    if inner > outer:
+        raise ValueError(f"radius must be a pair (inner, outer) with inner <= outer, got {_checks.got(radius)}")
+    return inner, outer, width
 
 
 def _fall(frequency: NDArray[Any], radius: float, edge: float) -> NDArray[np.float64]:
