@@ -51,3 +51,33 @@ def test_tensor_in_three_dimensions_and_behind_a_mask():
     assert not a[~mask.ravel()].any()
     u = np.random.default_rng(1).random(mask.shape)
     np.testing.assert_allclose(eq.operator(mask.shape) @ u.ravel(), a @ u.ravel(), rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("velocity", [None, (0.5, -0.3), (7.0, 0.2)], ids=["still", "slow", "upwind"])
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_the_propagator_of_a_tensor_with_a_drift_is_the_exponential_of_its_rates(velocity, ndim):
+    """Its transform is exp(t sum of rates (exp(-ikd) - 1)) over the displacements d of one step."""
+    tensor = np.array([[1.0, 0.3, -0.1], [0.3, 0.8, 0.15], [-0.1, 0.15, 0.7]])[:ndim, :ndim]
+    spacing, duration = np.array([1.0, 0.9, 1.1])[:ndim], 1.5
+    v = None if velocity is None else (*velocity, 0.4)[:ndim]
+    eq = dc.DiffusionEquation(tensor, tuple(spacing), "periodic", velocity=v)
+    pair = tensor / np.multiply.outer(spacing, spacing)
+    left = 2 * np.diag(pair) - abs(pair).sum(axis=1)  # what exchanges along diagonals leave for each axis
+    half = np.zeros(ndim) if v is None else np.array(v) / (2 * spacing)
+    size = 64 if ndim == 2 else 32
+    k = np.meshgrid(*[2 * np.pi * np.fft.fftfreq(size)] * ndim, indexing="ij")
+    symbol = sum(
+        np.maximum(left[a] + half[a], max(2 * half[a], 0)) * np.expm1(-1j * k[a])
+        + np.maximum(left[a] - half[a], max(-2 * half[a], 0)) * np.expm1(1j * k[a])
+        for a in range(ndim)
+    )
+    for a in range(ndim):
+        for b in range(a):
+            symbol = symbol + 2 * abs(pair[a, b]) * (np.cos(k[a] + np.sign(pair[a, b]) * k[b]) - 1)
+    u = np.random.default_rng(0).random((size,) * ndim)
+    p = eq.propagator(duration)
+    exact = np.fft.ifftn(np.fft.fftn(u) * np.exp(duration * symbol)).real
+    np.testing.assert_allclose(dc.convolve(u, p, boundary="periodic"), exact, rtol=0, atol=1e-12)
+    if velocity != (7.0, 0.2):
+        np.testing.assert_allclose(p.mean, (0 if v is None else np.array(v)) * duration / spacing, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(p.covariance, 2 * duration * pair, rtol=0, atol=1e-11)

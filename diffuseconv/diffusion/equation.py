@@ -557,7 +557,7 @@ class DiffusionEquation:
         ------
         ValueError
             If salt moves differently in different places, or comes from elsewhere: no one propagator does that; or if
-            `diffusivity` is a tensor whose kernel would be negative, or a tensor in three dimensions.
+            `diffusivity` is a tensor whose kernel would be negative.
 
         Examples
         --------
@@ -586,24 +586,17 @@ class DiffusionEquation:
                 raise ValueError(
                     f"{name} must be the same everywhere and always for a propagator, got {_checks.got(value)}"
                 )
-        if self.velocity is not None and tensor:
-            raise ValueError("velocity must be None for the propagator of a tensor, got both")
+        drift = np.divide(velocity, capacity)
+        drift = drift if drift.ndim else float(drift)
         if ndim is None:
             entries = (self.diffusivity, self.spacing, self.boundary, self.velocity)
             lengths = [len(entry) for entry in entries if isinstance(entry, (tuple, list, np.ndarray))]
             ndim = max(lengths, default=2)
         if tensor:
-            size = len(self.diffusivity)
-            return heat_of_tensor(self.diffusivity / capacity, duration, np.broadcast_to(self.spacing, size))
+            spacing = np.broadcast_to(self.spacing, len(self.diffusivity))
+            return heat_of_tensor(self.diffusivity / capacity, duration, spacing, drift)
         rate = np.divide(self.diffusivity, capacity)
-        drift = np.divide(velocity, capacity)
-        return Propagator.heat(
-            rate if rate.ndim else float(rate),
-            duration,
-            self.spacing,
-            ndim,
-            velocity=drift if drift.ndim else float(drift),
-        )
+        return Propagator.heat(rate if rate.ndim else float(rate), duration, self.spacing, ndim, velocity=drift)
 
     def operator(self, shape: int | Sequence[int], time: float = 0.0) -> Operator:
         """Return the right-hand side on fields of this shape, for your own integrator.

@@ -114,18 +114,21 @@ def diagonal_exchanges(
     return (matrix - scipy.sparse.diags_array(matrix.sum(axis=1))).tocsr()
 
 
-def heat_of_tensor(tensor: Array, duration: float, spacing: Any) -> Propagator:
-    """Compose the heat kernel of a tensor in the plane: along both axes and along one diagonal, which commute."""
+def heat_of_tensor(tensor: Array, duration: float, spacing: Any, velocity: Any) -> Propagator:
+    """Compose the heat kernel of a tensor, with a drift: along each axis and along each diagonal, which all commute."""
     tensor = checked_tensor(tensor)
     ndim = len(spacing)
     left, exchanges = split(tensor, tuple(spacing))
-    p = Propagator.heat(np.diag(tensor) * np.maximum(left, 0), duration, spacing, ndim)
-    if not exchanges:
-        return p
-    if ndim == 3 or len(exchanges) > 1:
-        reason = "has three dimensions" if ndim == 3 else "is negative: an off-diagonal rate exceeds a diagonal one"
-        raise ValueError(f"propagator of the tensor {_checks.got(tensor.tolist())} cannot be given: it {reason}")
-    (_, sign), rate = exchanges[0]
-    along = Propagator.heat(rate, duration, 1.0, 1).density
-    diagonal = np.diag(along)
-    return p.compose(Propagator.normalized(diagonal if sign > 0 else diagonal[:, ::-1]))
+    if any(rate < 0 for _, rate in exchanges):
+        raise ValueError(
+            f"propagator of the tensor {_checks.got(tensor.tolist())} cannot be given: it is negative, for an "
+            f"off-diagonal rate exceeds a diagonal one"
+        )
+    p = Propagator.heat(np.diag(tensor) * np.maximum(left, 0), duration, spacing, ndim, velocity=velocity)
+    for offset, rate in exchanges:
+        along = Propagator.heat(rate, duration, 1.0, 1).density
+        diagonal = np.zeros([along.size if step else 1 for step in offset])
+        j = np.arange(along.size)
+        diagonal[tuple(j[::step] if step else 0 for step in offset)] = along
+        p = p.compose(Propagator.normalized(diagonal))
+    return p
