@@ -19,6 +19,7 @@ T = TypeVar("T")
 SMALL = 1 << 26  # bytes: not worth asking how many are free
 LARGE = 4096  # values: fewer are not worth a compiled loop
 OTHER_LIBRARIES = ("array_api_strict", "cupy", "dask", "jax", "jaxlib", "sparse", "tensorflow", "torch", "xarray")
+NO_NUMBERS = (bool, np.timedelta64)  # though Python counts both among the whole numbers
 SHORTEST, LONGEST = 1e-150, 1e150  # lengths whose squares stay in the range of numbers
 
 
@@ -114,7 +115,7 @@ def number(
     """Return one finite real number greater than `above`, not less than `least` and not more than `most`."""
     if isinstance(value, np.ndarray) and value.ndim == 0 and not isinstance(value, np.ma.MaskedArray):
         value = value[()]
-    if isinstance(value, bool) or not isinstance(value, (numbers.Real, Decimal)):
+    if isinstance(value, NO_NUMBERS) or not isinstance(value, (numbers.Real, Decimal)):
         raise TypeError(f"{name} must be a real number, got {got(value)}")
     try:
         checked = float(value)
@@ -186,7 +187,7 @@ def count(name: str, value: object, *, least: int = 0, most: int = 2**63 - 1) ->
     """Return one whole number."""
     if isinstance(value, np.ndarray) and value.ndim == 0 and not isinstance(value, np.ma.MaskedArray):
         value = value[()]
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+    if isinstance(value, NO_NUMBERS) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name} must be a whole number, got {got(value)}")
     checked = operator.index(value)
     if checked < least:
