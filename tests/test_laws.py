@@ -81,12 +81,12 @@ def test_ten_thousand_steps_are_a_power(name):
     }[name]
     power = back(forward(u, **kind) * factor, **kind).real
     eq = dc.DiffusionEquation(boundary=name)
-    marched = eq.evolve(u, 1250.0, "explicit", time_step=0.125)
-    np.testing.assert_allclose(marched, power, rtol=0, atol=1e-12)
+    stepped = eq.evolve(u, 1250.0, "explicit", time_step=0.125)
+    np.testing.assert_allclose(stepped, power, rtol=0, atol=1e-12)
     np.testing.assert_allclose(eq.explicit_steps(u, 10_000, 0.125), power, rtol=0, atol=1e-12)
     if name in ("reflecting", "periodic"):
         salt = math.fsum(u.ravel())
-        assert abs(math.fsum(marched.ravel()) - salt) <= 1e-13 * salt
+        assert abs(math.fsum(stepped.ravel()) - salt) <= 1e-13 * salt
 
 
 def test_at_the_limit_a_checkerboard_stands():

@@ -40,7 +40,7 @@ __all__ = [
     "Overflow",
     "Trial",
     "evaluate",
-    "march",
+    "integrate",
     "reaction_slope",
     "unsupported",
 ]
@@ -148,7 +148,7 @@ def unsupported(problem: Lattice) -> str | None:
     return None
 
 
-def march(
+def integrate(
     steps: Callable[[Lattice, float], Integrator],
     problem: Lattice,
     u: Array,

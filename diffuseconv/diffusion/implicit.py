@@ -230,7 +230,7 @@ class Steps:
         return ahead
 
 
-solve = partial(control.march, Steps)
+solve = partial(control.integrate, Steps)
 
 
 def slowest_decay(problem: Lattice, duration: float) -> float:

@@ -74,7 +74,7 @@ class Steps:
         return Trial(ahead, after, share * float(np.abs(defect).max()))
 
 
-solve = partial(control.march, Steps)
+solve = partial(control.integrate, Steps)
 
 
 def step(

@@ -115,4 +115,4 @@ def _pace(kind: Integrator, step: float) -> float:
     return step / kind.cost(step)
 
 
-solve = partial(control.march, Steps)
+solve = partial(control.integrate, Steps)
