@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import diffuseconv as dc
+from diffuseconv import interop
 
 xr = pytest.importorskip("xarray")
 pytestmark = pytest.mark.engine
@@ -64,6 +65,41 @@ def test_coordinates_give_the_spacing(salt):
     names = tank.assign_coords(x=[str(i) for i in range(30)])
     with pytest.raises(ValueError, match="coordinate 'x' must hold numbers"):
         dc.DiffusionEquation().evolve(names, 1.0)
+
+
+@pytest.mark.parametrize("widths", [np.linspace(1, 3, 40), 1.05 ** np.arange(40), 1 + 0.3 * np.sin(np.arange(40) / 6)])
+def test_centres_give_the_widths_of_a_graded_grid(widths):
+    x = np.cumsum(widths) - widths / 2
+    u = xr.DataArray(np.random.default_rng(1).random(40), {"x": x}, "x")
+    got = interop.xarray._spacing(u, "x")
+    np.testing.assert_allclose((got[1:] + got[:-1]) / 2, np.diff(x), rtol=1e-13)  # no centre has moved
+    bend = np.abs(np.diff(widths, 2)).max()  # what cannot be told from the centres alternates, by a quarter of that
+    np.testing.assert_allclose(got, widths, rtol=0, atol=bend / 4 + 1e-12)
+    eq = dc.DiffusionEquation(2.0)
+    later = dc.DiffusionEquation(2.0, (got,)).evolve(u.values, 0.7)
+    np.testing.assert_allclose(eq.evolve(u, 0.7), later, rtol=1e-14)
+    np.testing.assert_allclose(eq.evolve(u[::-1], 0.7), later[::-1], rtol=0, atol=1e-12)
+
+
+def test_frames_and_grains_keep_their_labels(salt):
+    tank = salt[0].drop_vars("t")
+    (_, first), (time, last) = dc.DiffusionEquation().frames(tank, [0.0, 0.1])
+    assert time == 0.1
+    xr.testing.assert_identical(first, tank)
+    xr.testing.assert_identical(last, dc.DiffusionEquation().evolve(tank, 0.1))
+    run = dc.interop.xarray.to_xarray(dc.DiffusionEquation().frames(tank, [0.0, 0.1]))
+    assert dict(run.sizes) == {"time": 2, "y": 20, "x": 30}
+    grains = (1000 * tank).astype(int)
+    moved = dc.scatter(grains, dc.kernels.box(3), rng=1)
+    xr.testing.assert_equal(moved.x, grains.x)
+    np.testing.assert_array_equal(moved, dc.scatter(grains.values, dc.kernels.box(3), rng=1))
+
+
+def test_a_radius_begins_where_the_equation_says():
+    r = xr.DataArray(np.ones(8), {"r": 2.05 + 0.1 * np.arange(8)}, "r")
+    with pytest.raises(ValueError, match=r"coordinate 'r' must grow from the inner radius, 0, got .* inner_radius=2"):
+        dc.DiffusionEquation(coordinates="polar").evolve(r, 1.0)
+    assert dc.DiffusionEquation(coordinates="polar", inner_radius=2.0).evolve(r, 1.0).identical(r)
 
 
 def test_frames_become_a_dataset(salt):

@@ -285,6 +285,7 @@ class DiffusionEquation:
         *_, (_, evolved) = self._frames(u, [start + duration], [duration], method, start, jumps, axes, given)
         return evolved
 
+    @for_arrays_of_any_kind(1)
     def frames(
         self,
         u: ArrayLike,

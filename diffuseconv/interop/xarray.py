@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import xarray as xr
 
 from diffuseconv import convolution, measurement
 from diffuseconv._checks import got
+from diffuseconv._typing import Array
 from diffuseconv.diffusion import DiffusionEquation
 
 __all__ = [
@@ -22,13 +23,16 @@ __all__ = [
     "evolve",
     "explicit_steps",
     "feature_maps",
+    "frames",
     "measure",
     "measurement_variance",
+    "scatter",
     "steady_state",
     "to_xarray",
 ]
 
 UNEVEN = 1e-5  # relative difference of two widths that coordinates in single precision may show by rounding alone
+GRADED = 2.0  # the largest ratio of neighbouring widths that still counts as a graded grid
 
 
 def convolve(field: xr.DataArray, kernel: Any, **options: Any) -> xr.DataArray:
@@ -64,13 +68,28 @@ def measurement_variance(
     return field.copy(data=measurement.measurement_variance(field.data, kernel, draws, axes=axes, **options))
 
 
+def scatter(counts: xr.DataArray, propagator: Any, **options: Any) -> xr.DataArray:
+    """Return `diffuseconv.scatter` of a DataArray."""
+    return counts.copy(data=measurement.scatter(counts.data, propagator, **options))
+
+
 def evolve(eq: DiffusionEquation, u: xr.DataArray, duration: float, *args: Any, **options: Any) -> xr.DataArray:
     """Return `DiffusionEquation.evolve` of a DataArray.
 
-    The spacing is that of the coordinates where the equation has the default of 1.
+    Where the equation has the default spacing of 1, that of the coordinates is taken: one width where they are evenly
+    spaced; where they are the centres of cells whose widths change slowly, the widths of those cells.
     """
     eq, options = _prepared(eq, u, options)
     return u.copy(data=eq.evolve(u.data, duration, *args, **options))
+
+
+def frames(
+    eq: DiffusionEquation, u: xr.DataArray, times: Iterable[float], *args: Any, **options: Any
+) -> Iterator[tuple[float, xr.DataArray]]:
+    """Return `DiffusionEquation.frames` of a DataArray: pairs of time and DataArray; the spacing as in `evolve`."""
+    eq, options = _prepared(eq, u, options)
+    fields = eq.frames(u.data, times, *args, **options)
+    return ((time, u.copy(data=field)) for time, field in fields)
 
 
 def explicit_steps(eq: DiffusionEquation, u: xr.DataArray, steps: int, *args: Any, **options: Any) -> xr.DataArray:
@@ -203,14 +222,31 @@ def _prepared(
         widths = tuple(_spacing(u, str(u.dims[axis])) for axis in axes)
         if any(width is not None for width in widths):
             spacing = tuple(1.0 if width is None else width for width in widths)
+            if eq.coordinates != "cartesian":
+                _check_radius(eq, u.coords.get(u.dims[axes[0]]), spacing[0])
             eq = dataclasses.replace(eq, spacing=spacing)
     if axes != tuple(range(u.ndim)):
         options["axes"] = axes
     return eq, options
 
 
-def _spacing(u: xr.DataArray, dim: str) -> float | None:
-    """Return the distance of a dimension's coordinates, None where it has none."""
+def _check_radius(eq: DiffusionEquation, radii: xr.DataArray | None, widths: float | Array) -> None:
+    """Refuse coordinates along a radius that do not begin at the equation's inner radius."""
+    if radii is None:
+        return
+    width = np.ravel(widths)[0]
+    inner = float(radii[0]) - width / 2
+    if (len(radii) > 1 and radii[1] < radii[0]) or abs(inner - eq.inner_radius) > max(
+        1e-3 * width, UNEVEN * abs(inner)
+    ):
+        raise ValueError(
+            f"coordinate {radii.name!r} must grow from the inner radius, {eq.inner_radius:g}, got cells that begin at "
+            f"{inner:g}: pass inner_radius={inner:g}, or spacing= yourself"
+        )
+
+
+def _spacing(u: xr.DataArray, dim: str) -> float | Array | None:
+    """Return the width of the cells whose centres a dimension's coordinates are, one or each; None without them."""
     if dim not in u.coords:
         return None
     centres = np.asarray(u.coords[dim].values)
@@ -219,9 +255,29 @@ def _spacing(u: xr.DataArray, dim: str) -> float | None:
     steps = np.diff(centres.astype(float))
     if len(steps) == 0:
         return None
-    width = float(np.abs(steps).mean())
     if not (steps > 0).all() and not (steps < 0).all():
         raise ValueError(f"coordinate {dim!r} must grow or fall throughout, got {got(centres)}")
-    if np.abs(np.abs(steps) - width).max() > UNEVEN * width:
-        raise ValueError(f"coordinate {dim!r} must be evenly spaced, or pass spacing= yourself, got {got(centres)}")
-    return width
+    steps = np.abs(steps)
+    width = float(steps.mean())
+    if np.abs(steps - width).max() <= UNEVEN * width:
+        return width
+    widths = _graded(steps)
+    ratios = widths[1:] / widths[:-1]
+    if widths.min() <= 0 or max(ratios.max(), 1 / ratios.min()) > GRADED:
+        raise ValueError(
+            f"coordinate {dim!r} must be evenly spaced, or the centres of cells of slowly changing width; else pass "
+            f"spacing= yourself, got {got(centres)}"
+        )
+    return widths
+
+
+def _graded(steps: Array) -> Array:
+    """Return the smoothest widths of cells whose centres lie these steps apart.
+
+    A step is half the sum of two widths, which leaves one number open: to add it to the even cells and take it from the
+    odd ones changes no centre. It is chosen such that the sum of squares of the widths' second differences is least.
+    """
+    sign = (-1.0) ** np.arange(len(steps) + 1)
+    widths = sign * np.append(0.0, np.cumsum(2 * sign[1:] * steps))
+    bends, turns = np.diff(widths, 2), np.diff(sign, 2)
+    return widths - (bends @ turns) / (turns @ turns) * sign
