@@ -103,7 +103,7 @@ class DiffusionEquation:
     """
 
     diffusivity: Any = 1.0
-    spacing: float | Sequence[float] = 1.0
+    spacing: Any = 1.0
     boundary: Any = "reflecting"
     barriers: Sequence[Any] | None = None
     source: Any = None
