@@ -78,6 +78,12 @@ def test_nothing_is_computed_at_the_call():
         (lambda u: dc.convolve(u, np.ones((3, 3)), mask=np.ones((3, 3), bool)), ValueError, "mask must have"),
         (lambda u: dc.convolve(u, np.ones((3, 3)), out=np.ones((20, 20))), ValueError, "out must be None"),
         (lambda u: dc.convolve(u[u > 5], np.ones(3)), ValueError, "known shape"),
+        (lambda u: dc.DiffusionEquation(velocity=(1, 2, 3)).evolve(u, 1.0), ValueError, "one for each of the 2 axes"),
+        (
+            lambda u: dc.DiffusionEquation(decay=np.ones(3)).evolve(u, 1.0),
+            ValueError,
+            "decay must have the field's shape",
+        ),
         (lambda u: dc.DiffusionEquation().steady_state(u), TypeError, "steady_state takes no dask arrays"),
     ],
 )
@@ -143,13 +149,37 @@ def test_scattered_grains_are_the_same(shape, chunks, taps, boundary):
 @pytest.mark.parametrize("duration", [0.0, 0.7, 300.0])
 def test_constant_diffusivity_is_exact(boundary, duration):
     u = np.random.default_rng(6).random((40, 50))
-    for eq in [dc.DiffusionEquation(1.3, boundary=boundary), dc.DiffusionEquation((0.5, 2.0), 0.7, boundary)]:
+    for eq in [
+        dc.DiffusionEquation(1.3, boundary=boundary),
+        dc.DiffusionEquation((0.5, 2.0), 0.7, boundary),
+        dc.DiffusionEquation(1.3, boundary=boundary, capacity=2.0, decay=0.01),
+    ]:
         got = eq.evolve(da.from_array(u, chunks=(11, 17)), duration)
         np.testing.assert_allclose(got, eq.evolve(u, duration), rtol=0, atol=1e-13)
 
 
 @pytest.mark.parametrize("boundary", [*WALLS, ("periodic", "absorbing")])
-def test_varied_diffusivity_masks_barriers_and_sources(boundary):
+@pytest.mark.parametrize("velocity", [0.3, (0.0, -1.5), (7.0, 0.1)])  # central and upwind, with modes and without
+@pytest.mark.parametrize("duration", [0.7, 40.0])
+def test_constant_drift_is_exact(boundary, velocity, duration):
+    u = np.random.default_rng(6).random((40, 50))
+    eq = dc.DiffusionEquation((1.0, 0.5), (1.0, 0.8), boundary, velocity=velocity, capacity=1.5, decay=0.001)
+    got = eq.evolve(da.from_array(u, chunks=(11, 17)), duration)
+    expected = eq.evolve(u, duration)
+    # rounding grows by the condition of the modes, at most 1e3; where there are none, each run is within 1e-12 per axis
+    np.testing.assert_allclose(got, expected, rtol=0, atol=4e-12 * max(1.0, expected.max()))
+
+
+def test_drift_in_one_and_three_dimensions():
+    rng = np.random.default_rng(6)
+    for shape, velocity in [((90,), 2.0), ((12, 15, 10), (0.5, 0.0, -3.0))]:
+        eq, u = dc.DiffusionEquation(0.4, boundary="periodic", velocity=velocity), rng.random(shape)
+        got = eq.evolve(da.from_array(u, chunks=7), 11.0)
+        np.testing.assert_allclose(got, eq.evolve(u, 11.0), rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("boundary", [*WALLS, ("periodic", "absorbing")])
+def test_what_varies_from_cell_to_cell(boundary):
     rng = np.random.default_rng(7)
     u, d = rng.random((60, 64)), 0.1 + rng.random((60, 64))
     shut = rng.random((59, 64)) > 0.8
@@ -157,12 +187,14 @@ def test_varied_diffusivity_masks_barriers_and_sources(boundary):
         dc.DiffusionEquation(d, boundary=boundary),
         dc.DiffusionEquation(d, boundary=boundary, source=0.1 * u, mask=rng.random(u.shape) > 0.2),
         dc.DiffusionEquation(0.7, boundary=boundary, barriers=(shut, None)),
+        dc.DiffusionEquation((0.7, 0.3), boundary=boundary, capacity=0.5 + u, decay=0.1 * d),
     ]
     for eq in problems:
         for duration in [0.3, 20.0]:
             lazy = da.from_array(u, chunks=(20, 16))
-            got = eq.evolve(lazy, duration)
-            np.testing.assert_allclose(got, eq.evolve(u, duration, tolerance=1e-13), rtol=0, atol=2e-9)
+            got, expected = eq.evolve(lazy, duration), eq.evolve(u, duration, tolerance=1e-13)
+            scale = max(1.0, np.abs(expected - u).max())  # of the tolerance: the range, or what the source brings
+            np.testing.assert_allclose(got, expected, rtol=0, atol=1.01e-10 * scale)
 
 
 @pytest.mark.parametrize(
@@ -175,6 +207,9 @@ def test_varied_diffusivity_masks_barriers_and_sources(boundary):
         ),
         (lambda: dc.DiffusionEquation(boundary=dc.Dirichlet(1.0)), "boundaries given by name"),
         (lambda: dc.DiffusionEquation(np.ones((4, 4))), "got shape \\(4, 4\\)"),
+        (lambda: dc.DiffusionEquation(velocity=(np.ones((21, 20)), 0.0)), "velocity \\(other than a number"),
+        (lambda: dc.DiffusionEquation(velocity=1.0, capacity=np.ones((20, 20))), "velocity beside capacity"),
+        (lambda: dc.DiffusionEquation(coordinates="cylindrical"), "coordinates"),
     ],
 )
 def test_equations_that_dask_arrays_do_not_take(eq, message):

@@ -1,6 +1,6 @@
 r"""The diffusion equation on Dask arrays: exactly, one axis after the other, or piece by piece with deep halos.
 
-Where D is constant on a box the axes do not know of one another,
+Where D and the velocity are constant on a box the axes do not know of one another,
 
 .. math:: e^{t (L_1 \oplus L_2)} = e^{t L_1} e^{t L_2},
 
@@ -28,7 +28,7 @@ from diffuseconv.interop._dask_halo import Halo, checked, one_thread
 __all__ = ["evolved"]
 
 TOLERANCE = 1e-10  # of the field's range, as for the Chebyshev scheme in memory
-PLAIN = {"source": None, "barriers": None, "mask": None, "velocity": None, "capacity": None, "decay": None}
+PER_CELL = ("diffusivity", "source", "mask", "capacity", "decay")  # what a chunk has its own part of
 MOST_SEGMENTS = 4096
 BLOCK = 1 << 24  # bytes of a chunk of whole lines
 
@@ -39,11 +39,10 @@ def evolved(eq: DiffusionEquation, field: da.Array, duration: Any, tolerance: An
     if not 1 <= u.ndim <= 3:
         raise ValueError(f"u must have 1, 2 or 3 dimensions, got {u.ndim}")
     duration = _checks.number("duration", duration, least=0)
-    tolerance = TOLERANCE if tolerance is None else _checks.number("tolerance", tolerance, above=0)
-    unlike = [
-        name for name, plain in (("velocity", None), ("capacity", None), ("decay", None)) if _given(eq, name, plain)
-    ]
-    if _given(eq, "coordinates", "cartesian"):
+    if tolerance is not None:
+        tolerance = _checks.number("tolerance", tolerance, above=0)
+    unlike = []
+    if eq.coordinates != "cartesian":
         unlike.append("coordinates")
     if callable(eq.source) or isinstance(eq.source, Schedule):
         unlike.append("source (one that depends on time)")
@@ -51,23 +50,26 @@ def evolved(eq: DiffusionEquation, field: da.Array, duration: Any, tolerance: An
         unlike.append("spacing (graded)")
     if isinstance(eq.diffusivity, tuple) and any(np.ndim(item) for item in eq.diffusivity):
         unlike.append("diffusivity (an array for each axis)")
+    if not _numbers(eq.velocity):
+        unlike.append("velocity (other than a number, or one per axis)")
     if unlike:
         raise TypeError(f"evolve takes no dask arrays for an equation with {', '.join(unlike)}; compute u first")
     names = _names(eq.boundary, u.ndim)
     spacing = tuple(float(width) for width in np.broadcast_to(np.asarray(eq.spacing, float), u.ndim))
     constant = _constant(eq.diffusivity, u)
-    if constant is not None and not any(_given(eq, name, plain) for name, plain in PLAIN.items()):
-        for axis in range(u.ndim):
-            line = DiffusionEquation((0.0, constant[axis]), (1.0, spacing[axis]), ("reflecting", names[axis]))
-            u = _along(u, axis, line, duration)
-        return u
-    return _piecewise(eq, u, duration, tolerance, names, spacing)
+    varied = [name for name in PER_CELL if np.ndim(getattr(eq, name)) > 0 and (name != "diffusivity" or not constant)]
+    varied += [name for name in ("source", "barriers") if getattr(eq, name) is not None and name not in varied]
+    if constant and not varied:
+        return _by_axes(eq, u, duration, tolerance, list(zip(constant, spacing, names, strict=True)))
+    if eq.velocity is not None:
+        raise TypeError(f"evolve takes no dask arrays for a velocity beside {', '.join(varied)}; compute u first")
+    return _piecewise(eq, u, duration, TOLERANCE if tolerance is None else tolerance, names, spacing, varied)
 
 
-def _given(eq: DiffusionEquation, name: str, plain: Any) -> bool:
-    """Return whether an equation has something other than the plain value."""
-    value = getattr(eq, name, plain)
-    return value is not plain and not (isinstance(value, str) and value == plain)
+def _numbers(velocity: Any) -> bool:
+    """Return whether a velocity is constant: nothing, a number, or numbers."""
+    items = velocity if isinstance(velocity, tuple) else (velocity,)
+    return velocity is None or all(isinstance(item, (int, float)) for item in items)
 
 
 def _names(boundary: Any, ndim: int) -> tuple[str, ...]:
@@ -93,30 +95,51 @@ def _constant(diffusivity: Any, u: da.Array) -> tuple[float, ...] | None:
     )
 
 
-def _along(u: da.Array, axis: int, line: DiffusionEquation, duration: float) -> da.Array:
-    """Solve one axis exactly."""
-    chunks = {axis: -1, **{other: "auto" for other in range(u.ndim) if other != axis}}
-    whole = u.rechunk(chunks, block_size_limit=BLOCK)
-    solved = whole.map_blocks(_lines, axis=axis, eq=line, duration=duration, dtype=u.dtype)
-    return solved.rechunk(u.chunks)
+def _by_axes(
+    eq: DiffusionEquation, u: da.Array, duration: float, tolerance: Any, axes: Sequence[tuple[float, float, str]]
+) -> da.Array:
+    """Solve one axis after the other, exactly or, where a drift against walls leaves no modes, to its tolerance."""
+    drifts = _checks.per_axis("velocity", eq.velocity or 0.0, u.ndim, _checks.number)
+    share = None if tolerance is None else tolerance / u.ndim
+    for axis, (diffusivity, width, name) in enumerate(axes):
+        line = DiffusionEquation(
+            (0.0, diffusivity),
+            (1.0, width),
+            ("reflecting", name),
+            velocity=(0.0, drifts[axis]) if drifts[axis] else None,
+            capacity=eq.capacity,
+            decay=eq.decay if axis == 0 else None,
+        )
+        lines = u.rechunk({a: -1 if a == axis else "auto" for a in range(u.ndim)}, block_size_limit=BLOCK)
+        solved = lines.map_blocks(_lines, axis=axis, eq=line, duration=duration, tolerance=share, dtype=u.dtype)
+        u = solved.rechunk(u.chunks)
+    return u
 
 
-def _lines(block: Array, *, axis: int, eq: DiffusionEquation, duration: float) -> Array:
+def _lines(block: Array, *, axis: int, eq: DiffusionEquation, duration: float, tolerance: float | None) -> Array:
     """Evolve all lines of a block along an axis, independently of one another."""
     rows = np.moveaxis(block, axis, -1)
     with one_thread():
-        solved = eq.evolve(np.ascontiguousarray(rows.reshape(-1, rows.shape[-1])), duration, "spectral")
+        solved = eq.evolve(np.ascontiguousarray(rows.reshape(-1, rows.shape[-1])), duration, tolerance=tolerance)
     return np.ascontiguousarray(np.moveaxis(solved.reshape(rows.shape), -1, axis))
 
 
-def _degree(z: float, tolerance: float) -> int:
-    """Return the degree of the Chebyshev expansion of exp on [-2 z, 0] whose error is below a tolerance."""
+def _wet(values: Any, mask: Any) -> Array:
+    """Return the values that are not outside a mask."""
+    array = np.asarray(values, np.float64)
+    return array if mask is None or array.shape != mask.shape else np.asarray(array[mask])
+
+
+def _degree(z: float, tolerance: float, ndim: int) -> int:
+    """Return the degree from which the Chebyshev expansion of exp on [-2 z, 0] changes no cell by the tolerance.
+
+    A row of the k-th polynomial has a Euclidean norm of at most 1 and reaches k cells far along each axis.
+    """
     from scipy.special import ive
 
-    most = 32 + math.ceil(2 * z + 40 * math.sqrt(z))
-    weights = 2 * ive(np.arange(most), z)
-    tail = np.cumsum(weights[::-1])[::-1]
-    return int(np.argmax(2 * tail <= tolerance))
+    order = np.arange(32 + math.ceil(2 * z + 40 * math.sqrt(z)))
+    weights = 2 * ive(order, z) * (2.0 * order + 1) ** (ndim / 2)
+    return int(np.argmax(weights[::-1].cumsum()[::-1] <= tolerance))
 
 
 def _segments(chunks: Sequence[int], z: float, tolerance: float) -> tuple[int, int]:
@@ -124,7 +147,7 @@ def _segments(chunks: Sequence[int], z: float, tolerance: float) -> tuple[int, i
     best = (math.inf, 1, 1)
     count = 1
     while count <= MOST_SEGMENTS:
-        depth = max(1, _degree(z / count, tolerance / count))
+        depth = max(1, _degree(z / count, tolerance / count, len(chunks)))
         work = count * depth * math.prod(1 + 2 * depth / chunk for chunk in chunks)
         best = min(best, (work, count, depth))
         count *= 2
@@ -138,22 +161,27 @@ def _piecewise(
     tolerance: float,
     names: Sequence[str],
     spacing: Sequence[float],
+    varied: Sequence[str],
 ) -> da.Array:
     """Evolve chunks with halos that are deep enough not to feel where they are cut."""
-    largest = float(np.max(np.asarray(eq.diffusivity, float)))
-    rho = sum(4 * largest / width**2 for width in spacing)
+    capacity = _wet(1.0 if eq.capacity is None else eq.capacity, eq.mask)
+    largest = _wet(eq.diffusivity, eq.mask).max(initial=0.0)
+    decay = _wet(0.0 if eq.decay is None else eq.decay, eq.mask).max(initial=0.0)
+    rho = float(sum(4 * largest / width**2 for width in spacing) + decay) / float(capacity.min(initial=math.inf))
     if min(u.shape) < 2:
         raise ValueError(f"u must have 2 cells at least along each axis, got shape {u.shape}")
     chunks = [max(sizes) for sizes in u.chunks]
-    count, depth = _segments(chunks, duration * rho / 2, tolerance)
+    # Half of the tolerance is for the pieces, half for what halos leave out, twice. A cell's value may
+    # be larger than the norm weighted with capacities tells.
+    reached = tolerance / 4 * math.sqrt(float(capacity.min(initial=math.inf) / capacity.max(initial=1.0)))
+    count, depth = _segments(chunks, duration * rho / 2, reached)
     depth = min(depth, min(u.shape))
     parts: dict[str, da.Array] = {}
-    if np.ndim(eq.diffusivity) == u.ndim and np.shape(eq.diffusivity) == u.shape:
-        parts["diffusivity"] = da.from_array(np.asarray(eq.diffusivity), chunks=u.chunks)
-    if eq.mask is not None:
-        parts["mask"] = da.from_array(np.asarray(eq.mask), chunks=u.chunks)
-    if np.ndim(eq.source) > 0:
-        parts["source"] = da.from_array(np.asarray(eq.source), chunks=u.chunks)
+    for name in varied:
+        if name in PER_CELL and np.ndim(getattr(eq, name)) > 0:
+            if np.shape(getattr(eq, name)) != u.shape:
+                raise ValueError(f"{name} must have the field's shape {u.shape}, got {np.shape(getattr(eq, name))}")
+            parts[name] = da.from_array(np.asarray(getattr(eq, name)), chunks=u.chunks)
     for axis, barrier in enumerate(eq.barriers or ()):
         if barrier is None:
             continue
@@ -161,15 +189,10 @@ def _piecewise(
             raise TypeError("evolve of a dask array takes barriers that are shut for good, got a Barrier")
         pad = [(0, 1) if a == axis else (0, 0) for a in range(u.ndim)]
         parts[f"barrier{axis}"] = da.from_array(np.pad(barrier.shut, pad), chunks=u.chunks)
-    plain = dataclasses.replace(
-        eq,
-        diffusivity=1.0 if "diffusivity" in parts else eq.diffusivity,
-        mask=None,
-        barriers=None,
-        source=None if "source" in parts else eq.source,
-        boundary="reflecting",
-        spacing=tuple(spacing),
+    given: dict[str, Any] = dict.fromkeys(parts.keys() & set(PER_CELL)) | (
+        {"diffusivity": 1.0} if "diffusivity" in parts else {}
     )
+    plain = dataclasses.replace(eq, barriers=None, boundary="reflecting", spacing=tuple(spacing), **given)
     axes = tuple(range(u.ndim))
     # periodic axes are continued by their other end, all others end at their wall
     halo = Halo.deep(u, depth, axes, tuple(record(name).joined for name in names))
@@ -184,7 +207,7 @@ def _piecewise(
             names=tuple(names),
             depth=depth,
             duration=duration / count,
-            tolerance=tolerance / count,
+            tolerance=tolerance / 2 / count,
             blocks=tuple(len(sizes) for sizes in halo.chunks),
             chunks=halo.chunks,
             dtype=u.dtype,

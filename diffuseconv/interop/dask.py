@@ -85,8 +85,8 @@ def evolve(
 ) -> da.Array:
     """Return `DiffusionEquation.evolve` of a Dask array, lazily.
 
-    Exact for a constant diffusivity on a box; to the tolerance (1e-10 of the field's range) for a diffusivity per cell,
-    shut barriers, masks and constant sources.
+    Exact for a diffusivity, velocity, capacity and decay that are constant on a box; to the tolerance (1e-10 of the
+    field's range) for those but the velocity given per cell, shut barriers, masks and sources constant in time.
     """
     _checks.choice("method", method, ("auto",))
     unused = {"time_step": time_step, "start": start or None, **options}
