@@ -103,5 +103,5 @@ def test_auto_controls_the_error_even_of_a_short_run():
 
 
 def test_steady_problems_are_sent_to_chebyshev():
-    with pytest.raises(ValueError, match=r'^method "rkl2" is for walls and sources that depend on time'):
+    with pytest.raises(ValueError, match=r'^method "rkl2" is for walls, sources and velocities that depend'):
         dc.DiffusionEquation().evolve(np.ones((3, 3)), 1.0, "rkl2")

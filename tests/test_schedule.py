@@ -1,12 +1,14 @@
 """Tables of times: the entry that holds at a time, in later turns and late on a clock too."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
 import scipy.integrate
 
 import diffuseconv as dc
+from diffuseconv.diffusion import control, implicit, rkl2
 
 
 @pytest.mark.parametrize("start", [0.0, 7.3, 1e6])
@@ -72,18 +74,149 @@ def test_limits_hold_for_every_velocity_of_a_schedule():
     )
 
 
+def hybrid(v, diffusivity, dx):
+    """Return du/dt on a circle as a NumPy user writes it: the flow through each face at the rates of the scheme."""
+
+    def rhs(t, u):
+        q, g = v(t) / dx, diffusivity / dx**2
+        flow = max(g + q / 2, q, 0) * u - max(g - q / 2, -q, 0) * np.roll(u, -1)
+        return np.roll(flow, 1) - flow
+
+    return rhs
+
+
+CIRCLE = (np.arange(40) + 0.5) / 40
+RAMP = dc.Schedule([0.0, 0.5, 1.0], [0.0, 1.0, -0.4], "linear", period=1.2)
+
+
 @pytest.mark.parametrize(
-    ("given", "error", "words"),
-    [
-        (lambda t: t, TypeError, "velocity that depends on time must be a Schedule of kind 'step'"),
-        ((0.0, np.sin), TypeError, r"velocity\[1\] that depends on time must be a Schedule"),
-        (dc.Schedule([0.0, 1.0], [0.0, 1.0], "linear"), TypeError, "must be a Schedule of kind 'step'"),
-    ],
+    ("v", "jumps"), [(lambda t: 0.5 * math.sin(3 * t) + 0.2, ()), (RAMP, (0.5, 1.0, 1.2, 1.7))], ids=["sine", "ramp"]
 )
-def test_velocities_that_drift_with_time_are_refused(given, error, words):
-    with pytest.raises(error, match=words) as refusal:
-        dc.DiffusionEquation(velocity=given)
-    assert "\n" not in str(refusal.value)
+@pytest.mark.parametrize(("method", "tolerance"), [("auto", 1e-6), ("implicit", 1e-8), ("rkl2", 1e-3)])
+def test_a_drift_that_changes_all_the_time(v, jumps, method, tolerance):
+    """Against SciPy with the right-hand side written with NumPy; what flows round is conserved to rounding."""
+    u, eq = np.exp(-(((CIRCLE - 0.4) / 0.1) ** 2)), dc.DiffusionEquation(0.02, 1 / 40, "periodic", velocity=v)
+    rhs, exact, begin = hybrid(v, 0.02, 1 / 40), u, 0.0
+    np.testing.assert_allclose(eq.operator(40).rhs(0.7, u), rhs(0.7, u), rtol=0, atol=1e-12 * np.abs(rhs(0.7, u)).max())
+    for end in (*jumps, 2.0):
+        exact = scipy.integrate.solve_ivp(rhs, (begin, end), exact, "Radau", rtol=1e-10, atol=1e-12).y[:, -1]
+        begin = end
+    got = eq.evolve(u, 2.0, method, tolerance=tolerance)
+    assert np.abs(got - exact).max() <= tolerance * np.ptp(u)
+    assert abs(got.sum() - u.sum()) <= 1e-12 * u.sum()
+    *_, (_, last) = eq.frames(u, [0.3, 1.1, 2.0], method, tolerance=tolerance)
+    assert np.abs(last - exact).max() <= tolerance * np.ptp(u)
+
+
+def steps_of(scheme, eq, u, duration, count):
+    """Return the field after so many steps of one length, whatever their error."""
+    problem, clock, length, here = eq.lattice(u.shape), control.Clock(0.0, duration), duration / count, u
+    steps = scheme.Steps(problem, duration)
+    for n in range(count):
+        slope = control.evaluate(problem, clock.at(n * length), here)
+        steps.accept(clock, n * length, here)
+        here = steps.attempt(clock, n * length, here, slope, length, 1e-13).field
+    return here
+
+
+@pytest.mark.parametrize(("scheme", "counts", "order"), [(rkl2, (64, 128), 2), (implicit, (8, 12), 9)])
+def test_the_order_of_each_scheme_with_a_drift_that_changes(scheme, counts, order):
+    """A plane wave is an eigenvector of every L(t), so that the exact solution is a quadrature in closed form."""
+    k, diffusivity, n = 2 * np.pi, 0.05, 40  # cells that keep the scheme central: L(t) = D A + v(t) B
+    u = np.cos(k * CIRCLE)
+    eq = dc.DiffusionEquation(diffusivity, 1 / n, "periodic", velocity=lambda t: 0.6 * math.cos(4 * t))
+    assert eq.cell_peclet(n, time=0.0) < 2
+    decay, turn = 2 * diffusivity * n**2 * (1 - math.cos(k / n)), n * math.sin(k / n)
+    exact = math.exp(-decay) * np.cos(k * CIRCLE - turn * 0.6 * math.sin(4.0) / 4)
+    errors = [np.abs(steps_of(scheme, eq, u, 1.0, count) - exact).max() for count in counts]
+    assert errors[0] > 1e-11  # rounding does not hide the order
+    assert math.log(errors[0] / errors[1]) / math.log(counts[1] / counts[0]) >= order - 0.05
+
+
+def test_walls_faces_and_weights_with_a_drift_that_changes():
+    """In the plane, through open walls, over a mask, with capacity: as a constant drift, where it is one."""
+    rng = np.random.default_rng(1)
+    across, along = rng.standard_normal((5, 6)), rng.standard_normal((4, 7))
+    shared = {
+        "boundary": (dc.Dirichlet(1.0), (dc.Robin(1.0, 0.5, 0.2), dc.Neumann(0.3))),
+        "capacity": 0.5 + rng.random((4, 6)),
+        "mask": rng.random((4, 6)) < 0.8,
+    }
+    u = rng.random((4, 6))
+    faces = np.stack([across, across])
+    moving = dc.DiffusionEquation(velocity=(dc.Schedule([0, 1], faces, "linear"), lambda t: along), **shared)
+    still = dc.DiffusionEquation(velocity=(across, along), **shared)
+    exact = still.evolve(u, 0.7)
+    for method in ("rkl2", "implicit"):
+        assert np.abs(moving.evolve(u, 0.7, method) - exact).max() <= 1e-4
+    np.testing.assert_allclose(
+        moving.evolve(u, 0.7, "explicit", 1e-3), still.evolve(u, 0.7, "explicit", 1e-3), rtol=0, atol=1e-12
+    )
+    assert moving.mass_balance(u, 0.3).change == pytest.approx(still.mass_balance(u).change, abs=1e-12)
+    for one, other in zip(moving.flux(u, 0.3), still.flux(u), strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-13)
+
+
+def test_flux_and_limits_follow_the_clock():
+    eq, u = dc.DiffusionEquation(velocity=lambda t: 4 * t, boundary=dc.Dirichlet(1.0)), np.ones(4)
+    for time in (0.0, 0.5, 2.0):
+        now = dc.DiffusionEquation(velocity=4 * time, boundary=dc.Dirichlet(1.0))
+        np.testing.assert_array_equal(eq.flux(u, time)[0], now.flux(u)[0])
+        np.testing.assert_array_equal(eq.operator(4).rhs(time, u), now.operator(4).rhs(0.0, u))
+        np.testing.assert_array_equal(eq.operator(4, time).matrix.toarray(), now.operator(4).matrix.toarray())
+        assert eq.stable_time_step((4,), time) == now.stable_time_step((4,))
+        assert eq.cell_peclet(4, time) == now.cell_peclet(4)
+    for verb in (eq.cell_peclet, eq.stable_time_step):
+        with pytest.raises(ValueError, match=r"^velocity is a function.*time="):
+            verb((4,))
+    ramp = dc.DiffusionEquation(velocity=dc.Schedule([0, 1, 2], [0.0, 3.0, 1.0], "linear"))
+    assert ramp.cell_peclet(8) == 3.0
+    with pytest.raises(ValueError, match=r"^time_step must be at most .* at time"):
+        eq.evolve(u, 2.0, "explicit", eq.stable_time_step((4,), 0.0))
+
+
+@pytest.mark.parametrize("method", ["auto", "implicit", "rkl2"])
+def test_a_drift_may_jump(method):
+    """A jump that is known, or found, is passed on either side."""
+    u, v = np.exp(-(((CIRCLE - 0.4) / 0.1) ** 2)), lambda t: 0.5 if t < 0.7 else -0.3
+    eq = dc.DiffusionEquation(0.02, 1 / 40, "periodic", velocity=v)
+    exact = dc.DiffusionEquation(0.02, 1 / 40, "periodic", velocity=dc.Schedule([0.0, 0.7], [0.5, -0.3])).evolve(u, 1.5)
+    for jumps in ([0.7], ()):
+        assert np.abs(eq.evolve(u, 1.5, method, jumps=jumps) - exact).max() <= 1e-4
+
+
+def test_functions_that_are_no_velocity_are_refused():
+    rng = np.random.default_rng(0)
+    for given, error, words in (
+        (lambda t, u: u, TypeError, r"^velocity must be a function of time alone"),
+        ((0.0, lambda t, u: u), TypeError, r"^velocity must be a function of time alone"),
+        (lambda t: rng.random(), ValueError, r"^velocity must return the same values"),
+        (lambda t: np.ones((3, 3)), ValueError, r"^velocity must be a number, or a sequence"),
+        (lambda t: np.ones(9), ValueError, r"^velocity"),
+        (lambda t: "fast", TypeError, r"^velocity"),
+        (lambda t: math.sin, TypeError, r"^velocity must be numbers or arrays at time 0"),
+        (lambda t: math.inf, ValueError, r"^velocity must be finite"),
+    ):
+        with pytest.raises(error, match=words) as refusal:
+            dc.DiffusionEquation(velocity=given).frames(np.ones((4, 5)), [1.0])
+        assert "\n" not in str(refusal.value)
+    for method in ("spectral", "chebyshev", "rational", "uniformization"):
+        with pytest.raises(ValueError, match=r"needs a velocity that does not depend on time.*\(.auto. solves"):
+            dc.DiffusionEquation(velocity=math.sin).evolve(np.ones(4), 1.0, method)
+
+
+def test_an_array_that_a_velocity_reuses_is_copied():
+    faces = np.empty(5)
+
+    def v(t):
+        faces[:] = math.sin(t)
+        return faces
+
+    u = np.arange(4.0)
+    np.testing.assert_array_equal(
+        dc.DiffusionEquation(velocity=v).evolve(u, 1.0),
+        dc.DiffusionEquation(velocity=lambda t: np.full(5, math.sin(t))).evolve(u, 1.0),
+    )
 
 
 def test_what_needs_one_velocity_refuses_a_schedule():

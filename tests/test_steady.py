@@ -97,7 +97,7 @@ def test_layers_are_exact():
         (
             dc.DiffusionEquation(source=lambda t: t),
             np.ones((3, 3)),
-            r"^steady_state needs walls and sources that do not",
+            r"^steady_state needs walls, sources and velocities that",
         ),
         (dc.DiffusionEquation(), None, r"^u must be given for a steady state: no array"),
         (dc.DiffusionEquation(np.ones((4, 4))), None, r"^u must be given for a steady state: no wall lets salt leave"),

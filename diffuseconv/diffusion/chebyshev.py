@@ -47,7 +47,7 @@ SUM_COST = 0.2  # cost of a weighted sum, where a term of the recurrence costs 1
 
 def unsupported(problem: Lattice) -> str | None:
     """Return why the scheme cannot solve a problem, None if it can."""
-    return unsymmetric(problem) or unsteady(problem)
+    return unsteady(problem) or unsymmetric(problem)
 
 
 class _Expansion(NamedTuple):

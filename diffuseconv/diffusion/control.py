@@ -54,6 +54,7 @@ SAMPLES = 16  # times at which walls are asked for the range that they impose
 INSIDE = 4  # units in the last place that times stay away from the ends of a segment
 FORCED = 200  # steps as short as rounding allows, without getting on, that are too many
 PACE, MOST_STEPS = 1_000, 2_000_000  # steps between two looks at the pace, and how many more it may ask for
+LOOKS = 3  # in a row that ask for more: a transient slows down steps, and then lets them grow
 
 
 class Overflow(ArithmeticError):  # noqa: N818
@@ -144,7 +145,7 @@ def reaction_slope(problem: Lattice, time: float, u: Array) -> Array:
 def unsupported(problem: Lattice) -> str | None:
     """Return why steps of controlled error are not for a problem, None if they are."""
     if problem.steady:
-        return 'is for walls and sources that depend on time or on the field ("auto" solves this problem exactly)'
+        return 'is for walls, sources and velocities that depend on time or on the field ("auto" solves this exactly)'
     return None
 
 
@@ -199,7 +200,7 @@ class _Run:
         self.wall, self.after, self.high = math.inf, 0.0, self.clock.high  # the next jump known: both its sides
         self.searched = (-1.0, 0.0)  # whence and how far a jump was looked for
         self.forced, self.forced_since = 0, 0.0
-        self.steps, self.pace_since = 0, 0.0
+        self.steps, self.pace_since, self.pace, self.slow = 0, 0.0, 1e-300, 0
         self.slope, self.proposed = u, 0.0
         self.noise = 0.0
         if duration > 0:
@@ -214,10 +215,10 @@ class _Run:
             self.slope = evaluate(self.problem, self.clock.at(self.elapsed), self.field)
         except Overflow:
             raise ValueError(self.stuck("walls or source are not finite")) from None
+        self.integrator.accept(self.clock, self.elapsed, self.field)
         steepest, size = float(np.abs(self.slope).max()), max(float(np.abs(self.field).max()), self.scale)
         first = 0.01 * size / steepest if steepest > 0 and size > 0 else math.inf
         self.proposed = min(first, 0.01 * self.duration, self.integrator.longest)
-        self.integrator.accept(self.clock, self.elapsed, self.field)
 
     def advance(self, stop: float) -> None:
         """Step until `stop` has elapsed."""
@@ -298,10 +299,15 @@ class _Run:
         """Count trial steps, accepted or not, and refuse to go on where they would never end."""
         self.steps += 1
         if self.steps % PACE == 0:
-            pace, self.pace_since = self.elapsed - self.pace_since, self.elapsed
-            if pace * MOST_STEPS < (self.duration - self.elapsed) * PACE:
-                more = (self.duration - self.elapsed) / max(pace, 1e-300) * PACE
-                raise ValueError(self.stuck(f"some {more:.0e} more steps would be needed"))
+            past, self.pace = self.pace, max(self.elapsed - self.pace_since, 1e-300)
+            self.pace_since = self.elapsed
+            more = (self.duration - self.elapsed) / self.pace
+            growth = self.pace / past  # infinite at the first look, when nothing can be said yet
+            if growth > 1:
+                more = math.log1p(more * (1 - 1 / growth)) / math.log(growth)
+            self.slow = self.slow + 1 if more * PACE > MOST_STEPS else 0
+            if self.slow == LOOKS:
+                raise ValueError(self.stuck(f"some {more * PACE:.0e} more steps would be needed"))
 
     def force(self) -> None:
         """Count a step that is too short to be shortened; refuse to go on when they do not end."""
@@ -344,9 +350,12 @@ def _wall_range(problem: Lattice, clock: Clock, duration: float) -> float:
     """Return the range that walls which depend on time impose on the cells beside them, at some times of the run."""
     if not problem.moving_walls:
         return 0.0
-    outflow = np.broadcast_to(problem.outflow(), problem.shape)
-    seen = [problem.b(clock.at(part / SAMPLES * duration)) for part in range(SAMPLES + 1)]
-    imposed = [np.where(outflow > 0, b / outflow, 0.0) for b in seen if b is not None]
+    imposed = []
+    for part in range(SAMPLES + 1):
+        time = clock.at(part / SAMPLES * duration)
+        outflow, b = np.broadcast_to(problem.at(time).outflow(), problem.shape), problem.b(time)
+        if b is not None:
+            imposed.append(np.where(outflow > 0, b / outflow, 0.0))
     spread = float(np.max(np.max(imposed, axis=0) - np.min(imposed, axis=0)))
     return spread if math.isfinite(spread) else 0.0
 
@@ -363,7 +372,7 @@ def _clock_noise(problem: Lattice, clock: Clock, duration: float, u: Array) -> f
 
 def _terms(problem: Lattice, time: float, u: Array) -> Array:
     """Return what depends on time."""
-    total: Array = np.zeros(problem.shape)
+    total: Array = np.zeros(problem.shape) if problem.moving is None else problem.at(time).apply(u)
     b = problem.b(time)
     if b is not None:
         total = total + b

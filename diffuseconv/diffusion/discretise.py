@@ -6,6 +6,7 @@ import inspect
 import math
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,8 @@ from diffuseconv.diffusion import walls
 from diffuseconv.diffusion.barriers import Barrier
 from diffuseconv.diffusion.geometry import Grid, grid_of
 from diffuseconv.diffusion.lattice import Lattice, WallTerm
-from diffuseconv.diffusion.schedule import held, tables
 from diffuseconv.diffusion.tensor import as_tensor, diagonal_exchanges, split
-from diffuseconv.diffusion.velocity import checked_velocity, exchange_rate, face_velocities
+from diffuseconv.diffusion.velocity import exchange_rate, face_velocities, functions, velocity_at
 
 __all__ = [
     "arguments_of",
@@ -52,7 +52,7 @@ def discretise(
 ) -> Lattice:
     """Build the lattice on a field of this shape from the equation's arguments, as they are from `time` on.
 
-    It is valid until the next barrier lifts, or the velocity jumps.
+    It is valid until the next barrier lifts.
     """
     ndim = len(shape)
     grid = grid_of(shape, spacing, coordinates, inner_radius)
@@ -69,12 +69,6 @@ def discretise(
     tensor = as_tensor(diffusivity, shape)
     given = diffusivities(diffusivity if tensor is None else tuple(np.diag(tensor)), shape, wet)
     faces = [_on_faces(grid, axis, d, periodic[axis], wet) for axis, d in enumerate(given)]
-    drifts: list[Array | None] = [None] * ndim
-    lasting = not tables(velocity)
-    if not lasting:
-        velocity = checked_velocity(held(velocity, time))
-    if velocity is not None:
-        drifts = face_velocities(velocity, shape, periodic, coordinates != "cartesian")
     axis_share, diagonal = [1.0] * ndim, None
     if tensor is not None:
         if any(shut):
@@ -87,64 +81,74 @@ def discretise(
         diagonal = diagonal_exchanges(exchanges, shape, periodic, wet)
     capacity = per_cell("capacity", capacity, shape, wet, above=True)
     shared, weights = _weights(grid, capacity, shape)
-    rates: list[Array] = []
-    flows: list[Array] = []
-    terms: list[WallTerm] = []
     for axis, d in enumerate(faces):
-        inner, drift = _inner_rates(
-            grid, axis, d[_at(axis, slice(1, -1))], drifts[axis], shut[axis], wet, time, axis_share[axis]
-        )
-        if periodic[axis]:
-            ends, through = _inner_rates(
-                grid,
-                axis,
-                d[_at(axis, slice(0, 1))],
-                _ends_of_faces(axis, drifts[axis]),
-                None,
-                _ends(axis, wet),
-                time,
-                axis_share[axis] * (shape[axis] > 1),
-                periodic=True,
+        if periodic[axis] and _ghost(sides[axis]) != 1:
+            if velocity is not None or not grid.uniform:
+                raise ValueError("boundary must not change the sign of what passes with a velocity or graded cells")
+            rest = _ends_in_proportion(axis, shape, d, grid.spacing[axis], wet, _ghost(sides[axis]))
+            diagonal = rest if diagonal is None else diagonal + rest
+
+    def rates_at(now: float) -> dict[str, Any]:
+        """Return rates, drift and walls with the velocity that there is now."""
+        drifts: list[Array | None] = [None] * ndim
+        if velocity is not None:
+            drifts = face_velocities(velocity_at(velocity, now), shape, periodic, coordinates != "cartesian")
+        rates: list[Array] = []
+        flows: list[Array] = []
+        terms: list[WallTerm] = []
+        for axis, d in enumerate(faces):
+            inner, drift = _inner_rates(
+                grid, axis, d[_at(axis, slice(1, -1))], drifts[axis], shut[axis], wet, time, axis_share[axis]
             )
-            rates.append(_joined(axis, ends, inner, ends) / shared)
-            flows.append(_joined(axis, through, drift, through) / shared)
-            if _ghost(sides[axis]) != 1:
-                if velocity is not None or not grid.uniform:
-                    raise ValueError("boundary must not change the sign of what passes with a velocity or graded cells")
-                rest = _ends_in_proportion(axis, shape, d, grid.spacing[axis], wet, _ghost(sides[axis]))
-                diagonal = rest if diagonal is None else diagonal + rest
-            continue
-        losses = []
-        for is_high, wall in zip((False, True), sides[axis], strict=True):
-            loss, term = _wall(wall, grid, axis, is_high, d, drifts[axis], shape, wet, shared)
-            if callable(term.value):
-                term.value(time)  # a bad value is refused before any work
-            if callable(term.value) or np.any(term.value):
-                terms.append(term)
-            losses.append(loss)
-        rates.append(_joined(axis, losses[0], inner / shared, losses[1]))
-        closed = np.zeros([1] * ndim)
-        flows.append(_joined(axis, closed, drift / shared, closed))
+            if periodic[axis]:
+                ends, through = _inner_rates(
+                    grid,
+                    axis,
+                    d[_at(axis, slice(0, 1))],
+                    _ends_of_faces(axis, drifts[axis]),
+                    None,
+                    _ends(axis, wet),
+                    time,
+                    axis_share[axis] * (shape[axis] > 1),
+                    periodic=True,
+                )
+                rates.append(_joined(axis, ends, inner, ends) / shared)
+                flows.append(_joined(axis, through, drift, through) / shared)
+                continue
+            losses = []
+            for is_high, wall in zip((False, True), sides[axis], strict=True):
+                loss, term = _wall(wall, grid, axis, is_high, d, drifts[axis], shape, wet, shared)
+                if callable(term.value) or np.any(term.value):
+                    terms.append(term)
+                losses.append(loss)
+            rates.append(_joined(axis, losses[0], inner / shared, losses[1]))
+            closed = np.zeros([1] * ndim)
+            flows.append(_joined(axis, closed, drift / shared, closed))
+        drifting = tuple(flows) if any(np.any(flow) for flow in flows) else None
+        return {"rates": tuple(rates), "drift": drifting, "walls": tuple(terms)}
+
     share = 1.0 if capacity is None else capacity
     constant, reaction = _source(source, shape, wet, share)
     slope = None if source_slope is None else _function("source_slope", source_slope, shape, wet, share)
-    return Lattice(
+    lattice = Lattice(
         shape,
         grid.spacing,
         periodic,
-        tuple(rates),
-        tuple(terms),
-        constant,
-        reaction,
-        None if diagonal is None else diagonal / shared,
-        drift=tuple(flows) if any(np.any(flow) for flow in flows) else None,
+        **rates_at(time),
+        source=constant,
+        reaction=reaction,
+        diagonal=None if diagonal is None else diagonal / shared,
         weights=weights,
         decay=_decay(grid, per_cell("decay", decay, shape, wet), shape, wet, shared),
         cell=grid.cell * shared,
         lengths=tuple(_flux_lengths(grid, axis) * shared for axis in range(ndim)),
-        lasting=lasting,
         reaction_slope=slope,
     )
+    for wall in lattice.moving_walls:
+        wall.value(time)  # a bad value is refused before any work
+    if not functions(velocity):
+        return lattice
+    return replace(lattice, moving=lambda now: replace(lattice, **rates_at(now)))
 
 
 def per_cell(name: str, value: Any, shape: tuple[int, ...], mask: Array | None, above: bool = False) -> Any:
@@ -332,6 +336,8 @@ def _at(axis: int, piece: slice) -> tuple[slice, ...]:
 
 def _joined(axis: int, low: Array, inner: Array, high: Array) -> Array:
     """Concatenate wall and inner faces along an axis, broadcast across it."""
+    if low.ndim == 1:
+        return np.concatenate([low, inner, high])
     across = np.broadcast_shapes(*(np.moveaxis(part, axis, 0).shape[1:] for part in (low, inner, high)))
     parts = [np.broadcast_to(np.moveaxis(part, axis, 0), (part.shape[axis], *across)) for part in (low, inner, high)]
     return np.moveaxis(np.concatenate(parts), 0, axis)

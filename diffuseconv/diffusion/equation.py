@@ -22,7 +22,7 @@ from diffuseconv.diffusion.discretise import arguments_of, discretise, mask_on, 
 from diffuseconv.diffusion.geometry import COORDINATES, LONGEST, checked_spacing, grid_of
 from diffuseconv.diffusion.lattice import Lattice
 from diffuseconv.diffusion.tensor import checked_tensor, heat_of_tensor
-from diffuseconv.diffusion.velocity import checked_velocity
+from diffuseconv.diffusion.velocity import checked_velocity, functions
 from diffuseconv.propagator import Propagator
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class DiffusionEquation:
         True where the tank holds water; elsewhere nothing moves and values stay as they are, NaN too.
     velocity : number or sequence, optional
         Drift `v`, length/time: a number, one per axis, or for each axis an array over its faces (one entry more than
-        cells along it, as `flux` gives); or, for all axes or for one, a `Schedule` of them, of kind ``"step"``. While
+        cells along it, as `flux` gives); or, for all axes or for one, a function of time such as a `Schedule`. While
         the cell Péclet number :math:`|v| \Delta x / D` is at most 2 (see `cell_peclet`) the scheme is central, second
         order; beyond it is upwind and spreads like a diffusivity of :math:`|v| \Delta x / 2`. ``"reflecting"`` walls,
         masks and shut barriers let nothing through, drift or not; other walls let pass what the drift carries.
@@ -147,6 +147,9 @@ class DiffusionEquation:
             arguments_of(self.source_slope, "source_slope")
         if self.velocity is not None:
             keep("velocity", checked_velocity(self.velocity))
+            for function in functions(self.velocity):
+                if arguments_of(function, "velocity") != 1:
+                    raise TypeError(f"velocity must be a function of time alone, got {_checks.got(function)}")
         for name in ("capacity", "decay"):
             if getattr(self, name) is not None:
                 keep(name, _weight(name, getattr(self, name), mask, above=name == "capacity"))
@@ -155,7 +158,7 @@ class DiffusionEquation:
         if self.inner_radius and self.coordinates == "cartesian":
             raise ValueError(f"inner_radius belongs to round coordinates, got {self.inner_radius:g} with 'cartesian'")
 
-    def stable_time_step(self, ndim_or_shape: int | Sequence[int]) -> float:
+    def stable_time_step(self, ndim_or_shape: int | Sequence[int], time: float | None = None) -> float:
         r"""Return the largest stable explicit step: the limit itself, of which `evolve` takes half by default.
 
         .. math:: \Delta t \le 1 / \max_i \sum_{\text{faces of } i} D_f / \Delta x^2
@@ -168,6 +171,8 @@ class DiffusionEquation:
         ndim_or_shape : int or sequence of int
             The field's shape; or the number of dimensions, which stands for the shape that an array among the
             arguments (`diffusivity`, `barriers`, `source`, `mask`) tells, else for a large tank.
+        time : number, optional
+            The time of a velocity that depends on it. By default the limit holds for all entries of a `Schedule`.
 
         Returns
         -------
@@ -185,9 +190,9 @@ class DiffusionEquation:
             ndim = _checks.count("ndim_or_shape", ndim_or_shape, least=1, most=3)
             known = self._known_shape() or ()
             shape = known if len(known) == ndim else (4,) * ndim
-        return min(self.lattice(shape, time).stable_time_step for time in self._velocities)
+        return min(self.lattice(shape, moment).stable_time_step for moment in self._moments(time))
 
-    def cell_peclet(self, shape: int | Sequence[int]) -> float:
+    def cell_peclet(self, shape: int | Sequence[int], time: float | None = None) -> float:
         r"""Return the largest cell Péclet number :math:`|v| \Delta x / D` on any face between two cells.
 
         Up to 2 the drift is solved with second order; beyond, the scheme is upwind there, first order, and spreads like
@@ -197,6 +202,8 @@ class DiffusionEquation:
         ----------
         shape : int or sequence of int
             The field's shape.
+        time : number, optional
+            The time of a velocity that depends on it. By default the largest of all entries of a `Schedule`.
 
         Returns
         -------
@@ -212,7 +219,7 @@ class DiffusionEquation:
             return 0.0
         exchange = replace(self, velocity=None).lattice(shape).rates
         largest = 0.0
-        for drift in (self.lattice(shape, time).drift or () for time in self._velocities):
+        for drift in (self.lattice(shape, moment).drift or () for moment in self._moments(time)):
             for g, q in zip(exchange, drift, strict=False):
                 g, q = np.broadcast_arrays(g, abs(q))
                 largest = max(largest, float(np.divide(q, g, out=np.where(q > 0, np.inf, 0.0), where=g > 0).max()))
@@ -244,11 +251,12 @@ class DiffusionEquation:
             ``"spectral"`` is exact in time (constant `D` per axis on a box); ``"chebyshev"`` is exact in time to a
             tolerance, for any `D`, walls, barriers and sources that do not depend on time or on the field, and so is
             ``"rational"``, at a cost that grows neither with time nor with contrasts of `D`;
-            ``"uniformization"`` is so too with a drift, positive and conservative to rounding. Where walls or sources
-            do depend on time or field, ``"rkl2"`` takes Runge-Kutta-Legendre steps of second order and ``"implicit"``
-            L-stable ones of ninth order for what is stiff, both with control of the error. ``"explicit"`` is forward
-            Euler, first order in time, for any problem. ``"auto"`` takes the cheapest of these that can solve the
-            problem, and ``"explicit"``, whose error nothing controls, only when a `time_step` is given.
+            ``"uniformization"`` is so too with a drift, positive and conservative to rounding. Where walls, sources or
+            velocities do depend on time or field, ``"rkl2"`` takes Runge-Kutta-Legendre steps of second order and
+            ``"implicit"`` L-stable ones of ninth order for what is stiff, both with control of the error.
+            ``"explicit"`` is forward Euler, first order in time, for any problem. ``"auto"`` takes the cheapest of
+            these that can solve the problem, and ``"explicit"``, whose error nothing controls, only when a `time_step`
+            is given.
         time_step : number, optional
             Longest step of ``"explicit"``, shortened so that a whole number of steps meets the duration. By default
             half of `stable_time_step`: then no mode flips sign and no new extrema appear.
@@ -459,7 +467,7 @@ class DiffusionEquation:
         if time_step is not None:
             time_step = _checks.number("time_step", time_step, above=0)
         lattice = self.lattice(field.shape)
-        if lattice.drift is not None:
+        if lattice.drift is not None or lattice.moving is not None:
             raise ValueError('explicit_steps needs a problem without drift: take method="explicit"')
         _refuse("explicit_steps", spectral.unsupported(lattice))
         step = explicit.checked_step(lattice, time_step)
@@ -624,7 +632,7 @@ class DiffusionEquation:
         from diffuseconv.diffusion.operator import Operator
 
         lattice_at = partial(self.lattice, _checks.shape("shape", shape))
-        state_at = self._states(self.velocity)
+        state_at = self._states(())
         return Operator(lattice_at, state_at, self.lift_times, _checks.number("time", time))
 
     def flux(self, u: ArrayLike, time: float = 0.0) -> tuple[Array, ...]:
@@ -740,9 +748,12 @@ class DiffusionEquation:
         barriers = [barrier for barrier in self.barriers or () if barrier is not None]
         return sorted(set().union(*(barrier.lift_times for barrier in barriers)))
 
-    @property
-    def _velocities(self) -> list[float]:
-        """Times at which all velocities of the schedules stand: one is enough where the velocity is constant."""
+    def _moments(self, time: float | None) -> list[float]:
+        """Return times at which the drift is largest, of a time asked for or of all: rates are convex in a velocity."""
+        if time is not None:
+            return [_checks.number("time", time)]
+        if any(not isinstance(function, schedule.Schedule) for function in functions(self.velocity)):
+            raise ValueError("velocity is a function, whose largest value is not known: say by time= when")
         times = {float(time) for table in schedule.tables(self.velocity) for time in np.asarray(table.times)}
         return sorted(times | {0.0})
 

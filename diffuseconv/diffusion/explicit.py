@@ -56,7 +56,7 @@ def solve(
     tolerance: float | None = None,
 ) -> Iterator[Array]:
     """Return the field at each of the `times` by steps of at most `time_step`: see `scheme.Scheme`."""
-    step = checked_step(problem, time_step)
+    step = checked_step(problem.at(start), time_step)
     if times:
         duration = times[-1] - (start if problem.steady else 0.0)
         check_updates(u.size, duration / step, 'take method="auto", larger cells or a shorter duration')
@@ -71,23 +71,26 @@ def _fields(
     for time in times:
         while time > elapsed:
             now = elapsed if problem.steady else start + elapsed
-            step = time_step if problem.reaction is None else _reaction_step(problem, now, u, time_step, given)
+            still = problem.reaction is None and problem.moving is None
+            step = time_step if still else _allowed_step(problem, now, u, min(time_step, time - elapsed), given)
             steps, exact = whole_steps(time - elapsed, step)
-            batch = steps if problem.reaction is None else min(PROBED, steps)
+            batch = steps if still else min(PROBED if problem.moving is None else 1, steps)
             u = _advance(problem, u, now, batch, exact)
             elapsed = time if batch == steps else elapsed + batch * exact
         yield u.copy()
 
 
-def _reaction_step(problem: Lattice, time: float, u: Array, step: float, given: bool) -> float:
-    """Return a step that the reaction allows, whose slope is probed here; a longer one that was given is refused."""
+def _allowed_step(problem: Lattice, time: float, u: Array, step: float, given: bool) -> float:
+    """Return a step that drift and reaction allow, probed here; a longer one that was given is refused."""
     with np.errstate(all="ignore"):
         slope = float(reaction_slope(problem, time, u.astype(np.float64)).min())
-    limit = 2 / max(problem.largest_rate - min(0.0, slope), 1e-300)
+    rate = max(problem.at(moment).largest_rate for moment in (time, time + step))
+    limit = 2 / max(rate - min(0.0, slope), 1e-300)
     if given and step > limit * (1 + ROUNDING):
         raise ValueError(
-            f"time_step must be at most {limit:.6g} at time {time:g}, where the source changes by {slope:.6g} per time "
-            f'and concentration, got {step:.6g}: shorten it, or leave it to method "auto"'
+            f"time_step must be at most {limit:.6g} at time {time:g}, where salt moves at rates up to {rate / 2:.6g} "
+            f"and the source changes by {slope:.6g} per time and concentration, got {step:.6g}: shorten it, or leave "
+            f'it to method "auto"'
         )
     if not np.isfinite(u).all():
         raise ValueError(f'the field is no longer finite at time {time:g}: method "auto" controls its error')
@@ -105,8 +108,8 @@ def _advance(lattice: Lattice, u: Array, start: float, steps: int, step: float) 
         return u
     here, there = u.copy(), np.empty_like(u)
     for n in range(steps):
-        lattice.apply(here, there, keep=1.0, scale=step)
         time = start + n * step
+        lattice.at(time).apply(here, there, keep=1.0, scale=step)
         forcing = lattice.b(time)
         if forcing is not None:
             there += (step * forcing).astype(u.dtype)

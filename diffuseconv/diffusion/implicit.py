@@ -47,7 +47,8 @@ EPS = float(np.finfo(np.float64).eps)
 
 def unsupported(problem: Lattice) -> str | None:
     """Return why the scheme cannot solve a problem, None if it can: also where a drift meets negative exchanges."""
-    no_other = not problem.symmetric and not problem.positive  # neither decay rates nor a density of steps
+    drifts = not problem.symmetric or problem.moving is not None
+    no_other = drifts and not problem.positive  # neither decay rates nor a density of steps
     return None if no_other else control.unsupported(problem)
 
 
@@ -84,11 +85,13 @@ class Steps:
 
     def __init__(self, problem: Lattice, duration: float) -> None:
         self.problem, self.table = problem, radau(STAGES)
-        self.decay = slowest_decay(problem, duration)
+        self.linear = problem.reaction is None and problem.moving is None  # then one iteration is exact
+        self.here = problem  # as it is at the time of the systems
+        self.decay = 0.0 if problem.moving is not None else slowest_decay(problem, duration)
         self.slope: Array | None = None  # of the reaction where the step begins, or earlier
         self.ahead: Array | None = None  # and where the last trial step has led
         self.solvers: list[shifted.Solver] = []
-        self.iterations = 1 if problem.reaction is None else FEW_ITERATIONS  # of the last step
+        self.iterations = 1 if self.linear else FEW_ITERATIONS  # of the last step
         self.made_for, self.current = 0.0, False  # the step of the systems, and whether they are of this field
         self.tried: tuple[Array, float, Array] | None = None  # field, length and stages of the last trial step
         self.past: tuple[Array, float, Array] | None = None  # and of the last accepted one
@@ -118,28 +121,30 @@ class Steps:
     def attempt(self, clock: Clock, elapsed: float, u: Array, slope: Array, step: float, allowed: float) -> Trial:
         """Compute a trial step."""
         try:
+            middle = clock.at(elapsed + step / 2)
             if self.made_for != step:
-                self.factorise(step)
+                self.factorise(middle, step)
             try:
                 return self.stages(clock, elapsed, u, slope, step, allowed)
             except Overflow:
-                if self.problem.reaction is None or self.current:
+                if self.linear or self.current:
                     raise
-            self.factorise(step)
+            self.factorise(middle, step)
             return self.stages(clock, elapsed, u, slope, step, allowed)
         except np.linalg.LinAlgError:
             self.made_for = 0.0
             raise Overflow from None
 
-    def factorise(self, step: float) -> None:
-        """Prepare the systems of a step."""
+    def factorise(self, time: float, step: float) -> None:
+        """Prepare the systems of a step, with the rates of a time in its middle."""
+        self.here = self.problem.at(time)
         slope = self.slope if self.slope is not None and self.slope.any() else None
         if slope is not None:
             slope = np.broadcast_to(slope, self.problem.shape)
         self.made_for = 0.0
         real, *rest = self.table.poles
-        self.solvers = [shifted.solver(self.problem, float(real.real), step, slope)]
-        self.solvers += [shifted.solver(self.problem, complex(pole), step, slope) for pole in rest]
+        self.solvers = [shifted.solver(self.here, float(real.real), step, slope)]
+        self.solvers += [shifted.solver(self.here, complex(pole), step, slope) for pole in rest]
         self.check_growth(slope, step, self.solvers[0])
         self.made_for, self.current = step, True
 
@@ -151,7 +156,7 @@ class Steps:
         # No mode grows faster than pole/step if and only if this solution is positive, as the matrix has no positive
         # entry off its diagonal; 2 is half that rate where all cells grow alike.
         if solver is None:
-            solver = shifted.solver(self.problem, pole, step, np.broadcast_to(slope, self.problem.shape))
+            solver = shifted.solver(self.here, pole, step, np.broadcast_to(slope, self.problem.shape))
         response = pole * solver(np.ones(self.problem.shape))
         if not (response.min() > 0 and response.max() <= 2):
             raise Overflow
@@ -174,7 +179,7 @@ class Steps:
             z = _accelerated(images[-DEPTH:], moves[-DEPTH:])
             rate = size / past if past > 0 else 0.0
             left = 1e-3 * size if past == math.inf else size * rate / max(1 - rate, EPS)
-            if problem.reaction is None or size <= rounding or (rate < 1 and left <= CONVERGED * allowed):
+            if self.linear or size <= rounding or (rate < 1 and left <= CONVERGED * allowed):
                 break
             past = size
         else:
@@ -197,7 +202,7 @@ class Steps:
         residual = -_mix(table.inverse, z)
         for time, b, moved, row in zip(times, walls, z, residual, strict=True):
             here = u + moved
-            row += step * problem.apply(here)
+            row += step * problem.at(time).apply(here)
             if b is not None:
                 row += step * b
             if problem.reaction is not None:
@@ -222,7 +227,7 @@ class Steps:
     def guess(self, u: Array, step: float) -> Array:
         """Return the stages that the polynomial of the step before leads to, else the field itself."""
         zero = np.zeros((STAGES, *u.shape))
-        if self.past is None or self.problem.reaction is None or step > FARTHEST * self.past[1]:
+        if self.past is None or self.linear or step > FARTHEST * self.past[1]:
             return zero
         _, length, z = self.past
         weights = _lagrange(np.append(0.0, self.table.nodes), 1 + step / length * self.table.nodes)

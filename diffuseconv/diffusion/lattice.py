@@ -28,6 +28,7 @@ from diffuseconv._typing import Array, loop_input
 __all__ = ["Lattice", "WallTerm", "apply_faces", "as_planes"]
 
 POOLED = 1 << 18  # cells from which a loop that does several passes gains from the pool of threads
+MOMENTS = 8  # of a problem whose drift depends on time, that are kept
 SMALLEST_SHARE = 1 << 15  # cells per thread below which handing out work costs more than it saves
 
 
@@ -87,8 +88,8 @@ class Lattice:
         Volume times capacity of a cell of weight 1.
     lengths : tuple
         For each axis `cell` over the area of its faces: what makes a flux per area of a rate times a value.
-    lasting : bool
-        Whether the rates stay as they are, but for barriers that lift.
+    moving : callable or None
+        ``moving(t)``, the problem as it is at a time, where the drift (and with it rates and walls) depends on time.
     """
 
     shape: tuple[int, ...]
@@ -104,7 +105,7 @@ class Lattice:
     decay: Array | None = None
     cell: float = 1.0
     lengths: tuple[Any, ...] = ()
-    lasting: bool = True
+    moving: Callable[[float], Lattice] | None = None
     reaction_slope: Callable[[float, Array], Array] | None = None
 
     @property
@@ -133,7 +134,7 @@ class Lattice:
     @property
     def steady(self) -> bool:
         """Whether nothing on the right-hand side depends on time or, beyond `L`, on the field."""
-        return self.lasting and not self.moving_walls and self.reaction is None
+        return self.moving is None and not self.moving_walls and self.reaction is None
 
     @cached_property
     def forcing(self) -> Array | None:
@@ -366,8 +367,26 @@ class Lattice:
         whole = scipy.sparse.coo_array(entries, shape=(size, size)).tocsr()
         return whole if self.diagonal is None else (whole + self.diagonal).tocsr()
 
+    def at(self, time: float) -> Lattice:
+        """Return the problem as it is at a time; the last few are kept, as stages ask for them again."""
+        if self.moving is None:
+            return self
+        found = self._moments.get(time)
+        if found is None:
+            found = self.moving(time)
+            while len(self._moments) >= (MOMENTS if math.prod(self.shape) < POOLED else 1):
+                self._moments.popitem()
+            self._moments[time] = found
+        return found
+
+    @cached_property
+    def _moments(self) -> dict[float, Lattice]:
+        return {}
+
     def b(self, time: float) -> Array | None:
         """Return the inhomogeneous term at a time (float64, of the field's shape), None for nothing."""
+        if self.moving is not None:
+            return self.at(time).b(time)
         if not self.moving_walls:
             return self.forcing
         total = np.zeros(self.shape) if self.forcing is None else self.forcing.copy()
@@ -377,7 +396,7 @@ class Lattice:
 
     def rhs(self, time: float, u: Array) -> Array:
         """Return the whole right-hand side ``L u + b(t) + reaction(t, u)`` as a new array of `u`'s dtype."""
-        change = self.apply(u)
+        change = self.at(time).apply(u)
         forcing = self.b(time)
         if forcing is not None:
             change += forcing.astype(u.dtype, copy=False)

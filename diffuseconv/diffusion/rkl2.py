@@ -31,7 +31,7 @@ import numpy as np
 
 from diffuseconv._typing import Array
 from diffuseconv.diffusion import control, costs
-from diffuseconv.diffusion.control import OPTIONS, Clock, Trial, evaluate, unsupported
+from diffuseconv.diffusion.control import OPTIONS, Clock, Overflow, Trial, evaluate, unsupported
 from diffuseconv.diffusion.lattice import Lattice
 
 __all__ = ["OPTIONS", "Steps", "solve", "step", "unsupported"]
@@ -47,28 +47,34 @@ class Steps:
     order, damping, least_growth = 2, 0.0, 1.0
 
     def __init__(self, problem: Lattice, duration: float) -> None:
-        self.problem, self.rate = problem, problem.largest_rate
+        self.problem, self.rate, self.drift = problem, problem.largest_rate, problem.drift_rate
 
     @property
     def longest(self) -> float:
         """The longest step that the largest number of stages can take."""
         longest = math.inf if self.rate == 0 else _reach(MOST_STAGES) * 2 / self.rate
-        drift = self.problem.drift_rate
-        return longest if drift == 0 else min(longest * DRIFT_REACH, DRIFT_LIMIT / drift)
+        return longest if self.drift == 0 else min(longest * DRIFT_REACH, DRIFT_LIMIT / self.drift)
 
     def cost(self, step: float) -> float:
         """Return what a step costs, by a fixed model, in seconds."""
         return _stages(step * self.rate / 2) * costs.evaluation(self.problem)
 
     def accept(self, clock: Clock, elapsed: float, u: Array) -> None:
-        """Look how fast the reaction is where the step has led."""
+        """Look how fast drift and reaction are where the step has led."""
+        here = self.problem.at(clock.at(elapsed))
+        self.rate, self.drift = here.largest_rate, here.drift_rate
         if self.problem.reaction is not None:
-            slope = control.reaction_slope(self.problem, clock.at(elapsed), u)
-            self.rate = self.problem.largest_rate + max(0.0, -float(slope.min()))
+            self.rate += max(0.0, -float(control.reaction_slope(self.problem, clock.at(elapsed), u).min()))
 
     def attempt(self, clock: Clock, elapsed: float, u: Array, slope: Array, step_: float, allowed: float) -> Trial:
         """Compute a trial step."""
-        ahead, share = step(self.problem, u, slope, clock, elapsed, step_, self.rate)
+        rate = self.rate
+        if self.problem.moving is not None:
+            there = self.problem.at(clock.at(elapsed + step_))
+            rate = max(rate, there.largest_rate)
+            if step_ * there.drift_rate > DRIFT_LIMIT:
+                raise Overflow
+        ahead, share = step(self.problem, u, slope, clock, elapsed, step_, rate)
         after = evaluate(self.problem, clock.at(elapsed + step_), ahead)
         defect = ahead - u - step_ / 2 * (slope + after)
         return Trial(ahead, after, share * float(np.abs(defect).max()))
@@ -82,7 +88,8 @@ def step(
 ) -> tuple[Array, float]:
     """Compute one step; return the field after it, and what share of the trapezium's defect its own error is."""
     ratio = duration * rate / 2
-    table = _coefficients(_stages(ratio) if problem.symmetric else max(5, _stages(ratio / DRIFT_REACH)))
+    plain = problem.symmetric and problem.moving is None
+    table = _coefficients(_stages(ratio) if plain else max(5, _stages(ratio / DRIFT_REACH)))
     past, here = u, u + table.first * duration * slope
     for mu, nu, tilde_mu, tilde_gamma, at in table.rows:
         change = evaluate(problem, clock.at(elapsed + at * duration), here)

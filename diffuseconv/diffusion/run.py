@@ -152,6 +152,12 @@ def _check_functions(problem: Lattice, time: float, u: Array) -> None:
         same("source_slope", problem.reaction_slope(time, u), problem.reaction_slope(time, u))
     for wall in problem.moving_walls:
         same("a wall", wall.at(time), wall.at(time))
+    if problem.moving is not None:
+        one, other = (problem.moving(time) for _ in range(2))
+        same(
+            "velocity",
+            *(np.concatenate([g.ravel() for g in (*each.rates, *(each.drift or ()))]) for each in (one, other)),
+        )
 
 
 def _choose(problem: Lattice, method: str, segment: _Segment, tolerance: float | None) -> Scheme:

@@ -57,7 +57,11 @@ class Scheme(Protocol):
 
 def unsteady(problem: Lattice) -> str | None:
     """Return why a scheme that is exact in time cannot solve a problem, None if time and field change nothing in it."""
-    return None if problem.steady else "needs walls and sources that do not depend on time or on the field"
+    if problem.steady:
+        return None
+    if problem.moving is not None:
+        return 'needs a velocity that does not depend on time, but by steps of a Schedule ("auto" solves this problem)'
+    return "needs walls and sources that do not depend on time or on the field"
 
 
 def unsymmetric(problem: Lattice) -> str | None:

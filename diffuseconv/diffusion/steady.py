@@ -28,7 +28,7 @@ RESIDUAL = 1e-13  # of conjugate gradients, relative to b
 def unsupported(problem: Lattice) -> str | None:
     """Return why a problem has no limit that can be found, None if it has one."""
     if not problem.steady:
-        return "needs walls and sources that do not depend on time or on the field"
+        return "needs walls, sources and velocities that do not depend on time or on the field"
     return None
 
 

@@ -22,18 +22,17 @@ import numpy as np
 
 from diffuseconv import _checks
 from diffuseconv._typing import Array, frozen
-from diffuseconv.diffusion.schedule import Schedule
 
-__all__ = ["checked_velocity", "exchange_rate", "face_velocities"]
+__all__ = ["checked_velocity", "exchange_rate", "face_velocities", "functions", "velocity_at"]
 
 
 def checked_velocity(value: Any) -> Any:
     """Return a velocity, checked as far as possible without a field: a number, or a tuple of numbers and arrays.
 
-    A `Schedule` of steps may stand for all of it, or for an axis.
+    A function of time (such as a `Schedule`) may stand for all of it, or for an axis.
     """
     if callable(value):
-        return _checked_table("velocity", value)
+        return value
     if not isinstance(value, (list, tuple)) and np.ndim(value) == 0:
         return _checks.number("velocity", value)
     if isinstance(value, np.ndarray) and value.ndim > 1:
@@ -46,7 +45,7 @@ def checked_velocity(value: Any) -> Any:
 
     def check(name: str, item: Any) -> Any:
         if callable(item):
-            return _checked_table(name, item)
+            return item
         if np.ndim(item) == 0:
             return _checks.number(name, item)
         return frozen(_checks.array(name, item, finite=False).astype(np.float64))
@@ -54,14 +53,21 @@ def checked_velocity(value: Any) -> Any:
     return _checks.per_axis("velocity", value, len(value), check)
 
 
-def _checked_table(name: str, value: Any) -> Schedule:
-    """Return a schedule of velocities, checked: between its jumps the velocity must stay as it is."""
-    if not isinstance(value, Schedule) or value.kind != "step":
-        raise TypeError(
-            f"{name} that depends on time must be a Schedule of kind 'step' (cut a ramp, or a function, into steps), "
-            f"got {_checks.got(value)}"
-        )
-    return value
+def functions(value: Any) -> list[Any]:
+    """Return the functions of time in a checked velocity."""
+    return [item for item in (value if isinstance(value, tuple) else (value,)) if callable(item)]
+
+
+def velocity_at(value: Any, time: float) -> Any:
+    """Return a velocity as it is at a time, checked."""
+    if not functions(value):
+        return value
+    now = checked_velocity(
+        value(time) if callable(value) else tuple(item(time) if callable(item) else item for item in value)
+    )
+    if functions(now):
+        raise TypeError(f"velocity must be numbers or arrays at time {time:g}, got {_checks.got(now)}")
+    return now
 
 
 def face_velocities(value: Any, shape: tuple[int, ...], periodic: tuple[bool, ...], radial: bool) -> list[Array | None]:
