@@ -169,8 +169,9 @@ def until(tab, condition, seconds=20):
     pytest.fail(f"the page did not come so far within {seconds} s")
 
 
-@pytest.mark.browser
-def test_page_in_a_browser(page):
+@pytest.fixture
+def tab(page):
+    """The page in a browser, which must say nothing on its console and ask nobody else."""
     sync = pytest.importorskip("playwright.sync_api")
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
@@ -180,46 +181,75 @@ def test_page_in_a_browser(page):
             executable_path=chromium, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
         )
         tab = browser.new_page(viewport={"width": 1100, "height": 800})
-        said = []
+        said, asked = [], set()
         tab.on("console", lambda message: said.append(message.text))
         tab.on("pageerror", lambda error: said.append(str(error)))
+        tab.on("request", lambda request: asked.add(urlsplit(request.url).netloc))
         tab.goto(page.geturl())
         tab.wait_for_selector(".dc[data-ready=true]")
-        canvas = tab.locator("#dc-salt")
-        box = canvas.bounding_box()
-        tab.mouse.move(box["x"] + 100, box["y"] + 100)
-        tab.mouse.down()
-        tab.mouse.move(box["x"] + 200, box["y"] + 160, steps=8)
-        tab.mouse.up()
-        until(tab, lambda: float(canvas.get_attribute("data-mass")) > 1000)
-        tab.wait_for_timeout(300)  # the last strokes
-        mass = float(canvas.get_attribute("data-mass"))
-        tab.click("#dc-run")
-        until(tab, lambda: float(tab.locator("#dc-facts").text_content().split()[1]) > 2)
-        assert float(canvas.get_attribute("data-mass")) == pytest.approx(mass, rel=1e-12)
-        tab.locator("#dc-across").focus()
-        for _ in range(5):
-            tab.keyboard.press("ArrowRight")
-        lasted = float(tab.locator("#dc-facts").text_content().split()[1])
-        until(tab, lambda: float(tab.locator("#dc-facts").text_content().split()[1]) > lasted + 1)
-        tab.click("#dc-run")
-        canvas.focus()
-        tab.keyboard.press("ArrowLeft")
-        assert "120, 128" in tab.locator("#dc-brush").text_content()
-        tab.keyboard.press("Space")
-        until(tab, lambda: float(canvas.get_attribute("data-mass")) > mass)
-        tab.get_by_role("tab", name="Kernels").click()
-        until(tab, lambda: len(tab.locator("#dc-words").text_content()) > 20)
-        assert tab.locator("#dc-words").text_content() == str(dc.interpret(dc.kernels.sharpen()))
-        until(tab, lambda: tab.locator("#dc-grains").get_attribute("data-total") == "10000")
-        tab.get_by_role("button", name="Once more").click()
-        tab.get_by_role("button", name="Once more").click()
-        until(tab, lambda: "2 times" in tab.locator("figcaption").nth(1).text_content())
-        tab.get_by_role("tab", name="Spectrum").click()
-        tab.locator("#dc-plane").focus()
-        tab.keyboard.press("ArrowDown")
-        tab.keyboard.press("Space")
-        tab.set_viewport_size({"width": 380, "height": 800})
-        assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        yield tab
         assert said == []
+        assert asked == {page.netloc}
         browser.close()
+
+
+@pytest.mark.browser
+def test_page_in_a_browser(tab):
+    canvas = tab.locator("#dc-salt")
+    box = canvas.bounding_box()
+    tab.mouse.move(box["x"] + 100, box["y"] + 100)
+    tab.mouse.down()
+    tab.mouse.move(box["x"] + 200, box["y"] + 160, steps=8)
+    tab.mouse.up()
+    until(tab, lambda: float(canvas.get_attribute("data-mass")) > 1000)
+    tab.wait_for_timeout(300)  # the last strokes
+    mass = float(canvas.get_attribute("data-mass"))
+    tab.click("#dc-run")
+    until(tab, lambda: float(tab.locator("#dc-facts").text_content().split()[1]) > 2)
+    assert float(canvas.get_attribute("data-mass")) == pytest.approx(mass, rel=1e-12)
+    tab.locator("#dc-across").focus()
+    for _ in range(5):
+        tab.keyboard.press("ArrowRight")
+    lasted = float(tab.locator("#dc-facts").text_content().split()[1])
+    until(tab, lambda: float(tab.locator("#dc-facts").text_content().split()[1]) > lasted + 1)
+    tab.click("#dc-run")
+    canvas.focus()
+    tab.keyboard.press("ArrowLeft")
+    assert "120, 128" in tab.locator("#dc-brush").text_content()
+    tab.keyboard.press("Space")
+    until(tab, lambda: float(canvas.get_attribute("data-mass")) > mass)
+    tab.get_by_role("tab", name="Kernels").click()
+    until(tab, lambda: len(tab.locator("#dc-words").text_content()) > 20)
+    assert tab.locator("#dc-words").text_content() == str(dc.interpret(dc.kernels.sharpen()))
+    until(tab, lambda: tab.locator("#dc-grains").get_attribute("data-total") == "10000")
+    tab.get_by_role("button", name="Once more").click()
+    tab.get_by_role("button", name="Once more").click()
+    until(tab, lambda: "2 times" in tab.locator("figcaption").nth(1).text_content())
+    tab.get_by_role("tab", name="Spectrum").click()
+    tab.locator("#dc-plane").focus()
+    tab.keyboard.press("ArrowDown")
+    tab.keyboard.press("Space")
+    tab.set_viewport_size({"width": 380, "height": 800})
+    assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+@pytest.mark.browser
+def test_a_photograph_of_ones_own(tab, tmp_path):
+    photo = np.random.default_rng(0).integers(0, 256, (40, 60), dtype=np.uint8)
+    dc.save_image(tmp_path / "own.png", photo / 255)
+    tab.get_by_role("tab", name="Kernels").click()
+    tab.get_by_label("Your own photograph").set_input_files(tmp_path / "own.png")
+    picture = tab.locator("#dc-picture")
+    until(tab, lambda: (picture.get_attribute("width"), picture.get_attribute("height")) == ("60", "40"))
+    drawn = """canvas => {
+        const copy = new OffscreenCanvas(60, 40).getContext("2d", { willReadFrequently: true });
+        copy.drawImage(canvas, 0, 0);
+        return Array.from(copy.getImageData(0, 0, 60, 40).data);
+    }"""
+    shown = np.array(picture.evaluate(drawn)).reshape(40, 60, 4)
+    np.testing.assert_array_equal(shown, np.dstack([photo] * 3 + [np.full_like(photo, 255)]))
+    tab.get_by_label("Kernel", exact=True).select_option("box")
+    tab.get_by_role("button", name="Convolve").click()
+    until(tab, lambda: "once" in tab.locator("figcaption").nth(1).text_content())
+    shown = np.array(picture.evaluate(drawn)).reshape(40, 60, 4)[..., 0]
+    assert np.abs(shown / 256 - dc.convolve(photo / 255, dc.kernels.box())).max() < 1.01 / 256  # 256 levels
