@@ -29,6 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return 0, or 2 after one line on stderr that says what is wrong."""
     cli = _parser()
     args = cli.parse_args(argv)
+    if vars(args).get("output", "") is None:
+        args.output = f"{Path(args.photo).stem}_{args.command}.png"
     try:
         args.run(args)
         sys.stdout.flush()
@@ -166,7 +168,9 @@ def _parser() -> argparse.ArgumentParser:
 
     def photograph(sub: argparse.ArgumentParser, output: str) -> None:
         sub.add_argument("photo", metavar="PHOTO", help="a photograph: PNG, JPEG, TIFF, WebP ...")
-        sub.add_argument("-o", "--output", metavar="FILE", required=True, help=output)
+        sub.add_argument(
+            "-o", "--output", metavar="FILE", help=f"{output} (default: PHOTO_COMMAND.png, in this folder)"
+        )
         sub.add_argument(
             "--shape", type=int, nargs=2, metavar=("ROWS", "COLUMNS"), help="resize it to this shape first"
         )

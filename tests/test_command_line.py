@@ -30,7 +30,7 @@ def test_diffuse(photo, tmp_path, capsys):
     assert (tmp_path / "out.gif").stat().st_size > 0
 
 
-def test_convolve_and_measure(photo, tmp_path, capsys):
+def test_convolve_and_measure(photo, tmp_path, capsys, monkeypatch):
     out = str(tmp_path / "out.png")
     assert main(["convolve", photo, "--kernel", "box:5", "-o", out]) == 0
     expected = dc.convolve(dc.load_image(photo), dc.kernels.box(5))
@@ -39,6 +39,9 @@ def test_convolve_and_measure(photo, tmp_path, capsys):
     assert "Sharpens" in capsys.readouterr().out
     assert main(["measure", photo, "--kernel", "gaussian:1.5", "--draws", "16", "--rng", "1", "-o", out]) == 0
     assert "error" in capsys.readouterr().out
+    monkeypatch.chdir(tmp_path)
+    assert main(["measure", photo, "--kernel", "box:9", "--draws", "16"]) == 0
+    assert dc.load_image("photo_measure.png").shape == (20, 30)
 
 
 def test_interpret_info_and_warm(tmp_path, capsys):
