@@ -1,7 +1,8 @@
-"""Array types that the annotations share, and the one way to make arrays read-only."""
+"""Types that the annotations share, and the one way to make arrays read-only."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,6 +12,7 @@ Array: TypeAlias = NDArray[Any]
 FloatArray: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.int64]
 BoolArray: TypeAlias = NDArray[np.bool_]
+Axes: TypeAlias = int | Sequence[int] | None  # the spatial axes of an array
 
 
 def frozen(values: Array) -> Array:

@@ -50,6 +50,7 @@ __all__ = [
     "Constant",
     "Modes",
     "Name",
+    "Names",
     "Walls",
     "basis",
     "copies",
@@ -275,6 +276,7 @@ class Constant:
 
 
 Name: TypeAlias = str | Constant
+Names: TypeAlias = Name | Sequence[Name]  # for all axes, or one for each
 Walls: TypeAlias = Name | tuple[str, str]  # of an axis: one for both sides, or one of `PAIRS`
 
 
@@ -320,7 +322,7 @@ def _modes(size: int, boundary: Walls) -> Modes:
     return _of(boundary)
 
 
-def images_per_axis(boundary: Name | Sequence[Name], ndim: int) -> tuple[Name, ...]:
+def images_per_axis(boundary: Names, ndim: int) -> tuple[Name, ...]:
     """Return what continues each axis, checked, for verbs that only read a field beyond its edge.
 
     Parameters

@@ -8,26 +8,26 @@ The convention of a script `simulations/x.py`, which `tests/test_simulations.py`
   ``if __name__ == "__main__": main()``;
 - a run writes a film, a still picture and a JSON record side by side (`outputs`); the record's ``"frames"`` is the
   number of frames in the film;
-- it imports the public names of diffuseconv and this file (``from _common import ...``), does no numerics of its own,
-  and no function is longer than 60 lines.
+- it imports the public names of diffuseconv and this file (``import _common as sim``), does no numerics of its own, and
+  no function is longer than 60 lines.
 
 A script's heart, in full::
 
-    def simulate(args: argparse.Namespace) -> Film:
-        drawn = figure()
+    def simulate(args: argparse.Namespace) -> sim.Film:
+        drawn = sim.figure()
         (line,) = drawn.subplots().plot([], [])
 
-        def story() -> Story:
+        def story() -> sim.Story:
             for time, field in dc.DiffusionEquation().frames(start, times):
-                extend_curves([line], time, [field.std()])
+                sim.extend_curves([line], time, [field.std()])
                 yield
             return {"contrast": field.std()}, "what was found, for the terminal"
 
-        return Film(drawn, [line], story())
+        return sim.Film(drawn, [line], story())
 
 
     def main(argv: Sequence[str] | None = None) -> None:
-        run(options(), argv, simulate)
+        sim.run(options(), argv, simulate)
 """
 
 from __future__ import annotations

@@ -21,26 +21,8 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
+import _common as sim
 import numpy as np
-from _common import (
-    BLUE,
-    ORANGE,
-    Film,
-    Story,
-    add_film,
-    at_least,
-    clock,
-    extend_curves,
-    figure,
-    heading,
-    panel,
-    parser,
-    positive,
-    repaint,
-    run,
-    scale_bar,
-    time_unit,
-)
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.lines import Line2D
@@ -55,17 +37,17 @@ FAINTEST = 1e-3  # of the first concentration: the dark end of the colours
 
 def options() -> argparse.ArgumentParser:
     """Return the options of this script."""
-    cli = parser(__doc__)
-    cli.add_argument("--cells", type=at_least(12), default=240, help="cells along each side")
-    cli.add_argument("--side", type=positive, default=0.06, help="side of the board in metres")
-    cli.add_argument("--along", type=positive, default=1.6e-9, help="diffusivity along the grain, in m²/s")
-    cli.add_argument("--across", type=positive, default=0.2e-9, help="diffusivity across the grain, in m²/s")
+    cli = sim.parser(__doc__)
+    cli.add_argument("--cells", type=sim.at_least(12), default=240, help="cells along each side")
+    cli.add_argument("--side", type=sim.positive, default=0.06, help="side of the board in metres")
+    cli.add_argument("--along", type=sim.positive, default=1.6e-9, help="diffusivity along the grain, in m²/s")
+    cli.add_argument("--across", type=sim.positive, default=0.2e-9, help="diffusivity across the grain, in m²/s")
     cli.add_argument("--angle", type=float, default=30.0, help="direction of the grain in degrees, from the horizontal")
-    add_film(cli, frames=240)
+    sim.add_film(cli, frames=240)
     return cli
 
 
-def simulate(args: argparse.Namespace) -> Film:
+def simulate(args: argparse.Namespace) -> sim.Film:
     """Let the same drop spread on paper and on wood."""
     n, spacing = args.cells, args.side / args.cells
     grain, normal = directions(args.angle)
@@ -78,8 +60,8 @@ def simulate(args: argparse.Namespace) -> Film:
     duration = (0.13 * args.side) ** 2 / (2 * args.along)
     times = np.linspace(0, duration, args.frames)
 
-    drawn = figure(1280, 560)
-    caption = heading(drawn, "A drop on paper and on wood")
+    drawn = sim.figure(1280, 560)
+    caption = sim.heading(drawn, "A drop on paper and on wood")
     boxes = [drawn.add_axes((x, 0.1, 0.3, 0.62)) for x in (0.0, 0.275)]
     clouds = [
         Cloud(axes, u, spacing, title, "share of the first concentration" if axes is boxes[1] else None)
@@ -88,22 +70,22 @@ def simulate(args: argparse.Namespace) -> Film:
     draw_fibres(boxes[1], n, grain, normal)
     dots, length = draw_law(drawn.add_axes((0.71, 0.13, 0.27, 0.59)), args, radius, duration)
 
-    def story() -> Story:
+    def story() -> sim.Story:
         variances = []
         for (time, on_paper), (_, on_wood) in zip(paper.frames(u, times), wood.frames(u, times), strict=True):
             for cloud, field in zip(clouds, (on_paper, on_wood), strict=True):
                 cloud.show(field, covariance(field, x))
             spread = covariance(on_wood, x)
             variances.append([float(grain @ spread @ grain), float(normal @ spread @ normal)])
-            extend_curves(dots, time / length, 1e3 * np.sqrt(variances[-1]))
-            caption.set_text(f"{clock(time)}; dashed: the ellipse of two standard deviations")
+            sim.extend_curves(dots, time / length, 1e3 * np.sqrt(variances[-1]))
+            caption.set_text(f"{sim.clock(time)}; dashed: the ellipse of two standard deviations")
             yield
         found = [(last - first) / (2 * duration) for first, last in zip(variances[0], variances[-1], strict=True)]
         told = f"measured from the cloud: D along the grain {found[0]:.4g} m²/s (set: {args.along:g}), "
-        told += f"across {found[1]:.4g} m²/s (set: {args.across:g}), after {clock(duration)}"
+        told += f"across {found[1]:.4g} m²/s (set: {args.across:g}), after {sim.clock(duration)}"
         return {"measured_diffusivities": found}, told
 
-    return Film(drawn, [*clouds[0].moving, *clouds[1].moving, *dots, caption], story())
+    return sim.Film(drawn, [*clouds[0].moving, *clouds[1].moving, *dots, caption], story())
 
 
 def directions(angle: float) -> NDArray[np.float64]:
@@ -124,16 +106,16 @@ class Cloud:
     def __init__(self, axes: Axes, u: Any, spacing: float, title: str, unit: str | None) -> None:
         n = len(u)
         self.spacing = spacing
-        self.image = panel(axes, np.maximum(u, FAINTEST), title, unit, norm=LogNorm(FAINTEST, 1))
+        self.image = sim.panel(axes, np.maximum(u, FAINTEST), title, unit, norm=LogNorm(FAINTEST, 1))
         axes.set(xlim=(-0.5, n - 0.5), ylim=(n - 0.5, -0.5))
         self.ring = Ellipse((n / 2 - 0.5, n / 2 - 0.5), 1, 1, fill=False, color="white", linewidth=1.5, linestyle="--")
         axes.add_patch(self.ring)
-        scale_bar(axes, spacing)
+        sim.scale_bar(axes, spacing)
         self.moving = [self.image, self.ring]
 
     def show(self, u: Any, spread: Any) -> None:
         """Show the cloud and two standard deviations of it."""
-        repaint(self.image, np.maximum(u, FAINTEST))
+        sim.repaint(self.image, np.maximum(u, FAINTEST))
         sizes, axes = np.linalg.eigh(spread)
         across, along = 4 * np.sqrt(sizes) / self.spacing
         self.ring.set(width=along, height=across, angle=float(np.rad2deg(np.arctan2(axes[0, 1], axes[1, 1]))))
@@ -149,10 +131,10 @@ def draw_fibres(axes: Axes, n: int, grain: Any, normal: Any) -> None:
 
 def draw_law(plot: Axes, args: argparse.Namespace, radius: float, duration: float) -> tuple[list[Line2D], float]:
     """Draw how wide the cloud must be; return the dots of what is measured, and the unit of time in seconds."""
-    length, unit = time_unit(duration)
+    length, unit = sim.time_unit(duration)
     plot.set(title="width of the cloud (standard deviation)", xlabel=f"time ({unit})", ylabel="mm")
     times, dots = np.linspace(0, duration, 100), []
-    for d, colour, name in ((args.along, ORANGE, "along the grain"), (args.across, BLUE, "across it")):
+    for d, colour, name in ((args.along, sim.ORANGE, "along the grain"), (args.across, sim.BLUE, "across it")):
         plot.plot(times / length, 1e3 * np.sqrt(radius**2 + 2 * d * times), color=colour, linewidth=1, label=name)
         dots.append(plot.plot([], [], "o", color=colour, markersize=3)[0])
     plot.set(xlim=(0, duration / length * 1.02))
@@ -163,7 +145,7 @@ def draw_law(plot: Axes, args: argparse.Namespace, radius: float, duration: floa
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    run(options(), argv, simulate)
+    sim.run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

@@ -20,30 +20,8 @@ import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import _common as sim
 import numpy as np
-from _common import (
-    BLUE,
-    FAINT,
-    GREEN,
-    ORANGE,
-    Film,
-    Story,
-    add_film,
-    add_rng,
-    at_least,
-    clock,
-    extend_curves,
-    figure,
-    heading,
-    length,
-    panel,
-    parser,
-    positive,
-    repaint,
-    run,
-    share,
-    time_unit,
-)
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import LogNorm
@@ -61,15 +39,15 @@ Pane = list[tuple[float, float]]
 
 def options() -> argparse.ArgumentParser:
     """Return the options of this script."""
-    cli = parser(__doc__)
-    cli.add_argument("--rooms", type=at_least(2), default=10, help="rooms along each side of the maze")
-    cli.add_argument("--room-cells", type=at_least(2), default=16, help="cells along each side of a room")
-    cli.add_argument("--side", type=positive, default=0.2, help="side of the tank in metres")
-    cli.add_argument("--diffusivity", type=positive, default=1.6e-9, help="of the salt, in m²/s")
-    cli.add_argument("--opens", type=share, default=0.35, help="when the door opens, as a share of the run")
-    cli.add_argument("--duration", type=positive, help="of the run in seconds; by default what the path needs")
-    add_rng(cli, default=11)
-    add_film(cli, frames=300)
+    cli = sim.parser(__doc__)
+    cli.add_argument("--rooms", type=sim.at_least(2), default=10, help="rooms along each side of the maze")
+    cli.add_argument("--room-cells", type=sim.at_least(2), default=16, help="cells along each side of a room")
+    cli.add_argument("--side", type=sim.positive, default=0.2, help="side of the tank in metres")
+    cli.add_argument("--diffusivity", type=sim.positive, default=1.6e-9, help="of the salt, in m²/s")
+    cli.add_argument("--opens", type=sim.share, default=0.35, help="when the door opens, as a share of the run")
+    cli.add_argument("--duration", type=sim.positive, help="of the run in seconds; by default what the path needs")
+    sim.add_rng(cli, default=11)
+    sim.add_film(cli, frames=300)
     return cli
 
 
@@ -161,7 +139,7 @@ def glass(maze: Maze, opens: float, end: float) -> tuple[list[dc.Barrier], list[
     )
 
 
-def simulate(args: argparse.Namespace) -> Film:
+def simulate(args: argparse.Namespace) -> sim.Film:
     """Let salt find its way through the maze."""
     maze = Maze(args.rooms, args.room_cells, dig(args.rooms, np.random.default_rng(args.rng)))
     n = args.rooms * args.room_cells
@@ -174,35 +152,35 @@ def simulate(args: argparse.Namespace) -> Film:
     u[: maze.size, : maze.size] = 1.0
     whole, beyond = eq.total_mass(u), np.kron(maze.behind, np.ones((maze.size, maze.size)))
 
-    drawn = figure()
-    caption = heading(drawn, "Salt in a maze of glass: what counts is the path, not the distance")
+    drawn = sim.figure()
+    caption = sim.heading(drawn, "Salt in a maze of glass: what counts is the path, not the distance")
     left, right = drawn.add_axes((0.02, 0.06, 0.44, 0.78)), drawn.add_axes((0.62, 0.12, 0.36, 0.6))
-    image = panel(left, np.maximum(u, LEAST), "", "concentration, kg/m³", norm=LogNorm(LEAST, 1))
+    image = sim.panel(left, np.maximum(u, LEAST), "", "concentration, kg/m³", norm=LogNorm(LEAST, 1))
     left.add_collection(LineCollection(panes, colors="white", linewidths=1.6))
-    gate = left.add_collection(LineCollection(doors, colors=ORANGE, linewidths=5))
-    left.set_xlabel(f"{length(args.side)} wide; the dark end: less than a ten-thousandth", color=FAINT)
+    gate = left.add_collection(LineCollection(doors, colors=sim.ORANGE, linewidths=5))
+    left.set_xlabel(f"{sim.length(args.side)} wide; the dark end: less than a ten-thousandth", color=sim.FAINT)
     last = (maze.rooms - 0.5) * maze.size
     left.text(last, last, "last\nroom", ha="center", va="center", size=8, color="white")
     curves, unit = draw_shares(right, args.duration, opens, float(maze.behind.mean()))
 
-    def story() -> Story:
+    def story() -> sim.Story:
         before, behind, front = 0.0, 0.0, 1.0
         for time, field in eq.frames(u, frame_times(args.frames, opens, args.duration)):
             behind, front = eq.total_mass(field * beyond) / whole, eq.total_mass(field * (1 - beyond)) / whole
             before = behind if time <= opens else before
-            repaint(image, np.clip(field, LEAST, 1))
+            sim.repaint(image, np.clip(field, LEAST, 1))
             gate.set(linewidth=5 if time < opens else 1.5, linestyle="-" if time < opens else ":")
-            extend_curves(curves, time / unit, (front, behind))
-            caption.set_text(f"{clock(time)}: the door is {'shut' if time < opens else 'open'}")
+            sim.extend_curves(curves, time / unit, (front, behind))
+            caption.set_text(f"{sim.clock(time)}: the door is {'shut' if time < opens else 'open'}")
             yield
         lost, end = abs(front + behind - 1), float(maze.behind.mean())
         told = (
             f"the path to the last room is {metres:.2f} m; behind the door {before:.3g} of the salt before it opens, "
         )
-        told += f"{behind:.3f} after {clock(args.duration)} and {end:.3f} in the end; lost: {lost:.1e}"
+        told += f"{behind:.3f} after {sim.clock(args.duration)} and {end:.3f} in the end; lost: {lost:.1e}"
         return {"opens_at": opens, "behind": behind, "behind_in_the_end": end, "lost": lost}, told
 
-    return Film(drawn, [image, gate, *curves, caption], story(), still=0.68)
+    return sim.Film(drawn, [image, gate, *curves, caption], story(), still=0.68)
 
 
 def frame_times(frames: int, opens: float, end: float) -> NDArray[np.float64]:
@@ -214,13 +192,13 @@ def frame_times(frames: int, opens: float, end: float) -> NDArray[np.float64]:
 
 def draw_shares(axes: Axes, duration: float, opens: float, final: float) -> tuple[list[Line2D], float]:
     """Draw the axes of the shares of the salt; return the curves and the unit of time in seconds."""
-    unit, name = time_unit(duration)
+    unit, name = sim.time_unit(duration)
     axes.set(xlim=(0, duration / unit), ylim=(-0.02, 1.02), xlabel=f"time ({name})", ylabel="share of the salt")
-    axes.axvline(opens / unit, color=ORANGE, linewidth=1)
-    axes.text(opens / unit, 1.0, " the door opens", color=ORANGE, va="top", size=9)
-    axes.axhline(final, color=FAINT, linewidth=0.8, linestyle=":")
-    axes.text(0, final, " behind the door, in the end", color=FAINT, va="bottom", size=8)
-    names = ((BLUE, "in front of the door"), (GREEN, "behind the door"))
+    axes.axvline(opens / unit, color=sim.ORANGE, linewidth=1)
+    axes.text(opens / unit, 1.0, " the door opens", color=sim.ORANGE, va="top", size=9)
+    axes.axhline(final, color=sim.FAINT, linewidth=0.8, linestyle=":")
+    axes.text(0, final, " behind the door, in the end", color=sim.FAINT, va="bottom", size=8)
+    names = ((sim.BLUE, "in front of the door"), (sim.GREEN, "behind the door"))
     curves = [axes.plot([], [], color=colour, label=label)[0] for colour, label in names]
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1.01), ncols=2)
     return curves, unit
@@ -228,7 +206,7 @@ def draw_shares(axes: Axes, duration: float, opens: float, final: float) -> tupl
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    run(options(), argv, simulate)
+    sim.run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

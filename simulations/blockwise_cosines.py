@@ -14,24 +14,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+import _common as sim
 import numpy as np
-from _common import (
-    BLUE,
-    ORANGE,
-    Film,
-    Story,
-    add_film,
-    add_image,
-    at_least,
-    extend_curves,
-    figure,
-    heading,
-    panel,
-    parser,
-    photograph,
-    repaint,
-    run,
-)
 from matplotlib.colors import Normalize
 from numpy.typing import NDArray
 
@@ -45,10 +29,10 @@ Array = NDArray[np.float64]
 
 def options() -> argparse.ArgumentParser:
     """Return the options of this script."""
-    cli = parser(__doc__)
-    cli.add_argument("--blocks", type=at_least(4), default=28, help="blocks along each side of the picture")
-    add_image(cli)
-    add_film(cli, frames=96, fps=12)
+    cli = sim.parser(__doc__)
+    cli.add_argument("--blocks", type=sim.at_least(4), default=28, help="blocks along each side of the picture")
+    sim.add_image(cli)
+    sim.add_film(cli, frames=96, fps=12)
     return cli
 
 
@@ -59,42 +43,42 @@ def blockwise(picture: Array, radius: float) -> dc.spectrum.Compression:
     return dc.spectrum.compression(blocks, radius, boundary="reflecting", axes=(1, 3))
 
 
-def simulate(args: argparse.Namespace) -> Film:
+def simulate(args: argparse.Namespace) -> sim.Film:
     """Forget ever more, by both methods."""
     cells = args.blocks * BLOCK
-    picture = photograph(args.image, (cells, cells))
+    picture = sim.photograph(args.image, (cells, cells))
     spot = np.zeros((cells, cells))
     spot[cells // 2, cells // 2] = 1.0
     view = slice(cells // 2 - cells // 8, cells // 2 + cells // 8 + 1)
-    drawn = figure()
-    caption = heading(drawn, "Forget fast waves: of the whole picture, or block by block")
+    drawn = sim.figure()
+    caption = sim.heading(drawn, "Forget fast waves: of the whole picture, or block by block")
     titles = ("the disc as a kernel", "disc: waves of the whole picture", "cosines in blocks of 8 × 8")
     boxes = [drawn.add_axes((0.02 + 0.325 * place, 0.36, 0.31, 0.46)) for place in range(3)]
-    kernel = panel(boxes[0], spot[view, view], titles[0], None, "RdBu_r", Normalize(-1, 1))
+    kernel = sim.panel(boxes[0], spot[view, view], titles[0], None, "RdBu_r", Normalize(-1, 1))
     images = [
-        panel(box, picture, title, None, "gray", Normalize(0, 1))
+        sim.panel(box, picture, title, None, "gray", Normalize(0, 1))
         for box, title in zip(boxes[1:], titles[1:], strict=True)
     ]
     plot = drawn.add_axes((0.08, 0.1, 0.88, 0.19))
     plot.set(xscale="log", xlim=(100, 1), ylim=(0, 45), xlabel="numbers kept (%)", ylabel="error (%)")
     plot.xaxis.set_major_formatter("{x:g}")
     plot.grid(visible=True)
-    names = ((BLUE, "disc"), (ORANGE, "blocks"))
+    names = ((sim.BLUE, "disc"), (sim.ORANGE, "blocks"))
     curves = [plot.plot([], [], color=colour, label=name)[0] for colour, name in names]
     plot.legend(loc="upper left")
 
-    def story() -> Story:
+    def story() -> sim.Story:
         pairs = []
         for radius in np.linspace(0.75 * BLOCK, 0.4, args.frames):
             blocks = blockwise(picture, radius)
             # a disc with as many numbers: its area is that share of the plane
             disc = dc.spectrum.compression(picture, cells * np.sqrt(blocks.kept_fraction / np.pi))
             low = dc.spectrum.low_pass(spot, cells * np.sqrt(blocks.kept_fraction / np.pi))
-            repaint(kernel, low[view, view] / low.max())
+            sim.repaint(kernel, low[view, view] / low.max())
             for image, field in zip(images, (disc.image, blocks.image.reshape(cells, cells)), strict=True):
-                repaint(image, np.clip(field, 0, 1))
+                sim.repaint(image, np.clip(field, 0, 1))
             pairs.append([100 * found.relative_error for found in (disc, blocks)])
-            extend_curves(curves, 100 * blocks.kept_fraction, pairs[-1])
+            sim.extend_curves(curves, 100 * blocks.kept_fraction, pairs[-1])
             kept = f"{100 * blocks.kept_fraction:.2g} % of the numbers kept"
             caption.set_text("{}: error {:.1f} % with the disc, {:.1f} % in blocks".format(kept, *pairs[-1]))
             yield
@@ -102,12 +86,12 @@ def simulate(args: argparse.Namespace) -> Film:
         told = "on the still picture the disc leaves an error of {:.1f} %, the blocks {:.1f} %".format(*middle)
         return {"still_errors_percent": middle}, told
 
-    return Film(drawn, [kernel, *images, *curves, caption], story(), still=0.88)
+    return sim.Film(drawn, [kernel, *images, *curves, caption], story(), still=0.88)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    run(options(), argv, simulate)
+    sim.run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

@@ -16,22 +16,8 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
+import _common as sim
 import numpy as np
-from _common import (
-    BLUE,
-    ORANGE,
-    Film,
-    Story,
-    add_film,
-    add_image,
-    add_rng,
-    at_least,
-    bare,
-    figure,
-    parser,
-    photograph,
-    run,
-)
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import ConnectionPatch, Rectangle
@@ -48,11 +34,11 @@ NAMES = ("up left", "up", "up right", "left", "stays", "right", "down left", "do
 
 def options() -> argparse.ArgumentParser:
     """Return the options of this script."""
-    cli = parser(__doc__)
-    add_image(cli)
-    cli.add_argument("--size", type=at_least(4), default=18, help="rows and columns of the picture")
-    add_rng(cli)
-    add_film(cli, frames=600)
+    cli = sim.parser(__doc__)
+    sim.add_image(cli)
+    cli.add_argument("--size", type=sim.at_least(4), default=18, help="rows and columns of the picture")
+    sim.add_rng(cli)
+    sim.add_film(cli, frames=600)
     return cli
 
 
@@ -82,20 +68,22 @@ class Pictures:
         self.sources = dc.measure(places, propagator, rng=rng).astype(np.int64).ravel()  # the same draws, of places
         self.order = outward(rows, columns)
         given, found = (drawn.add_axes((x, 0.27, 0.3375, 0.6)) for x in (0.03, 0.4))
-        bare(given, "the picture: nine places at once", fontsize=15, pad=10)
-        bare(found, "measured: one place each", fontsize=15, pad=10)
+        sim.bare(given, "the picture: nine places at once", fontsize=15, pad=10)
+        sim.bare(found, "measured: one place each", fontsize=15, pad=10)
         given.imshow(photo, alpha=0.9)
         self.result = found.imshow(np.zeros_like(photo))
         self.squares = [Rectangle((0, 0), 1, 1, edgecolor="white", linewidth=1) for _ in MOVES]
         for square in self.squares:
             given.add_patch(square)
         self.numbers = [given.text(0, 0, "", ha="center", va="center", size=8, color="white") for _ in MOVES]
-        self.mark = Rectangle((0, 0), 1, 1, fill=False, edgecolor=ORANGE, linewidth=2.5)
+        self.mark = Rectangle((0, 0), 1, 1, fill=False, edgecolor=sim.ORANGE, linewidth=2.5)
         found.add_patch(self.mark)
-        self.beam = ConnectionPatch((0, 0), (0, 0), "data", "data", axesA=given, axesB=found, color=ORANGE, linewidth=2)
+        self.beam = ConnectionPatch(
+            (0, 0), (0, 0), "data", "data", axesA=given, axesB=found, color=sim.ORANGE, linewidth=2
+        )
         drawn.add_artist(self.beam)
         self.bars = self.draw_bars(drawn.add_axes((0.83, 0.27, 0.15, 0.6)))
-        self.title = drawn.text(0.03, 0.16, "", size=20, color=ORANGE, va="center")
+        self.title = drawn.text(0.03, 0.16, "", size=20, color=sim.ORANGE, va="center")
         self.words = drawn.text(0.03, 0.08, "", size=14, va="center")
         parts = [*self.squares, *self.numbers, self.mark, self.beam, *self.bars]
         self.moving: list[Any] = [self.result, *parts, self.title, self.words]
@@ -108,8 +96,8 @@ class Pictures:
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel("share of the pixels; |: chance")
         axes.set_title("which place was drawn", fontsize=15, pad=10, x=0.2)
-        axes.plot(CHANCES.ravel(), range(9), "|", color=ORANGE, markersize=20, markeredgewidth=2.5, zorder=3)
-        return axes.barh(range(9), np.zeros(9), height=0.62, color=BLUE)
+        axes.plot(CHANCES.ravel(), range(9), "|", color=sim.ORANGE, markersize=20, markeredgewidth=2.5, zorder=3)
+        return axes.barh(range(9), np.zeros(9), height=0.62, color=sim.BLUE)
 
     def show(self, done: int, part: float) -> None:
         """Show so many measured pixels, and the next one partly measured; early ones are shown in two halves."""
@@ -141,7 +129,7 @@ class Pictures:
             square.set_xy((at[1] - 0.5, at[0] - 0.5))
             square.set_visible(inside)
             alpha = 0.9 if drawn else 0.1 if collapsed else 0.2 + 2.5 * chance
-            square.set(facecolor=ORANGE if drawn else BLUE, alpha=alpha)
+            square.set(facecolor=sim.ORANGE if drawn else sim.BLUE, alpha=alpha)
             number.set_position((at[1], at[0]))
             number.set_text("" if collapsed or not inside else f"1/{round(1 / chance)}")
 
@@ -155,25 +143,25 @@ class Pictures:
             bar.set_width(min(float(part), 0.42))
 
 
-def simulate(args: argparse.Namespace) -> Film:
+def simulate(args: argparse.Namespace) -> sim.Film:
     """Measure a small picture pixel by pixel."""
-    drawn = figure()
-    pictures = Pictures(drawn, photograph(args.image, (args.size, args.size), gray=False), args.rng)
+    drawn = sim.figure()
+    pictures = Pictures(drawn, sim.photograph(args.image, (args.size, args.size), gray=False), args.rng)
     plan = schedule(args.size**2, args.frames)
 
-    def story() -> Story:
+    def story() -> sim.Story:
         for part, done in plan:
             pictures.show(done, part)
             yield
         return {"chances": CHANCES}, f"{args.size**2} pixels collapsed, each to one of nine places"
 
     early = next((n for n, (part, done) in enumerate(plan) if done >= 20 and part > 0.5), len(plan) - 1)
-    return Film(drawn, pictures.moving, story(), still=early / max(1, len(plan) - 1))
+    return sim.Film(drawn, pictures.moving, story(), still=early / max(1, len(plan) - 1))
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    run(options(), argv, simulate)
+    sim.run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

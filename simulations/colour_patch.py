@@ -14,24 +14,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+import _common as sim
 import numpy as np
-from _common import (
-    ORANGE,
-    SIGNED,
-    Film,
-    Story,
-    add_film,
-    add_image,
-    at_least,
-    bare,
-    figure,
-    heading,
-    panel,
-    parser,
-    photograph,
-    repaint,
-    run,
-)
 from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
 
@@ -44,50 +28,52 @@ NAMES = ("red layer", "green layer", "blue layer")
 
 def options() -> argparse.ArgumentParser:
     """Return the options of this script."""
-    cli = parser(__doc__)
-    cli.add_argument("--cells", type=at_least(6), default=40, help="side of the photograph")
-    add_image(cli)
-    add_film(cli, frames=160, fps=16)
+    cli = sim.parser(__doc__)
+    cli.add_argument("--cells", type=sim.at_least(6), default=40, help="side of the photograph")
+    sim.add_image(cli)
+    sim.add_film(cli, frames=160, fps=16)
     return cli
 
 
-def simulate(args: argparse.Namespace) -> Film:
+def simulate(args: argparse.Namespace) -> sim.Film:
     """Slide the patch over all rows."""
-    photo = photograph(args.image, (args.cells, args.cells), gray=False)
+    photo = sim.photograph(args.image, (args.cells, args.cells), gray=False)
     whole = dc.convolve(photo, np.flip(LAYERS, axis=-1), mode="valid")[..., 0]  # convolution flips every axis
     parts = [dc.convolve(photo[..., channel], LAYERS[..., channel], mode="valid") for channel in range(3)]
     norm = Normalize(-float(np.abs(whole).max()), float(np.abs(whole).max()))
-    drawn = figure()
-    caption = heading(drawn, "A patch over three channels: 27 products, one number")
+    drawn = sim.figure()
+    caption = sim.heading(drawn, "A patch over three channels: 27 products, one number")
     left, right = drawn.add_axes((0.03, 0.36, 0.44, 0.46)), drawn.add_axes((0.5, 0.36, 0.44, 0.46))
-    bare(left, "photograph")
+    sim.bare(left, "photograph")
     left.imshow(photo)
-    patch = Rectangle((-0.5, -0.5), 3, 3, fill=False, edgecolor=ORANGE, linewidth=2.5)
+    patch = Rectangle((-0.5, -0.5), 3, 3, fill=False, edgecolor=sim.ORANGE, linewidth=2.5)
     left.add_patch(patch)
-    target = panel(right, whole, "feature map of all three layers", "sum of 27 products", SIGNED, norm)
+    target = sim.panel(right, whole, "feature map of all three layers", "sum of 27 products", sim.SIGNED, norm)
     boxes = [drawn.add_axes((0.12 + 0.27 * place, 0.03, 0.2, 0.25)) for place in range(3)]
-    images = [panel(box, part, name, None, SIGNED, norm) for box, part, name in zip(boxes, parts, NAMES, strict=True)]
+    images = [
+        sim.panel(box, part, name, None, sim.SIGNED, norm) for box, part, name in zip(boxes, parts, NAMES, strict=True)
+    ]
 
-    def story() -> Story:
+    def story() -> sim.Story:
         for count in np.linspace(1, whole.size, args.frames).astype(int):
             row, column = divmod(int(count) - 1, whole.shape[1])
             patch.set_xy((column - 0.5, row - 0.5))
             for image, field in zip((target, *images), (whole, *parts), strict=True):
                 shown = np.zeros(whole.size)
                 shown[:count] = field.ravel()[:count]
-                repaint(image, shown.reshape(whole.shape))
+                sim.repaint(image, shown.reshape(whole.shape))
             terms = " + ".join(f"{part[row, column]:z.2f}" for part in parts)
             caption.set_text(f"{terms} = {whole[row, column]:z.2f}".replace("+ -", "− ").replace("-", "−"))
             yield
         gap = float(np.abs(whole - sum(parts)).max())
         return {"largest_gap": gap}, f"the map of all layers is the sum of its layers' maps to {gap:.0e}"
 
-    return Film(drawn, [patch, target, *images, caption], story(), still=0.8)
+    return sim.Film(drawn, [patch, target, *images, caption], story(), still=0.8)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    run(options(), argv, simulate)
+    sim.run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

@@ -16,25 +16,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+import _common as sim
 import numpy as np
-from _common import (
-    BLUE,
-    FAINT,
-    GREEN,
-    RED,
-    Film,
-    Story,
-    add_film,
-    add_image,
-    at_least,
-    figure,
-    heading,
-    panel,
-    parser,
-    photograph,
-    repaint,
-    run,
-)
 from matplotlib.colors import Normalize
 
 import diffuseconv as dc
@@ -44,40 +27,40 @@ SMALL = ["--cells", "32", "--frames", "6"]
 
 def options() -> argparse.ArgumentParser:
     """Return the options of this script."""
-    cli = parser(__doc__)
-    cli.add_argument("--cells", type=at_least(32), default=128, help="side of the photograph")
-    cli.add_argument("--samples", type=at_least(16), default=40, help="length of the series")
-    add_image(cli)
-    add_film(cli, frames=144, fps=12)
+    cli = sim.parser(__doc__)
+    cli.add_argument("--cells", type=sim.at_least(32), default=128, help="side of the photograph")
+    cli.add_argument("--samples", type=sim.at_least(16), default=40, help="length of the series")
+    sim.add_image(cli)
+    sim.add_film(cli, frames=144, fps=12)
     return cli
 
 
-def simulate(args: argparse.Namespace) -> Film:
+def simulate(args: argparse.Namespace) -> sim.Film:
     """Append ever more zeros."""
     series = np.where(np.arange(args.samples) > 0.6 * args.samples, 1.0, 0.3)
     kernel = np.linspace(1, 0.1, 13) / np.linspace(1, 0.1, 13).sum()
-    photo = photograph(args.image, (args.cells, args.cells))
+    photo = sim.photograph(args.image, (args.cells, args.cells))
     blur = dc.kernels.motion_blur(args.cells // 4, 20.0)
-    drawn = figure()
-    caption = heading(drawn, "The convolution theorem: multiply the spectra, but leave room at the edge")
+    drawn = sim.figure()
+    caption = sim.heading(drawn, "The convolution theorem: multiply the spectra, but leave room at the edge")
     top = drawn.add_axes((0.06, 0.52, 0.9, 0.28))
     whole = args.samples + len(kernel) - 1
     top.set(xlim=(-1, whole), ylim=(0, 1.25), xlabel="cell", ylabel="value")
-    (direct,) = top.plot([], [], "o", mfc="none", color=BLUE, markersize=9, label="summed in space")
-    (product,) = top.plot([], [], ".", color=GREEN, label="product of spectra")
-    (wrong,) = top.plot([], [], "x", color=RED, markersize=9, label="ran over the edge")
+    (direct,) = top.plot([], [], "o", mfc="none", color=sim.BLUE, markersize=9, label="summed in space")
+    (product,) = top.plot([], [], ".", color=sim.GREEN, label="product of spectra")
+    (wrong,) = top.plot([], [], "x", color=sim.RED, markersize=9, label="ran over the edge")
     top.legend(loc="lower left", bbox_to_anchor=(0, 0.98), ncols=3)
     titles = ("in space", "product of spectra", "difference")
     norms = (Normalize(0, 1), Normalize(0, 1), Normalize(-0.5, 0.5))
     boxes = [drawn.add_axes((0.03 + 0.3 * place, 0.06, 0.28, 0.34)) for place in range(3)]
     size = tuple(n + m - 1 for n, m in zip(photo.shape, blur.shape, strict=True))
     images = [
-        panel(box, np.zeros(size), title, "grey level, white is 1" if box is boxes[2] else None, colours, norm)
+        sim.panel(box, np.zeros(size), title, "grey level, white is 1" if box is boxes[2] else None, colours, norm)
         for box, title, colours, norm in zip(boxes, titles, ("gray", "gray", "PuOr_r"), norms, strict=True)
     ]
-    boxes[0].set_xlabel("zeros appended on the right and below", color=FAINT)
+    boxes[0].set_xlabel("zeros appended on the right and below", color=sim.FAINT)
 
-    def story() -> Story:
+    def story() -> sim.Story:
         errors = []
         for share in np.minimum(1.0, 1.2 * np.arange(args.frames) / (args.frames - 1)):
             zeros = round(share * (len(kernel) - 1))
@@ -90,7 +73,7 @@ def simulate(args: argparse.Namespace) -> Film:
             room = [(0, n - m) for n, m in zip(size, plane.in_space.shape, strict=True)]
             both = [np.pad(field, room) for field in (plane.in_space, plane.by_product)]
             for image, field in zip(images, (*both, both[1] - both[0]), strict=True):
-                repaint(image, field)
+                sim.repaint(image, field)
             errors.append((line.error, plane.error))
             needed = f"{zeros} of {len(kernel) - 1} zeros"
             caption.set_text(
@@ -100,12 +83,12 @@ def simulate(args: argparse.Namespace) -> Film:
         told = "without zeros the two differ by {:.2g} and {:.2g}, with enough by ".format(*errors[0])
         return {"without_zeros": errors[0], "with_zeros": errors[-1]}, told + "{:.1g} and {:.1g}".format(*errors[-1])
 
-    return Film(drawn, [direct, product, wrong, *images, caption], story(), still=0.25)
+    return sim.Film(drawn, [direct, product, wrong, *images, caption], story(), still=0.25)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    run(options(), argv, simulate)
+    sim.run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

@@ -14,21 +14,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+import _common as sim
 import numpy as np
-from _common import (
-    BLUE,
-    FAINT,
-    ORANGE,
-    Film,
-    Story,
-    add_film,
-    at_least,
-    extend_curves,
-    figure,
-    heading,
-    parser,
-    run,
-)
 
 import diffuseconv as dc
 
@@ -37,35 +24,35 @@ SMALL = ["--cells", "32", "--frames", "6"]
 
 def options() -> argparse.ArgumentParser:
     """Return the options of this script."""
-    cli = parser(__doc__)
-    cli.add_argument("--cells", type=at_least(16), default=96, help="cells of the field")
-    add_film(cli, frames=140, fps=14)
+    cli = sim.parser(__doc__)
+    cli.add_argument("--cells", type=sim.at_least(16), default=96, help="cells of the field")
+    sim.add_film(cli, frames=140, fps=14)
     return cli
 
 
-def simulate(args: argparse.Namespace) -> Film:
+def simulate(args: argparse.Namespace) -> sim.Film:
     """Let the wave become faster."""
     n = args.cells
     x, k = np.arange(n) / n, 2 * np.pi * np.arange(n // 2)
     difference = np.array([1.0, 0.0, -1.0]) * n / 2
     factor = np.abs(dc.spectrum.transfer_function(difference, n))[: n // 2]
-    drawn = figure()
-    caption = heading(drawn, "Differentiation: every wave times ik")
+    drawn = sim.figure()
+    caption = sim.heading(drawn, "Differentiation: every wave times ik")
     top, middle, bottom = (
         drawn.add_axes((0.08, y, 0.88, height)) for y, height in ((0.65, 0.15), (0.4, 0.17), (0.1, 0.21))
     )
     top.set(xlim=(0, 1), ylim=(-1.3, 1.3), ylabel="field", xticklabels=[])
-    (wave,) = top.plot(x, 0 * x, color=FAINT, marker=".")
+    (wave,) = top.plot(x, 0 * x, color=sim.FAINT, marker=".")
     middle.set(xlim=(0, 1), ylim=(-1.3, 1.3), ylabel="slope / k", xlabel="place")
-    (exact,) = middle.plot(x, 0 * x, color=BLUE, label="times ik: spectrum.derivative")
-    (small,) = middle.plot(x, 0 * x, color=ORANGE, linestyle="--", label="central difference")
+    (exact,) = middle.plot(x, 0 * x, color=sim.BLUE, label="times ik: spectrum.derivative")
+    (small,) = middle.plot(x, 0 * x, color=sim.ORANGE, linestyle="--", label="central difference")
     middle.legend(loc="lower left", bbox_to_anchor=(0, 0.97), ncols=2)
-    bottom.plot(k, k, color=BLUE, linewidth=0.8)
-    bottom.plot(k, factor, color=ORANGE, linewidth=0.8, linestyle="--")
+    bottom.plot(k, k, color=sim.BLUE, linewidth=0.8)
+    bottom.plot(k, factor, color=sim.ORANGE, linewidth=0.8, linestyle="--")
     bottom.set(xlim=(0, k[-1]), ylim=(0, k[-1]), xlabel="k, radians per length", ylabel="size of the factor")
-    dots = [bottom.plot([], [], "o", color=colour, markersize=5)[0] for colour in (BLUE, ORANGE)]
+    dots = [bottom.plot([], [], "o", color=colour, markersize=5)[0] for colour in (sim.BLUE, sim.ORANGE)]
 
-    def story() -> Story:
+    def story() -> sim.Story:
         worst, last = 0.0, 0
         for crests in np.linspace(1, 0.8 * (n // 2), args.frames).astype(int):
             u, rate = np.cos(2 * np.pi * crests * x), 2 * np.pi * crests
@@ -73,7 +60,7 @@ def simulate(args: argparse.Namespace) -> Film:
             for line, values in zip((wave, exact, small), (u, slopes[0] / rate, slopes[1] / rate), strict=True):
                 line.set_ydata(values)
             if crests > last:
-                extend_curves(dots, rate, (rate, factor[crests]))
+                sim.extend_curves(dots, rate, (rate, factor[crests]))
             last = crests
             worst = max(worst, float(np.abs(slopes[0] / rate + np.sin(2 * np.pi * crests * x)).max()))
             short = 1 - factor[crests] / rate
@@ -86,12 +73,12 @@ def simulate(args: argparse.Namespace) -> Film:
         )
         return {"largest_error": worst, "difference_falls_short": short}, told
 
-    return Film(drawn, [wave, exact, small, *dots, caption], story(), still=0.3)
+    return sim.Film(drawn, [wave, exact, small, *dots, caption], story(), still=0.3)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    run(options(), argv, simulate)
+    sim.run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

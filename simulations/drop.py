@@ -16,23 +16,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+import _common as sim
 import numpy as np
-from _common import (
-    BLUE,
-    FAINT,
-    ORANGE,
-    Film,
-    Story,
-    add_film,
-    add_rng,
-    at_least,
-    clock,
-    figure,
-    parser,
-    positive,
-    repaint,
-    run,
-)
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -46,15 +31,17 @@ POWERS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 def options() -> argparse.ArgumentParser:
     """Return the options of this script."""
-    cli = parser(__doc__)
+    cli = sim.parser(__doc__)
     numbers = [1, 100, 10**4, 10**8]
-    cli.add_argument("--grains", type=at_least(1), nargs="+", default=numbers, help="grains in each tank, up to 1e18")
-    cli.add_argument("--size", type=at_least(5), default=61, help="cells along each side of a tank")
-    cli.add_argument("--spacing", type=positive, default=1e-4, help="width of a cell in metres")
-    cli.add_argument("--diffusivity", type=positive, default=1.5e-9, help="of table salt in water, m²/s")
-    cli.add_argument("--step", type=positive, default=2.0, help="seconds between frames")
-    add_rng(cli)
-    add_film(cli, frames=360)
+    cli.add_argument(
+        "--grains", type=sim.at_least(1), nargs="+", default=numbers, help="grains in each tank, up to 1e18"
+    )
+    cli.add_argument("--size", type=sim.at_least(5), default=61, help="cells along each side of a tank")
+    cli.add_argument("--spacing", type=sim.positive, default=1e-4, help="width of a cell in metres")
+    cli.add_argument("--diffusivity", type=sim.positive, default=1.5e-9, help="of table salt in water, m²/s")
+    cli.add_argument("--step", type=sim.positive, default=2.0, help="seconds between frames")
+    sim.add_rng(cli)
+    sim.add_film(cli, frames=360)
     return cli
 
 
@@ -85,15 +72,15 @@ class Tank:
         self.start[size // 2, size // 2] = grains
         tank = drawn.add_axes((left, 0.8 - 16 / 9 * width, width, 16 / 9 * width))
         tank.set(xticks=[], yticks=[])
-        tank.spines[:].set(visible=True, color=FAINT)
+        tank.spines[:].set(visible=True, color=sim.FAINT)
         tank.set_title(in_words(grains), fontsize=max(9, 16 * scale), pad=8)
         self.image = tank.imshow(np.zeros((size, size)), norm=PowerNorm(0.6, 0, 1))
         (self.track,) = tank.plot([], [], color="white", linewidth=0.8, alpha=0.6)
         cut = drawn.add_axes((left, 0.13, width, 0.2))
         cut.set(xlim=(0, size - 1), ylim=(0, 1.6), yticks=[], xticks=[])
         cut.spines["left"].set_visible(False)
-        (self.seen,) = cut.plot([], [], color=BLUE, linewidth=1.2, drawstyle="steps-mid")
-        (self.mean,) = cut.plot([], [], color=ORANGE, linewidth=1.8)
+        (self.seen,) = cut.plot([], [], color=sim.BLUE, linewidth=1.2, drawstyle="steps-mid")
+        (self.mean,) = cut.plot([], [], color=sim.ORANGE, linewidth=1.8)
         size_of_type = max(7.5, 11 * scale)
         self.words = cut.text(0.5, -0.08, "", transform=cut.transAxes, ha="center", va="top", size=size_of_type)
         self.moving = [self.image, self.track, self.seen, self.mean, self.words]
@@ -101,7 +88,7 @@ class Tank:
     def show(self, counts: NDArray[np.int64], mean: NDArray[np.float64]) -> None:
         """Show the grains beside the mean; `mean` is the chance of each cell."""
         grains = int(counts.sum())
-        repaint(self.image, np.clip(counts / grains / mean.max(), 0, 1))
+        sim.repaint(self.image, np.clip(counts / grains / mean.max(), 0, 1))
         if grains == 1:
             row, column = np.argwhere(counts)[0]
             xs, ys = (np.asarray(part) for part in self.track.get_data())
@@ -117,12 +104,12 @@ class Tank:
         self.words.set_text("a random walk" if grains == 1 else random)
 
 
-def simulate(args: argparse.Namespace) -> Film:
+def simulate(args: argparse.Namespace) -> sim.Film:
     """Let the grains of every tank jump, each by itself."""
     jump = dc.Propagator.heat(args.diffusivity, args.step, args.spacing)
-    drawn = figure()
+    drawn = sim.figure()
     drawn.text(0.045, 0.93, "A drop of salt, grain by grain", size=20, va="center")
-    time = drawn.text(0.955, 0.93, "", size=16, color=ORANGE, va="center", ha="right")
+    time = drawn.text(0.955, 0.93, "", size=16, color=sim.ORANGE, va="center", ha="right")
     pitch = 0.93 / len(args.grains)
     width = min(0.9 * pitch, 0.225)
     scale = min(1.0, pitch / 0.2)
@@ -131,14 +118,14 @@ def simulate(args: argparse.Namespace) -> Film:
     rng = np.random.default_rng(args.rng)
     walks = [dc.random_walk(tank.start, jump, args.frames - 1, rng=rng) for tank in tanks]
 
-    def story() -> Story:
+    def story() -> sim.Story:
         counts = [tank.start for tank in tanks]
         mean = counts[0] / counts[0].sum()
         for frame in range(args.frames):
             if frame > 0:
                 mean = dc.convolve(mean, jump)
                 counts = [next(walk) for walk in walks]
-            time.set_text(f"after {clock(frame * args.step)}")
+            time.set_text(f"after {sim.clock(frame * args.step)}")
             for tank, now in zip(tanks, counts, strict=True):
                 tank.show(now, mean)
             yield
@@ -146,12 +133,12 @@ def simulate(args: argparse.Namespace) -> Film:
         lost = "no grain lost" if left == args.grains else "grains were lost"
         return {"grains_at_the_end": left}, f"{lost} in {args.frames - 1} steps"
 
-    return Film(drawn, [time, *(artist for tank in tanks for artist in tank.moving)], story())
+    return sim.Film(drawn, [time, *(artist for tank in tanks for artist in tank.moving)], story())
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    run(options(), argv, simulate)
+    sim.run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

@@ -15,26 +15,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+import _common as sim
 import numpy as np
-from _common import (
-    FAINT,
-    ORANGE,
-    SIGNED,
-    Film,
-    Story,
-    add_film,
-    add_image,
-    at_least,
-    figure,
-    heading,
-    label_squares,
-    panel,
-    parser,
-    photograph,
-    repaint,
-    run,
-    write_numbers,
-)
 from matplotlib.colors import Normalize
 
 import diffuseconv as dc
@@ -44,31 +26,31 @@ SMALL = ["--cells", "32", "--frames", "6"]
 
 def options() -> argparse.ArgumentParser:
     """Return the options of this script."""
-    cli = parser(__doc__)
-    cli.add_argument("--cells", type=at_least(16), default=192, help="side of the photograph")
-    add_image(cli)
-    add_film(cli, frames=120, fps=12)
+    cli = sim.parser(__doc__)
+    cli.add_argument("--cells", type=sim.at_least(16), default=192, help="side of the photograph")
+    sim.add_image(cli)
+    sim.add_film(cli, frames=120, fps=12)
     return cli
 
 
-def simulate(args: argparse.Namespace) -> Film:
+def simulate(args: argparse.Namespace) -> sim.Film:
     """Raise the temperature of the softmax."""
-    kernel, photo = dc.kernels.edge_detector(), photograph(args.image, (args.cells, args.cells))
+    kernel, photo = dc.kernels.edge_detector(), sim.photograph(args.image, (args.cells, args.cells))
     edges = dc.convolve(photo, kernel)
     strongest = float(np.quantile(np.abs(edges), 0.99))
-    drawn = figure(1280, 640)
-    caption = heading(drawn, "The softmax of an edge detector is nearly the identity")
+    drawn = sim.figure(1280, 640)
+    caption = sim.heading(drawn, "The softmax of an edge detector is nearly the identity")
     boxes = [drawn.add_axes((0.02 + 0.245 * place, 0.2, 0.225, 0.58)) for place in range(4)]
     shades = Normalize(-strongest, strongest)
-    table = panel(boxes[0], np.zeros((3, 3)), "softmax: chances of a hop", None, norm=Normalize(0, 1))
-    numbers = label_squares(boxes[0], (3, 3), 13)
-    image = panel(boxes[1], photo, "softmax ∗ picture", None, "gray", Normalize(0, 1))
-    lost = panel(boxes[2], edges, "(picture − softmax ∗ picture) / w", None, SIGNED, shades)
-    panel(boxes[3], edges, "edge detector ∗ picture", None, SIGNED, shades)
-    words = drawn.text(0.5, 0.09, "", ha="center", size=13, color=ORANGE)
-    boxes[0].set_xlabel("w: the chance of each hop", color=FAINT)
+    table = sim.panel(boxes[0], np.zeros((3, 3)), "softmax: chances of a hop", None, norm=Normalize(0, 1))
+    numbers = sim.label_squares(boxes[0], (3, 3), 13)
+    image = sim.panel(boxes[1], photo, "softmax ∗ picture", None, "gray", Normalize(0, 1))
+    lost = sim.panel(boxes[2], edges, "(picture − softmax ∗ picture) / w", None, sim.SIGNED, shades)
+    sim.panel(boxes[3], edges, "edge detector ∗ picture", None, sim.SIGNED, shades)
+    words = drawn.text(0.5, 0.09, "", ha="center", size=13, color=sim.ORANGE)
+    boxes[0].set_xlabel("w: the chance of each hop", color=sim.FAINT)
 
-    def story() -> Story:
+    def story() -> sim.Story:
         gaps, first = [], 0.0
         for temperature in np.geomspace(1, 30, args.frames):
             p = dc.Propagator.softmax(kernel, temperature)
@@ -76,9 +58,9 @@ def simulate(args: argparse.Namespace) -> Film:
             spread = dc.convolve(photo, p)
             left = (photo - spread) / hop
             gaps.append(float(np.abs(left - edges).max()))
-            write_numbers(table, numbers, p.density, ".4f")
-            repaint(image, spread)
-            repaint(lost, left)
+            sim.write_numbers(table, numbers, p.density, ".4f")
+            sim.repaint(image, spread)
+            sim.repaint(lost, left)
             moved = float(np.abs(photo - spread).mean())
             first = first or moved
             caption.set_text(f"temperature {temperature:.2g}: D = {p.diffusivity(1.0)[0, 0]:.2g} cells² a step")
@@ -92,12 +74,12 @@ def simulate(args: argparse.Namespace) -> Film:
             "largest_gap": max(gaps),
         }, f"{told}what it takes away is the edge map to {max(gaps):.0e}"
 
-    return Film(drawn, [table, *numbers, image, lost, caption, words], story(), still=0.0)
+    return sim.Film(drawn, [table, *numbers, image, lost, caption, words], story(), still=0.0)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    run(options(), argv, simulate)
+    sim.run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

@@ -14,23 +14,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+import _common as sim
 import numpy as np
-from _common import (
-    BLUE,
-    FAINT,
-    GREEN,
-    ORANGE,
-    Film,
-    Story,
-    add_film,
-    add_rng,
-    at_least,
-    figure,
-    heading,
-    parser,
-    positive,
-    run,
-)
 from numpy.typing import NDArray
 
 import diffuseconv as dc
@@ -43,11 +28,11 @@ Array = NDArray[np.float64]
 
 def options() -> argparse.ArgumentParser:
     """Return the options of this script."""
-    cli = parser(__doc__)
-    cli.add_argument("--seconds", type=at_least(4), default=12, help="length of the song")
-    cli.add_argument("--noise", type=positive, default=1.0, help="of the recording, as a multiple of the song")
-    add_rng(cli)
-    add_film(cli, frames=180)
+    cli = sim.parser(__doc__)
+    cli.add_argument("--seconds", type=sim.at_least(4), default=12, help="length of the song")
+    cli.add_argument("--noise", type=sim.positive, default=1.0, help="of the recording, as a multiple of the song")
+    sim.add_rng(cli)
+    sim.add_film(cli, frames=180)
     return cli
 
 
@@ -62,7 +47,7 @@ def song(seconds: int, rng: np.random.Generator) -> Array:
     return np.asarray(tones + 0.15 * dc.spectrum.high_pass(rng.normal(size=time.size), 600 * seconds) * fade**4)
 
 
-def simulate(args: argparse.Namespace) -> Film:
+def simulate(args: argparse.Namespace) -> sim.Film:
     """Slide a window over the tones, and an excerpt over the recording."""
     rng = np.random.default_rng(args.rng)
     music = song(args.seconds, rng)
@@ -72,28 +57,28 @@ def simulate(args: argparse.Namespace) -> Film:
     score = dc.matching.score(recording, excerpt)
     found = dc.matching.find(recording, excerpt)[0].corner[0] / RATE
     tones = dc.spectrum.log_spectrum(music)[music.size // 2 :]
-    drawn = figure()
-    caption = heading(drawn, "A song as a sum of waves")
+    drawn = sim.figure()
+    caption = sim.heading(drawn, "A song as a sum of waves")
     top, middle, bottom = (drawn.add_axes((0.07, y, 0.9, 0.17)) for y in (0.64, 0.36, 0.09))
-    top.plot(np.arange(tones.size) / args.seconds, tones / tones.max(), color=FAINT, linewidth=0.8)
+    top.plot(np.arange(tones.size) / args.seconds, tones / tones.max(), color=sim.FAINT, linewidth=0.8)
     top.set(
         title="how strong each tone is (logarithm), and the window",
         xlabel="frequency (Hz)",
         xlim=(0, RATE / 2),
         ylim=(0, 1),
     )
-    window = top.axvspan(0, 1, color=ORANGE, alpha=0.35, linewidth=0)
+    window = top.axvspan(0, 1, color=sim.ORANGE, alpha=0.35, linewidth=0)
     reach = 1.1 * float(np.abs(music).max())
-    middle.plot(time, music, color=FAINT, linewidth=0.3)
-    (passed,) = middle.plot(time, 0 * time, color=ORANGE, linewidth=0.5)
+    middle.plot(time, music, color=sim.FAINT, linewidth=0.3)
+    (passed,) = middle.plot(time, 0 * time, color=sim.ORANGE, linewidth=0.5)
     middle.set(title="the song (grey), and what passes", xlim=(0, args.seconds), ylim=(-reach, reach), yticks=[])
     title = f"score of {excerpt.size / RATE:g} s of the song at every place of a recording with noise as loud as it"
     bottom.set(title=title, xlabel="time (s)", xlim=(0, args.seconds), ylim=(-0.4, 1))
     bottom.grid(axis="y")
-    (curve,) = bottom.plot([], [], color=BLUE, linewidth=0.8)
-    (mark,) = bottom.plot([], [], "o", mfc="none", color=GREEN, markersize=14, markeredgewidth=2)
+    (curve,) = bottom.plot([], [], color=sim.BLUE, linewidth=0.8)
+    (mark,) = bottom.plot([], [], "o", mfc="none", color=sim.GREEN, markersize=14, markeredgewidth=2)
 
-    def story() -> Story:
+    def story() -> sim.Story:
         centres = np.geomspace(60, 0.8 * RATE / 2, args.frames)
         for frame, centre in enumerate(centres):
             low, high = centre / 1.25, min(centre * 1.25, RATE / 2)
@@ -109,12 +94,12 @@ def simulate(args: argparse.Namespace) -> Film:
         told = f"found at {found:.3f} s, {away * 1e3:.2g} ms from its place, with a score of {score.max():.2f}"
         return {"found_seconds": found, "seconds_off": away, "score": score.max()}, told
 
-    return Film(drawn, [window, passed, curve, mark, caption], story(), still=0.75)
+    return sim.Film(drawn, [window, passed, curve, mark, caption], story(), still=0.75)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    run(options(), argv, simulate)
+    sim.run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

@@ -17,28 +17,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+import _common as sim
 import numpy as np
-from _common import (
-    BLUE,
-    FAINT,
-    GREEN,
-    ORANGE,
-    SIGNED,
-    Film,
-    Story,
-    add_film,
-    add_image,
-    add_rng,
-    at_least,
-    figure,
-    heading,
-    panel,
-    parser,
-    photograph,
-    repaint,
-    run,
-    watched,
-)
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
@@ -57,13 +37,13 @@ Array = NDArray[np.float64]
 
 def options() -> argparse.ArgumentParser:
     """Return the options of this script."""
-    cli = parser(__doc__)
-    add_image(cli)
-    cli.add_argument("--cells", type=at_least(16), default=256, help="pixels along each side of the photograph")
-    cli.add_argument("--steps", type=at_least(10), default=6000, help="of gradient descent, one patch each")
-    cli.add_argument("--patch", type=at_least(4), default=32, help="pixels along each side of a patch")
-    add_rng(cli)
-    add_film(cli, frames=300)
+    cli = sim.parser(__doc__)
+    sim.add_image(cli)
+    cli.add_argument("--cells", type=sim.at_least(16), default=256, help="pixels along each side of the photograph")
+    cli.add_argument("--steps", type=sim.at_least(10), default=6000, help="of gradient descent, one patch each")
+    cli.add_argument("--patch", type=sim.at_least(4), default=32, help="pixels along each side of a patch")
+    sim.add_rng(cli)
+    sim.add_film(cli, frames=300)
     return cli
 
 
@@ -74,17 +54,17 @@ def wanted_bank() -> Array:
     return np.stack([np.pad(kernel, (SIDE - 3) // 2) for kernel in kernels])
 
 
-def simulate(args: argparse.Namespace) -> Film:
+def simulate(args: argparse.Namespace) -> sim.Film:
     """Train the kernels, then show how they formed."""
-    photo, truth = photograph(args.image, (args.cells, args.cells)), wanted_bank()
+    photo, truth = sim.photograph(args.image, (args.cells, args.cells)), wanted_bank()
     edges = dc.feature_maps(photo, truth, mode="same")
     training = dc.learning.train_bank(photo, edges, (SIDE, SIDE), steps=args.steps, patch=args.patch, rng=args.rng)
-    states = list(watched(training, args.steps + 1))
+    states = list(sim.watched(training, args.steps + 1))
     error = np.array([np.abs(state.bank - truth).max() for state in states]) / np.abs(truth).max()
 
-    drawn = figure(1400, 760)
-    caption = heading(drawn, "Random weights turn into an edge detector")
-    panel(drawn.add_axes((0.012, 0.3, 0.16, 0.3)), photo, "the photograph", None, "gray")
+    drawn = sim.figure(1400, 760)
+    caption = sim.heading(drawn, "Random weights turn into an edge detector")
+    sim.panel(drawn.add_axes((0.012, 0.3, 0.16, 0.3)), photo, "the photograph", None, "gray")
     kernels, maps = draw_bank(drawn, truth, edges)
     right = drawn.add_gridspec(
         2, 1, left=0.765, right=0.985, top=0.82, bottom=0.075, hspace=0.36, height_ratios=(1.25, 1)
@@ -92,14 +72,14 @@ def simulate(args: argparse.Namespace) -> Film:
     curves = draw_errors(drawn.add_subplot(right[0, 0]), states, error)
     goal, dots = draw_correlations(drawn.add_subplot(right[1, 0]), edges)
 
-    def story() -> Story:
+    def story() -> sim.Story:
         for count in np.geomspace(10, len(states) + 9, args.frames).round().astype(int) - 9:
             state = states[count - 1]
             now = dc.feature_maps(photo, state.bank, mode="same")
             for image, kernel in zip(kernels, state.bank, strict=True):
-                repaint(image, kernel / np.abs(kernel).max())
+                sim.repaint(image, kernel / np.abs(kernel).max())
             for image, map_ in zip(maps, now, strict=True):
-                repaint(image, map_)
+                sim.repaint(image, map_)
             for curve, values in zip(curves, ([one.loss for one in states[:count]], error[:count]), strict=True):
                 curve.set_data(1 + np.arange(count), values)
             dots.set_data(goal, pairs(now))
@@ -113,7 +93,7 @@ def simulate(args: argparse.Namespace) -> Film:
         )
         return {"bank": states[-1].bank, "error": error[-1], "least_squares_error": once}, told
 
-    return Film(drawn, [*kernels, *maps, *curves, dots, caption], story())
+    return sim.Film(drawn, [*kernels, *maps, *curves, dots, caption], story())
 
 
 def pairs(maps: Array) -> Array:
@@ -128,9 +108,9 @@ def draw_bank(drawn: Figure, truth: Array, edges: Array) -> tuple[list[AxesImage
     for column, name in enumerate(NAMES):
         norm = Normalize(*(float(np.quantile(np.abs(edges[column]), 0.99)) * np.array([-1, 1])))
         boxes = [drawn.add_subplot(grid[row, column]) for row in range(3)]
-        kernels.append(panel(boxes[0], truth[column], name, None, SIGNED, Normalize(-1, 1)))
-        maps.append(panel(boxes[1], edges[column], "", None, SIGNED, norm))
-        panel(boxes[2], edges[column], "", None, SIGNED, norm)
+        kernels.append(sim.panel(boxes[0], truth[column], name, None, sim.SIGNED, Normalize(-1, 1)))
+        maps.append(sim.panel(boxes[1], edges[column], "", None, sim.SIGNED, norm))
+        sim.panel(boxes[2], edges[column], "", None, sim.SIGNED, norm)
         if column == 0:
             for box, text in zip(boxes, ("kernels now", "feature maps now", "edges wanted"), strict=True):
                 box.set_ylabel(text, fontsize=12)
@@ -142,8 +122,8 @@ def draw_errors(plot: Axes, states: Sequence[dc.learning.TrainingState], error: 
     loss = np.array([state.loss for state in states])
     plot.set(xscale="log", yscale="log", xlim=(1, len(states)), xlabel="step", title="how wrong it still is")
     plot.set_ylim(min(loss[loss > 0].min(), error.min()) / 2, 3 * max(loss.max(), error.max()))
-    (falling,) = plot.plot([], [], color=BLUE, linewidth=0.9, label="mean squared error on a patch")
-    (nearing,) = plot.plot([], [], color=ORANGE, label="largest error of a weight")
+    (falling,) = plot.plot([], [], color=sim.BLUE, linewidth=0.9, label="mean squared error on a patch")
+    (nearing,) = plot.plot([], [], color=sim.ORANGE, label="largest error of a weight")
     plot.legend(loc="lower left", fontsize=9)
     return [falling, nearing]
 
@@ -152,13 +132,13 @@ def draw_correlations(plot: Axes, edges: Array) -> tuple[Array, Line2D]:
     """Draw the axes of the correlations; return the wanted ones, and the dots."""
     plot.set(xlim=(-1.05, 1.05), ylim=(-1.05, 1.05), title="correlation between two feature maps")
     plot.set(xlabel="of the wanted ones", ylabel="of those now")
-    plot.plot([-1, 1], [-1, 1], color=FAINT, linewidth=1)
-    return pairs(edges), plot.plot([], [], "o", color=GREEN, markersize=8)[0]
+    plot.plot([-1, 1], [-1, 1], color=sim.FAINT, linewidth=1)
+    return pairs(edges), plot.plot([], [], "o", color=sim.GREEN, markersize=8)[0]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    run(options(), argv, simulate)
+    sim.run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

@@ -19,28 +19,8 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
+import _common as sim
 import numpy as np
-from _common import (
-    FAINT,
-    GREEN,
-    ORANGE,
-    SALT,
-    Film,
-    OptionError,
-    Story,
-    add_film,
-    add_image,
-    add_rng,
-    at_least,
-    figure,
-    heading,
-    panel,
-    parser,
-    photograph,
-    positive,
-    repaint,
-    run,
-)
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -57,9 +37,11 @@ Array = NDArray[np.float64]
 
 def options() -> argparse.ArgumentParser:
     """Return the options of this script."""
-    cli = parser(__doc__)
-    cli.add_argument("--cells", type=at_least(48), default=144, help="height of the picture in pixels")
-    cli.add_argument("--noise", type=positive, default=0.4, help="largest standard deviation of the noise (white is 1)")
+    cli = sim.parser(__doc__)
+    cli.add_argument("--cells", type=sim.at_least(48), default=144, help="height of the picture in pixels")
+    cli.add_argument(
+        "--noise", type=sim.positive, default=0.4, help="largest standard deviation of the noise (white is 1)"
+    )
     cli.add_argument(
         "--face",
         type=float,
@@ -68,9 +50,9 @@ def options() -> argparse.ArgumentParser:
         metavar=("TOP", "LEFT", "BOTTOM", "RIGHT"),
         help="where the face is, as fractions of the picture",
     )
-    add_image(cli)
-    add_rng(cli)
-    add_film(cli, frames=270)
+    sim.add_image(cli)
+    sim.add_rng(cli)
+    sim.add_film(cli, frames=270)
     return cli
 
 
@@ -79,12 +61,14 @@ def corners(face: Sequence[float], shape: tuple[int, int]) -> tuple[int, int, in
     top, left, bottom, right = face
     if not (0 <= top < bottom <= 1 and 0 <= left < right <= 1):
         given = " ".join(f"{part:g}" for part in face)
-        raise OptionError(
+        raise sim.OptionError(
             f"--face must be TOP LEFT BOTTOM RIGHT with 0 <= TOP < BOTTOM <= 1 and so for the columns, got {given}"
         )
     rows = [round(part * n) for part, n in zip(face, shape * 2, strict=True)]
     if rows[2] - rows[0] < 3 or rows[3] - rows[1] < 3:
-        raise OptionError(f"--face must be at least 3 pixels each way, got {rows[2] - rows[0]} by {rows[3] - rows[1]}")
+        raise sim.OptionError(
+            f"--face must be at least 3 pixels each way, got {rows[2] - rows[0]} by {rows[3] - rows[1]}"
+        )
     return rows[0], rows[1], rows[2], rows[3]
 
 
@@ -94,13 +78,13 @@ class Search:
     def __init__(self, drawn: Figure, face: Array, picture: Array, caption: Text) -> None:
         self.face, self.caption = face, caption
         cut = drawn.add_axes((0.03, 0.5, 0.15, 0.3))
-        panel(cut, face, "the face", None, "gray", Normalize(0, 1))
-        cut.set_xlabel(f"{face.shape[0]} × {face.shape[1]} pixels", color=FAINT)
+        sim.panel(cut, face, "the face", None, "gray", Normalize(0, 1))
+        cut.set_xlabel(f"{face.shape[0]} × {face.shape[1]} pixels", color=sim.FAINT)
         seen = drawn.add_axes((0.22, 0.45, 0.4, 0.36))
-        self.picture = panel(seen, picture, "the picture, and where it was found", None, "gray", Normalize(0, 1))
+        self.picture = sim.panel(seen, picture, "the picture, and where it was found", None, "gray", Normalize(0, 1))
         tall, wide = face.shape
         outline: Any = {"fill": False, "linewidth": 2.5}
-        self.boxes = [Rectangle((0, 0), wide, tall, edgecolor=colour, **outline) for colour in (ORANGE, GREEN)]
+        self.boxes = [Rectangle((0, 0), wide, tall, edgecolor=colour, **outline) for colour in (sim.ORANGE, sim.GREEN)]
         for box in self.boxes:
             seen.add_patch(box)
         self.scores, self.marks, self.notes = [], [], []
@@ -108,19 +92,19 @@ class Search:
             axes = drawn.add_axes((0.02 + 0.31 * place, 0.09, 0.29, 0.27))
             unit = "score" if place == 2 else None
             title = f'score, "{name}": beyond the edge is {meaning}'
-            self.scores.append(panel(axes, picture, "", unit, SALT, Normalize(-0.3, 1)))
+            self.scores.append(sim.panel(axes, picture, "", unit, sim.SALT, Normalize(-0.3, 1)))
             axes.set_title(title, size=11)
-            self.marks.append(axes.plot([], [], "o", mfc="none", mec=ORANGE, ms=16, mew=2)[0])
+            self.marks.append(axes.plot([], [], "o", mfc="none", mec=sim.ORANGE, ms=16, mew=2)[0])
             self.notes.append(axes.text(0.5, -0.06, "", transform=axes.transAxes, ha="center", va="top", size=11))
-        drawn.text(0.66, 0.67, HOW, size=12, color=FAINT, va="center", linespacing=1.6)
+        drawn.text(0.66, 0.67, HOW, size=12, color=sim.FAINT, va="center", linespacing=1.6)
         self.moving = [self.picture, *self.scores, *self.boxes, *self.marks, *self.notes, caption]
 
     def show(self, view: Array, copies: int, caption: str) -> list[dc.matching.Match]:
         """Draw a picture, where the face was found in it, and its scores behind three walls."""
-        repaint(self.picture, view)
+        sim.repaint(self.picture, view)
         best: list[dc.matching.Match] = []
         for image, mark, note, name in zip(self.scores, self.marks, self.notes, WALLS, strict=True):
-            repaint(image, dc.matching.score(view, self.face, mode="same", boundary=name))
+            sim.repaint(image, dc.matching.score(view, self.face, mode="same", boundary=name))
             found = dc.matching.find(view, self.face, copies, mode="same", boundary=name, minimum=0.25)
             best = found if name == "reflecting" else best
             mark.set_data([match.position[1] for match in found], [match.position[0] for match in found])
@@ -140,23 +124,23 @@ Boxes: the best places behind mirrors.
 Rings: the best places behind each wall."""
 
 
-def simulate(args: argparse.Namespace) -> Film:
+def simulate(args: argparse.Namespace) -> sim.Film:
     """Search in noise, for two copies, and across the edge."""
     shape = args.cells, args.cells * 5 // 6
     top, left, bottom, right = corners(args.face, shape)
-    picture = photograph(args.image, shape)
+    picture = sim.photograph(args.image, shape)
     face = picture[top:bottom, left:right].copy()
     single = np.concatenate([picture, np.full_like(picture, 0.5)], axis=1)
     both = np.concatenate([picture, 0.25 + 0.4 * picture], axis=1)  # the second portrait is duller
     noise = np.random.default_rng(args.rng).normal(size=single.shape)
-    drawn = figure(1280, 800)
+    drawn = sim.figure(1280, 800)
     search = Search(
-        drawn, face, single, heading(drawn, "Find the face: lay it on every place, and score how well it fits")
+        drawn, face, single, sim.heading(drawn, "Find the face: lay it on every place, and score how well it fits")
     )
     far = (left + right) // 2  # until half of the face is out
     parts = [args.frames * (part + 1) // 3 - args.frames * part // 3 for part in range(3)]
 
-    def story() -> Story:
+    def story() -> sim.Story:
         for strength in args.noise * progress(parts[0]):
             search.show(single + strength * noise, 1, f"noise with a standard deviation of {strength:.2f}")
             yield
@@ -174,7 +158,7 @@ def simulate(args: argparse.Namespace) -> Film:
         told = f"noise {args.noise:g}: found {away:.2f} pixels from its place, score {noisy.score:.2f}"
         return {**record, "scores_in_still": [match.score for match in found]}, told
 
-    return Film(drawn, search.moving, story())
+    return sim.Film(drawn, search.moving, story())
 
 
 def progress(frames: int) -> Array:
@@ -184,7 +168,7 @@ def progress(frames: int) -> Array:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    run(options(), argv, simulate)
+    sim.run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

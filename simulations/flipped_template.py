@@ -15,23 +15,8 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
+import _common as sim
 import numpy as np
-from _common import (
-    FLUX,
-    ORANGE,
-    Film,
-    Story,
-    add_film,
-    add_image,
-    at_least,
-    figure,
-    heading,
-    panel,
-    parser,
-    photograph,
-    repaint,
-    run,
-)
 from matplotlib.colors import Normalize
 from PIL import Image
 
@@ -42,10 +27,10 @@ SMALL = ["--cells", "48", "--frames", "6"]
 
 def options() -> argparse.ArgumentParser:
     """Return the options of this script."""
-    cli = parser(__doc__)
-    cli.add_argument("--cells", type=at_least(48), default=160, help="side of the picture")
-    add_image(cli)
-    add_film(cli, frames=120, fps=15)
+    cli = sim.parser(__doc__)
+    cli.add_argument("--cells", type=sim.at_least(48), default=160, help="side of the picture")
+    sim.add_image(cli)
+    sim.add_film(cli, frames=120, fps=15)
     return cli
 
 
@@ -56,35 +41,39 @@ def turned(face: Any, angle: float) -> Any:
     return np.asarray(Image.fromarray(face.astype(np.float32)).rotate(angle, Image.Resampling.BICUBIC))
 
 
-def simulate(args: argparse.Namespace) -> Film:
+def simulate(args: argparse.Namespace) -> sim.Film:
     """Turn the template by half a turn."""
     cells = args.cells
-    picture = photograph(args.image, (cells, cells))
+    picture = sim.photograph(args.image, (cells, cells))
     face = picture[round(0.14 * cells) :, round(0.31 * cells) :][: 2 * (cells // 6) + 1, : 2 * (cells // 6) + 1]
     face = (face - face.mean()) / np.linalg.norm(face - face.mean())
     flat = picture - picture.mean()
     wanted = dc.correlate(flat, face)
     norm = Normalize(0, float(wanted.max()))
-    drawn = figure(1280, 520)
-    caption = heading(drawn, "Cross-correlation is convolution with the template upside down")
+    drawn = sim.figure(1280, 520)
+    caption = sim.heading(drawn, "Cross-correlation is convolution with the template upside down")
     boxes = [drawn.add_axes((0.01 + 0.24 * place, 0.08, 0.23, 0.64)) for place in range(4)]
-    panel(boxes[0], picture, "picture", None, "gray", Normalize(0, 1))
-    template = panel(boxes[1], face, "template", None, "gray", Normalize(float(face.min()), float(face.max())))
-    result = panel(boxes[2], wanted, "picture ∗ template", None, FLUX, norm)
-    panel(boxes[3], wanted, "correlation, upright", None, FLUX, norm)
+    sim.panel(boxes[0], picture, "picture", None, "gray", Normalize(0, 1))
+    template = sim.panel(boxes[1], face, "template", None, "gray", Normalize(float(face.min()), float(face.max())))
+    result = sim.panel(boxes[2], wanted, "picture ∗ template", None, sim.FLUX, norm)
+    sim.panel(boxes[3], wanted, "correlation, upright", None, sim.FLUX, norm)
     for box in boxes[2:]:
         box.plot(
-            *np.unravel_index(int(wanted.argmax()), wanted.shape)[::-1], "o", mfc="none", color=ORANGE, markersize=18
+            *np.unravel_index(int(wanted.argmax()), wanted.shape)[::-1],
+            "o",
+            mfc="none",
+            color=sim.ORANGE,
+            markersize=18,
         )
 
-    def story() -> Story:
+    def story() -> sim.Story:
         gap = 0.0
         for angle in 180 * np.minimum(1.0, 1.2 * np.arange(args.frames) / (args.frames - 1)):
             kernel = turned(face, angle)
             found = dc.convolve(flat, kernel)
             gap = float(np.abs(found - wanted).max())
-            repaint(template, kernel)
-            repaint(result, found)
+            sim.repaint(template, kernel)
+            sim.repaint(result, found)
             caption.set_text(
                 f"turned by {angle:.0f}°: differs from correlation by {gap / wanted.max():.1g} of its largest value"
             )
@@ -93,12 +82,12 @@ def simulate(args: argparse.Namespace) -> Film:
             "largest_difference": gap
         }, f"upside down the two differ by {gap / float(wanted.max()):.1g} of the largest value"
 
-    return Film(drawn, [template, result, caption], story())
+    return sim.Film(drawn, [template, result, caption], story())
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    run(options(), argv, simulate)
+    sim.run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

@@ -18,26 +18,8 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
+import _common as sim
 import numpy as np
-from _common import (
-    BLUE,
-    FAINT,
-    FLUX,
-    ORANGE,
-    Film,
-    Story,
-    add_film,
-    add_image,
-    at_least,
-    extend_curves,
-    figure,
-    heading,
-    panel,
-    parser,
-    photograph,
-    repaint,
-    run,
-)
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
@@ -55,11 +37,11 @@ Array = NDArray[Any]
 
 def options() -> argparse.ArgumentParser:
     """Return the options of this script."""
-    cli = parser(__doc__)
-    cli.add_argument("--cells", type=at_least(32), default=192, help="side of the pictures")
-    cli.add_argument("--waves", type=at_least(2), default=12, help="waves across the striped picture")
-    add_image(cli)
-    add_film(cli, frames=240)
+    cli = sim.parser(__doc__)
+    cli.add_argument("--cells", type=sim.at_least(32), default=192, help="side of the pictures")
+    cli.add_argument("--waves", type=sim.at_least(2), default=12, help="waves across the striped picture")
+    sim.add_image(cli)
+    sim.add_film(cli, frames=240)
     return cli
 
 
@@ -89,9 +71,11 @@ class Views:
         for row, (picture, name) in enumerate(zip(pictures, ("stripes", "photograph"), strict=True)):
             seen, spectrum = self.view(picture)
             norm = Normalize(float(np.median(spectrum)), float(spectrum.max()))
-            self.images.append(panel(drawn.add_subplot(grid[row, 0]), seen, name, None, "gray", Normalize(0, 1)))
-            self.images.append(panel(drawn.add_subplot(grid[row, 1]), spectrum, "its spectrum", None, FLUX, norm))
-            line: Any = {"color": (ORANGE, BLUE)[row], "linewidth": 1.6, "linestyle": (0, (5, 3))}
+            self.images.append(sim.panel(drawn.add_subplot(grid[row, 0]), seen, name, None, "gray", Normalize(0, 1)))
+            self.images.append(
+                sim.panel(drawn.add_subplot(grid[row, 1]), spectrum, "its spectrum", None, sim.FLUX, norm)
+            )
+            line: Any = {"color": (sim.ORANGE, sim.BLUE)[row], "linewidth": 1.6, "linestyle": (0, (5, 3))}
             self.needles.append(self.images[-1].axes.plot([], [], **line)[0])
         self.moving = [*self.images, *self.needles]
 
@@ -105,7 +89,7 @@ class Views:
         """Show two pictures and their spectra."""
         fields = [field for picture in pictures for field in self.view(picture)]
         for image, field in zip(self.images, fields, strict=True):
-            repaint(image, field)
+            sim.repaint(image, field)
 
     def point(self, directions: Sequence[float]) -> None:
         """Let each needle point in a direction, in degrees."""
@@ -114,15 +98,15 @@ class Views:
             needle.set_data([self.half - right, self.half + right], [self.half - down, self.half + down])
 
 
-def simulate(args: argparse.Namespace) -> Film:
+def simulate(args: argparse.Namespace) -> sim.Film:
     """Turn both pictures by half a turn, and find the angle in their spectra."""
-    portrait = photograph(args.image, (args.cells, args.cells)).astype(np.float32)
-    drawn = figure()
-    caption = heading(drawn, "Turn a picture, and its spectrum turns with it")
+    portrait = sim.photograph(args.image, (args.cells, args.cells)).astype(np.float32)
+    drawn = sim.figure()
+    caption = sim.heading(drawn, "Turn a picture, and its spectrum turns with it")
     views = Views(drawn, (striped(args.cells, args.waves, 0), portrait))
     dots = draw_graph(drawn.add_axes((0.59, 0.11, 0.38, 0.68)))
 
-    def story() -> Story:
+    def story() -> sim.Story:
         angles, found = [], []
         for frame, angle in enumerate(np.linspace(0, 180, args.frames, endpoint=False)):
             pictures = striped(args.cells, args.waves, angle), turned(portrait, angle)
@@ -132,7 +116,7 @@ def simulate(args: argparse.Namespace) -> Film:
                 stripes = dc.spectrum.orientation(pictures[0] * views.window)
                 found.append((stripes, dc.spectrum.rotation_between(portrait, pictures[1])))
                 views.point(found[-1])
-                extend_curves(dots, angle, found[-1])
+                sim.extend_curves(dots, angle, found[-1])
             told = f"at {angles[-1]:.1f}° found {found[-1][0]:.2f}° and {found[-1][1]:.2f}°"
             caption.set_text(f"turned by {angle:.1f}°; {told}")
             yield
@@ -140,7 +124,7 @@ def simulate(args: argparse.Namespace) -> Film:
         told = f"largest error over half a turn: stripes {error[0]:.2g}°, photograph {error[1]:.2g}°"
         return {"stripes_error": error[0], "photograph_error": error[1]}, told
 
-    return Film(drawn, [*views.moving, *dots, caption], story(), still=0.8)
+    return sim.Film(drawn, [*views.moving, *dots, caption], story(), still=0.8)
 
 
 def draw_graph(graph: Axes) -> list[Line2D]:
@@ -148,16 +132,16 @@ def draw_graph(graph: Axes) -> list[Line2D]:
     graph.set(xlim=(0, 180), ylim=(0, 180), xlabel="turned by (degrees)", ylabel="found from the spectrum (degrees)")
     graph.set(xticks=range(0, 181, 30), yticks=range(0, 181, 30), aspect="equal")
     graph.grid(visible=True)
-    graph.plot([0, 180], [0, 180], color=FAINT, linewidth=1)
-    (of_stripes,) = graph.plot([], [], "o", color=ORANGE, mfc="none", markersize=8, label="stripes: orientation()")
-    (of_portrait,) = graph.plot([], [], ".", color=BLUE, markersize=6, label="photograph: rotation_between()")
+    graph.plot([0, 180], [0, 180], color=sim.FAINT, linewidth=1)
+    (of_stripes,) = graph.plot([], [], "o", color=sim.ORANGE, mfc="none", markersize=8, label="stripes: orientation()")
+    (of_portrait,) = graph.plot([], [], ".", color=sim.BLUE, markersize=6, label="photograph: rotation_between()")
     graph.legend(loc="upper left")
     return [of_stripes, of_portrait]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    run(options(), argv, simulate)
+    sim.run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

@@ -17,26 +17,8 @@ import argparse
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import _common as sim
 import numpy as np
-from _common import (
-    BLUE,
-    FAINT,
-    FLUX,
-    ORANGE,
-    Film,
-    OptionError,
-    Story,
-    add_film,
-    add_image,
-    at_least,
-    extend_curves,
-    figure,
-    panel,
-    parser,
-    photograph,
-    repaint,
-    run,
-)
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.lines import Line2D
@@ -53,12 +35,12 @@ Array = NDArray[np.float64]
 
 def options() -> argparse.ArgumentParser:
     """Return the options of this script."""
-    cli = parser(__doc__)
-    cli.add_argument("--cells", type=at_least(16), default=256, help="side of the picture")
+    cli = sim.parser(__doc__)
+    cli.add_argument("--cells", type=sim.at_least(16), default=256, help="side of the picture")
     cli.add_argument("--edge", type=float, default=0.0, help="width of the disc's soft edge, in cycles per image")
     cli.add_argument("--boundary", choices=("periodic", "reflecting"), default="periodic", help="the waves to use")
-    add_image(cli)
-    add_film(cli, frames=240)
+    sim.add_image(cli)
+    sim.add_film(cli, frames=240)
     return cli
 
 
@@ -81,35 +63,35 @@ def apply(picture: Array, radius: float, edge: float, boundary: str) -> Disc:
     return Disc(radius, low, high, 100 * kept, 100 * float(np.linalg.norm(high) / np.linalg.norm(picture)))
 
 
-def simulate(args: argparse.Namespace) -> Film:
+def simulate(args: argparse.Namespace) -> sim.Film:
     """Let the circle grow."""
     if not 0 <= args.edge <= args.cells:
-        raise OptionError(f"--edge must be from 0 to --cells ({args.cells}), got {args.edge:g}")
+        raise sim.OptionError(f"--edge must be from 0 to --cells ({args.cells}), got {args.edge:g}")
     cells = args.cells
-    picture = photograph(args.image, (cells, cells))
+    picture = sim.photograph(args.image, (cells, cells))
     radii = np.geomspace(max(1.0, args.edge / 2), cells / 2, args.frames)
     discs = [apply(picture, float(radius), args.edge, args.boundary) for radius in radii]
 
-    drawn = figure()
+    drawn = sim.figure()
     drawn.suptitle("A circle in the frequency plane: inside is kept, outside is forgotten", size=17, y=0.962)
     grid = drawn.add_gridspec(1, 3, left=0.02, right=0.98, top=0.85, bottom=0.38, wspace=0.05)
     circle = draw_plane(drawn.add_subplot(grid[0]), dc.spectrum.log_spectrum(picture))
-    low = panel(drawn.add_subplot(grid[1]), picture, "kept: what lies inside", None, "gray", Normalize(0, 1))
-    high = panel(
+    low = sim.panel(drawn.add_subplot(grid[1]), picture, "kept: what lies inside", None, "gray", Normalize(0, 1))
+    high = sim.panel(
         drawn.add_subplot(grid[2]), picture, "forgotten: what lies outside", None, "PuOr_r", Normalize(-0.3, 0.3)
     )
     price = drawn.add_axes((0.08, 0.11, 0.56, 0.22))
     curve = draw_price(price, discs)
-    (now,) = price.plot([], [], "o", color=ORANGE, markersize=9)
+    (now,) = price.plot([], [], "o", color=sim.ORANGE, markersize=9)
     words = drawn.text(0.70, 0.2, "", size=14, va="center", linespacing=1.6)
     middle = int(np.argmin([abs(disc.kept - 5) for disc in discs]))
 
-    def story() -> Story:
+    def story() -> sim.Story:
         for disc in discs:
             circle.set_radius(disc.radius)
-            repaint(low, disc.low)
-            repaint(high, disc.high)
-            extend_curves([curve], disc.kept, [disc.error])
+            sim.repaint(low, disc.low)
+            sim.repaint(high, disc.high)
+            sim.extend_curves([curve], disc.kept, [disc.error])
             now.set_data([disc.kept], [disc.error])
             words.set_text(in_words(disc, args.edge))
             yield
@@ -118,13 +100,13 @@ def simulate(args: argparse.Namespace) -> Film:
         told = f"{disc.kept:.2g} % of the numbers keep the picture to an error of {disc.error:.1f} % ({kind})"
         return {"still_kept_percent": disc.kept, "still_error_percent": disc.error}, told
 
-    return Film(drawn, [circle, low, high, curve, now, words], story(), still=middle / max(1, len(discs) - 1))
+    return sim.Film(drawn, [circle, low, high, curve, now, words], story(), still=middle / max(1, len(discs) - 1))
 
 
 def draw_plane(axes: Axes, spectrum: Array) -> Circle:
     """Draw the spectrum and a circle around its middle."""
     norm = Normalize(float(np.percentile(spectrum, 5)), float(np.percentile(spectrum, 99.9)))
-    panel(axes, spectrum, "spectrum and circle", None, FLUX, norm)
+    sim.panel(axes, spectrum, "spectrum and circle", None, sim.FLUX, norm)
     circle = Circle((len(spectrum) // 2, len(spectrum) // 2), 1, fill=False, edgecolor="white", linewidth=2)
     circle.set_path_effects([withStroke(linewidth=5, foreground="black")])  # seen on the brightest spectrum too
     axes.add_patch(circle)
@@ -133,11 +115,11 @@ def draw_plane(axes: Axes, spectrum: Array) -> Circle:
 
 def draw_price(axes: Axes, discs: Sequence[Disc]) -> Line2D:
     """Draw the whole curve of the error faintly; return the one that grows over it."""
-    axes.semilogx([disc.kept for disc in discs], [disc.error for disc in discs], color=FAINT, linewidth=1.2)
+    axes.semilogx([disc.kept for disc in discs], [disc.error for disc in discs], color=sim.FAINT, linewidth=1.2)
     axes.set(xlabel="numbers kept (%)", ylabel="error (% of the picture)", ylim=(0, None))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.grid(visible=True)
-    return axes.plot([], [], color=BLUE)[0]
+    return axes.plot([], [], color=sim.BLUE)[0]
 
 
 def in_words(disc: Disc, edge: float) -> str:
@@ -152,7 +134,7 @@ def in_words(disc: Disc, edge: float) -> str:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    run(options(), argv, simulate)
+    sim.run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

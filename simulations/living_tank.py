@@ -21,31 +21,8 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
+import _common as sim
 import numpy as np
-from _common import (
-    BLUE,
-    FAINT,
-    FLUX,
-    GREEN,
-    ORANGE,
-    SALT,
-    Film,
-    Story,
-    add_film,
-    add_rng,
-    at_least,
-    clock,
-    extend_curves,
-    figure,
-    heading,
-    length,
-    panel,
-    parser,
-    positive,
-    repaint,
-    run,
-    time_unit,
-)
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
@@ -64,14 +41,16 @@ Array = NDArray[Any]
 
 def options() -> argparse.ArgumentParser:
     """Return the options of this script."""
-    cli = parser(__doc__)
-    cli.add_argument("--cells", type=at_least(12), default=120, help="cells from top to bottom; twice as many across")
-    cli.add_argument("--height", type=positive, default=0.1, help="of the tank in metres")
-    cli.add_argument("--diffusivity", type=positive, default=1.6e-9, help="of the salt, in m²/s")
-    cli.add_argument("--fed", type=positive, default=1e-8, help="salt fed per time, in kg/s per metre of depth")
-    cli.add_argument("--stones", type=at_least(0), default=16, help="stones in the tank")
-    add_rng(cli, default=4)
-    add_film(cli, frames=240)
+    cli = sim.parser(__doc__)
+    cli.add_argument(
+        "--cells", type=sim.at_least(12), default=120, help="cells from top to bottom; twice as many across"
+    )
+    cli.add_argument("--height", type=sim.positive, default=0.1, help="of the tank in metres")
+    cli.add_argument("--diffusivity", type=sim.positive, default=1.6e-9, help="of the salt, in m²/s")
+    cli.add_argument("--fed", type=sim.positive, default=1e-8, help="salt fed per time, in kg/s per metre of depth")
+    cli.add_argument("--stones", type=sim.at_least(0), default=16, help="stones in the tank")
+    sim.add_rng(cli, default=4)
+    sim.add_film(cli, frames=240)
     return cli
 
 
@@ -96,7 +75,7 @@ def tank(args: argparse.Namespace) -> tuple[dc.DiffusionEquation, Array]:
     return dc.DiffusionEquation(args.diffusivity, spacing, walls, source=source, mask=water), water
 
 
-def simulate(args: argparse.Namespace) -> Film:
+def simulate(args: argparse.Namespace) -> sim.Film:
     """Feed the tank until it is in balance."""
     eq, water = tank(args)
     spacing = args.height / args.cells
@@ -106,35 +85,35 @@ def simulate(args: argparse.Namespace) -> Film:
     duration = 7 * held / args.fed  # the salt in the tank is renewed once in held / fed
     most = float(end.max())
 
-    drawn = figure()
-    caption = heading(drawn, "A living tank: fed, drained, and in the end in balance")
+    drawn = sim.figure()
+    caption = sim.heading(drawn, "A living tank: fed, drained, and in the end in balance")
     salt_axes, away_axes = (drawn.add_axes((0.02, y, 0.44, 0.35)) for y in (0.485, 0.04))
-    salt = panel(salt_axes, u, "the salt", "kg/m³", SALT, Normalize(0, most))
+    salt = sim.panel(salt_axes, u, "the salt", "kg/m³", sim.SALT, Normalize(0, most))
     title = "distance from the steady state (logarithmic)"
-    away = panel(away_axes, np.maximum(end, LEAST * most), title, "kg/m³", FLUX, LogNorm(LEAST * most, most))
+    away = sim.panel(away_axes, np.maximum(end, LEAST * most), title, "kg/m³", sim.FLUX, LogNorm(LEAST * most, most))
     for axes in (salt_axes, away_axes):
         draw_stones(axes, water)
     for row, column in FEEDERS:
         place = (column * args.cells, row * args.cells)
-        salt_axes.add_patch(Circle(place, 0.07 * args.cells, fill=False, color=ORANGE, linewidth=1.5))
-    salt_axes.set_xlabel(f"{length(2 * args.height)} wide; orange: fed here; green: the gate", color=FAINT)
+        salt_axes.add_patch(Circle(place, 0.07 * args.cells, fill=False, color=sim.ORANGE, linewidth=1.5))
+    salt_axes.set_xlabel(f"{sim.length(2 * args.height)} wide; orange: fed here; green: the gate", color=sim.FAINT)
     curves, unit = draw_balance(drawn, args.fed, held, duration)
 
-    def story() -> Story:
+    def story() -> sim.Story:
         inside, leaves, distance = 0.0, 0.0, 0.0
         for time, field in eq.frames(u, duration * np.linspace(0, 1, args.frames) ** 2):
             leaves = float(eq.flux(field)[1][:, -1].sum()) * spacing
             inside, distance = eq.total_mass(field), float(np.abs(field - end).max())
-            repaint(salt, field)
-            repaint(away, np.maximum(np.abs(field - end), LEAST * most))
-            extend_curves(curves, time / unit, (inside, leaves))
-            caption.set_text(f"{clock(time)}: {leaves / args.fed:.0%} of what is fed leaves again")
+            sim.repaint(salt, field)
+            sim.repaint(away, np.maximum(np.abs(field - end), LEAST * most))
+            sim.extend_curves(curves, time / unit, (inside, leaves))
+            caption.set_text(f"{sim.clock(time)}: {leaves / args.fed:.0%} of what is fed leaves again")
             yield
-        told = f"after {clock(duration)} the tank holds {inside:.4g} kg/m, in the steady state {held:.4g}; "
+        told = f"after {sim.clock(duration)} the tank holds {inside:.4g} kg/m, in the steady state {held:.4g}; "
         told += f"{leaves / args.fed:.2%} of what is fed leaves; cells are at most {distance / most:.1e} from the end"
         return {"from_steady": distance / most, "steady_salt": held}, told
 
-    return Film(drawn, [salt, away, *curves, caption], story(), still=0.6)
+    return sim.Film(drawn, [salt, away, *curves, caption], story(), still=0.6)
 
 
 def draw_stones(axes: Axes, water: Array) -> None:
@@ -142,30 +121,30 @@ def draw_stones(axes: Axes, water: Array) -> None:
     rows, columns = water.shape
     dry = np.ma.masked_where(water, np.ones(water.shape))
     axes.imshow(dry, cmap="gray", norm=Normalize(0, 3), zorder=1)
-    axes.plot([columns - 0.2] * 2, [rows * 0.25, rows * 0.75], color=GREEN, linewidth=5, clip_on=False)
+    axes.plot([columns - 0.2] * 2, [rows * 0.25, rows * 0.75], color=sim.GREEN, linewidth=5, clip_on=False)
 
 
 def draw_balance(drawn: Figure, fed: float, held: float, duration: float) -> tuple[list[Line2D], float]:
     """Draw the axes of the mass balance; return the curves of what is held and what leaves, and the unit of time."""
-    unit, name = time_unit(duration)
+    unit, name = sim.time_unit(duration)
     inside, through = (drawn.add_axes((0.66, y, 0.32, 0.29)) for y in (0.52, 0.1))
     inside.set(title="in the tank", ylabel="kg per m of depth", ylim=(0, 1.1 * held), xlim=(0, duration / unit))
-    inside.axhline(held, color=FAINT, linestyle="--", linewidth=1)
-    inside.text(0, 1.02 * held, " steady state, solved for", color=FAINT, size=9)
+    inside.axhline(held, color=sim.FAINT, linestyle="--", linewidth=1)
+    inside.text(0, 1.02 * held, " steady state, solved for", color=sim.FAINT, size=9)
     through.set(
         xlabel=f"time ({name})", title="through feeders and gate", ylabel="kg/s per m of depth", ylim=(0, 1.15 * fed)
     )
     through.set(xlim=(0, duration / unit))
-    through.axhline(fed, color=ORANGE, label="fed")
-    (salt,) = inside.plot([], [], color=BLUE)
-    (out,) = through.plot([], [], color=GREEN, label="leaves through the gate")
+    through.axhline(fed, color=sim.ORANGE, label="fed")
+    (salt,) = inside.plot([], [], color=sim.BLUE)
+    (out,) = through.plot([], [], color=sim.GREEN, label="leaves through the gate")
     through.legend(loc="lower right")
     return [salt, out], unit
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    run(options(), argv, simulate)
+    sim.run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

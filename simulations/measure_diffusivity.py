@@ -20,27 +20,8 @@ import argparse
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import _common as sim
 import numpy as np
-from _common import (
-    BLUE,
-    INK,
-    RED,
-    Film,
-    Story,
-    add_film,
-    add_image,
-    add_rng,
-    at_least,
-    figure,
-    panel,
-    parser,
-    photograph,
-    positive,
-    repaint,
-    run,
-    scale_bar,
-    watched,
-)
 from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
@@ -70,18 +51,18 @@ class Trial(NamedTuple):
 
 def options() -> argparse.ArgumentParser:
     """Return the options of this script."""
-    cli = parser(__doc__)
-    add_image(cli)
-    cli.add_argument("--cells", type=at_least(24), default=96, help="pixels along each side")
-    cli.add_argument("--diffusivity", type=positive, default=5e-10, help="true D in m²/s")
-    cli.add_argument("--spacing", type=positive, default=5e-5, help="width of a pixel in metres")
-    cli.add_argument("--duration", type=positive, default=1.5, help="time between the photographs in seconds")
-    cli.add_argument("--before-noise", type=positive, default=0.02, help="of the earlier picture; white is 1")
-    cli.add_argument("--after-noise", type=positive, default=0.01, help="of the later picture; white is 1")
-    cli.add_argument("--reach", type=at_least(1), default=3, help="cells that a grain may move along an axis")
-    cli.add_argument("--trials", type=at_least(2), default=100, help="repetitions of the measurement")
-    add_rng(cli)
-    add_film(cli, frames=180)
+    cli = sim.parser(__doc__)
+    sim.add_image(cli)
+    cli.add_argument("--cells", type=sim.at_least(24), default=96, help="pixels along each side")
+    cli.add_argument("--diffusivity", type=sim.positive, default=5e-10, help="true D in m²/s")
+    cli.add_argument("--spacing", type=sim.positive, default=5e-5, help="width of a pixel in metres")
+    cli.add_argument("--duration", type=sim.positive, default=1.5, help="time between the photographs in seconds")
+    cli.add_argument("--before-noise", type=sim.positive, default=0.02, help="of the earlier picture; white is 1")
+    cli.add_argument("--after-noise", type=sim.positive, default=0.01, help="of the later picture; white is 1")
+    cli.add_argument("--reach", type=sim.at_least(1), default=3, help="cells that a grain may move along an axis")
+    cli.add_argument("--trials", type=sim.at_least(2), default=100, help="repetitions of the measurement")
+    sim.add_rng(cli)
+    sim.add_film(cli, frames=180)
     return cli
 
 
@@ -100,21 +81,21 @@ def measure(args: argparse.Namespace, clean: Array, later: Array, rng: np.random
     return Trial(before, after, free.propagator.density, np.array(found))
 
 
-def simulate(args: argparse.Namespace) -> Film:
+def simulate(args: argparse.Namespace) -> sim.Film:
     """Repeat the measurement, then show one trial after the other."""
-    clean = photograph(args.image, (args.cells, args.cells))
+    clean = sim.photograph(args.image, (args.cells, args.cells))
     later = dc.DiffusionEquation(args.diffusivity, args.spacing).evolve(clean, args.duration)
     streams = np.random.default_rng(args.rng).spawn(args.trials)
-    trials = [measure(args, clean, later, rng) for rng in watched(streams, args.trials)]
+    trials = [measure(args, clean, later, rng) for rng in sim.watched(streams, args.trials)]
     found = np.array([trial.found for trial in trials])
     held = (found[..., 1] <= args.diffusivity) & (args.diffusivity <= found[..., 2])
 
-    drawn = figure(1280, 760)
+    drawn = sim.figure(1280, 760)
     drawn.suptitle("The diffusivity from two photographs", size=17, y=0.962)
     pictures = Pictures(drawn, args, trials)
     intervals = Intervals(drawn, args.diffusivity, found, held)
 
-    def story() -> Story:
+    def story() -> sim.Story:
         for count in np.linspace(1, args.trials, args.frames).round().astype(int):
             pictures.show(trials[count - 1], count)
             intervals.show(count)
@@ -128,7 +109,7 @@ def simulate(args: argparse.Namespace) -> Film:
         ]
         return results, "\n".join(lines)
 
-    return Film(drawn, [*pictures.moving, *intervals.moving], story())
+    return sim.Film(drawn, [*pictures.moving, *intervals.moving], story())
 
 
 def power_of_ten(value: float) -> float:
@@ -148,11 +129,11 @@ class Pictures:
         self.args = args
         first, gray = trials[0], Normalize(0, 1)
         boxes = [drawn.add_axes((x, 0.53, 0.2, 0.31)) for x in (0.02, 0.24, 0.48)]
-        before = panel(boxes[0], first.before, "before, with noise", None, "gray", gray)
-        after = panel(boxes[1], first.after, f"{args.duration:g} s later, with noise", None, "gray", gray)
-        scale_bar(boxes[0], args.spacing)
+        before = sim.panel(boxes[0], first.before, "before, with noise", None, "gray", gray)
+        after = sim.panel(boxes[1], first.after, f"{args.duration:g} s later, with noise", None, "gray", gray)
+        sim.scale_bar(boxes[0], args.spacing)
         chances = Normalize(0, max(float(trial.density.max()) for trial in trials))
-        density = panel(boxes[2], first.density, "the propagator found", "chance to move there", norm=chances)
+        density = sim.panel(boxes[2], first.density, "the propagator found", "chance to move there", norm=chances)
         reach = args.spacing * 1e6 * (args.reach + 0.5)
         density.set_extent((-reach, reach, reach, -reach))
         boxes[2].set(xticks=[-reach, 0, reach], xlabel="move in µm")
@@ -164,7 +145,7 @@ class Pictures:
     def show(self, trial: Trial, count: int) -> None:
         """Show one trial."""
         for image, picture in zip(self.images, (trial.before, trial.after, trial.density), strict=True):
-            repaint(image, picture)
+            sim.repaint(image, picture)
         unit = power_of_ten(self.args.diffusivity)
         true = f"{'true D':<16}{self.args.diffusivity / unit:.3f}"
         lines = [f"measurement {count} of {self.args.trials}", "", true, ""]
@@ -189,10 +170,10 @@ class Intervals:
             axes = drawn.add_subplot(grid[0, column])
             axes.set(xlim=(0, count + 1), ylim=limits, xlabel="measurement")
             axes.set_title(title, fontsize=11)
-            axes.axhline(truth / unit, color=INK, linewidth=1, linestyle="--")
+            axes.axhline(truth / unit, color=sim.INK, linewidth=1, linestyle="--")
             if column == 0:
                 axes.set_ylabel(f"D in {unit_name(unit)}\ndashed: the truth")
-                axes.axhspan(*ranges[1], color=INK, alpha=0.1, linewidth=0)
+                axes.axhspan(*ranges[1], color=sim.INK, alpha=0.1, linewidth=0)
                 axes.set_xlabel("shaded: the range to the right")
             if column > 1:
                 axes.tick_params(labelleft=False)
@@ -206,9 +187,9 @@ class Intervals:
         for method, (lines, text) in enumerate(zip(self.columns, self.counts, strict=True)):
             ends, held = self.ends[:count, method], self.held[:count, method]
             lines.set_segments([((n, a), (n, b)) for n, (a, b) in enumerate(ends, 1)])
-            lines.set_color([BLUE if hit else RED for hit in held])
+            lines.set_color([sim.BLUE if hit else sim.RED for hit in held])
             text.set_text(f"{held.sum()} of {count} hold the truth")
-            text.set_color(BLUE if held.sum() >= 0.8 * count else RED)
+            text.set_color(sim.BLUE if held.sum() >= 0.8 * count else sim.RED)
 
 
 def span(ends: Array) -> tuple[float, float]:
@@ -219,7 +200,7 @@ def span(ends: Array) -> tuple[float, float]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    run(options(), argv, simulate)
+    sim.run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

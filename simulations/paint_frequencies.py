@@ -15,21 +15,8 @@ import argparse
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import _common as sim
 import numpy as np
-from _common import (
-    FLUX,
-    Film,
-    Story,
-    add_film,
-    add_image,
-    at_least,
-    figure,
-    panel,
-    parser,
-    photograph,
-    repaint,
-    run,
-)
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
@@ -49,10 +36,10 @@ class Step(NamedTuple):
 
 def options() -> argparse.ArgumentParser:
     """Return the options of this script."""
-    cli = parser(__doc__)
-    cli.add_argument("--cells", type=at_least(32), default=256, help="side of the picture")
-    add_image(cli)
-    add_film(cli, frames=420)
+    cli = sim.parser(__doc__)
+    cli.add_argument("--cells", type=sim.at_least(32), default=256, help="side of the picture")
+    sim.add_image(cli)
+    sim.add_film(cli, frames=420)
     return cli
 
 
@@ -96,8 +83,8 @@ class Canvas:
         blank = np.zeros((cells, cells))
         plane, image = (drawn.add_axes((x, 0.12, 0.42, 0.74)) for x in (0.06, 0.52))
         title = "frequency plane (slow waves in the centre)"
-        self.plane = panel(plane, blank[self.view, self.view], title, None, FLUX, Normalize(0, 1))
-        self.image = panel(image, blank, "image", None, "gray", Normalize(0, 1))
+        self.plane = sim.panel(plane, blank[self.view, self.view], title, None, sim.FLUX, Normalize(0, 1))
+        self.image = sim.panel(image, blank, "image", None, "gray", Normalize(0, 1))
         places = [(quarter + sign * spot[1], quarter + sign * spot[0]) for sign in (1, -1)]
         self.rings = [
             plane.add_patch(Circle(place, 5, fill=False, edgecolor="white", linewidth=1.6)) for place in places
@@ -109,29 +96,29 @@ class Canvas:
         """Draw a picture and its frequency plane; strokes on an empty canvas are swollen to be seen."""
         strength = dc.spectrum.log_spectrum(picture)
         if step.on_photograph:
-            repaint(self.image, picture)
+            sim.repaint(self.image, picture)
         else:
             strength = dc.convolve(np.abs(strength), dc.kernels.box(3) * 9, boundary="periodic")
             reach = float(np.abs(picture).max()) or 1.0
-            repaint(self.image, 0.5 + 0.5 * picture / reach)
+            sim.repaint(self.image, 0.5 + 0.5 * picture / reach)
         top = np.log(self.cells**2 / 8)
         low = 0.25 * top if step.on_photograph else 0.0
-        repaint(self.plane, np.clip((strength[self.view, self.view] - low) / (top - low), 0, 1))
+        sim.repaint(self.plane, np.clip((strength[self.view, self.view] - low) / (top - low), 0, 1))
         self.words.set_text(step.caption)
         for ring in self.rings:
             ring.set_visible(step.on_photograph)
 
 
-def simulate(args: argparse.Namespace) -> Film:
+def simulate(args: argparse.Namespace) -> sim.Film:
     """Paint in six parts of equal length; each rests on its last step for a while."""
     cells = args.cells
-    portrait, blank = photograph(args.image, (cells, cells)), np.zeros((cells, cells))
+    portrait, blank = sim.photograph(args.image, (cells, cells)), np.zeros((cells, cells))
     stripes = dc.spectrum.Dot((cells // 12, cells // 8), amplitude=0.25)
-    drawn = figure()
+    drawn = sim.figure()
     drawn.suptitle("A dot in the frequency plane is a wave through the image", size=17, y=0.962)
     canvas = Canvas(drawn, cells, stripes.frequency)
 
-    def story() -> Story:
+    def story() -> sim.Story:
         parts = chapters(cells, stripes)
         for number, steps in enumerate(parts):
             frames = args.frames * (number + 1) // len(parts) - args.frames * number // len(parts)
@@ -146,12 +133,12 @@ def simulate(args: argparse.Namespace) -> Film:
         told = f"stripes of {before:.0f} % of full brightness; {after:.1f} % is left after two dots are covered"
         return {"error_before": before, "error_after": after}, told
 
-    return Film(drawn, canvas.moving, story(), still=0.82)
+    return sim.Film(drawn, canvas.moving, story(), still=0.82)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    run(options(), argv, simulate)
+    sim.run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

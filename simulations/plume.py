@@ -25,29 +25,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+import _common as sim
 import numpy as np
-from _common import (
-    BLUE,
-    EMPTY,
-    FAINT,
-    GRID,
-    ORANGE,
-    SALT,
-    Film,
-    Story,
-    add_film,
-    at_least,
-    clock,
-    extend_curves,
-    figure,
-    heading,
-    panel,
-    parser,
-    positive,
-    repaint,
-    run,
-    scale_bar,
-)
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, to_rgb
@@ -64,13 +43,15 @@ Array = NDArray[np.float64]
 
 def options() -> argparse.ArgumentParser:
     """Return the options of this script."""
-    cli = parser(__doc__)
-    cli.add_argument("--cells", type=at_least(8), default=120, help="cells from bank to bank")
-    cli.add_argument("--width", type=positive, default=30.0, help="of the river in metres; it is three times as long")
-    cli.add_argument("--speed", type=positive, default=0.3, help="of the water far from the island, in m/s")
-    cli.add_argument("--diffusivity", type=positive, default=0.08, help="of the eddies, in m²/s")
-    cli.add_argument("--dye", type=positive, default=0.01, help="what the pipe brings, in kg/s per metre of depth")
-    add_film(cli, frames=240)
+    cli = sim.parser(__doc__)
+    cli.add_argument("--cells", type=sim.at_least(8), default=120, help="cells from bank to bank")
+    cli.add_argument(
+        "--width", type=sim.positive, default=30.0, help="of the river in metres; it is three times as long"
+    )
+    cli.add_argument("--speed", type=sim.positive, default=0.3, help="of the water far from the island, in m/s")
+    cli.add_argument("--diffusivity", type=sim.positive, default=0.08, help="of the eddies, in m²/s")
+    cli.add_argument("--dye", type=sim.positive, default=0.01, help="what the pipe brings, in kg/s per metre of depth")
+    sim.add_film(cli, frames=240)
     return cli
 
 
@@ -88,7 +69,7 @@ def current(args: argparse.Namespace, water: NDArray[np.bool_]) -> tuple[Array, 
     return slope.flux(slope.steady_state(np.zeros(water.shape)))
 
 
-def simulate(args: argparse.Namespace) -> Film:
+def simulate(args: argparse.Namespace) -> sim.Film:
     """Let dye into the river and follow it to the open end."""
     down, across, water = river(args)
     spacing, velocity = args.width / args.cells, current(args, water)
@@ -105,36 +86,36 @@ def simulate(args: argparse.Namespace) -> Film:
     final = eq.steady_state(np.zeros(water.shape))
     highest = float(final[water].max())
 
-    drawn = figure()
-    caption = heading(drawn, "Dye in a river: the current carries it, eddies spread it")
+    drawn = sim.figure()
+    caption = sim.heading(drawn, "Dye in a river: the current carries it, eddies spread it")
     axes = drawn.add_axes((0.03, 0.36, 0.86, 0.47))
-    colours = colormaps[SALT].with_extremes(bad=to_rgb(EMPTY))
+    colours = colormaps[sim.SALT].with_extremes(bad=to_rgb(sim.EMPTY))
     norm = LogNorm(LEAST * highest, highest)
-    image = panel(axes, np.where(water, LEAST * highest, np.nan), "", "dye, kg/m³", colours, norm)
+    image = sim.panel(axes, np.where(water, LEAST * highest, np.nan), "", "dye, kg/m³", colours, norm)
     draw_streams(axes, velocity, water)
-    scale_bar(axes, spacing)
+    sim.scale_bar(axes, spacing)
     lines = draw_balance(drawn.add_axes((0.07, 0.09, 0.82, 0.2)), args)
 
-    def story() -> Story:
+    def story() -> sim.Story:
         out, held, missing = 0.0, 0.0, 1.0
         for time, u in eq.frames(np.zeros(water.shape), np.linspace(0, args.duration, args.frames)):
             out, held = eq.mass_balance(u).outflow, eq.total_mass(u)
             missing = float(np.abs(u - final)[water].max()) / highest
-            repaint(image, np.where(water, np.clip(u, LEAST * highest, highest), np.nan))
-            extend_curves(lines, time, (out / args.dye, held / (args.dye * args.duration)))
-            caption.set_text(f"{clock(time)} after the pipe was opened: {out / args.dye:.1%} of what comes in leaves")
+            sim.repaint(image, np.where(water, np.clip(u, LEAST * highest, highest), np.nan))
+            sim.extend_curves(lines, time, (out / args.dye, held / (args.dye * args.duration)))
+            caption.set_text(
+                f"{sim.clock(time)} after the pipe was opened: {out / args.dye:.1%} of what comes in leaves"
+            )
             yield
         peclet = eq.cell_peclet(water.shape)
         leak = float(np.abs(sum(np.diff(v, axis=axis) for axis, v in enumerate(velocity)))[water].max()) / args.speed
-        told = (
-            f"after {clock(args.duration)} the river holds {held:.3f} kg per metre of depth, {out / args.dye:.2%} of "
-        )
-        told += f"what comes in leaves, and the field is within {missing:.1e} of its steady state; "
-        told += f"largest cell Péclet number {peclet:.2f}, divergence of the current {leak:.0e}"
+        told = f"after {sim.clock(args.duration)} the river holds {held:.3f} kg per metre of depth, "
+        told += f"{out / args.dye:.2%} of what comes in leaves, and the field is within {missing:.1e} of its "
+        told += f"steady state; largest cell Péclet number {peclet:.2f}, divergence of the current {leak:.0e}"
         found = {"outflow": out / args.dye, "held": held, "from_steady_state": missing}
         return {"duration": args.duration, **found, "cell_peclet": peclet, "divergence": leak}, told
 
-    return Film(drawn, [image, *lines, caption], story())
+    return sim.Film(drawn, [image, *lines, caption], story())
 
 
 def draw_streams(axes: Axes, velocity: tuple[Array, ...], water: NDArray[np.bool_]) -> None:
@@ -152,13 +133,13 @@ def draw_streams(axes: Axes, velocity: tuple[Array, ...], water: NDArray[np.bool
 def draw_balance(axes: Axes, args: argparse.Namespace) -> list[Line2D]:
     """Draw the axes of the balance; return the curves."""
     axes.set(xlim=(0, args.duration), ylim=(-0.02, 1.08), xlabel="time (s)", ylabel="share")
-    axes.axhline(1, color=GRID, linewidth=1)
+    axes.axhline(1, color=sim.GRID, linewidth=1)
     passage = 2.6 * args.width / args.speed
-    axes.axvline(passage, color=GRID, linewidth=1)
-    axes.text(passage, 0.05, " from the pipe to the end, at the river's speed", color=FAINT, size=9)
+    axes.axvline(passage, color=sim.GRID, linewidth=1)
+    axes.text(passage, 0.05, " from the pipe to the end, at the river's speed", color=sim.FAINT, size=9)
     names = (
-        (ORANGE, "leaves per second, of what the pipe brings"),
-        (BLUE, "still in the river, of what it brings in all"),
+        (sim.ORANGE, "leaves per second, of what the pipe brings"),
+        (sim.BLUE, "still in the river, of what it brings in all"),
     )
     lines = [axes.plot([], [], color=colour, label=name)[0] for colour, name in names]
     axes.legend(loc="upper left", fontsize=9)
@@ -167,7 +148,7 @@ def draw_balance(axes: Axes, args: argparse.Namespace) -> list[Line2D]:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    run(options(), argv, simulate)
+    sim.run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

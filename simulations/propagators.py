@@ -20,29 +20,8 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
+import _common as sim
 import numpy as np
-from _common import (
-    BLUE,
-    FAINT,
-    ORANGE,
-    SALT,
-    Film,
-    Story,
-    add_film,
-    add_image,
-    add_rng,
-    at_least,
-    figure,
-    heading,
-    label_squares,
-    panel,
-    parser,
-    photograph,
-    positive,
-    repaint,
-    run,
-    write_numbers,
-)
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
@@ -65,14 +44,14 @@ GRAINS = 10_000
 
 def options() -> argparse.ArgumentParser:
     """Return the options of this script."""
-    cli = parser(__doc__)
+    cli = sim.parser(__doc__)
     cli.add_argument("--kernel", choices=KERNELS, default="edge_detector", help="the kernel that becomes a propagator")
-    cli.add_argument("--temperature", type=positive, default=4.0, help="of the second part, in units of the kernel")
-    cli.add_argument("--hops", type=at_least(2), default=64, help="how often the propagator is applied in the end")
-    cli.add_argument("--size", type=at_least(16), default=200, help="side of the photograph in pixels")
-    add_image(cli)
-    add_rng(cli)
-    add_film(cli, frames=360)
+    cli.add_argument("--temperature", type=sim.positive, default=4.0, help="of the second part, in units of the kernel")
+    cli.add_argument("--hops", type=sim.at_least(2), default=64, help="how often the propagator is applied in the end")
+    cli.add_argument("--size", type=sim.at_least(16), default=200, help="side of the photograph in pixels")
+    sim.add_image(cli)
+    sim.add_rng(cli)
+    sim.add_film(cli, frames=360)
     return cli
 
 
@@ -144,24 +123,26 @@ class Pictures:
         boxes = [drawn.add_subplot(grid[row, column]) for row in range(2) for column in range(4)]
         self.curve = boxes[4]
         largest = float(np.abs(kernel).max())
-        given = panel(boxes[0], kernel, "kernel: any weights", None, "PuOr_r", Normalize(-largest, largest))
+        given = sim.panel(boxes[0], kernel, "kernel: any weights", None, "PuOr_r", Normalize(-largest, largest))
         whole = np.array_equal(kernel, np.rint(kernel))
-        write_numbers(given, label_squares(boxes[0], kernel.shape, 12), kernel, ".0f" if whole else ".2f")
-        self.soft = panel(boxes[1], np.zeros(kernel.shape), "softmax: chances of a hop", None, SALT, Normalize(0, 1))
-        self.chances = label_squares(boxes[1], kernel.shape, 12)
-        panel(boxes[2], photo, "photograph", None, "gray", Normalize(0, 1))
-        self.picture = panel(boxes[3], photo, "", None, "gray", Normalize(0, 1))
+        sim.write_numbers(given, sim.label_squares(boxes[0], kernel.shape, 12), kernel, ".0f" if whole else ".2f")
+        self.soft = sim.panel(
+            boxes[1], np.zeros(kernel.shape), "softmax: chances of a hop", None, sim.SALT, Normalize(0, 1)
+        )
+        self.chances = sim.label_squares(boxes[1], kernel.shape, 12)
+        sim.panel(boxes[2], photo, "photograph", None, "gray", Normalize(0, 1))
+        self.picture = sim.panel(boxes[3], photo, "", None, "gray", Normalize(0, 1))
         self.after = boxes[3].title
         rng, ends = np.random.default_rng(1), (-half - 0.5, half + 0.5)
         self.jitter = rng.uniform(-0.5, 0.5, (2, GRAINS))  # so that grains in one cell are seen beside each other
-        (self.dots,) = boxes[5].plot([], [], ",", color=ORANGE, alpha=0.9)
+        (self.dots,) = boxes[5].plot([], [], ",", color=sim.ORANGE, alpha=0.9)
         boxes[5].set(xlim=ends, ylim=ends[::-1], aspect="equal", xlabel="pixels", title=f"{GRAINS:,} grains, hopping")
         self.density = boxes[6].imshow(np.zeros((2 * half + 1,) * 2), extent=(*ends, *ends[::-1]))
         boxes[6].set(xlabel="pixels (brightest: the largest)", title="density, by composing the hop")
         self.moves = np.arange(-half, half + 1)
         zeros = np.zeros(self.moves.size)
-        self.bars = boxes[7].bar(self.moves, zeros, width=1.0, color=BLUE, alpha=0.75, label="hops composed")
-        (self.bell,) = boxes[7].plot(self.moves, zeros, color=ORANGE, label="Gaussian")
+        self.bars = boxes[7].bar(self.moves, zeros, width=1.0, color=sim.BLUE, alpha=0.75, label="hops composed")
+        (self.bell,) = boxes[7].plot(self.moves, zeros, color=sim.ORANGE, label="Gaussian")
         boxes[7].set(ylim=(0, 1.45), xlim=ends, xlabel="pixels, left to right", yticks=[])
         boxes[7].legend(loc="upper left", fontsize=9, handlelength=1.2)
         self.far = boxes[7].title
@@ -173,15 +154,15 @@ class Pictures:
         n, half = now.hops, self.half
         many = p.power(n)
         like = gaussian_like(many)
-        write_numbers(self.soft, self.chances, p.density, ".4f")
-        repaint(self.picture, now.picture)
+        sim.write_numbers(self.soft, self.chances, p.density, ".4f")
+        sim.repaint(self.picture, now.picture)
         self.after.set_text(f"convolved {n} time{'s' * (n > 1)}")
         where = np.repeat(np.argwhere(now.grains >= 0), now.grains.ravel(), axis=0).T - half
         left = where.shape[1]  # grains that hopped out of the window are gone
         self.dots.set_data(where[1] + self.jitter[1, :left], where[0] + self.jitter[0, :left])
         shown = window(many.density, half)
         self.density.set_clim(0, shown.max())
-        repaint(self.density, shown)
+        sim.repaint(self.density, shown)
         ours, theirs = (window(q.density, half).sum(axis=0) for q in (many, like))
         for bar, height in zip(self.bars, ours / ours.max(), strict=True):
             bar.set_height(height)
@@ -191,27 +172,27 @@ class Pictures:
 
 def draw_spreads(axes: Axes, temperatures: Any, spreads: Sequence[float]) -> Line2D:
     """Draw the spread of a hop over the temperature; return the dot on it."""
-    axes.semilogx(temperatures, spreads, color=FAINT)
+    axes.semilogx(temperatures, spreads, color=sim.FAINT)
     axes.set(title="colder: sure, hotter: at random", xlabel="temperature (units of the kernel)")
     axes.set_ylabel("spread of a hop (pixels)")
     axes.set_ylim(-0.03, 1.1 * max(*spreads, 0.1))
-    return axes.plot(temperatures[:1], spreads[:1], "o", color=ORANGE, markersize=9)[0]
+    return axes.plot(temperatures[:1], spreads[:1], "o", color=sim.ORANGE, markersize=9)[0]
 
 
-def simulate(args: argparse.Namespace) -> Film:
+def simulate(args: argparse.Namespace) -> sim.Film:
     """Warm the hop, then repeat it."""
-    kernel, photo = KERNELS[args.kernel], photograph(args.image, (args.size, args.size))
+    kernel, photo = KERNELS[args.kernel], sim.photograph(args.image, (args.size, args.size))
     final = dc.Propagator.softmax(kernel, args.temperature)
     coldest, hottest = 0.02 * np.ptp(kernel) or 0.01, 20 * np.ptp(kernel) or 10.0
     temperatures = np.geomspace(coldest, hottest, max(2, args.frames * 2 // 5))
     hot = [dc.Propagator.softmax(kernel, temperature) for temperature in temperatures]
     half = int(np.ceil(max(4.0, reach(final, args.hops), reach(hot[-1], 4))))
-    drawn = figure()
-    caption = heading(drawn, f"The {args.kernel.replace('_', ' ')} as a propagator")
+    drawn = sim.figure()
+    caption = sim.heading(drawn, f"The {args.kernel.replace('_', ' ')} as a propagator")
     pictures = Pictures(drawn, kernel, photo, half)
     dot = draw_spreads(pictures.curve, temperatures, [spread(p) for p in hot])
 
-    def story() -> Story:
+    def story() -> sim.Story:
         now = Propagation(photo, half, args.rng)
         for temperature, p in zip(temperatures, hot, strict=True):
             now.reset()
@@ -236,12 +217,12 @@ def simulate(args: argparse.Namespace) -> Film:
         )
         return {"total_variation": far}, told + "hops: " + ", ".join(f"{n}: {d:.2%}" for n, d in far.items())
 
-    return Film(drawn, [*pictures.moving, caption, dot], story())
+    return sim.Film(drawn, [*pictures.moving, caption, dot], story())
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    run(options(), argv, simulate)
+    sim.run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

@@ -18,30 +18,8 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import _common as sim
 import numpy as np
-from _common import (
-    BLUE,
-    FAINT,
-    FLUX,
-    GREEN,
-    GROUND,
-    INK,
-    ORANGE,
-    RED,
-    Film,
-    Story,
-    add_film,
-    add_image,
-    add_rng,
-    at_least,
-    extend_curves,
-    figure,
-    panel,
-    parser,
-    photograph,
-    repaint,
-    run,
-)
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
@@ -65,33 +43,33 @@ Array = NDArray[Any]
 
 def options() -> argparse.ArgumentParser:
     """Return the options of this script."""
-    cli = parser(__doc__)
-    add_image(cli)
-    cli.add_argument("--size", type=at_least(2), default=64, help="pixels along each side, a power of two")
+    cli = sim.parser(__doc__)
+    sim.add_image(cli)
+    cli.add_argument("--size", type=sim.at_least(2), default=64, help="pixels along each side, a power of two")
     cli.add_argument("--kernel", choices=KERNELS, default="edges", help="what to convolve with")
-    cli.add_argument("--shots", type=at_least(FIRST), default=10**8, help="how often the circuit is run in all")
-    add_film(cli, frames=360, fps=10)  # slow, so that each of the six captions can be read
-    add_rng(cli)
+    cli.add_argument("--shots", type=sim.at_least(FIRST), default=10**8, help="how often the circuit is run in all")
+    sim.add_film(cli, frames=360, fps=10)  # slow, so that each of the six captions can be read
+    sim.add_rng(cli)
     return cli
 
 
-def simulate(args: argparse.Namespace) -> Film:
+def simulate(args: argparse.Namespace) -> sim.Film:
     """Walk through the circuit, then run it again and again."""
-    image, kernel = photograph(args.image, (args.size, args.size)), KERNELS[args.kernel]()
+    image, kernel = sim.photograph(args.image, (args.size, args.size)), KERNELS[args.kernel]()
     done = dc.quantum.lcu_convolve(image, kernel)
     exact = dc.convolve(image, kernel, boundary="periodic")
-    drawn = figure(1280, 800)
+    drawn = sim.figure(1280, 800)
     drawn.text(0.03, 0.945, "Convolution by qubits", fontsize=17, weight="bold")
     facts = f"{image.size} pixels in {done.image_qubits} qubits, {len(taps(args))} taps in {done.ancilla_qubits}"
     facts += f"; {done.gates.cx} two-qubit gates, besides loading"
-    drawn.text(0.97, 0.948, facts, color=FAINT, fontsize=11, ha="right")
+    drawn.text(0.97, 0.948, facts, color=sim.FAINT, fontsize=11, ha="right")
     lamp = draw_circuit(drawn.add_axes((0.03, 0.55, 0.94, 0.36)), args, done)
-    caption = drawn.text(0.5, 0.5, "", fontsize=13, ha="center", color=ORANGE)
+    caption = drawn.text(0.5, 0.5, "", fontsize=13, ha="center", color=sim.ORANGE)
     pictures = Pictures(drawn, image, abs(exact), done.scale, args.shots)
     steps = circuit_steps(done)
     learning = max(len(steps), round(args.frames * LEARNING)) if args.frames > 2 * len(steps) else 1
 
-    def story() -> Story:
+    def story() -> sim.Story:
         for frame in range(learning):
             light(lamp, caption, *steps[frame * len(steps) // learning])
             yield
@@ -112,7 +90,7 @@ def simulate(args: argparse.Namespace) -> Film:
         return results, f"{told}{1 / done.success_probability:.1f} runs; differs from convolve by {gap:.1g}"
 
     boxes = [box for gates in lamp.values() for box in gates]
-    return Film(drawn, [*pictures.moving, caption, *boxes], story())
+    return sim.Film(drawn, [*pictures.moving, caption, *boxes], story())
 
 
 class Pictures:
@@ -122,25 +100,25 @@ class Pictures:
         self.size = size
         norm = Normalize(0.0, float(size.max()))
         spots = [drawn.add_axes((x, 0.075, 0.205, 0.328)) for x in (0.03, 0.26, 0.49)]
-        panel(spots[0], image, "the picture, loaded", None, "gray", Normalize(0, 1))
-        self.seen = panel(spots[1], np.zeros_like(size), "seen in measured shots", None, FLUX, norm)
-        panel(spots[2], size, "|convolve(..., periodic)|", "grey levels, white is 1", FLUX, norm)
+        sim.panel(spots[0], image, "the picture, loaded", None, "gray", Normalize(0, 1))
+        self.seen = sim.panel(spots[1], np.zeros_like(size), "seen in measured shots", None, sim.FLUX, norm)
+        sim.panel(spots[2], size, "|convolve(..., periodic)|", "grey levels, white is 1", sim.FLUX, norm)
         self.count = spots[1].text(0.5, -0.05, "", transform=spots[1].transAxes, ha="center", va="top", fontsize=9)
         axes = drawn.add_axes((0.82, 0.115, 0.165, 0.288))
         totals = np.unique(np.round(np.geomspace(FIRST, shots, 200)).astype(int))
         axes.set(title="error of a pixel (r.m.s.)", xlabel="shots", xscale="log", yscale="log")
         floor = scale / (2 * np.sqrt(totals))
         axes.set(xlim=(FIRST, shots), ylim=(floor[-1] / 3, floor[0] * 2))
-        axes.plot(totals, floor, "--", color=FAINT, linewidth=1.2, label="scale / (2 √shots)")
-        (self.curve,) = axes.plot([], [], color=GREEN, label="of this run")
+        axes.plot(totals, floor, "--", color=sim.FAINT, linewidth=1.2, label="scale / (2 √shots)")
+        (self.curve,) = axes.plot([], [], color=sim.GREEN, label="of this run")
         axes.legend(fontsize=9, loc="lower left")
         axes.grid(axis="y")
         self.moving = [self.seen, self.count, self.curve]
 
     def show(self, found: dc.quantum.Readout, total: int) -> None:
         """Show what so many shots tell."""
-        repaint(self.seen, found.magnitude)
-        extend_curves([self.curve], total, [float(np.sqrt(np.mean((found.magnitude - self.size) ** 2)))])
+        sim.repaint(self.seen, found.magnitude)
+        sim.extend_curves([self.curve], total, [float(np.sqrt(np.mean((found.magnitude - self.size) ** 2)))])
         part = f"{found.successes / total:.2%}" if found.successes else "none"
         shots, successes = (f"{number:,}".replace(",", " ") for number in (total, found.successes))
         self.count.set_text(f"{shots} shots,\n{successes} successes ({part})")
@@ -151,7 +129,7 @@ def light(lamp: dict[str, list[Any]], caption: Text, name: str, text: str) -> No
     caption.set_text(text)
     for part, boxes in lamp.items():
         for box in boxes:
-            box.set_edgecolor(ORANGE if part == name else FAINT)
+            box.set_edgecolor(sim.ORANGE if part == name else sim.FAINT)
             box.set_linewidth(2.4 if part == name else 1.0)
 
 
@@ -184,8 +162,8 @@ def draw_circuit(axes: Axes, args: argparse.Namespace, done: dc.quantum.LCU) -> 
     high, low = 22.5, 7.5
     for y, name, qubits in ((high, "tap", done.ancilla_qubits), (low, "pixel", done.image_qubits)):
         for wire in np.linspace(-0.35, 0.35, min(qubits, 3)) if qubits > 1 else [0.0]:
-            axes.plot([9, 97], [y + wire] * 2, color=FAINT, linewidth=0.8, zorder=1)
-        axes.text(8, y, f"{name}\n{qubits} qubits\nall 0", ha="right", va="center", fontsize=10, color=BLUE)
+            axes.plot([9, 97], [y + wire] * 2, color=sim.FAINT, linewidth=0.8, zorder=1)
+        axes.text(8, y, f"{name}\n{qubits} qubits\nall 0", ha="right", va="center", fontsize=10, color=sim.BLUE)
     lamp = {
         "load": [gate(axes, 12.5, low, 7, 6, "load\nimage")],
         "prepare": [gate(axes, 21.5, high, 8, 6, "prepare\n√(|k|/‖k‖)")],
@@ -204,16 +182,20 @@ def draw_shifts(axes: Axes, moves: Sequence[tuple[tuple[int, ...], float]], high
     shown = moves if len(moves) <= 9 else [*moves[:4], *moves[-4:]]
     places = np.linspace(30.5, 74.5, len(shown)) if len(shown) > 1 else [52.5]
     for number, (x, (move, weight)) in enumerate(zip(places, shown, strict=True)):
-        colour = RED if weight < 0 else INK
-        axes.plot([x, x], [low, high], color=FAINT, linewidth=1.0, zorder=1)
+        colour = sim.RED if weight < 0 else sim.INK
+        axes.plot([x, x], [low, high], color=sim.FAINT, linewidth=1.0, zorder=1)
         axes.plot([x], [high], "o", color=colour, markersize=9, zorder=3)
         axes.text(x, high + 2.0, f"{weight:.3g}".replace("-", "−"), color=colour, ha="center", fontsize=9)
         gates.append(gate(axes, x, low, 4.2, 6, ""))
         arrow(axes, x, low, move, colour)
         if number == 0:
-            axes.text(x - 2.2, high + 4.4, "if the tap qubits hold this tap's number:", color=FAINT, fontsize=9)
+            axes.text(x - 2.2, high + 4.4, "if the tap qubits hold this tap's number:", color=sim.FAINT, fontsize=9)
             axes.text(
-                x - 2.2, low - 5.0, "shift every pixel by this displacement, round the edges", color=FAINT, fontsize=9
+                x - 2.2,
+                low - 5.0,
+                "shift every pixel by this displacement, round the edges",
+                color=sim.FAINT,
+                fontsize=9,
             )
     return gates
 
@@ -221,9 +203,9 @@ def draw_shifts(axes: Axes, moves: Sequence[tuple[tuple[int, ...], float]], high
 def gate(axes: Axes, x: float, y: float, wide: float, tall: float, text: str) -> Any:
     """Draw a box on a wire; return its outline, which may light up."""
     style, corner = "round,pad=0.0,rounding_size=0.5", (x - wide / 2, y - tall / 2)
-    axes.add_patch(FancyBboxPatch(corner, wide, tall, boxstyle=style, color=GROUND, zorder=2))
+    axes.add_patch(FancyBboxPatch(corner, wide, tall, boxstyle=style, color=sim.GROUND, zorder=2))
     axes.text(x, y, text, ha="center", va="center", fontsize=9, zorder=4)
-    outline = FancyBboxPatch(corner, wide, tall, boxstyle=style, facecolor="none", edgecolor=FAINT, zorder=3)
+    outline = FancyBboxPatch(corner, wide, tall, boxstyle=style, facecolor="none", edgecolor=sim.FAINT, zorder=3)
     axes.add_patch(outline)
     return outline
 
@@ -247,7 +229,7 @@ def arrow(axes: Axes, x: float, y: float, move: tuple[int, ...], colour: str) ->
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    run(options(), argv, simulate)
+    sim.run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

@@ -23,25 +23,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import _common as sim
 import numpy as np
-from _common import (
-    BLUE,
-    FAINT,
-    ORANGE,
-    Film,
-    OptionError,
-    Story,
-    add_film,
-    add_rng,
-    at_least,
-    figure,
-    panel,
-    parser,
-    positive,
-    repaint,
-    run,
-    scale_bar,
-)
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
@@ -91,22 +74,24 @@ def box(rows: int) -> Box:
 
 def options() -> argparse.ArgumentParser:
     """Return the options of this script."""
-    cli = parser(__doc__)
-    add_film(cli, frames=300)
-    add_rng(cli)
-    cli.add_argument("--rows", type=at_least(16), default=160, help="cells along the height of the box (16 nm)")
-    cli.add_argument("--wavelength", type=positive, default=1.0, help="of the electron, in nm (at least 8 cells)")
-    cli.add_argument("--duration", type=positive, default=22.0, help="until somebody looks, in fs")
-    cli.add_argument("--electrons", type=at_least(1), default=4000, help="how many are looked at, one after the other")
+    cli = sim.parser(__doc__)
+    sim.add_film(cli, frames=300)
+    sim.add_rng(cli)
+    cli.add_argument("--rows", type=sim.at_least(16), default=160, help="cells along the height of the box (16 nm)")
+    cli.add_argument("--wavelength", type=sim.positive, default=1.0, help="of the electron, in nm (at least 8 cells)")
+    cli.add_argument("--duration", type=sim.positive, default=22.0, help="until somebody looks, in fs")
+    cli.add_argument(
+        "--electrons", type=sim.at_least(1), default=4000, help="how many are looked at, one after the other"
+    )
     return cli
 
 
-def simulate(args: argparse.Namespace) -> Film:
+def simulate(args: argparse.Namespace) -> sim.Film:
     """Set both free, then look where the electrons and the grains are."""
     inside, size = box(args.rows), HBAR / (2 * ELECTRON)
     least = LEAST_CELLS * inside.spacing / NM
     if args.wavelength < least * (1 - 1e-12):
-        raise OptionError(
+        raise sim.OptionError(
             f"--wavelength must be at least 8 cells ({least:g} nm with --rows {args.rows}), got {args.wavelength:g}"
         )
     running = max(2, round(args.frames * (1 - LOOKING)))
@@ -122,13 +107,13 @@ def simulate(args: argparse.Namespace) -> Film:
     faces = [np.diff(inside.screen, axis=axis) for axis in (0, 1)]
     salts = dc.DiffusionEquation(size, inside.spacing, barriers=faces).frames(abs(psi) ** 2, times)
 
-    drawn = figure(1280, 800)
+    drawn = sim.figure(1280, 800)
     drawn.text(0.03, 0.945, "A wave and a drop of salt, with the same |D|", fontsize=17, weight="bold")
     clock_text = drawn.text(0.965, 0.945, "", fontsize=14, ha="right")
     boxes = Boxes(drawn, inside, args.rng)
     line = Line(drawn, args.duration, size, inside.spacing)
 
-    def story() -> Story:
+    def story() -> sim.Story:
         wave, salt = psi, abs(psi) ** 2
         for (time, wave), (_, salt) in zip(waves, salts, strict=True):
             boxes.show(abs(wave) ** 2, salt)
@@ -145,7 +130,7 @@ def simulate(args: argparse.Namespace) -> Film:
         told += f"{ends[0]:.4g} nm² of the wave (2 (D t / Δx)²), {ends[1]:.4g} nm² of the salt (2 D t)"
         return {"diffusivity": size, "wave_variance_nm2": ends[0], "salt_variance_nm2": ends[1]}, told
 
-    return Film(drawn, [*boxes.moving, clock_text, *line.moving], story())
+    return sim.Film(drawn, [*boxes.moving, clock_text, *line.moving], story())
 
 
 class Boxes:
@@ -157,8 +142,8 @@ class Boxes:
         left, right = (drawn.add_axes((x, 0.405, 0.43, 0.505)) for x in (0.02, 0.465))
         nothing = np.zeros(inside.shape)
         self.images = [
-            panel(left, nothing, "electron: Schrödinger equation, D = iħ/2m", None, norm=norm),
-            panel(right, nothing, "salt: diffusion equation, D = ħ/2m", "probability per nm²", norm=norm),
+            sim.panel(left, nothing, "electron: Schrödinger equation, D = iħ/2m", None, norm=norm),
+            sim.panel(right, nothing, "salt: diffusion equation, D = ħ/2m", "probability per nm²", norm=norm),
         ]
         self.dots = [draw_screen(axes, inside) for axes in (left, right)]
         self.note = left.text(1.0, -0.03, "", transform=left.transAxes, fontsize=11, ha="right", va="top")
@@ -168,7 +153,7 @@ class Boxes:
     def show(self, *densities: Array) -> None:
         """Show the probabilities of each cell as densities."""
         for image, density in zip(self.images, densities, strict=True):
-            repaint(image, density / self.cell**2)
+            sim.repaint(image, density / self.cell**2)
 
     def find(self, total: int, *amplitudes: Array) -> None:
         """Look at so many in all, each of which is in one place."""
@@ -186,8 +171,10 @@ def draw_screen(axes: Axes, inside: Box) -> Line2D:
     cuts = np.flatnonzero(np.diff(np.concatenate([[False], inside.screen[:, column[0]], [False]])))
     wide = column[-1] - column[0] + 1
     for low, high in cuts.reshape(-1, 2):
-        axes.add_patch(Rectangle((column[0] - 0.5, low - 0.5), wide, high - low, color=FAINT, linewidth=0, zorder=3))
-    scale_bar(axes, inside.spacing)
+        axes.add_patch(
+            Rectangle((column[0] - 0.5, low - 0.5), wide, high - low, color=sim.FAINT, linewidth=0, zorder=3)
+        )
+    sim.scale_bar(axes, inside.spacing)
     (dots,) = axes.plot([], [], ".", color="white", markersize=3.0, markeredgewidth=0, zorder=4)
     return dots
 
@@ -209,7 +196,7 @@ class Line:
             title=f"on a line, from a single cell of {spacing / NM:g} nm", xlabel="distance in nm", ylabel="per nm"
         )
         axes.set(xlim=(x[0], x[-1]), ylim=(0, 1.6 * self.density[1](duration * FS).max()))
-        self.lines = [axes.plot(x, 0 * x, color=colour, linewidth=1.2)[0] for colour in (BLUE, ORANGE)]
+        self.lines = [axes.plot(x, 0 * x, color=colour, linewidth=1.2)[0] for colour in (sim.BLUE, sim.ORANGE)]
         self.when = np.geomspace(duration / 300, duration, 200)
         self.variances = [
             np.array([density(time * FS) @ x**2 for time in self.when]) * spacing / NM for density in self.density
@@ -219,7 +206,9 @@ class Line:
         plot.set(xlim=(self.when[0], duration), ylim=(self.variances[1][0] / 3, self.variances[0][-1] * 2))
         plot.grid(axis="y")
         self.curves = []
-        for colour, name, variance in zip((BLUE, ORANGE), ("wave: ∝ t²", "salt: ∝ t"), self.variances, strict=True):
+        for colour, name, variance in zip(
+            (sim.BLUE, sim.ORANGE), ("wave: ∝ t²", "salt: ∝ t"), self.variances, strict=True
+        ):
             plot.plot(self.when, variance, color=colour, linewidth=0.8, alpha=0.4)
             self.curves.append(plot.plot([], [], color=colour, linewidth=2.4)[0])
             plot.text(self.when[-1] * 1.06, variance[-1], name, color=colour, fontsize=11, va="center")
@@ -235,7 +224,7 @@ class Line:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    run(options(), argv, simulate)
+    sim.run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

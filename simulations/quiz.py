@@ -14,26 +14,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+import _common as sim
 import numpy as np
-from _common import (
-    FAINT,
-    ORANGE,
-    SIGNED,
-    Film,
-    Story,
-    add_film,
-    add_image,
-    at_least,
-    bare,
-    figure,
-    heading,
-    label_squares,
-    panel,
-    parser,
-    photograph,
-    run,
-    write_numbers,
-)
 from matplotlib.colors import Normalize
 
 import diffuseconv as dc
@@ -50,33 +32,35 @@ QUESTION = 0.6  # of each round, before the answer
 
 def options() -> argparse.ArgumentParser:
     """Return the options of this script."""
-    cli = parser(__doc__)
-    cli.add_argument("--cells", type=at_least(16), default=128, help="side of the photograph")
-    add_image(cli)
-    add_film(cli, frames=192, fps=6)
+    cli = sim.parser(__doc__)
+    cli.add_argument("--cells", type=sim.at_least(16), default=128, help="side of the photograph")
+    sim.add_image(cli)
+    sim.add_film(cli, frames=192, fps=6)
     return cli
 
 
-def simulate(args: argparse.Namespace) -> Film:
+def simulate(args: argparse.Namespace) -> sim.Film:
     """Ask, wait, answer."""
-    photo = photograph(args.image, (args.cells, args.cells))
-    drawn = figure(1280, 600)
-    caption = heading(drawn, "What does this kernel do?")
+    photo = sim.photograph(args.image, (args.cells, args.cells))
+    drawn = sim.figure(1280, 600)
+    caption = sim.heading(drawn, "What does this kernel do?")
     boxes = [drawn.add_axes((0.03 + 0.33 * place, 0.2, 0.29, 0.6)) for place in range(3)]
-    table = panel(boxes[0], np.zeros((3, 3)), "kernel", None, SIGNED, Normalize(-1, 1))
-    numbers = label_squares(boxes[0], (3, 3), 15)
-    panel(boxes[1], photo, "photograph", None, "gray", Normalize(0, 1))
-    bare(boxes[2], "result")
+    table = sim.panel(boxes[0], np.zeros((3, 3)), "kernel", None, sim.SIGNED, Normalize(-1, 1))
+    numbers = sim.label_squares(boxes[0], (3, 3), 15)
+    sim.panel(boxes[1], photo, "photograph", None, "gray", Normalize(0, 1))
+    sim.bare(boxes[2], "result")
     result = boxes[2].imshow(photo, cmap="gray", vmin=0, vmax=1)
-    hidden = boxes[2].text(0.5, 0.5, "?", transform=boxes[2].transAxes, size=80, ha="center", va="center", color=FAINT)
-    words = drawn.text(0.5, 0.1, "", ha="center", size=15, color=ORANGE)
+    hidden = boxes[2].text(
+        0.5, 0.5, "?", transform=boxes[2].transAxes, size=80, ha="center", va="center", color=sim.FAINT
+    )
+    words = drawn.text(0.5, 0.1, "", ha="center", size=15, color=sim.ORANGE)
 
-    def story() -> Story:
+    def story() -> sim.Story:
         answers = [dc.interpret(kernel).summary for kernel in KERNELS]
         for frame in range(args.frames):
             number, part = divmod(frame * len(KERNELS) / args.frames, 1)
             kernel, answered = KERNELS[int(number)], part >= QUESTION
-            write_numbers(table, numbers, kernel / np.abs(kernel).max())
+            sim.write_numbers(table, numbers, kernel / np.abs(kernel).max())
             for text, weight in zip(numbers, kernel.ravel(), strict=True):
                 text.set_text(f"{weight:g}".replace("-", "−"))
             seen = dc.convolve(photo, kernel)
@@ -88,12 +72,12 @@ def simulate(args: argparse.Namespace) -> Film:
             yield
         return {"answers": answers}, "answers: " + " ".join(answers)
 
-    return Film(drawn, [table, *numbers, result, hidden, words, caption], story(), still=0.22)
+    return sim.Film(drawn, [table, *numbers, result, hidden, words, caption], story(), still=0.22)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    run(options(), argv, simulate)
+    sim.run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

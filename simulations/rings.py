@@ -24,27 +24,8 @@ import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import _common as sim
 import numpy as np
-from _common import (
-    BLUE,
-    FAINT,
-    GREEN,
-    ORANGE,
-    Film,
-    Story,
-    add_film,
-    at_least,
-    clock,
-    extend_curves,
-    figure,
-    heading,
-    length,
-    panel,
-    parser,
-    positive,
-    repaint,
-    run,
-)
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.lines import Line2D
@@ -57,18 +38,20 @@ SMALL = ["--cells", "4", "--frames", "5"]
 WIDE = 7  # radii from the middle to the wall, which no salt reaches
 SEEN = 3  # radii in the pictures
 TALL = 1  # half the height of the short rod, in radii
-COLOURS = (BLUE, GREEN, ORANGE)
+COLOURS = (sim.BLUE, sim.GREEN, sim.ORANGE)
 
 Array = NDArray[np.float64]
 
 
 def options() -> argparse.ArgumentParser:
     """Return the options of this script."""
-    cli = parser(__doc__)
-    cli.add_argument("--cells", type=at_least(2), default=24, help="cells along the radius of the rods and of the ball")
-    cli.add_argument("--radius", type=positive, default=5e-3, help="of the rods and of the ball, in metres")
-    cli.add_argument("--diffusivity", type=positive, default=1.6e-9, help="of the salt, in m²/s")
-    add_film(cli, frames=240)
+    cli = sim.parser(__doc__)
+    cli.add_argument(
+        "--cells", type=sim.at_least(2), default=24, help="cells along the radius of the rods and of the ball"
+    )
+    cli.add_argument("--radius", type=sim.positive, default=5e-3, help="of the rods and of the ball, in metres")
+    cli.add_argument("--diffusivity", type=sim.positive, default=1.6e-9, help="of the salt, in m²/s")
+    sim.add_film(cli, frames=240)
     return cli
 
 
@@ -124,24 +107,24 @@ def bodies(args: argparse.Namespace) -> list[Body]:
     ]
 
 
-def simulate(args: argparse.Namespace) -> Film:
+def simulate(args: argparse.Namespace) -> sim.Film:
     """Let the three bodies of salt spread."""
     stated = bodies(args)
     args.duration = 0.5 * args.radius**2 / args.diffusivity
-    drawn = figure()
-    caption = heading(drawn, "Salt from a rod and from a ball: the more directions, the sooner it is gone")
+    drawn = sim.figure()
+    caption = sim.heading(drawn, "Salt from a rod and from a ball: the more directions, the sooner it is gone")
     images = []
     for place, body in enumerate(stated):
         axes = drawn.add_axes((0.04 + 0.3 * place, 0.4, 0.28, 0.43))
         unit = "concentration, kg/m³" if place == 2 else None
-        images.append(panel(axes, body.picture(body.salt), body.name, unit, norm=Normalize(0, 1)))
+        images.append(sim.panel(axes, body.picture(body.salt), body.name, unit, norm=Normalize(0, 1)))
         axes.title.set(color=COLOURS[place])
     curves, dots = draw_profiles(drawn.add_axes((0.06, 0.09, 0.4, 0.25)), args)
     errors = draw_errors(drawn.add_axes((0.57, 0.09, 0.38, 0.25)), args.duration)
     r = (np.arange(WIDE * args.cells) + 0.5) / args.cells
     sparse = slice(args.cells // 4, None, max(1, args.cells // 4))
 
-    def story() -> Story:
+    def story() -> sim.Story:
         times = args.duration * np.linspace(0, 1, args.frames) ** 2
         largest, lost = [0.0] * 3, [0.0] * 3
         for found in zip(*(body.eq.frames(body.salt, times) for body in stated), strict=True):
@@ -150,13 +133,15 @@ def simulate(args: argparse.Namespace) -> Film:
                 exact = body.exact(time)
                 largest[n] = float(np.abs(u - exact).max())
                 lost[n] = abs(body.eq.total_mass(u) / body.eq.total_mass(body.salt) - 1)
-                repaint(images[n], body.picture(u))
+                sim.repaint(images[n], body.picture(u))
                 middle = (u, exact) if u.ndim == 1 else (u[:, u.shape[1] // 2], exact[:, u.shape[1] // 2])
                 curves[n].set_data(r, middle[0])
                 dots[n].set_data(r[sparse], middle[1][sparse])
             if time:
-                extend_curves(errors, time / args.duration, largest)
-            caption.set_text(f"{clock(time)} after the walls of the {length(2 * args.radius)} wide bodies were pulled")
+                sim.extend_curves(errors, time / args.duration, largest)
+            caption.set_text(
+                f"{sim.clock(time)} after the walls of the {sim.length(2 * args.radius)} wide bodies were pulled"
+            )
             yield
         told = "".join(
             f"{body.name}: largest error {error:.1e}, salt lost {share:.0e}\n"
@@ -164,12 +149,14 @@ def simulate(args: argparse.Namespace) -> Film:
         )
         return {"duration": args.duration, "largest_error": largest, "lost": lost}, told.rstrip()
 
-    return Film(drawn, [*images, *curves, *dots, *errors, caption], story(), still=0.55)
+    return sim.Film(drawn, [*images, *curves, *dots, *errors, caption], story(), still=0.55)
 
 
 def draw_profiles(axes: Axes, args: argparse.Namespace) -> tuple[list[Line2D], list[Line2D]]:
     """Draw the axes of the concentration along the radius; return the solver's curves and the closed forms' dots."""
-    axes.set(xlim=(0, SEEN), ylim=(-0.02, 1.05), ylabel="kg/m³", xlabel=f"radius, in units of {length(args.radius)}")
+    axes.set(
+        xlim=(0, SEEN), ylim=(-0.02, 1.05), ylabel="kg/m³", xlabel=f"radius, in units of {sim.length(args.radius)}"
+    )
     curves = [axes.plot([], [], color=colour)[0] for colour in COLOURS]
     dots = [axes.plot([], [], "o", color=colour, markersize=4)[0] for colour in COLOURS]
     axes.text(0.98, 0.95, "curves: solver\ndots: closed form", transform=axes.transAxes, ha="right", va="top")
@@ -179,13 +166,13 @@ def draw_profiles(axes: Axes, args: argparse.Namespace) -> tuple[list[Line2D], l
 def draw_errors(axes: Axes, duration: float) -> list[Line2D]:
     """Draw the axes of the largest error; return the curves."""
     axes.set(xlim=(0, 1), ylim=(5e-5, 0.5), yscale="log", ylabel="largest error, kg/m³")
-    axes.set_xlabel(f"time, in units of {clock(duration)}", color=FAINT)
+    axes.set_xlabel(f"time, in units of {sim.clock(duration)}", color=sim.FAINT)
     return [axes.plot([], [], color=colour)[0] for colour in COLOURS]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    run(options(), argv, simulate)
+    sim.run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

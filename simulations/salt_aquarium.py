@@ -27,33 +27,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+import _common as sim
 import numpy as np
-from _common import (
-    BLUE,
-    EMPTY,
-    FAINT,
-    FLUX,
-    ORANGE,
-    SALT,
-    Film,
-    OptionError,
-    Story,
-    add_film,
-    add_image,
-    add_rng,
-    at_least,
-    clock,
-    extend_curves,
-    figure,
-    length,
-    mark_times,
-    panel,
-    parser,
-    photograph,
-    positive,
-    repaint,
-    run,
-)
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import LogNorm, Normalize
@@ -84,34 +59,36 @@ class Moment:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the aquarium from the command line."""
-    run(options(), argv, simulate)
+    sim.run(options(), argv, simulate)
 
 
 def options() -> argparse.ArgumentParser:
     """Return the options of this script."""
-    cli = parser(__doc__)
+    cli = sim.parser(__doc__)
     cli.add_argument("--start", choices=STARTS, default="photo", help="what the tank holds at first")
-    add_image(cli)
-    cli.add_argument("--size", type=at_least(2), default=256, help="cubes along each side of the tank")
-    cli.add_argument("--spacing", type=positive, default=1e-3, help="width of a cube in m")
-    cli.add_argument("--diffusivity", type=positive, default=1.6e-9, help="of salt in water, in m2/s")
-    cli.add_argument("--duration", type=positive, help="s after the barriers are lifted (default: until nearly mixed)")
+    sim.add_image(cli)
+    cli.add_argument("--size", type=sim.at_least(2), default=256, help="cubes along each side of the tank")
+    cli.add_argument("--spacing", type=sim.positive, default=1e-3, help="width of a cube in m")
+    cli.add_argument("--diffusivity", type=sim.positive, default=1.6e-9, help="of salt in water, in m2/s")
+    cli.add_argument(
+        "--duration", type=sim.positive, help="s after the barriers are lifted (default: until nearly mixed)"
+    )
     cli.add_argument("--boundary", choices=dc.boundary.NAMES, default="reflecting", help="sides; reflecting is glass")
     cli.add_argument("--method", default="auto", help="of solution: auto, spectral, explicit, chebyshev")
     kept = cli.add_mutually_exclusive_group()
     kept.add_argument("--record", type=Path, metavar="RUN", help="a folder to be made, where every frame is kept")
     kept.add_argument("--resume", type=Path, metavar="RUN", help="go on with such a run, and with its options")
-    add_film(cli)
-    add_rng(cli)
+    sim.add_film(cli)
+    sim.add_rng(cli)
     return cli
 
 
-def simulate(args: argparse.Namespace) -> Film:
+def simulate(args: argparse.Namespace) -> sim.Film:
     """Draw the tank, its flux and two curves, and let the barriers be lifted."""
     if args.resume:
         restore(args)
     complete(args)
-    drawn = figure(960, 640)
+    drawn = sim.figure(960, 640)
     start = initial_field(args.start, args.size, args.image, args.rng)
     if args.record or args.resume:
         keep_run(args, start)
@@ -119,29 +96,31 @@ def simulate(args: argparse.Namespace) -> Film:
     tank = Tank(drawn, args, start, shades)
     curves = Curves(drawn, args)
     drawn.text(0.035, 0.945, "Salt aquarium", fontsize=17, weight="bold")
-    drawn.text(0.965, 0.895, f"{args.size} × {args.size} cubes of {length(args.spacing)}", color=FAINT, ha="right")
+    drawn.text(
+        0.965, 0.895, f"{args.size} × {args.size} cubes of {sim.length(args.spacing)}", color=sim.FAINT, ha="right"
+    )
     clock_text = drawn.text(0.965, 0.945, "", fontsize=14, ha="right")
     kept: list[Moment] = []
 
-    def story() -> Story:
+    def story() -> sim.Story:
         keep = moments_to_keep(args)
         for number, now in enumerate(history(args, start)):
             kept.extend([now] * keep.count(number))
             tank.show(now)
             curves.show(now)
-            after_lifting = f"{clock(now.time)} after lifting the barriers"
+            after_lifting = f"{sim.clock(now.time)} after lifting the barriers"
             clock_text.set_text(after_lifting if now.time > 0 else "the barriers stand: nothing moves")
             yield
         return summary(kept[0], kept[-1])
 
     moving = [*tank.moving, *curves.moving, clock_text]
-    return Film(drawn, moving, story(), lambda: still(args, kept, shades))
+    return sim.Film(drawn, moving, story(), lambda: still(args, kept, shades))
 
 
 def complete(args: argparse.Namespace) -> None:
     """Check what options cannot be used together, and set the duration that was not given."""
     if args.image and args.start != "photo":
-        raise OptionError(f"--image belongs to --start photo, got --start {args.start}")
+        raise sim.OptionError(f"--image belongs to --start photo, got --start {args.start}")
     if args.duration is None:  # so many times the life of the slowest mode; a hole slows it down
         slowest = (args.size * args.spacing / np.pi) ** 2 / args.diffusivity
         args.duration = (16 if args.start == "halves" else 4) * slowest
@@ -185,7 +164,7 @@ def initial_field(name: str, size: int, image: Path | None, rng: int) -> Field:
     """Return the concentration before the barriers are lifted, in kg/m3."""
     row, column = np.indices((size, size)) - (size - 1) / 2
     if name == "photo":
-        return BRINE * photograph(image, (size, size))
+        return BRINE * sim.photograph(image, (size, size))
     if name == "random":
         return BRINE * np.random.default_rng(rng).random((size, size))
     if name == "halves":
@@ -304,11 +283,13 @@ class Tank:
         self, drawn: Figure, args: argparse.Namespace, start: Field, shades: tuple[Normalize, Normalize]
     ) -> None:
         salt_axes, flux_axes = (drawn.add_axes((x, 0.335, 0.36, 0.505)) for x in (0.02, 0.51))
-        self.salt = panel(salt_axes, start, "salt", "concentration (kg/m³)", SALT, shades[0])
+        self.salt = sim.panel(salt_axes, start, "salt", "concentration (kg/m³)", sim.SALT, shades[0])
         calm = np.full_like(start, float(shades[1].vmin or 0))
-        self.flux = panel(flux_axes, calm, "flux |D∇u|: how violently it mixes", "mg/(m² s)", FLUX, shades[1])
+        self.flux = sim.panel(flux_axes, calm, "flux |D∇u|: how violently it mixes", "mg/(m² s)", sim.FLUX, shades[1])
         self.grid, note = draw_barriers(salt_axes, args.size)
-        self.label = salt_axes.text(0.0, -0.035, note, transform=salt_axes.transAxes, color=FAINT, fontsize=9, va="top")
+        self.label = salt_axes.text(
+            0.0, -0.035, note, transform=salt_axes.transAxes, color=sim.FAINT, fontsize=9, va="top"
+        )
         self.wait = float(waiting_times(args)[0])
         self.moving = [self.salt, self.flux, self.grid, self.label]
         for axes in (salt_axes, flux_axes):
@@ -316,8 +297,8 @@ class Tank:
 
     def show(self, now: Moment) -> None:
         """Show a moment."""
-        repaint(self.salt, now.salt)
-        repaint(self.flux, now.flux)
+        sim.repaint(self.salt, now.salt)
+        sim.repaint(self.flux, now.flux)
         standing = max(0.0, now.time / self.wait)  # 1 at first, 0 when lifted
         for artist in (self.grid, self.label):
             artist.set(alpha=min(3 * standing, 1.0), visible=standing > 0)
@@ -332,15 +313,18 @@ class Curves:
         left = first * (first / args.duration) ** 0.12  # the time axis starts with room for the wait
         wait = np.geomspace(left, first, count, endpoint=False)
         self.places = iter([*wait, *mixing_times(args)])  # where each frame lies on the time axis
-        axes.axvspan(left, first, color=EMPTY, lw=0)
-        axes.text(float(wait[count // 2]), 8, "barriers\nstand", color=FAINT, fontsize=8, ha="center")
+        axes.axvspan(left, first, color=sim.EMPTY, lw=0)
+        axes.text(float(wait[count // 2]), 8, "barriers\nstand", color=sim.FAINT, fontsize=8, ha="center")
         axes.set(xlim=(left, args.duration), ylim=(-4, 112), yticks=[0, 50, 100], ylabel="% of the start")
         axes.grid(axis="y")
-        mark_times(axes, first, args.duration)
+        sim.mark_times(axes, first, args.duration)
         axes.set_xlabel("time since the barriers were lifted")
-        self.lines: list[Line2D] = [axes.plot([], [], color=colour)[0] for colour in (ORANGE, BLUE)]
+        self.lines: list[Line2D] = [axes.plot([], [], color=colour)[0] for colour in (sim.ORANGE, sim.BLUE)]
         self.numbers = []
-        for y, colour, name in ((0.25, ORANGE, "salt in the tank"), (0.142, BLUE, "contrast (standard deviation)")):
+        for y, colour, name in (
+            (0.25, sim.ORANGE, "salt in the tank"),
+            (0.142, sim.BLUE, "contrast (standard deviation)"),
+        ):
             drawn.text(0.735, y, name, color=colour, fontsize=10)
             self.numbers.append(drawn.text(0.735, y - 0.046, "", color=colour, fontsize=14))
         self.first: Moment | None = None
@@ -350,7 +334,9 @@ class Curves:
         """Let the curves grow."""
         self.first = self.first or now
         whole, contrast = self.first.grams or 1.0, float(self.first.salt.std()) or 1.0
-        extend_curves(self.lines, next(self.places), [100 * now.grams / whole, 100 * float(now.salt.std()) / contrast])
+        sim.extend_curves(
+            self.lines, next(self.places), [100 * now.grams / whole, 100 * float(now.salt.std()) / contrast]
+        )
         self.numbers[0].set_text(f"{now.grams:.6g} g")
         self.numbers[1].set_text(f"{now.salt.std():.3g} kg/m³")
 
@@ -365,19 +351,19 @@ def moments_to_keep(args: argparse.Namespace) -> list[int]:
 
 def still(args: argparse.Namespace, shown: list[Moment], shades: tuple[Normalize, Normalize]) -> Figure:
     """Draw six moments, salt above flux."""
-    drawn = figure(1500, 600)
+    drawn = sim.figure(1500, 600)
     drawn.text(0.022, 0.945, "Salt aquarium", fontsize=18, weight="bold")
     says = "Lift the barriers between the cubes: where neighbours differ much salt flows violently, until all is even"
-    drawn.text(0.938, 0.947, says, color=FAINT, fontsize=11, ha="right")
-    rows = [("salt", "kg/m³", SALT, shades[0]), ("flux", "mg/(m² s)", FLUX, shades[1])]
+    drawn.text(0.938, 0.947, says, color=sim.FAINT, fontsize=11, ha="right")
+    rows = [("salt", "kg/m³", sim.SALT, shades[0]), ("flux", "mg/(m² s)", sim.FLUX, shades[1])]
     for column, now in enumerate(shown):
         for row, (name, unit, colours, norm) in enumerate(rows):
             axes = drawn.add_axes((0.022 + 0.155 * column, 0.465 - 0.41 * row, 0.148, 0.37))
             bar = f"{name} ({unit})" if column == MOMENTS - 1 else None
-            panel(axes, np.maximum(getattr(now, name), norm.vmin or 0.0), "", bar, colours, norm)
+            sim.panel(axes, np.maximum(getattr(now, name), norm.vmin or 0.0), "", bar, colours, norm)
             draw_wall(axes, args)
             if row == 0:
-                axes.set_title(f"after {clock(now.time)}" if now.time > 0 else "barriers standing")
+                axes.set_title(f"after {sim.clock(now.time)}" if now.time > 0 else "barriers standing")
             if row == 0 and now.time <= 0:
                 draw_barriers(axes, args.size, 0.4)
     return drawn
@@ -393,7 +379,9 @@ def summary(first: Moment, last: Moment) -> tuple[dict[str, float], str]:
     }
     change = f"{abs(last.grams - first.grams) / (first.grams or 1.0):.1e}"
     fall = f"contrast {first.salt.std():.3g} -> {last.salt.std():.3g} kg/m3"
-    kept = f"salt {first.grams:.9g} g before, {last.grams:.9g} g after {clock(last.time)} (relative change {change})"
+    kept = (
+        f"salt {first.grams:.9g} g before, {last.grams:.9g} g after {sim.clock(last.time)} (relative change {change})"
+    )
     return results, f"{kept}; {fall}"
 
 

@@ -19,26 +19,8 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
+import _common as sim
 import numpy as np
-from _common import (
-    BLUE,
-    FAINT,
-    GREEN,
-    GROUND,
-    ORANGE,
-    Film,
-    Story,
-    add_film,
-    add_image,
-    at_least,
-    figure,
-    label_squares,
-    panel,
-    parser,
-    photograph,
-    run,
-    write_numbers,
-)
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
@@ -73,19 +55,19 @@ Array = NDArray[Any]
 
 def options() -> argparse.ArgumentParser:
     """Return the options of this script."""
-    cli = parser(__doc__)
+    cli = sim.parser(__doc__)
     cli.add_argument("--kernel", choices=KERNELS, default="edge_detector", help="the nine weights")
     cli.add_argument("--cells", type=int, choices=range(4, 15), metavar="4..14", default=12, help="side of the picture")
-    cli.add_argument("--slow", type=at_least(0), default=4, help="how many places are shown step by step at first")
-    add_image(cli)
-    add_film(cli, frames=360)
+    cli.add_argument("--slow", type=sim.at_least(0), default=4, help="how many places are shown step by step at first")
+    sim.add_image(cli)
+    sim.add_film(cli, frames=360)
     return cli
 
 
 def picture(cells: int, path: Any) -> Array:
     """Return the picture as whole numbers from 0 to 255."""
     if path is not None:
-        return np.rint(255 * photograph(path, (cells, cells)))
+        return np.rint(255 * sim.photograph(path, (cells, cells)))
     level = {".": 40.0, "#": 200.0, "+": 250.0}
     heart = np.array([[level[mark] for mark in line] for line in HEART.split()])
     before = max(0, cells - 10) // 2
@@ -99,16 +81,16 @@ class Table:
         self, axes: Axes, title: str, shape: tuple[int, int], limits: tuple[float, float], colours: str
     ) -> None:
         self.axes = axes
-        self.image = panel(axes, np.zeros(shape), title, None, colours, Normalize(*limits))
+        self.image = sim.panel(axes, np.zeros(shape), title, None, colours, Normalize(*limits))
         for line, most in ((axes.axhline, shape[0]), (axes.axvline, shape[1])):
             for between in range(1, most):
-                line(between - 0.5, color=GROUND, linewidth=0.8)
-        self.texts = label_squares(axes, shape, min(13.0, 62 / max(shape) + 3))
+                line(between - 0.5, color=sim.GROUND, linewidth=0.8)
+        self.texts = sim.label_squares(axes, shape, min(13.0, 62 / max(shape) + 3))
         self.moving = [self.image, *self.texts]
 
     def show(self, values: Array) -> None:
         """Show an array; NaN leaves a square empty."""
-        write_numbers(self.image, self.texts, values, ".0f")
+        sim.write_numbers(self.image, self.texts, values, ".0f")
 
     def frame(self, size: int, colour: str) -> Rectangle:
         """Add the outline of a square of cells."""
@@ -140,15 +122,15 @@ class Tables:
         self.products = Table(drawn.add_subplot(grid[3:, 1]), name, (3, 3), (-most, most), "PuOr_r")
         title = f"feature map, {size} × {size}"
         self.target = Table(drawn.add_subplot(grid[:, 2]), title, self.whole.shape, limits, shades)
-        self.frame, self.spot = source.frame(3, ORANGE), self.target.frame(1, GREEN)
+        self.frame, self.spot = source.frame(3, sim.ORANGE), self.target.frame(1, sim.GREEN)
         for sign, axes, x, colour in (
-            ("×", weights.axes, -0.16, ORANGE),
-            ("=", self.products.axes, -0.16, ORANGE),
-            ("Σ\n÷ 9", self.products.axes, 1.14, GREEN),
+            ("×", weights.axes, -0.16, sim.ORANGE),
+            ("=", self.products.axes, -0.16, sim.ORANGE),
+            ("Σ\n÷ 9", self.products.axes, 1.14, sim.GREEN),
         ):
             axes.text(x, 0.5, sign, transform=axes.transAxes, size=20, color=colour, ha="center", va="center")
-        self.products.axes.set_xlabel(f"the weights add up to {kernel.sum():g}", color=FAINT, size=11, labelpad=8)
-        self.sentence = drawn.text(0.5, 0.04, "", ha="center", va="center", size=15, color=BLUE)
+        self.products.axes.set_xlabel(f"the weights add up to {kernel.sum():g}", color=sim.FAINT, size=11, labelpad=8)
+        self.sentence = drawn.text(0.5, 0.04, "", ha="center", va="center", size=15, color=sim.BLUE)
         source.show(pixels)
         weights.show(self.turned)
         self.moving = [*self.target.moving, *self.products.moving, self.frame, self.spot, self.sentence]
@@ -180,17 +162,17 @@ def plan(places: int, slow: int, frames: int) -> list[tuple[int, int]]:
     return [*first, *last, *[(places - 1, 3)] * max(0, frames - len(first) - rest)]
 
 
-def simulate(args: argparse.Namespace) -> Film:
+def simulate(args: argparse.Namespace) -> sim.Film:
     """Slide the patch over the picture."""
     kernel = KERNELS[args.kernel]
-    drawn = figure(1280, 640)
+    drawn = sim.figure(1280, 640)
     drawn.suptitle("Convolution: multiply, add, divide by nine, move on", size=16, y=0.962)
     tables = Tables(drawn, picture(args.cells, args.image), kernel)
     frames = plan(tables.whole.size, args.slow, args.frames)
     late = tables.whole.size // 2 + int(np.argmax(np.abs(tables.whole.ravel()[tables.whole.size // 2 :])))
     shown = next((number for number, (place, _) in enumerate(frames) if place >= late), len(frames) - 1)
 
-    def story() -> Story:
+    def story() -> sim.Story:
         for place, step in frames:
             tables.show(place, step)
             yield
@@ -199,12 +181,12 @@ def simulate(args: argparse.Namespace) -> Film:
         told = f"{args.kernel}: weights add up to {total:g}, so {kept}; map from {whole.min():.1f} to {whole.max():.1f}"
         return {}, told
 
-    return Film(drawn, tables.moving, story(), still=shown / max(1, len(frames) - 1))
+    return sim.Film(drawn, tables.moving, story(), still=shown / max(1, len(frames) - 1))
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    run(options(), argv, simulate)
+    sim.run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

@@ -32,29 +32,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 
+import _common as sim
 import numpy as np
-from _common import (
-    BLUE,
-    FAINT,
-    GREEN,
-    GRID,
-    ORANGE,
-    Film,
-    Story,
-    add_film,
-    add_rng,
-    at_least,
-    clock,
-    extend_curves,
-    figure,
-    heading,
-    panel,
-    parser,
-    positive,
-    repaint,
-    run,
-    scale_bar,
-)
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.lines import Line2D
@@ -65,21 +44,21 @@ import diffuseconv as dc
 SMALL = ["--cells", "32", "--frames", "16", "--strokes", "4"]
 COFFEE = LinearSegmentedColormap.from_list("coffee", ["#160a04", "#5b3418", "#ab7a4a", "#e6cba6", "#fffaf0"])
 NAMES = ("left alone: diffusion", "stirred, no diffusion", "stirred, with diffusion")
-COLOURS = (BLUE, ORANGE, GREEN)
+COLOURS = (sim.BLUE, sim.ORANGE, sim.GREEN)
 
 Array = NDArray[np.float64]
 
 
 def options() -> argparse.ArgumentParser:
     """Return the options of this script."""
-    cli = parser(__doc__)
-    cli.add_argument("--cells", type=at_least(8), default=256, help="cells along each side")
-    cli.add_argument("--side", type=positive, default=3e-3, help="side of the drop in metres")
-    cli.add_argument("--diffusivity", type=positive, default=5e-10, help="of milk sugar in water at 25 °C, in m²/s")
-    cli.add_argument("--strokes", type=at_least(1), default=16, help="strokes of the spoon, half of them each way")
-    cli.add_argument("--stroke-time", type=positive, default=12.0, help="duration of a stroke in seconds")
-    add_rng(cli)
-    add_film(cli, frames=193)
+    cli = sim.parser(__doc__)
+    cli.add_argument("--cells", type=sim.at_least(8), default=256, help="cells along each side")
+    cli.add_argument("--side", type=sim.positive, default=3e-3, help="side of the drop in metres")
+    cli.add_argument("--diffusivity", type=sim.positive, default=5e-10, help="of milk sugar in water at 25 °C, in m²/s")
+    cli.add_argument("--strokes", type=sim.at_least(1), default=16, help="strokes of the spoon, half of them each way")
+    cli.add_argument("--stroke-time", type=sim.positive, default=12.0, help="duration of a stroke in seconds")
+    sim.add_rng(cli)
+    sim.add_film(cli, frames=193)
     return cli
 
 
@@ -142,7 +121,7 @@ def fastest(args: argparse.Namespace) -> float:
     return float(args.side / 3 / args.stroke_time)
 
 
-def simulate(args: argparse.Namespace) -> Film:
+def simulate(args: argparse.Namespace) -> sim.Film:
     """Pour milk into three drops of coffee, and stir two of them."""
     n, step = args.cells, frame_time(args)
     peclet = stirred_equation(args, streams(args)[0], 0).cell_peclet((n, n))
@@ -155,51 +134,51 @@ def simulate(args: argparse.Namespace) -> Film:
     long = np.geomspace(step, 0.5 * args.side**2 / args.diffusivity, 60)
     waited = [float(waiting.evolve(poured, time).var()) / variance for time in long]
 
-    drawn = figure()
-    caption = heading(drawn, "Milk sugar in coffee: convection, diffusion, and both")
+    drawn = sim.figure()
+    caption = sim.heading(drawn, "Milk sugar in coffee: convection, diffusion, and both")
     cups = []
     for place, (name, colour) in enumerate(zip(NAMES, COLOURS, strict=True)):
         axes = drawn.add_axes((0.03 + 0.31 * place, 0.37, 0.3, 0.44))
-        cups.append(panel(axes, poured, "", "share of the milk's" if place == 2 else None, COFFEE, Normalize(0, 1)))
+        cups.append(sim.panel(axes, poured, "", "share of the milk's" if place == 2 else None, COFFEE, Normalize(0, 1)))
         axes.set_title(name, color=colour)
-        scale_bar(axes, args.side / n)
+        sim.scale_bar(axes, args.side / n)
     lines = draw_contrast(drawn.add_axes((0.075, 0.09, 0.5, 0.24)), long, waited)
     drawn.text(0.64, 0.33, moments(args), va="top", family="monospace", size=10)
 
-    def story() -> Story:
+    def story() -> sim.Story:
         left = [1.0, 1.0, 1.0]
         for frame, now in enumerate(stirred(args, poured)):
             left = [float(cup.var()) / variance for cup in now]
             for image, cup in zip(cups, now, strict=True):
-                repaint(image, cup)
+                sim.repaint(image, cup)
             if frame:
-                extend_curves(lines, frame * step, left)
+                sim.extend_curves(lines, frame * step, left)
             stroke = min(args.strokes, frame * args.strokes // (args.frames - 1) + 1)
             caption.set_text(
-                f"{clock(frame * step)} after pouring, stroke {stroke} of {args.strokes} "
+                f"{sim.clock(frame * step)} after pouring, stroke {stroke} of {args.strokes} "
                 f"(cell Péclet number {peclet:.2f}: {scheme})"
             )
             yield
         end = dict(zip(("diffusion", "stirring", "both"), left, strict=True))
         reached = next((float(t) for t, rest in zip(long, waited, strict=True) if rest <= left[2]), float("inf"))
-        needed = clock(reached) if np.isfinite(reached) else f"more than {clock(float(long[-1]))}"
-        told = f"after {clock(args.strokes * args.stroke_time)}: "
+        needed = sim.clock(reached) if np.isfinite(reached) else f"more than {sim.clock(float(long[-1]))}"
+        told = f"after {sim.clock(args.strokes * args.stroke_time)}: "
         told += ", ".join(f"{name} leaves {rest:.4g}" for name, rest in end.items())
         told += f"\ndiffusion alone would need {needed} for what both together reach"
         told += f"\ncell Péclet number {peclet:.3g}: {scheme}"
         return {"contrast": end, "diffusion_alone": reached, "cell_peclet": peclet}, told
 
-    return Film(drawn, [*cups, *lines, caption], story(), still=0.5)
+    return sim.Film(drawn, [*cups, *lines, caption], story(), still=0.5)
 
 
 def draw_contrast(plot: Axes, long: Array, waited: Sequence[float]) -> list[Line2D]:
     """Draw the contrast that waiting leaves; return the curves of the three cups."""
-    plot.loglog(long, waited, "--", color=BLUE, linewidth=1.2, alpha=0.8, label="left alone for longer")
+    plot.loglog(long, waited, "--", color=sim.BLUE, linewidth=1.2, alpha=0.8, label="left alone for longer")
     plot.set(xlabel="time (s)", ylabel="contrast left (variance)", ylim=(1e-4, 2), xlim=(long[0], long[-1]))
     for seconds, word in ((60, "a minute"), (3600, "an hour"), (86400, "a day")):
         if long[0] < seconds < long[-1]:
-            plot.axvline(seconds, color=GRID, linewidth=1)
-            plot.text(seconds * 1.08, 1.5e-4, word, color=FAINT, size=9)
+            plot.axvline(seconds, color=sim.GRID, linewidth=1)
+            plot.text(seconds * 1.08, 1.5e-4, word, color=sim.FAINT, size=9)
     lines = [plot.plot([], [], color=c, label=name)[0] for c, name in zip(COLOURS, NAMES, strict=True)]
     plot.legend(loc="lower left", fontsize=9, bbox_to_anchor=(0.0, 0.1))
     return lines
@@ -224,7 +203,7 @@ def moments(args: argparse.Namespace) -> str:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    run(options(), argv, simulate)
+    sim.run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

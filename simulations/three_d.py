@@ -17,30 +17,8 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
+import _common as sim
 import numpy as np
-from _common import (
-    BLUE,
-    GREEN,
-    ORANGE,
-    SALT,
-    Film,
-    Story,
-    add_film,
-    at_least,
-    clock,
-    extend_curves,
-    figure,
-    heading,
-    length,
-    panel,
-    parser,
-    positive,
-    repaint,
-    run,
-    scale_bar,
-    share,
-    time_unit,
-)
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
@@ -59,12 +37,12 @@ Array = NDArray[Any]
 
 def options() -> argparse.ArgumentParser:
     """Return the options of this script."""
-    cli = parser(__doc__)
-    cli.add_argument("--cells", type=at_least(8), default=64, help="cells along each edge of the tank")
-    cli.add_argument("--edge", type=positive, default=0.02, help="edge of the tank in metres")
-    cli.add_argument("--diffusivity", type=positive, default=1.6e-9, help="of the dye, in m²/s")
-    cli.add_argument("--hole", type=share, default=0.12, help="radius of the hole, as a share of the edge")
-    add_film(cli, frames=240)
+    cli = sim.parser(__doc__)
+    cli.add_argument("--cells", type=sim.at_least(8), default=64, help="cells along each edge of the tank")
+    cli.add_argument("--edge", type=sim.positive, default=0.02, help="edge of the tank in metres")
+    cli.add_argument("--diffusivity", type=sim.positive, default=1.6e-9, help="of the dye, in m²/s")
+    cli.add_argument("--hole", type=sim.share, default=0.12, help="radius of the hole, as a share of the edge")
+    sim.add_film(cli, frames=240)
     return cli
 
 
@@ -88,7 +66,7 @@ def draw_box(axes: Axes, n: int) -> list[AxesImage]:
         corner = (-C, HALF) if across[1] < 0 else (0.0, 0.0)
         place = Affine2D().from_values(across[0], across[1], down[0], down[1], *corner)
         style: Any = {"extent": (0, 1, 1, 0), "interpolation": "bilinear"}
-        image = axes.imshow(np.zeros((n, n)), cmap=SALT, norm=PowerNorm(0.5, 0, 0.3), **style)
+        image = axes.imshow(np.zeros((n, n)), cmap=sim.SALT, norm=PowerNorm(0.5, 0, 0.3), **style)
         image.set_transform(place + axes.transData)
         faces.append(image)
     axes.set(xlim=(-1, 1), ylim=(-1.12, 1.12), aspect="equal")
@@ -97,8 +75,8 @@ def draw_box(axes: Axes, n: int) -> list[AxesImage]:
         axes.plot(*zip(*line, strict=True), color="white", linewidth=1)
     at = (n // 2 + 1) / n
     trace = [(at * C - C, at * HALF + HALF), (at * C, at * HALF), (at * C, at * HALF - 1)]
-    axes.plot(*zip(*trace, strict=True), color=ORANGE, linewidth=1.5, linestyle="--")
-    axes.text(at * C, at * HALF - 1.04, "plate", color=ORANGE, va="top", ha="center")
+    axes.plot(*zip(*trace, strict=True), color=sim.ORANGE, linewidth=1.5, linestyle="--")
+    axes.text(at * C, at * HALF - 1.04, "plate", color=sim.ORANGE, va="top", ha="center")
     return faces
 
 
@@ -109,21 +87,21 @@ def draw_cuts(drawn: Figure, args: argparse.Namespace) -> list[AxesImage]:
     for number, title in enumerate(("cut from above", "cut from the front", "cut in the plate")):
         axes = drawn.add_axes((*places[number], 0.19, 0.32))
         unit = "share of the cube's" if number == 1 else None
-        cuts.append(panel(axes, np.zeros((n, n)), title, unit, norm=PowerNorm(0.5, 0, 1)))
-        scale_bar(axes, args.edge / n)
+        cuts.append(sim.panel(axes, np.zeros((n, n)), title, unit, norm=PowerNorm(0.5, 0, 1)))
+        sim.scale_bar(axes, args.edge / n)
         if number < 2:
             for low, high in ((0, 0.5 - args.hole), (0.5 + args.hole, 1)):
-                axes.plot([n // 2 + 0.5] * 2, [low * n - 0.5, high * n - 0.5], color=ORANGE, linewidth=2)
+                axes.plot([n // 2 + 0.5] * 2, [low * n - 0.5, high * n - 0.5], color=sim.ORANGE, linewidth=2)
     return cuts
 
 
-def simulate(args: argparse.Namespace) -> Film:
+def simulate(args: argparse.Namespace) -> sim.Film:
     """Let the dye find the hole."""
     eq, u = tank(args)
     n, at, whole = args.cells, args.cells // 2, eq.total_mass(u)
     duration = 0.6 * args.edge**2 / args.diffusivity
-    drawn = figure()
-    caption = heading(drawn, "A cube of dye behind a plate with a hole")
+    drawn = sim.figure()
+    caption = sim.heading(drawn, "A cube of dye behind a plate with a hole")
     box = drawn.add_axes((0.0, 0.1, 0.5, 0.72))
     faces = draw_box(box, n)
     bar = drawn.colorbar(
@@ -132,17 +110,17 @@ def simulate(args: argparse.Namespace) -> Film:
         orientation="horizontal",
         ticks=[0, 0.05, 0.1, 0.2, 0.3],
     )
-    bar.set_label(f"mean concentration, share of the cube's; each edge is {length(args.edge)}")
+    bar.set_label(f"mean concentration, share of the cube's; each edge is {sim.length(args.edge)}")
     cuts = draw_cuts(drawn, args)
-    unit, name = time_unit(duration)
+    unit, name = sim.time_unit(duration)
     plot = drawn.add_axes((0.765, 0.12, 0.215, 0.24))
     plot.set(xlim=(0, duration / unit), ylim=(-0.02, 1.02), xlabel=f"time ({name})")
-    names = ((BLUE, "before the plate"), (GREEN, "behind"))
+    names = ((sim.BLUE, "before the plate"), (sim.GREEN, "behind"))
     curves = [plot.plot([], [], color=colour, label=label)[0] for colour, label in names]
     plot.legend(loc="lower left", bbox_to_anchor=(-0.05, 1.0), ncols=2, fontsize=9, columnspacing=1)
     plot.set_ylabel("share of the dye")
 
-    def story() -> Story:
+    def story() -> sim.Story:
         behind = before = 0.0
         for time, field in eq.frames(u, duration * np.linspace(0, 1, args.frames) ** 3):
             far = np.zeros_like(field)
@@ -152,20 +130,20 @@ def simulate(args: argparse.Namespace) -> Film:
             for image, view in zip(faces, (field.mean(0), field.mean(1), field.mean(2)[:, ::-1]), strict=True):
                 image.set_data(view)
             for image, cut in zip(cuts, (field[at], field[:, at], field[:, :, at]), strict=True):
-                repaint(image, np.clip(cut, 0, 1))
-            extend_curves(curves, time / unit, (before, behind))
-            caption.set_text(f"{clock(time)}: {behind:.1%} of the dye is behind the plate")
+                sim.repaint(image, np.clip(cut, 0, 1))
+            sim.extend_curves(curves, time / unit, (before, behind))
+            caption.set_text(f"{sim.clock(time)}: {behind:.1%} of the dye is behind the plate")
             yield
         lost = abs(before + behind - 1)
-        told = f"after {clock(duration)} {behind:.1%} of the dye is behind the plate; lost on the way: {lost:.0e}"
+        told = f"after {sim.clock(duration)} {behind:.1%} of the dye is behind the plate; lost on the way: {lost:.0e}"
         return {"behind": behind, "lost": lost}, told
 
-    return Film(drawn, [*faces, *cuts, *curves, caption], story(), still=0.45)
+    return sim.Film(drawn, [*faces, *cuts, *curves, caption], story(), still=0.45)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    run(options(), argv, simulate)
+    sim.run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

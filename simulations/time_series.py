@@ -20,24 +20,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import _common as sim
 import numpy as np
-from _common import (
-    BLUE,
-    FAINT,
-    GREEN,
-    INK,
-    ORANGE,
-    Film,
-    OptionError,
-    Story,
-    add_film,
-    add_rng,
-    at_least,
-    figure,
-    parser,
-    positive,
-    run,
-)
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
@@ -54,15 +38,15 @@ Array = NDArray[np.float64]
 
 def options() -> argparse.ArgumentParser:
     """Return the options of this script."""
-    cli = parser(__doc__)
-    add_film(cli, frames=360)
-    add_rng(cli, default=5)
+    cli = sim.parser(__doc__)
+    sim.add_film(cli, frames=360)
+    sim.add_rng(cli, default=5)
     cli.add_argument(
         "--ar", type=float, nargs="+", default=[1.6, -0.8], help="coefficients phi_1 phi_2 ... (stationary)"
     )
-    cli.add_argument("--deviation", type=positive, default=1.0, help="standard deviation of the noise")
-    cli.add_argument("--past", type=at_least(30), default=160, help="values that the forecast may use")
-    cli.add_argument("--future", type=at_least(2), default=40, help="values to forecast")
+    cli.add_argument("--deviation", type=sim.positive, default=1.0, help="standard deviation of the noise")
+    cli.add_argument("--past", type=sim.at_least(30), default=160, help="values that the forecast may use")
+    cli.add_argument("--future", type=sim.at_least(2), default=40, help="values to forecast")
     return cli
 
 
@@ -82,7 +66,7 @@ def make(args: argparse.Namespace) -> Series:
     model = dc.timeseries.ARIMA(ar=args.ar, noise_variance=args.deviation**2)
     if not model.stationary:
         given = " ".join(f"{phi:g}" for phi in args.ar)
-        raise OptionError(f"--ar must give a stationary series (roots outside the unit circle), got {given}")
+        raise sim.OptionError(f"--ar must give a stationary series (roots outside the unit circle), got {given}")
     p, count = len(args.ar), args.past + args.future
     noise = np.random.default_rng(args.rng).normal(0.0, args.deviation, SETTLING + count)
     series = dc.timeseries.arma_filter(model, noise)[SETTLING - p :]
@@ -116,16 +100,16 @@ class Rows:
         grid = drawn.subplots(3, 2, width_ratios=[3.2, 1], sharex="col", squeeze=False)
         drawn.subplots_adjust(left=0.07, right=0.98, top=0.94, bottom=0.085, hspace=0.33, wspace=0.13)
         self.draw_axes(grid)
-        self.shocks, self.again = stems(grid[0, 0], BLUE, 2.5), stems(grid[2, 0], GREEN, 2.5)
-        (self.line,) = grid[1, 0].plot([], [], color=ORANGE)
-        (self.window,) = grid[0, 0].fill([0, 0, 0], [0, 0, 0], color=ORANGE, alpha=0.45, linewidth=0)
+        self.shocks, self.again = stems(grid[0, 0], sim.BLUE, 2.5), stems(grid[2, 0], sim.GREEN, 2.5)
+        (self.line,) = grid[1, 0].plot([], [], color=sim.ORANGE)
+        (self.window,) = grid[0, 0].fill([0, 0, 0], [0, 0, 0], color=sim.ORANGE, alpha=0.45, linewidth=0)
         future, ahead = np.arange(self.past, len(series.values)), series.ahead
-        fan = grid[1, 0].fill_between(future, ahead.lower, ahead.upper, color=INK, alpha=0.22, linewidth=0)
-        (middle,) = grid[1, 0].plot(future, ahead.mean, color=INK, linestyle="--", linewidth=1.3)
+        fan = grid[1, 0].fill_between(future, ahead.lower, ahead.upper, color=sim.INK, alpha=0.22, linewidth=0)
+        (middle,) = grid[1, 0].plot(future, ahead.mean, color=sim.INK, linestyle="--", linewidth=1.3)
         note = grid[1, 0].text(self.past, -0.96 * self.heights[1], " forecast, 95 % interval", fontsize=9)
         self.forecast = [fan, middle, note]
-        self.bars = [stems(grid[row, 1], colour, 5.0) for row, colour in enumerate((BLUE, ORANGE, GREEN))]
-        style: Any = {"linestyle": "--", "color": FAINT, "linewidth": 1}
+        self.bars = [stems(grid[row, 1], colour, 5.0) for row, colour in enumerate((sim.BLUE, sim.ORANGE, sim.GREEN))]
+        style: Any = {"linestyle": "--", "color": sim.FAINT, "linewidth": 1}
         self.bands = [grid[row, 1].plot([0, LAGS + 1], [1, 1], **style)[0] for row in range(3) for _ in (1, -1)]
         lines = [self.window, self.shocks, self.again, self.line]
         self.moving: list[Any] = [*lines, *self.forecast, *self.bars, *self.bands]
@@ -142,12 +126,12 @@ class Rows:
         heights, units = [*self.heights, self.heights[0]], ("shock", "value", "shock")
         for (left, right), title, unit, height in zip(grid, titles, units, heights, strict=True):
             left.set(title=title, ylabel=unit, xlim=(-1, len(self.time)), ylim=(-height, height))
-            left.axhline(0, color=FAINT, linewidth=0.6)
+            left.axhline(0, color=sim.FAINT, linewidth=0.6)
             right.set(title="autocorrelation", xlim=(0, LAGS + 1), ylim=(-1.05, 1.05))
-            right.axhline(0, color=FAINT, linewidth=0.6)
+            right.axhline(0, color=sim.FAINT, linewidth=0.6)
         grid[2, 0].set_xlabel("time step")
         grid[2, 1].set_xlabel("lag; dashed: 95 % range of chance")
-        grid[1, 0].axvline(self.past - 0.5, color=FAINT, linewidth=1)
+        grid[1, 0].axvline(self.past - 0.5, color=sim.FAINT, linewidth=1)
 
     def show(self, step: int) -> None:
         """Show the series up to a time step."""
@@ -166,13 +150,13 @@ class Rows:
             band.set_ydata(np.full(2, (-1) ** number * 1.96 / step**0.5))
 
 
-def simulate(args: argparse.Namespace) -> Film:
+def simulate(args: argparse.Namespace) -> sim.Film:
     """Let the series grow, shock by shock."""
     series = make(args)
-    drawn = figure(1280, 800)
+    drawn = sim.figure(1280, 800)
     rows = Rows(drawn, series)
 
-    def story() -> Story:
+    def story() -> sim.Story:
         for step in np.linspace(LAGS + 2, len(series.values), args.frames).round().astype(int):
             rows.show(step)
             yield
@@ -184,12 +168,12 @@ def simulate(args: argparse.Namespace) -> Film:
         told = f"{inside} of {args.future} future values lie within the 95 % interval; "
         return results, f"{told}fitted from the past: phi = {found}"
 
-    return Film(drawn, rows.moving, story())
+    return sim.Film(drawn, rows.moving, story())
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    run(options(), argv, simulate)
+    sim.run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

@@ -15,24 +15,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+import _common as sim
 import numpy as np
-from _common import (
-    BLUE,
-    FAINT,
-    GREEN,
-    ORANGE,
-    Film,
-    Story,
-    add_film,
-    add_rng,
-    at_least,
-    bare,
-    extend_curves,
-    figure,
-    heading,
-    parser,
-    run,
-)
 from numpy.typing import NDArray
 
 import diffuseconv as dc
@@ -44,39 +28,39 @@ PAIRS = ("both here", "here, there", "there, here", "both there")
 
 def options() -> argparse.ArgumentParser:
     """Return the options of this script."""
-    cli = parser(__doc__)
-    cli.add_argument("--looks", type=at_least(10), default=10_000, help="measurements in all")
-    add_rng(cli)
-    add_film(cli, frames=150)
+    cli = sim.parser(__doc__)
+    cli.add_argument("--looks", type=sim.at_least(10), default=10_000, help="measurements in all")
+    sim.add_rng(cli)
+    sim.add_film(cli, frames=150)
     return cli
 
 
-def simulate(args: argparse.Namespace) -> Film:
+def simulate(args: argparse.Namespace) -> sim.Film:
     """Look ever more often."""
     states = {"each by itself": np.sqrt(np.outer(CHANCES, CHANCES)), "entangled": np.diag(np.sqrt(CHANCES))}
     rng = np.random.default_rng(args.rng)
     single = dc.Propagator(CHANCES)  # origin on the second place: "there"
-    drawn = figure()
-    caption = heading(drawn, "30 % here, 70 % there: found in one place at a time")
+    drawn = sim.figure()
+    caption = sim.heading(drawn, "30 % here, 70 % there: found in one place at a time")
     top = drawn.add_axes((0.08, 0.5, 0.88, 0.29))
     looks = np.geomspace(1, args.looks, 200)
     band = np.sqrt(CHANCES[0] * CHANCES[1] / looks)
-    top.fill_between(looks, 0.3 - 2 * band, 0.3 + 2 * band, color=ORANGE, alpha=0.25, linewidth=0)
-    top.axhline(0.3, color=ORANGE, linewidth=1)
+    top.fill_between(looks, 0.3 - 2 * band, 0.3 + 2 * band, color=sim.ORANGE, alpha=0.25, linewidth=0)
+    top.axhline(0.3, color=sim.ORANGE, linewidth=1)
     top.set(xscale="log", xlim=(1, args.looks), ylim=(0, 1), xlabel="looks", ylabel="share found here")
     top.set_title("one particle; shaded: two standard deviations")
-    (curve,) = top.plot([], [], color=BLUE)
+    (curve,) = top.plot([], [], color=sim.BLUE)
     bars, marks = [], []
     for place, (name, state) in enumerate(states.items()):
         axes = drawn.add_axes((0.12 + 0.48 * place, 0.09, 0.34, 0.26))
-        bare(axes, f"pairs, {name}")
+        sim.bare(axes, f"pairs, {name}")
         axes.set(xlim=(0, 0.8), ylim=(3.6, -0.6), yticks=range(4), yticklabels=PAIRS, xticks=[0, 0.3, 0.7])
         axes.tick_params(axis="y", length=0)
-        bars.append(axes.barh(range(4), np.zeros(4), color=GREEN, height=0.6))
-        marks += axes.plot(state.ravel() ** 2, range(4), "|", color=ORANGE, markersize=20, markeredgewidth=2.5)
-        axes.set_xlabel("share of the pairs; |: chance", color=FAINT)
+        bars.append(axes.barh(range(4), np.zeros(4), color=sim.GREEN, height=0.6))
+        marks += axes.plot(state.ravel() ** 2, range(4), "|", color=sim.ORANGE, markersize=20, markeredgewidth=2.5)
+        axes.set_xlabel("share of the pairs; |: chance", color=sim.FAINT)
 
-    def story() -> Story:
+    def story() -> sim.Story:
         here, seen = 0.0, 0
         pairs: list[NDArray[np.int64]] = [np.zeros((2, 2), np.int64) for _ in states]
         for total in np.unique(np.round(np.geomspace(1, args.looks, args.frames)).astype(int)):
@@ -84,7 +68,7 @@ def simulate(args: argparse.Namespace) -> Film:
             # the place looked at holds the mean of what is found there: 1 here, 0 there
             found = dc.measure(np.array([0.0, 1.0]), single, new, rng=rng, boundary="periodic")[0] if new else 0.0
             here, seen = here + new * float(found), int(total)
-            extend_curves([curve], seen, [here / seen])
+            sim.extend_curves([curve], seen, [here / seen])
             for counts, state, drawn_bars in zip(pairs, states.values(), bars, strict=True):
                 counts += dc.quantum.sample_positions(state, new, rng=rng)
                 for bar, share in zip(drawn_bars, counts.ravel() / seen, strict=True):
@@ -94,12 +78,12 @@ def simulate(args: argparse.Namespace) -> Film:
         told = f"{here / seen:.1%} of {seen} looks found it here; pairs that disagree when entangled: "
         return {"share_here": here / seen}, told + f"{pairs[1][0, 1] + pairs[1][1, 0]}"
 
-    return Film(drawn, [curve, *[bar for part in bars for bar in part], *marks, caption], story())
+    return sim.Film(drawn, [curve, *[bar for part in bars for bar in part], *marks, caption], story())
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    run(options(), argv, simulate)
+    sim.run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

@@ -14,26 +14,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+import _common as sim
 import numpy as np
-from _common import (
-    BLUE,
-    ORANGE,
-    SIGNED,
-    Film,
-    Story,
-    add_film,
-    add_image,
-    at_least,
-    bare,
-    figure,
-    heading,
-    label_squares,
-    panel,
-    parser,
-    photograph,
-    run,
-    write_numbers,
-)
 from matplotlib.colors import Normalize
 
 import diffuseconv as dc
@@ -43,16 +25,16 @@ SMALL = ["--cells", "16", "--frames", "8"]
 
 def options() -> argparse.ArgumentParser:
     """Return the options of this script."""
-    cli = parser(__doc__)
-    cli.add_argument("--cells", type=at_least(8), default=96, help="side of the photograph")
-    add_image(cli)
-    add_film(cli, frames=144, fps=12)
+    cli = sim.parser(__doc__)
+    cli.add_argument("--cells", type=sim.at_least(8), default=96, help="side of the photograph")
+    sim.add_image(cli)
+    sim.add_film(cli, frames=144, fps=12)
     return cli
 
 
-def simulate(args: argparse.Namespace) -> Film:
+def simulate(args: argparse.Namespace) -> sim.Film:
     """Whiten the colours of a photograph in three steps."""
-    photo = photograph(args.image, (args.cells, args.cells), gray=False)
+    photo = sim.photograph(args.image, (args.cells, args.cells), gray=False)
     pixels = photo.reshape(-1, 3)
     white = dc.timeseries.whiten(pixels)
     likest = dc.timeseries.whiten(pixels, method="zca").data.reshape(photo.shape)
@@ -63,23 +45,23 @@ def simulate(args: argparse.Namespace) -> Film:
         ("turned to the eigenvectors", 4 * white.data * deviations),
         ("divided by their deviations: white", white.data),
     ]
-    drawn = figure(1280, 600)
-    caption = heading(drawn, "Whitening: from the colours of a photograph to white noise")
+    drawn = sim.figure(1280, 600)
+    caption = sim.heading(drawn, "Whitening: from the colours of a photograph to white noise")
     boxes = [
         drawn.add_axes((x, 0.12, width, 0.62)) for x, width in ((0.02, 0.21), (0.28, 0.27), (0.6, 0.17), (0.8, 0.19))
     ]
-    bare(boxes[0], "the photograph")
+    sim.bare(boxes[0], "the photograph")
     boxes[0].imshow(photo)
-    (dots,) = boxes[1].plot([], [], ".", color=BLUE, markersize=2, alpha=0.5)
+    (dots,) = boxes[1].plot([], [], ".", color=sim.BLUE, markersize=2, alpha=0.5)
     boxes[1].set(xlim=(-4, 4.5), ylim=(-4, 4.5), aspect="equal", title="pixels: first variable, second variable")
-    boxes[1].axhline(0, color=ORANGE, linewidth=0.6)
-    boxes[1].axvline(0, color=ORANGE, linewidth=0.6)
-    table = panel(boxes[2], np.zeros((3, 3)), "covariance", None, SIGNED, Normalize(-2, 2))
-    numbers = label_squares(boxes[2], (3, 3), 12)
-    bare(boxes[3], "whitened colours")
+    boxes[1].axhline(0, color=sim.ORANGE, linewidth=0.6)
+    boxes[1].axvline(0, color=sim.ORANGE, linewidth=0.6)
+    table = sim.panel(boxes[2], np.zeros((3, 3)), "covariance", None, sim.SIGNED, Normalize(-2, 2))
+    numbers = sim.label_squares(boxes[2], (3, 3), 12)
+    sim.bare(boxes[3], "whitened colours")
     result = boxes[3].imshow(np.zeros_like(photo))
 
-    def story() -> Story:
+    def story() -> sim.Story:
         covariance = np.eye(3)
         for frame in range(args.frames):
             at = min(len(steps) - 1e-3, 1.1 * frame * len(steps) / (args.frames - 1))
@@ -88,7 +70,7 @@ def simulate(args: argparse.Namespace) -> Film:
             now = before + part * (steps[number][1] - before)
             covariance = np.cov(now.T)
             dots.set_data(now[:, 0], now[:, 1])
-            write_numbers(table, numbers, covariance, ".2f")
+            sim.write_numbers(table, numbers, covariance, ".2f")
             blend = min(1.0, max(0.0, at - 2))
             result.set_data(np.clip((1 - blend) * photo + blend * (0.5 + likest / 6), 0, 1))
             scale = " (units of a quarter of white)" if number < 3 else ""
@@ -97,12 +79,12 @@ def simulate(args: argparse.Namespace) -> Film:
         gap = float(np.abs(np.cov(white.data.T) - np.eye(3)).max())
         return {"covariance_gap": gap}, f"covariance of the whitened colours: the identity to {gap:.0e}"
 
-    return Film(drawn, [dots, table, *numbers, result, caption], story(), still=1.0)
+    return sim.Film(drawn, [dots, table, *numbers, result, caption], story(), still=1.0)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    run(options(), argv, simulate)
+    sim.run(options(), argv, simulate)
 
 
 if __name__ == "__main__":

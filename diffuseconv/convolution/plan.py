@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from diffuseconv import _checks
-from diffuseconv._typing import Array
-from diffuseconv.boundary import Constant, Name, extend, images_per_axis, record
+from diffuseconv._typing import Array, Axes
+from diffuseconv.boundary import Constant, Name, Names, extend, images_per_axis, record
 from diffuseconv.convolution.methods import quickest
 from diffuseconv.convolution.separable import split
 from diffuseconv.propagator import Propagator
@@ -54,9 +54,9 @@ class Plan(NamedTuple):
 def plan(
     whole: tuple[int, ...],
     taps: tuple[int, ...],
-    walls: Name | Sequence[Name],
+    walls: Names,
     mode: str,
-    axes: int | Sequence[int] | None,
+    axes: Axes,
     method: str,
     dtype: str,
     flip: bool,
@@ -88,7 +88,7 @@ def plan(
 remembered_plan = functools.lru_cache(maxsize=256, typed=True)(plan)
 
 
-def spatial_axes(axes: int | Sequence[int] | None, ndim: int) -> tuple[int, ...]:
+def spatial_axes(axes: Axes, ndim: int) -> tuple[int, ...]:
     """Return the spatial axes; those of a field of more than three must be named."""
     if axes is None and ndim > 3:
         raise ValueError(f"axes must name 1, 2 or 3 (or more) of the {ndim} axes as spatial, such as (0, 1), got None")

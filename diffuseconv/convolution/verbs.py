@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 
 from diffuseconv import _checks
 from diffuseconv._dispatch import for_arrays_of_any_kind
-from diffuseconv._typing import Array
-from diffuseconv.boundary import Name
+from diffuseconv._typing import Array, Axes
+from diffuseconv.boundary import Names
 from diffuseconv.convolution.direct import correlate_directly
 from diffuseconv.convolution.fourier import correlate_in_fourier_space
 from diffuseconv.convolution.interleaved import correlate_interleaved, pays
@@ -36,16 +36,9 @@ __all__ = ["METHODS", "convolve", "correlate", "feature_maps"]
 
 @for_arrays_of_any_kind()
 def convolve(
-    field: ArrayLike,
-    kernel: ArrayLike | Propagator,
-    *,
-    boundary: Name | Sequence[Name] = "reflecting",
-    mode: str = "same",
-    axes: int | Sequence[int] | None = None,
-    method: str = "auto",
-    mask: ArrayLike | None = None,
-    out: Array | None = None,
-) -> Array:
+    field: ArrayLike, kernel: ArrayLike | Propagator, *, boundary: Names = "reflecting", mode: str = "same",
+    axes: Axes = None, method: str = "auto", mask: ArrayLike | None = None, out: Array | None = None,
+) -> Array:  # fmt: skip
     r"""Convolve a field with a kernel.
 
     .. math:: v_i = \sum_j k_j \, u_{i - (j - o)}, \qquad o = \lfloor \mathrm{shape} / 2 \rfloor
@@ -120,16 +113,9 @@ def convolve(
 
 @for_arrays_of_any_kind()
 def correlate(
-    field: ArrayLike,
-    kernel: ArrayLike | Propagator,
-    *,
-    boundary: Name | Sequence[Name] = "reflecting",
-    mode: str = "same",
-    axes: int | Sequence[int] | None = None,
-    method: str = "auto",
-    mask: ArrayLike | None = None,
-    out: Array | None = None,
-) -> Array:
+    field: ArrayLike, kernel: ArrayLike | Propagator, *, boundary: Names = "reflecting", mode: str = "same",
+    axes: Axes = None, method: str = "auto", mask: ArrayLike | None = None, out: Array | None = None,
+) -> Array:  # fmt: skip
     r"""Correlate a field with a kernel: convolution without the flip.
 
     .. math:: v_i = \sum_j k_j \, u_{i + (j - o)}, \qquad o = \lfloor \mathrm{shape} / 2 \rfloor
@@ -165,9 +151,9 @@ def feature_maps(
     field: ArrayLike,
     bank: ArrayLike,
     *,
-    boundary: Name | Sequence[Name] = "reflecting",
+    boundary: Names = "reflecting",
     mode: str = "valid",
-    axes: int | Sequence[int] | None = None,
+    axes: Axes = None,
     flip: bool = True,
 ) -> Array:
     """Convolve one field with every kernel of a bank, as a convolutional layer does.
@@ -225,9 +211,9 @@ def feature_maps(
 def _apply(
     field: ArrayLike,
     kernel: ArrayLike | Propagator,
-    walls: Name | Sequence[Name],
+    walls: Names,
     mode: str,
-    axes: int | Sequence[int] | None,
+    axes: Axes,
     method: str,
     mask: ArrayLike | None,
     out: Array | None,
@@ -296,9 +282,7 @@ def _is_complex(value: object) -> bool:
     return getattr(dtype, "kind", "") == "c"
 
 
-def _complex(
-    apply: Callable[[Any, Any, Any], Array], field: Any, kernel: Any, walls: Name | Sequence[Name], conjugate: bool
-) -> Array:
+def _complex(apply: Callable[[Any, Any, Any], Array], field: Any, kernel: Any, walls: Names, conjugate: bool) -> Array:
     """Combine the results of the real and imaginary parts; a correlation conjugates the kernel."""
     u, k = _checks.plain("field", field), kernel
     for name, values in (("field", u), ("kernel", k)):

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from diffuseconv import _checks, _scaling
 from diffuseconv._cached import kept
 from diffuseconv._dispatch import for_arrays_of_any_kind
-from diffuseconv._typing import Array, frozen
+from diffuseconv._typing import Array, Axes, frozen
 from diffuseconv.diffusion import diagnostics, explicit, run, schedule, spectral, stacks, steady, walls
 from diffuseconv.diffusion.barriers import Barrier
 from diffuseconv.diffusion.discretise import arguments_of, discretise, mask_on, per_cell
@@ -237,7 +237,7 @@ class DiffusionEquation:
         tolerance: float | None = None,
         max_step: float | None = None,
         jumps: Iterable[float] = (),
-        axes: int | Sequence[int] | None = None,
+        axes: Axes = None,
     ) -> Array:
         """Return the field after a duration.
 
@@ -306,7 +306,7 @@ class DiffusionEquation:
         tolerance: float | None = None,
         max_step: float | None = None,
         jumps: Iterable[float] = (),
-        axes: int | Sequence[int] | None = None,
+        axes: Axes = None,
     ) -> Iterator[tuple[float, Array]]:
         """Yield the field at each of the given times.
 
@@ -358,7 +358,7 @@ class DiffusionEquation:
         method: str,
         start: float,
         jumps: Iterable[float],
-        axes: int | Sequence[int] | None,
+        axes: Axes,
         given: dict[str, Any],
     ) -> Iterator[tuple[float, Array]]:
         """Return the frames of a run, its options checked."""
@@ -426,7 +426,7 @@ class DiffusionEquation:
         steps: int,
         time_step: float | None = None,
         *,
-        axes: int | Sequence[int] | None = None,
+        axes: Axes = None,
     ) -> Array:
         r"""Apply `steps` explicit steps at once: every mode of the lattice is multiplied by :math:`\lambda^n`.
 

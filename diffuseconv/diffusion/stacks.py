@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from diffuseconv import _checks
-from diffuseconv._typing import Array
+from diffuseconv._typing import Array, Axes
 
 __all__ = ["split"]
 
 
-def split(u: Any, axes: int | Sequence[int] | None) -> tuple[list[Any], Callable[[list[Array]], Array]]:
+def split(u: Any, axes: Axes) -> tuple[list[Any], Callable[[list[Array]], Array]]:
     """Return the fields of a stack, and the function that stacks as many results again."""
     if axes is None:
         return [u], lambda results: results[0]

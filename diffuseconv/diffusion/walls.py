@@ -17,8 +17,10 @@ between those of the cell and of the wall: what the drift carries through an ope
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, ClassVar, Protocol, TypeAlias
 
 import numpy as np
@@ -69,8 +71,19 @@ def _value(name: str, value: Any) -> Any:
     return values
 
 
+class _OnTheFace:
+    """A wall on the outermost faces, whose fields are numbers, arrays over the face or functions of time."""
+
+    distance: ClassVar[float] = ON_THE_FACE
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            checked = _value(f"{type(self).__name__} {field.name}", getattr(self, field.name))
+            object.__setattr__(self, field.name, checked)
+
+
 @dataclass(frozen=True, eq=False)
-class Dirichlet:
+class Dirichlet(_OnTheFace):
     """A wall on which the concentration is held (Dirichlet): ``u = value`` on the face, second order.
 
     Parameters
@@ -93,19 +106,11 @@ class Dirichlet:
     value: Value = 0.0
     a: ClassVar[float] = 1.0
     b: ClassVar[float] = 0.0
-    distance: ClassVar[float] = ON_THE_FACE
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "value", _value("Dirichlet value", self.value))
-
-    @property
-    def c(self) -> Value:
-        """The value."""
-        return self.value
+    c: ClassVar[Any] = property(attrgetter("value"))
 
 
 @dataclass(frozen=True, eq=False)
-class Neumann:
+class Neumann(_OnTheFace):
     """A wall through which salt flows at a given rate (Neumann): ``D du/dn = flux``, positive is inflow.
 
     Parameters
@@ -128,19 +133,11 @@ class Neumann:
     flux: Value = 0.0
     a: ClassVar[float] = 0.0
     b: ClassVar[float] = 1.0
-    distance: ClassVar[float] = ON_THE_FACE
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "flux", _value("Neumann flux", self.flux))
-
-    @property
-    def c(self) -> Value:
-        """The flux."""
-        return self.flux
+    c: ClassVar[Any] = property(attrgetter("flux"))
 
 
 @dataclass(frozen=True, eq=False)
-class Robin:
+class Robin(_OnTheFace):
     """A wall that lets salt through in proportion (Robin): ``a u + b D du/dn = c`` on the face.
 
     Parameters
@@ -165,14 +162,12 @@ class Robin:
     a: float | ArrayLike
     b: float | ArrayLike
     c: Value = 0.0
-    distance: ClassVar[float] = ON_THE_FACE
 
     def __post_init__(self) -> None:
         for name in ("a", "b"):
             if callable(getattr(self, name)):
                 raise TypeError(f"Robin {name} must be a number or array (only c may be a function of time)")
-            object.__setattr__(self, name, _value(f"Robin {name}", getattr(self, name)))
-        object.__setattr__(self, "c", _value("Robin c", self.c))
+        super().__post_init__()
         a, b = np.broadcast_arrays(np.asarray(self.a), np.asarray(self.b))
         if (np.sign(a) * np.sign(b) < 0).any():
             raise ValueError(f"Robin needs a * b >= 0, got a = {_checks.got(self.a)} and b = {_checks.got(self.b)}")
@@ -191,13 +186,12 @@ class _Ghost:
 
 
 @dataclass(frozen=True)
-class _Closed:
+class _Closed(_OnTheFace):
     """A wall that lets nothing through, drift or not: the one that ``"reflecting"`` names."""
 
     a: ClassVar[float] = 0.0
     b: ClassVar[float] = 1.0
     c: ClassVar[float] = 0.0
-    distance: ClassVar[float] = ON_THE_FACE
     closed: ClassVar[bool] = True
 
 

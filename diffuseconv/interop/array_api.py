@@ -18,7 +18,7 @@ import numpy as np
 
 from diffuseconv import _checks
 from diffuseconv._typing import Array
-from diffuseconv.boundary import Modes, Name, fold, per_axis, record
+from diffuseconv.boundary import Modes, Name, Names, fold, per_axis, record
 from diffuseconv.convolution.fourier import SAFE_POWER
 from diffuseconv.convolution.plan import in_range, plan
 from diffuseconv.convolution.sums import too_large
@@ -52,7 +52,7 @@ def convolve(
     field: Any,
     kernel: Any,
     *,
-    boundary: Name | Sequence[Name] = "reflecting",
+    boundary: Names = "reflecting",
     mode: str = "same",
     axes: Any = None,
     method: str = "auto",
@@ -87,7 +87,7 @@ def correlate(
     field: Any,
     kernel: Any,
     *,
-    boundary: Name | Sequence[Name] = "reflecting",
+    boundary: Names = "reflecting",
     mode: str = "same",
     axes: Any = None,
     method: str = "auto",
@@ -279,9 +279,7 @@ def _along(xp: Any, values: Array, array: Any, axis: int, dtype: Any = None) -> 
     return _like(xp, values.reshape([-1 if a == axis else 1 for a in range(array.ndim)]), array, dtype)
 
 
-def _sums(
-    verb: str, field: Any, kernel: Any, walls: Name | Sequence[Name], mode: str, axes: Any, method: str, flip: bool
-) -> Any:
+def _sums(verb: str, field: Any, kernel: Any, walls: Names, mode: str, axes: Any, method: str, flip: bool) -> Any:
     """Correlate in Fourier space, with the kernel flipped for a convolution."""
     xp, u = _field("field", field)
     _only(verb, "method", method, "fft")

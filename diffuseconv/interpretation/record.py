@@ -277,7 +277,7 @@ def interpret(kernel: ArrayLike | Propagator) -> Interpretation:
     return Interpretation(
         kernel=values,
         kind=kind,
-        summary=summary_of(kind, gain, drift, diffusivity, coefficients, order, weights, frequency, smoother, many),
+        summary=summary_of(kind, gain, drift, diffusivity, coefficients, order, frequency, smoother, many),
         gain=gain,
         order=order,
         coefficients=MappingProxyType(coefficients),

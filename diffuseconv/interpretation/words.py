@@ -24,13 +24,12 @@ def summary_of(
     diffusivity: FloatArray | None,
     coefficients: Mapping[Powers, float],
     order: int | None,
-    kernel: FloatArray,
     frequency: FloatArray,
     smoother: FloatArray | None,
     many: bool,
 ) -> str:
     """Return one sentence: what the kernel does."""
-    ndim = kernel.ndim
+    ndim = frequency.size
     if kind == "shift":
         assert drift is not None
         return f"Moves the whole picture by {cells(math.hypot(*drift))} {towards(drift)}, unblurred."

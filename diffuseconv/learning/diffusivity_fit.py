@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from diffuseconv import _checks
 from diffuseconv import boundary as walls
-from diffuseconv._typing import FloatArray
+from diffuseconv._typing import Axes, FloatArray
 from diffuseconv.learning._lamp import Lit, fit_lit, require_steady
 from diffuseconv.learning._pairs import keep_constants, pairs
 from diffuseconv.learning.estimate import Estimate
@@ -70,7 +70,7 @@ def fit_diffusivity(
     spacing: float | Sequence[float] = 1.0,
     before_noise: float = 0.0,
     boundary: str | Sequence[str] = "reflecting",
-    axes: int | Sequence[int] | None = None,
+    axes: Axes = None,
     confidence: float = 0.95,
     lamp: str = "steady",
 ) -> DiffusivityFit:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from diffuseconv import _checks
-from diffuseconv._typing import FloatArray
+from diffuseconv._typing import Axes, FloatArray
 from diffuseconv.learning import _equations
 from diffuseconv.learning._pairs import Pair, centred, problem
 from diffuseconv.learning.estimate import Estimate
@@ -57,7 +57,7 @@ def fit_kernel(
     *,
     ridge: float = 0.0,
     boundary: str | Sequence[str] = "reflecting",
-    axes: int | Sequence[int] | None = None,
+    axes: Axes = None,
 ) -> KernelFit:
     r"""Find the kernel that convolves the inputs into the outputs, by least squares.
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from diffuseconv import _checks
-from diffuseconv._typing import FloatArray
+from diffuseconv._typing import Axes, FloatArray
 from diffuseconv.convolution import convolve, correlate
 from diffuseconv.learning import _equations
 from diffuseconv.learning._pairs import Pair, centred, problem
@@ -139,7 +139,7 @@ def fit_propagator(
     *,
     before_noise: float = 0.0,
     boundary: str | Sequence[str] = "reflecting",
-    axes: int | Sequence[int] | None = None,
+    axes: Axes = None,
 ) -> PropagatorFit:
     r"""Find the propagator of a process from photographs before and after it: where did the grains go?
 

@@ -13,10 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 from diffuseconv import _checks, _fft, _scaling
 from diffuseconv import boundary as _boundary
 from diffuseconv._dispatch import for_arrays_of_any_kind
+from diffuseconv._typing import Axes
 
 __all__ = ["Compression", "band_pass", "circle", "compression", "high_pass", "low_pass", "radial_window", "ring"]
 
-Axes = int | Sequence[int] | None
 Boundary = str | Sequence[str]
 
 

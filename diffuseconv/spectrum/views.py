@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,12 +9,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from diffuseconv import _checks, _fft
 from diffuseconv._dispatch import for_arrays_of_any_kind
+from diffuseconv._typing import Axes
 
 __all__ = ["log_spectrum"]
 
 
 @for_arrays_of_any_kind()
-def log_spectrum(image: ArrayLike, *, axes: int | Sequence[int] | None = None) -> NDArray[Any]:
+def log_spectrum(image: ArrayLike, *, axes: Axes = None) -> NDArray[Any]:
     r"""Return the log magnitude of every frequency, with frequency 0 in the centre.
 
     .. math:: \log(1 + |U[m]|), \qquad U[m] = \sum_j u[j]\, e^{-2\pi i\, m \cdot j / n}
