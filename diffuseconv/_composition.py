@@ -12,6 +12,7 @@ from diffuseconv._typing import FloatArray
 
 DIRECT_PRODUCTS = 1e9  # densities are combined directly up to here (about a second), beyond it by transform
 AT_ONCE = 100_000_000  # products between two chances for Ctrl-C
+POWERS_AT_ONCE = 1 << 20  # of complex numbers, likewise
 
 
 def add(p: FloatArray, q: FloatArray) -> FloatArray:
@@ -55,7 +56,9 @@ def _by_transform(parts: Sequence[FloatArray], n: int = 1) -> FloatArray:
         1 + n * sum(length - 1 for length in lengths) for lengths in zip(*(part.shape for part in parts), strict=True)
     ]
     fast = [_fft.next_fast_len(size, real=True) for size in sizes]
-    modes = math.prod(_fft.rfftn(part, fast) for part in parts) ** n
+    modes = np.asarray(math.prod(_fft.rfftn(part, fast) for part in parts))
+    for first in range(0, modes.size, POWERS_AT_ONCE):
+        modes.reshape(-1)[first : first + POWERS_AT_ONCE] **= n
     out = _fft.irfftn(modes, fast)[tuple(map(slice, sizes))]
     return np.where(out > 4 * n * np.finfo(float).eps * out.max(), out, 0.0)
 

@@ -20,7 +20,9 @@ def __getattr__(name: str) -> Any:
     @functools.wraps(function)
     def call(x: Any, *args: Any, **options: Any) -> Any:
         work = functools.partial(unbroken, functools.partial(function, x, *args, **options))
-        return interruptible(work) if np.size(x) >= LONG else work()
+        lengths = options.get("s", options.get("n", args[0] if args else None))  # what it is padded to, if anything
+        values = max(np.size(x), 1 if lengths is None else int(np.prod(lengths)))
+        return interruptible(work) if values >= LONG else work()
 
     globals()[name] = call
     return call

@@ -196,3 +196,14 @@ def test_long_transforms_run_where_ctrl_c_ends_them(monkeypatch):
     aside.clear()
     np.testing.assert_array_equal(eq.evolve(u, 1.0, "spectral"), expected[1])
     assert aside
+    for padded in (lambda: _fft.rfftn(k, u.shape), lambda: _fft.rfft(k[0], n=u.size), lambda: _fft.fftn(k, s=u.shape)):
+        aside.clear()
+        padded()
+        assert aside
+
+
+def test_powers_of_spectra_in_batches_have_the_same_bits(monkeypatch):
+    monkeypatch.setattr(_composition, "DIRECT_PRODUCTS", 0)
+    expected = P.power(5).density
+    monkeypatch.setattr(_composition, "POWERS_AT_ONCE", 7)
+    np.testing.assert_array_equal(P.power(5).density, expected)
