@@ -30,6 +30,11 @@ def opened(file: IO[bytes], most: int) -> Iterator[tuple[Any, dict[str, Any]]]:
         yield image, image.metadata(index=0, exclude_applied=False)
 
 
+def orientation(image: Any) -> object:
+    """Return how an open picture that was decoded is still to be turned: Pillow turns TIFF, and forgets the tag then."""
+    return image.metadata(index=0, exclude_applied=False).get("Orientation")
+
+
 @contextmanager
 def pillow(file: IO[bytes], most: int, _: object = None, *, white: float = 0.0) -> Iterator[Picture]:
     """Open what Pillow decodes without loss of depth; `white` is that of its 16-bit mode."""
@@ -41,7 +46,7 @@ def pillow(file: IO[bytes], most: int, _: object = None, *, white: float = 0.0) 
             samples = image.read(index=0)
             if samples.max() > white:
                 raise ValueError("a sample is beyond white")
-            yield whole(samples, white, details.get("Orientation"))
+            yield whole(samples, white, orientation(image))
             return
         if mode in ("1", "L") and isinstance(transparent, int) and start.startswith(b"\x89PNG"):
             samples = image.read(index=0, mode="L")
@@ -57,7 +62,7 @@ def pillow(file: IO[bytes], most: int, _: object = None, *, white: float = 0.0) 
             samples = image.read(index=0, mode="L" if mode == "1" else "RGB")
         else:
             raise RefusedError("must be gray, RGB, CMYK or a palette", f"with pixels of kind {mode}")
-        yield whole(samples, 255.0, details.get("Orientation"))
+        yield whole(samples, 255.0, orientation(image))
 
 
 @contextmanager
@@ -67,11 +72,12 @@ def deep_png(file: IO[bytes], most: int, _: object = None) -> Iterator[Picture]:
 
     with opened(file, most) as (image, details):
         samples = image.read(index=0)  # checks that the file is whole, too, which the next decoder does not
+        turned = orientation(image)
         if samples.dtype != np.uint16 or "transparency" in details:  # reduced to 8 bits
             file.seek(0)
             with imageio.imopen(file, "r", plugin="pyav") as deep:
                 samples = deep.read(index=0, format=None)  # with the opacity that a transparent colour means
-    yield whole(samples, 65535.0, details.get("Orientation"))
+    yield whole(samples, 65535.0, turned)
 
 
 @contextmanager
@@ -85,11 +91,11 @@ def jpeg(file: IO[bytes], most: int, shape: tuple[int, int] | None) -> Iterator[
         with pillow(file, most) as picture:
             yield picture
         return
-    orientation = image.getexif().get(0x0112, 1)
-    rows, columns = shape if orientation in range(5) else shape[::-1]
+    turned = image.getexif().get(0x0112, 1)
+    rows, columns = shape if turned in range(5) else shape[::-1]
     image.draft(None, (columns, rows))
     samples = np.asarray(image if image.mode in ("L", "RGB") else image.convert("RGB"))
-    yield whole(samples, 255.0, orientation)
+    yield whole(samples, 255.0, turned)
 
 
 @contextmanager

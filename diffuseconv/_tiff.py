@@ -17,7 +17,7 @@ from typing import IO, Any
 import numpy as np
 
 from diffuseconv._samples import ROWS, Bands, Picture, RefusedError, Samples, limited, plausible, whole
-from diffuseconv._stills import opened, pillow
+from diffuseconv._stills import opened, orientation, pillow
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())  # a picture loads or raises: no third outcome
 
@@ -59,9 +59,9 @@ def tiff(file: IO[bytes], most: int, shape: tuple[int, int] | None) -> Iterator[
             with pillow(file, most, white=4095.0 if twelve else 0.0) as picture:
                 yield picture
         else:
-            with opened(file, most) as (image, details):
+            with opened(file, most) as (image, _):
                 indices = image.read(index=0, mode="P")
-            yield whole(palette[indices], 65535.0, details.get("Orientation"))
+                yield whole(palette[indices], 65535.0, orientation(image))
 
 
 def _deep_tiff(page: Any, most: int) -> Picture:
