@@ -163,7 +163,7 @@ def resize(field: ArrayLike, shape: tuple[int, int]) -> NDArray[np.float64]:
     new = _shape(shape)
     if values.shape[:2] == new:
         return values.astype(np.float64)
-    unit = 2.0**1000 if np.abs(values).max() > 1e300 else 1.0  # sums of numbers near the largest would overflow
+    unit = 2.0**1000 if float(np.abs(values).max()) > 1e300 else 1.0  # sums of numbers near the largest would overflow
     bands = ((row, values[row : row + _samples.ROWS] / unit) for row in range(0, len(values), _samples.ROWS))
     return unit * _resampled(bands, values.shape[:2], new)
 

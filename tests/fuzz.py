@@ -354,6 +354,8 @@ def functions(rooms: tuple[str, ...] = ()) -> Iterator[tuple[str, Callable[..., 
                 )
         elif callable(value) and (not rooms or value.__module__.split(".")[1] in rooms):
             yield name, value
+    if not rooms or "images" in rooms:
+        yield "images.resize", dc.images.resize
     if not rooms or "propagator" in rooms:
         p = dc.Propagator(NINE)
         for name in METHODS["propagator"]:

@@ -687,6 +687,11 @@ def test_resize_keeps_numbers_beyond_single_precision(size):
     np.testing.assert_allclose(images.resize(size * field, (4, 11)), wanted, rtol=1e-12, atol=1e-14 * size)
 
 
+def test_resize_takes_single_precision():
+    field = np.arange(12, dtype=np.float32).reshape(3, 4)
+    np.testing.assert_array_equal(images.resize(field, (2, 5)), images.resize(field.astype(float), (2, 5)))
+
+
 # --- writing at full depth -------------------------------------------------------------------------------------------
 
 

@@ -133,9 +133,10 @@ def fit_kernel(
     weights, last = np.zeros(size), math.inf
     for _ in range(1 + _REFINEMENTS):
         left = _left(pairs, means, weights, taps, names)
-        slope = _equations.onto_shifts(pairs, left, taps, names) - amount * weights
-        slope += sum(float(np.sum(mean * stack)) for mean, stack in zip(means, left, strict=True))
-        step = basis @ (inverse @ (basis.T @ slope))
+        slope = basis.T @ (_equations.onto_shifts(pairs, left, taps, names) - amount * weights)
+        # the means meet the sum of the weights alone, not the rounding of the differences' columns
+        slope[0] += basis[:, 0].sum() * sum(float(np.sum(m * stack)) for m, stack in zip(means, left, strict=True))
+        step = basis @ (inverse @ slope)
         change = float(np.abs(step).max())
         if change > last / 2:  # rounding is reached
             break
