@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import numbers
 import operator
@@ -73,11 +74,11 @@ def is_finite(value: Array) -> bool:
     return bool(np.isfinite(value).all())
 
 
-def all_finite(name: str, value: Array) -> None:
-    """Refuse NaN and infinity, and say where the first one is."""
+def all_finite(name: str, value: Array, way_out: str = "") -> None:
+    """Refuse NaN and infinity, and say where the first one is and what may be done."""
     if not is_finite(value):
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
-        raise ValueError(f"{name} must be finite, got {value[where]} at index {where}")
+        raise ValueError(f"{name} must be finite, got {value[where]} at index {where}{way_out}")
 
 
 def summable(name: str, value: Array) -> Array:
@@ -107,6 +108,17 @@ def wave(name: str, value: ArrayLike) -> Array:
         raise TypeError(f"{name} must hold complex64, complex128 or real numbers, got dtype {values.dtype}")
     all_finite(name, values)
     return values.astype(values.dtype.newbyteorder("="), copy=False)
+
+
+def takes(function: Callable[..., Any], count: int) -> bool:
+    """Return whether a function may be called with so many arguments; one built in C may not tell, and is believed."""
+    try:
+        inspect.signature(function).bind(*[0.0] * count)
+    except TypeError:
+        return False
+    except ValueError:
+        return True
+    return True
 
 
 def number(

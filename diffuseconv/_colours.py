@@ -40,8 +40,10 @@ def limits(value: Any) -> tuple[float, float]:
     if not isinstance(value, (list, tuple, np.ndarray)) or getattr(value, "ndim", 1) != 1 or len(value) != 2:
         raise ValueError(f"limits must be a pair (low, high), got {_checks.got(value)}")
     low, high = _checks.number("limits[0]", value[0]), _checks.number("limits[1]", value[1])
-    if not low < high or not math.isfinite(high - low):
+    if not low < high:
         raise ValueError(f"limits must be a pair (low, high) with low < high, got {_checks.got((low, high))}")
+    if not math.isfinite(high - low):
+        raise ValueError(f"limits must lie less than 1.8e+308 apart (scale the field), got {_checks.got((low, high))}")
     return low, high
 
 

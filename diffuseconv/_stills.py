@@ -31,7 +31,7 @@ def opened(file: IO[bytes], most: int) -> Iterator[tuple[Any, dict[str, Any]]]:
 
 
 def orientation(image: Any) -> object:
-    """Return how an open picture that was decoded is still to be turned: Pillow turns TIFF, and forgets the tag then."""
+    """Return how a decoded picture is still to be turned: Pillow turns TIFF itself, and forgets the tag then."""
     return image.metadata(index=0, exclude_applied=False).get("Orientation")
 
 

@@ -294,6 +294,29 @@ def record(boundary: Name) -> Boundary:
     return replace(RECORDS["zero"], name=repr(boundary), physical=False, beyond=boundary.value)
 
 
+_ELSEWHERE = {  # what other libraries and books call a boundary
+    "wrap": ["periodic"],
+    "grid-wrap": ["periodic"],
+    "circular": ["periodic"],
+    "cyclic": ["periodic"],
+    "reflect": ["reflecting", "mirror"],  # scipy.ndimage's, and numpy.pad's
+    "symmetric": ["reflecting"],
+    "no-flux": ["reflecting"],
+    "neumann": ["reflecting"],
+    "dirichlet": ["absorbing"],
+    "edge": ["nearest"],
+    "replicate": ["nearest"],
+    "constant": ["zero"],
+}
+
+
+def hint(value: Any, among: Iterable[str]) -> str:
+    """Return the way out where a boundary goes by the name of another library, or is written in capitals."""
+    ours = _ELSEWHERE.get(value.lower(), [value.lower()]) if isinstance(value, str) else []
+    fitting = [repr(name) for name in ours if name in among]
+    return f"; write {' or '.join(fitting)}" if fitting else ""
+
+
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(map(repr, names))
 
@@ -303,7 +326,8 @@ def _image(name: str, value: Any) -> Name:
     if isinstance(value, Constant) or (isinstance(value, str) and value in RECORDS):
         checked: Name = value
         return checked
-    raise ValueError(f"{name} must be one of {_listed(RECORDS)} or Constant(value), got {_checks.got(value)}")
+    rule = f"{name} must be one of {_listed(RECORDS)} or Constant(value)"
+    raise ValueError(f"{rule}, got {_checks.got(value)}{hint(value, RECORDS)}")
 
 
 def _is_pair(walls: Any) -> TypeGuard[tuple[str, str]]:
@@ -381,8 +405,8 @@ def per_axis(boundary: str | Sequence[str], ndim: int) -> tuple[str, ...]:
         if isinstance(value, str) and value in walls:
             return value
         picture = isinstance(value, Constant) or (isinstance(value, str) and value in RECORDS)
-        hint = " (which only continues images, for convolve, correlate, feature_maps and measure)" if picture else ""
-        raise ValueError(f"{name} must be one of {_listed(walls)}, got {_checks.got(value)}{hint}")
+        why = " (which only continues images, for convolve, correlate, feature_maps and measure)" if picture else ""
+        raise ValueError(f"{name} must be one of {_listed(walls)}, got {_checks.got(value)}{why or hint(value, walls)}")
 
     return _checks.per_axis("boundary", boundary, _checks.count("ndim", ndim, most=64), check)
 

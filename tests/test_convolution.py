@@ -484,7 +484,11 @@ U, K = np.ones((4, 5)), np.ones((3, 3))
         (lambda: dc.convolve(np.ones((4, 5, 3)), K), ValueError, "kernel must have one dimension for each of the 3"),
         (lambda: dc.convolve(U, K, axes=(0, 2)), ValueError, "axes must be at most 1, got 2"),
         (lambda: dc.convolve(U, K, axes=(0, 0)), ValueError, "axes must not repeat"),
-        (lambda: dc.convolve(U, K, boundary="reflect"), ValueError, "boundary must be one of"),
+        (
+            lambda: dc.convolve(U, K, boundary="reflect"),
+            ValueError,
+            "boundary must be one of .* write 'reflecting' or 'mirror'",
+        ),
         (lambda: dc.convolve(U, K, boundary=("zero",)), ValueError, "boundary must be one value or one for each"),
         (lambda: dc.convolve(U, K, mode="half"), ValueError, "mode must be one of 'same', 'valid', 'full', got 'half'"),
         (lambda: dc.convolve(U, K, mode=["same"]), ValueError, r"mode must be one of .*, got \['same'\]"),

@@ -26,6 +26,7 @@ STILL = np.ones((4, 4))
         ({"spacing": 0.0}, ValueError, "spacing must be greater than 0"),
         ({"spacing": (1.0, 1.0, 1.0)}, ValueError, "spacing must be one value or one for each of the 2 axes"),
         ({"boundary": "mirror"}, ValueError, "boundary must be one of"),
+        ({"boundary": "Circular"}, ValueError, "got 'Circular'; write 'periodic'"),
         ({"boundary": ("reflecting",)}, ValueError, "boundary must be one value or one for each of the 2 axes"),
         (
             {"boundary": ("reflecting", ("periodic", dc.Dirichlet(1)))},
@@ -61,7 +62,7 @@ def test_bad_problems_are_refused_in_one_line(options, error, words):
 @pytest.mark.parametrize(
     ("options", "arguments", "words"),
     [
-        ({}, {"u": STILL * np.nan}, "u must be finite"),
+        ({}, {"u": STILL * np.nan}, "u must be finite, got nan at index .0, 0.: leave land out with"),
         ({}, {"u": np.ones((2, 2, 2, 2))}, "u must have 1, 2 or 3 dimensions"),
         ({}, {"duration": -1.0}, "duration must be at least 0"),
         ({}, {"method": "magic"}, "method must be one of"),
@@ -101,6 +102,9 @@ def test_bad_runs_are_refused_before_any_work(options, arguments, words):
         (lambda: dc.DiffusionEquation().stable_time_step(()), ValueError, "shape must have 1, 2 or 3 axes"),
         (lambda: dc.DiffusionEquation(STILL).explicit_steps(STILL, 3), ValueError, "explicit_steps needs const"),
         (lambda: dc.DiffusionEquation().frames(STILL, 3.0), TypeError, "times must be an iterable of numbers, got 3.0"),
+        (lambda: dc.Dirichlet(lambda: 1.0), TypeError, "Dirichlet value must be .* a function of .time."),
+        (lambda: dc.Robin(1.0, 2.0, lambda t, u: t), TypeError, "Robin c must be .* a function of .time."),
+        (lambda: dc.DiffusionEquation().frames(STILL, itertools.repeat(1.0)), ValueError, "times must come to an end"),
         (lambda: dc.DiffusionEquation().frames(STILL, itertools.count()), ValueError, "times must come to an end"),
         (lambda: dc.DiffusionEquation().frames(STILL, [1.0], progress="no"), TypeError, "progress must be True or"),
         (lambda: dc.DiffusionEquation(barriers=dc.Barrier(STILL > 0)), TypeError, r"such as \[barrier, None\]"),

@@ -15,7 +15,7 @@ from diffuseconv.convolution.fourier import correlate_in_fourier_space
 from diffuseconv.convolution.plan import Widths
 from diffuseconv.convolution.separable import correlate_by_factors
 
-__all__ = ["by_method", "in_range_or_scaled", "is_finite", "refuse_holes", "scaled", "too_large"]
+__all__ = ["by_method", "in_range_or_scaled", "is_finite", "scaled", "too_large"]
 
 
 def by_method(stack: Array, parts: Sequence[Array], widths: Widths, names: Sequence[Name], method: str) -> Array:
@@ -39,7 +39,7 @@ def in_range_or_scaled(
         sums = compute(u, parts)
         if is_finite(sums):
             return sums
-        refuse_holes(field)
+        _checks.all_finite("field", field, ": leave holes out with mask=np.isfinite(field)")
         small, power = scaled(u)
         pairs = [scaled(part) for part in parts]
         sums = compute(small, [part for part, _ in pairs])
@@ -47,14 +47,6 @@ def in_range_or_scaled(
     if not is_finite(sums):
         raise too_large(u.dtype)
     return sums
-
-
-def refuse_holes(u: Array) -> None:
-    """Refuse a field that is not finite, and name the way to leave holes out."""
-    try:
-        _checks.all_finite("field", u)
-    except ValueError as refusal:
-        raise ValueError(f"{refusal}: leave holes out with mask=np.isfinite(field)") from None
 
 
 def too_large(dtype: np.dtype[Any]) -> ValueError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -457,8 +456,7 @@ def arguments_of(source: Callable[..., Any], name: str = "source") -> int:
     except ValueError:  # built in C, without a signature
         return 1
     for arguments in (2, 1) if _is_variadic(signature) else (1, 2):
-        with suppress(TypeError):
-            signature.bind(*[0.0] * arguments)
+        if _checks.takes(source, arguments):
             return arguments
     raise TypeError(f"{name} must be a function of (time) or of (time, field), got one of {signature}")
 

@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -775,7 +776,9 @@ class DiffusionEquation:
             )
         _checks.fits_memory("u", 48.0 * np.size(u), "about six fields: take larger cells, or fewer")
         if self.mask is None:
-            return _checks.summable("u", np.ascontiguousarray(_checks.field("u", u)))
+            values = np.ascontiguousarray(_checks.field("u", u, finite=False))
+            _checks.all_finite("u", values, ": leave land out with DiffusionEquation(mask=np.isfinite(u))")
+            return _checks.summable("u", values)
         field = _checks.field("u", u, finite=False)
         mask = mask_on(self.mask, field.shape)
         filled = np.ascontiguousarray(field if mask is None else np.where(mask | np.isfinite(field), field, 0))
@@ -813,10 +816,15 @@ def _times(times: Any, start: float) -> list[float]:
     if not isinstance(times, Iterable):
         raise TypeError(f"times must be an iterable of numbers, got {_checks.got(times)}")
     most = len(times) if isinstance(times, Sized) else MOST_TIMES
+    given = list(islice(times, most + 1))
+    if len(given) > most:
+        raise ValueError(f"times must come to an end, got more than {most} from {_checks.got(times)}: pass a list")
+    if {*map(type, given)} <= {float, np.float64}:  # at once: a million take seconds one by one
+        values = np.array([start, *given])
+        if _checks.is_finite(values) and (values[1:] >= values[:-1]).all():
+            return [float(value) for value in values[1:]]
     checked: list[float] = []
-    for i, time in enumerate(times):
-        if i == most:
-            raise ValueError(f"times must come to an end, got more than {most} from {_checks.got(times)}: pass a list")
+    for i, time in enumerate(given):
         checked.append(_checks.number(f"times[{i}]", time))
         before = checked[-2] if i else start
         if checked[-1] < before:

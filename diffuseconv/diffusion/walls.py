@@ -62,6 +62,8 @@ class Wall(Protocol):
 def _value(name: str, value: Any) -> Any:
     """Return a number, a frozen copy of an array, or a function of time, checked."""
     if callable(value):
+        if not _checks.takes(value, 1):
+            raise TypeError(f"{name} must be a number, an array or a function of (time), got {_checks.got(value)}")
         return value
     if np.ndim(value) == 0:
         return _checks.number(name, value)
@@ -294,7 +296,7 @@ def _side(name: str, value: Any) -> Side:
     if not isinstance(value, (str, type)) and all(hasattr(value, part) for part in ("a", "b", "c", "distance")):
         wall: Wall = value
         return wall
-    hint = _HINTS.get(value.lower(), "") if isinstance(value, str) else ""
+    hint = (isinstance(value, str) and _HINTS.get(value.lower())) or boundary.hint(value, boundary.NAMES)
     if isinstance(value, boundary.Constant):
         hint = f"; write Dirichlet({value.value:g})"
     if isinstance(value, type) and value in (Dirichlet, Neumann, Robin):
@@ -309,9 +311,6 @@ _HINTS = {
     "dirichlet": "; write Dirichlet(value), or 'absorbing' for value 0",
     "neumann": "; write Neumann(flux), or 'reflecting' for flux 0",
     "robin": "; write Robin(a, b, c)",
-    "no-flux": "; write 'reflecting'",
     "mirror": "; 'reflecting' mirrors about the face (scipy.ndimage's \"reflect\")",
     "nearest": "; write 'reflecting', which is the same to a cell's nearest neighbours",
-    "reflect": "; write 'reflecting'",
-    "wrap": "; write 'periodic'",
 }
