@@ -208,13 +208,15 @@ def parser(doc: str | None) -> argparse.ArgumentParser:
 
 def add_film(cli: argparse.ArgumentParser, frames: int = 240, fps: float = 24.0) -> None:
     """Add `--frames` and `--fps`."""
-    cli.add_argument("--frames", type=at_least(2), default=frames, help="frames of the film")
+    cli.add_argument("--frames", type=at_least(2, 10**6), default=frames, help="frames of the film")
     cli.add_argument("--fps", type=positive, default=fps, help="frames a second")
 
 
 def add_rng(cli: argparse.ArgumentParser, default: int = 0) -> None:
     """Add `--rng`."""
-    cli.add_argument("--rng", type=at_least(0), default=default, help="the number all random choices follow from")
+    cli.add_argument(
+        "--rng", type=at_least(0, 2**128), default=default, help="the number all random choices follow from"
+    )
 
 
 def add_image(cli: argparse.ArgumentParser) -> None:
@@ -238,12 +240,14 @@ def share(text: str) -> float:
     return value
 
 
-def at_least(least: int) -> Any:
-    """Return the type of whole numbers not below `least`."""
+def at_least(least: int, most: int = 2048) -> Any:
+    """Return the type of whole numbers from `least` to `most`."""
 
     def whole(text: str) -> int:
         if (value := int(text)) < least:
             raise argparse.ArgumentTypeError(f"must be at least {least}, got {text}")
+        if value > most:
+            raise argparse.ArgumentTypeError(f"must be at most {most}, got {text}")
         return value
 
     whole.__name__ = "whole number"  # argparse names it when the text is no number at all

@@ -34,7 +34,7 @@ def options() -> argparse.ArgumentParser:
     cli = sim.parser(__doc__)
     numbers = [1, 100, 10**4, 10**8]
     cli.add_argument(
-        "--grains", type=sim.at_least(1), nargs="+", default=numbers, help="grains in each tank, up to 1e18"
+        "--grains", type=sim.at_least(1, 10**18), nargs="+", default=numbers, help="grains in each tank, up to 1e18"
     )
     cli.add_argument("--size", type=sim.at_least(5), default=61, help="cells along each side of a tank")
     cli.add_argument("--spacing", type=sim.positive, default=1e-4, help="width of a cell in metres")

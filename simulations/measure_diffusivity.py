@@ -60,7 +60,7 @@ def options() -> argparse.ArgumentParser:
     cli.add_argument("--before-noise", type=sim.positive, default=0.02, help="of the earlier picture; white is 1")
     cli.add_argument("--after-noise", type=sim.positive, default=0.01, help="of the later picture; white is 1")
     cli.add_argument("--reach", type=sim.at_least(1), default=3, help="cells that a grain may move along an axis")
-    cli.add_argument("--trials", type=sim.at_least(2), default=100, help="repetitions of the measurement")
+    cli.add_argument("--trials", type=sim.at_least(2, 10**5), default=100, help="repetitions of the measurement")
     sim.add_rng(cli)
     sim.add_film(cli, frames=180)
     return cli

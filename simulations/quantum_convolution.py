@@ -47,7 +47,9 @@ def options() -> argparse.ArgumentParser:
     sim.add_image(cli)
     cli.add_argument("--size", type=sim.at_least(2), default=64, help="pixels along each side, a power of two")
     cli.add_argument("--kernel", choices=KERNELS, default="edges", help="what to convolve with")
-    cli.add_argument("--shots", type=sim.at_least(FIRST), default=10**8, help="how often the circuit is run in all")
+    cli.add_argument(
+        "--shots", type=sim.at_least(FIRST, 10**15), default=10**8, help="how often the circuit is run in all"
+    )
     sim.add_film(cli, frames=360, fps=10)  # slow, so that each of the six captions can be read
     sim.add_rng(cli)
     return cli

@@ -81,7 +81,7 @@ def options() -> argparse.ArgumentParser:
     cli.add_argument("--wavelength", type=sim.positive, default=1.0, help="of the electron, in nm (at least 8 cells)")
     cli.add_argument("--duration", type=sim.positive, default=22.0, help="until somebody looks, in fs")
     cli.add_argument(
-        "--electrons", type=sim.at_least(1), default=4000, help="how many are looked at, one after the other"
+        "--electrons", type=sim.at_least(1, 10**9), default=4000, help="how many are looked at, one after the other"
     )
     return cli
 

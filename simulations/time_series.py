@@ -45,7 +45,7 @@ def options() -> argparse.ArgumentParser:
         "--ar", type=float, nargs="+", default=[1.6, -0.8], help="coefficients phi_1 phi_2 ... (stationary)"
     )
     cli.add_argument("--deviation", type=sim.positive, default=1.0, help="standard deviation of the noise")
-    cli.add_argument("--past", type=sim.at_least(30), default=160, help="values that the forecast may use")
+    cli.add_argument("--past", type=sim.at_least(30, 10**5), default=160, help="values that the forecast may use")
     cli.add_argument("--future", type=sim.at_least(2), default=40, help="values to forecast")
     return cli
 

@@ -29,7 +29,7 @@ PAIRS = ("both here", "here, there", "there, here", "both there")
 def options() -> argparse.ArgumentParser:
     """Return the options of this script."""
     cli = sim.parser(__doc__)
-    cli.add_argument("--looks", type=sim.at_least(10), default=10_000, help="measurements in all")
+    cli.add_argument("--looks", type=sim.at_least(10, 10**12), default=10_000, help="measurements in all")
     sim.add_rng(cli)
     sim.add_film(cli, frames=150)
     return cli

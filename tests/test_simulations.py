@@ -120,6 +120,8 @@ def test_a_folder_that_cannot_be_made_is_one_line(name, tmp_path, capsys):
         ("quantum_spread", "--wavelength 0.1", "--wavelength must be at least 8 cells"),
         ("quantum_convolution", "--size 12", "must"),
         ("drop", "--grains 0", "must be at least 1, got 0"),
+        ("barriers", "--rooms 1000000000", "--rooms: must be at most 2048, got 1000000000"),
+        ("measure_diffusivity", "--trials 99999999999999999999", "--trials: must be at most 100000"),
     ],
 )
 def test_options_that_cannot_be_are_refused_in_one_line(name, options, message, tmp_path, capsys):
