@@ -40,7 +40,7 @@ from typing import Any, TypeAlias, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from diffuseconv import _checks, _fft
+from diffuseconv import _checks, _other_names
 
 __all__ = [
     "NAMES",
@@ -294,29 +294,6 @@ def record(boundary: Name) -> Boundary:
     return replace(RECORDS["zero"], name=repr(boundary), physical=False, beyond=boundary.value)
 
 
-_ELSEWHERE = {  # what other libraries and books call a boundary
-    "wrap": ["periodic"],
-    "grid-wrap": ["periodic"],
-    "circular": ["periodic"],
-    "cyclic": ["periodic"],
-    "reflect": ["reflecting", "mirror"],  # scipy.ndimage's, and numpy.pad's
-    "symmetric": ["reflecting"],
-    "no-flux": ["reflecting"],
-    "neumann": ["reflecting"],
-    "dirichlet": ["absorbing"],
-    "edge": ["nearest"],
-    "replicate": ["nearest"],
-    "constant": ["zero"],
-}
-
-
-def hint(value: Any, among: Iterable[str]) -> str:
-    """Return the way out where a boundary goes by the name of another library, or is written in capitals."""
-    ours = _ELSEWHERE.get(value.lower(), [value.lower()]) if isinstance(value, str) else []
-    fitting = [repr(name) for name in ours if name in among]
-    return f"; write {' or '.join(fitting)}" if fitting else ""
-
-
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(map(repr, names))
 
@@ -327,7 +304,7 @@ def _image(name: str, value: Any) -> Name:
         checked: Name = value
         return checked
     rule = f"{name} must be one of {_listed(RECORDS)} or Constant(value)"
-    raise ValueError(f"{rule}, got {_checks.got(value)}{hint(value, RECORDS)}")
+    raise ValueError(f"{rule}, got {_checks.got(value)}{_other_names.hint(value, RECORDS)}")
 
 
 def _is_pair(walls: Any) -> TypeGuard[tuple[str, str]]:
@@ -406,7 +383,9 @@ def per_axis(boundary: str | Sequence[str], ndim: int) -> tuple[str, ...]:
             return value
         picture = isinstance(value, Constant) or (isinstance(value, str) and value in RECORDS)
         why = " (which only continues images, for convolve, correlate, feature_maps and measure)" if picture else ""
-        raise ValueError(f"{name} must be one of {_listed(walls)}, got {_checks.got(value)}{why or hint(value, walls)}")
+        raise ValueError(
+            f"{name} must be one of {_listed(walls)}, got {_checks.got(value)}{why or _other_names.hint(value, walls)}"
+        )
 
     return _checks.per_axis("boundary", boundary, _checks.count("ndim", ndim, most=64), check)
 

@@ -26,7 +26,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from diffuseconv import _checks, boundary
+from diffuseconv import _checks, _other_names, boundary
 from diffuseconv._typing import Array, frozen
 
 __all__ = [
@@ -296,7 +296,7 @@ def _side(name: str, value: Any) -> Side:
     if not isinstance(value, (str, type)) and all(hasattr(value, part) for part in ("a", "b", "c", "distance")):
         wall: Wall = value
         return wall
-    hint = (isinstance(value, str) and _HINTS.get(value.lower())) or boundary.hint(value, boundary.NAMES)
+    hint = (isinstance(value, str) and _HINTS.get(value.lower())) or _other_names.hint(value, boundary.NAMES)
     if isinstance(value, boundary.Constant):
         hint = f"; write Dirichlet({value.value:g})"
     if isinstance(value, type) and value in (Dirichlet, Neumann, Robin):
