@@ -40,7 +40,7 @@ from typing import Any, TypeAlias, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from diffuseconv import _checks, _other_names
+from diffuseconv import _checks, _fft, _other_names
 
 __all__ = [
     "NAMES",
