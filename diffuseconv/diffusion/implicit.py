@@ -66,7 +66,7 @@ class Table(NamedTuple):
 @cache
 def radau(stages: int) -> Table:
     """Compute the coefficients of Radau IIA with an odd number of stages."""
-    x = legendre.legroots([0] * (stages - 1) + [-1, 1])  # zeros of P_s - P_(s-1)
+    x = legendre.legroots([0] * (stages - 1) + [-1, 1]).real  # zeros of P_s - P_(s-1); complex from NumPy 2.5 on
     x[-1] = 1.0
     integrals = [legendre.legval(x, legendre.legint(row, lbnd=-1)) / 2 for row in np.eye(stages)]
     matrix = np.stack(integrals, axis=1) @ np.linalg.inv(legendre.legvander(x, stages - 1))
