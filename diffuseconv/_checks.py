@@ -7,8 +7,9 @@ import math
 import numbers
 import operator
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Sized
 from decimal import Decimal
+from itertools import islice
 from typing import Any, TypeVar
 
 import numpy as np
@@ -21,6 +22,7 @@ SMALL = 1 << 26  # bytes: not worth asking how many are free
 LARGE = 4096  # values: fewer are not worth a compiled loop
 OTHER_LIBRARIES = ("array_api_strict", "cupy", "dask", "jax", "jaxlib", "sparse", "tensorflow", "torch", "xarray")
 NO_NUMBERS = (bool, np.timedelta64)  # though Python counts both among the whole numbers
+MOST_TIMES = 10**6  # of an iterable without a length: more can only be an endless one
 SHORTEST, LONGEST = 1e-150, 1e150  # lengths whose squares stay in the range of numbers
 
 
@@ -185,6 +187,26 @@ def flag(name: str, value: object) -> bool:
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name} must be True or False, got {got(value)}")
     return bool(value)
+
+
+def times(name: str, value: Any, start: float | None = None) -> list[float]:
+    """Return times, checked: not decreasing from a start on, or without one in any order."""
+    if not isinstance(value, Iterable):
+        raise TypeError(f"{name} must be an iterable of numbers, got {got(value)}")
+    most = len(value) if isinstance(value, Sized) else MOST_TIMES
+    given = list(islice(value, most + 1))
+    if len(given) > most:
+        raise ValueError(f"{name} must come to an end, got more than {most} from {got(value)}: pass a list")
+    if {*map(type, given)} <= {float, np.float64} and is_finite(np.array(given)):
+        checked = [float(time) for time in given]  # at once: a million take seconds one by one
+    else:
+        checked = [number(f"{name}[{i}]", time) for i, time in enumerate(given)]
+    before = start
+    for time in checked:
+        if before is not None and time < before:
+            raise ValueError(f"{name} must not decrease, got {time:g} after {before:g}")
+        before = None if start is None else time
+    return checked
 
 
 def probability(name: str, value: object) -> float:

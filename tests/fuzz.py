@@ -9,6 +9,7 @@ infinity made of finite numbers. Files are written to a temporary folder.
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import inspect
 import itertools
 import signal
@@ -31,7 +32,9 @@ NINE = np.full((3, 3), 1 / 9)
 SERIES = np.sin(np.arange(40.0))
 IMAGE = np.arange(64.0).reshape(8, 8) % 7
 MAPS = np.random.default_rng(0).normal(size=(4, 8, 8))
-DOCUMENTED = (ValueError, TypeError)
+DOCUMENTED: tuple[type[Exception], ...] = (ValueError, TypeError)
+if importlib.util.find_spec("array_api_compat") is None:  # arrays on a device are refused in one line
+    DOCUMENTED += (ImportError,)
 FILES = (OSError, KeyError)  # of verbs that read and write files
 ALSO: dict[str, tuple[type[Exception], ...]] = {
     "measure_until": (RuntimeError,),
@@ -67,7 +70,7 @@ EQUATION = {  # arguments of a `DiffusionEquation` on FIELD, of which a few are 
         dc.Dirichlet(dc.Schedule([0.0, 0.5], [1.0, 2.0])),
     ],
     "barriers": [(FIELD[:-1] > 2, None), (None, dc.Barrier(FIELD[:, 1:] > 2, 0.1, 0.5))],
-    "source": [1.0, FIELD, lambda t: t, lambda t, u: -(u**3), dc.Schedule([0.0, 0.5], [1.0, 0.0], period=1.0)],
+    "source": [1.0, FIELD, lambda t: t, lambda t, u: -(u**3), dc.Schedule([0.0, 0.5], [1.0, 0.0], period=100.0)],
     "mask": [FIELD > 0],
     "velocity": [0.1, (np.full((4, 4), 0.2), np.full((3, 5), -0.3))],
     "capacity": [2.0, 1.0 + FIELD],
@@ -310,6 +313,7 @@ HOSTILE: list[Any] = [
     (0, 0),
     slice(3),
     float,
+    itertools.count(),
 ]
 try:  # where torch is installed, its tensors are hostile too
     import torch

@@ -1,5 +1,6 @@
 """The Schrödinger equation: every evolution against dense matrices, and what is refused."""
 
+import itertools
 import math
 
 import naive
@@ -214,6 +215,9 @@ REFUSED = [
     (lambda: quantum.evolve([1.0], 1.0, time_step=0), ValueError, "time_step must be greater than 0"),
     (lambda: quantum.evolve([1.0], 1.0, method="chebyshev", time_step=1), ValueError, "time_step must be None"),
     (lambda: quantum.frames([1.0], [0.0, np.inf]), ValueError, r"times\[1\] must be finite"),
+    (lambda: quantum.frames([1.0], itertools.count()), ValueError, "times must come to an end"),
+    (lambda: quantum.frames([1.0], 2.0), TypeError, "times must be an iterable of numbers, got 2.0"),
+    (lambda: quantum.frames([1.0], [0.0], progress="yes"), TypeError, "progress must be True or False"),
     (lambda: quantum.energy([0.0, 0.0]), ValueError, "psi must not be zero everywhere"),
     (lambda: quantum.wave_packet(8, 1e9, 1.0), ValueError, "centre must lie in reach"),
     (lambda: quantum.wave_packet((8, 8), 1.0, 0.0), ValueError, "width must be greater than 0"),

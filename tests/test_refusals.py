@@ -106,6 +106,7 @@ def test_bad_runs_are_refused_before_any_work(options, arguments, words):
         (lambda: dc.Robin(1.0, 2.0, lambda t, u: t), TypeError, "Robin c must be .* a function of .time."),
         (lambda: dc.DiffusionEquation().frames(STILL, itertools.repeat(1.0)), ValueError, "times must come to an end"),
         (lambda: dc.DiffusionEquation().frames(STILL, itertools.count()), ValueError, "times must come to an end"),
+        (lambda: dc.DiffusionEquation().evolve(STILL, 1.0, jumps=itertools.count()), ValueError, "jumps must come to"),
         (lambda: dc.DiffusionEquation().frames(STILL, [1.0], progress="no"), TypeError, "progress must be True or"),
         (lambda: dc.DiffusionEquation(barriers=dc.Barrier(STILL > 0)), TypeError, r"such as \[barrier, None\]"),
         (lambda: dc.DiffusionEquation(boundary="dirichlet"), ValueError, r"write Dirichlet\(value\)"),

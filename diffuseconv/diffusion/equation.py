@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,7 +32,6 @@ __all__ = ["DiffusionEquation"]
 
 KEPT, MOST_LATTICES = 1 << 18, 64  # cells of the discretised problems kept for the next run, and how many of these
 FASTEST = 1e150  # rate per time, or capacity: products of two such stay in the range of numbers
-MOST_TIMES = 10**6  # of an iterable without a length: more can only be an endless one
 
 
 @dataclass(frozen=True, eq=False)
@@ -345,7 +343,7 @@ class DiffusionEquation:
         1.0 [0.568 0.432]
         """
         start = _checks.number("start", start)
-        wanted = _times(times, start)
+        wanted = _checks.times("times", times, start)
         progress = _checks.flag("progress", progress)
         given = {"time_step": time_step, "tolerance": tolerance, "max_step": max_step}
         solved = self._frames(u, wanted, None, method, start, jumps, axes, given)
@@ -367,9 +365,7 @@ class DiffusionEquation:
             name: None if value is None else _checks.number(name, value, above=0) for name, value in given.items()
         }
         _checks.choice("method", method, run.METHODS)
-        if not isinstance(jumps, Iterable):
-            raise TypeError(f"jumps must be an iterable of times, got {_checks.got(jumps)}")
-        known = [_checks.number(f"jumps[{index}]", jump) for index, jump in enumerate(jumps)]
+        known = _checks.times("jumps", jumps)
         if times:
             known += schedule.events((self.source, self.boundary, self.velocity), start, times[-1])
         originals, restore = stacks.split(u, axes)
@@ -809,27 +805,6 @@ def _refuse(what: str, reason: str | None) -> None:
     """Raise ValueError if there is a reason."""
     if reason is not None:
         raise ValueError(f"{what} {reason}")
-
-
-def _times(times: Any, start: float) -> list[float]:
-    """Return the times of a run, checked."""
-    if not isinstance(times, Iterable):
-        raise TypeError(f"times must be an iterable of numbers, got {_checks.got(times)}")
-    most = len(times) if isinstance(times, Sized) else MOST_TIMES
-    given = list(islice(times, most + 1))
-    if len(given) > most:
-        raise ValueError(f"times must come to an end, got more than {most} from {_checks.got(times)}: pass a list")
-    if {*map(type, given)} <= {float, np.float64}:  # at once: a million take seconds one by one
-        values = np.array([start, *given])
-        if _checks.is_finite(values) and (values[1:] >= values[:-1]).all():
-            return [float(value) for value in values[1:]]
-    checked: list[float] = []
-    for i, time in enumerate(given):
-        checked.append(_checks.number(f"times[{i}]", time))
-        before = checked[-2] if i else start
-        if checked[-1] < before:
-            raise ValueError(f"times must not decrease, got {checked[-1]:g} after {before:g}")
-    return checked
 
 
 def _in_range(frames: Iterator[tuple[float, Array]]) -> Iterator[tuple[float, Array]]:

@@ -147,7 +147,8 @@ def frames(
     3.142 [0. 1.]
     """
     wave = _waves.wave(psi)
-    moments = [_checks.number(f"times[{i}]", time) for i, time in enumerate(times)]
+    moments = _checks.times("times", times)
+    progress = _checks.flag("progress", progress)
     box = _hamiltonian.hamiltonian(wave.shape, mass, hbar, potential, spacing, boundary)
     return _counted(moments, _solve(box, wave, moments, _method(box, method, time_step, moments), time_step), progress)
 
