@@ -353,7 +353,9 @@ def lattice_gaussian(sigma: float | Sequence[float] = 1.0, ndim: int = 2, *, tol
     _fits("sigma", *sigmas)
     if max(sigmas) > WIDEST:
         raise ValueError(f"sigma must be at most {WIDEST:g} cells (use `evolve` instead), got {max(sigmas):g}")
-    return _outer([_bessel.symmetric(s**2, tolerance) for s in sigmas])
+    factors = [_bessel.symmetric(s**2, tolerance) for s in sigmas]
+    _fits("sigma", *(factor.size // 2 for factor in factors))
+    return _outer(factors)
 
 
 def disc(radius: float = 2.0) -> Kernel:

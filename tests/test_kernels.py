@@ -424,6 +424,7 @@ def test_the_stated_convention_is_scipys(kernel):
         (lambda: kernels.motion_blur(1e9, 45), "length"),
         (lambda: kernels.gaussian(1e300), "sigma"),
         (lambda: kernels.lattice_gaussian(1e150), "sigma"),
+        (lambda: kernels.lattice_gaussian(3e4), "sigma"),  # whose reach is 8.5 sigma: 1.9 TiB
         (lambda: kernels.laplacian_of_gaussian(1e7), "sigma"),
         (lambda: kernels.unsharp_mask(1e7), "sigma"),
         (lambda: kernels.identity(10**6, 3), "size"),
