@@ -5,7 +5,7 @@ is replaced (applicable), how many of them pass and fail, and how many ask for w
 counted as applicable). With ``--control`` every result is multiplied by 1.001 first: the tests must notice.
 
 A suite is a file ``suite_NAME.py`` beside this one: `TESTS`, the modules of tests in the installed library, and
-`FUNCTIONS`, our replacement for each function by its full name. A replacement has the peer's arguments. Where ours
+`FUNCTIONS`, our replacement for each function or method by its full name. A replacement has the peer's arguments. Where ours
 refuses, the peer is asked: if it refuses too, its error is raised; if not, the test is one that ours cannot express.
 """
 
@@ -19,6 +19,7 @@ import importlib.metadata
 import io
 import os
 import pathlib
+import pkgutil
 import tempfile
 import threading
 from collections import Counter
@@ -43,9 +44,12 @@ class Replacements:
         self.by_original = {}
         self.undo = contextlib.ExitStack()
         for name, ours in functions.items():
-            module, _, attribute = name.rpartition(".")
-            theirs = getattr(importlib.import_module(module), attribute)
+            owner, attribute = pkgutil.resolve_name(name.rpartition(".")[0]), name.rpartition(".")[2]
+            theirs = getattr(owner, attribute)
             self.by_original[theirs] = self.replacement(ours, theirs)
+            if isinstance(owner, type):  # a method, which its class looks up
+                setattr(owner, attribute, self.by_original[theirs])
+                self.undo.callback(setattr, owner, attribute, theirs)
 
     def replacement(self, ours, theirs):
         """Return our function, which counts its calls and asks theirs where ours refuses."""
@@ -119,7 +123,7 @@ def run(suite, factor=1.0, more=()):
         code = pytest.main([*options, *adapters.TESTS], plugins=[plugin])
     if code > pytest.ExitCode.TESTS_FAILED or not plugin.counts:
         raise SystemExit(f"{suite}: its tests did not run\n{said.getvalue()[-2000:]}")
-    library = adapters.TESTS[0].partition(".")[0]
+    library = getattr(adapters, "LIBRARY", adapters.TESTS[0].partition(".")[0])
     return plugin.counts, plugin.failed, f"{library} {importlib.metadata.version(library)}"
 
 
