@@ -30,7 +30,7 @@ from PIL import Image
 import diffuseconv as dc
 
 SMALL = ["--cells", "48", "--frames", "6"]
-EVERY = 4  # frames from one measurement of the angle to the next
+EVERY = 6  # frames from one measurement of the angle to the next
 
 Array = NDArray[Any]
 

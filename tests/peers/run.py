@@ -5,8 +5,9 @@ is replaced (applicable), how many of them pass and fail, and how many ask for w
 counted as applicable). With ``--control`` every result is multiplied by 1.001 first: the tests must notice.
 
 A suite is a file ``suite_NAME.py`` beside this one: `TESTS`, the modules of tests in the installed library, and
-`FUNCTIONS`, our replacement for each function or method by its full name. A replacement has the peer's arguments. Where ours
-refuses, the peer is asked: if it refuses too, its error is raised; if not, the test is one that ours cannot express.
+`FUNCTIONS`, our replacement for each function or method by its full name. A replacement has the peer's arguments.
+Where ours refuses, the peer is asked: if it refuses too, its error is raised; if not, the test is one that ours cannot
+express.
 """
 
 from __future__ import annotations
