@@ -56,6 +56,7 @@ from matplotlib.colors import Colormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from numpy.typing import NDArray
@@ -386,9 +387,10 @@ def scale_bar(axes: Axes, spacing: float, colour: str = "white") -> list[Artist]
     aim = (right - left) * spacing / 4
     metres = max(step * 10.0**power for power in range(-12, 6) for step in (1, 2, 5) if step * 10.0**power <= aim)
     start, height = left + 0.05 * (right - left), bottom + 0.05 * (top - bottom)
-    (line,) = axes.plot([start, start + metres / spacing], [height] * 2, color=colour, linewidth=2.5, zorder=6)
+    look: Any = {"color": colour, "zorder": 6, "path_effects": [withStroke(linewidth=3.5, foreground="black")]}
+    (line,) = axes.plot([start, start + metres / spacing], [height] * 2, linewidth=2.5, **look)
     place = (start + metres / spacing / 2, height + 0.025 * (top - bottom))
-    text = axes.text(*place, length(metres), color=colour, size=10, ha="center", va="bottom", zorder=6)
+    text = axes.text(*place, length(metres), size=10, ha="center", va="bottom", **look)
     axes.set(xlim=(left, right), ylim=(bottom, top))
     return [line, text]
 
