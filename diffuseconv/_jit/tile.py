@@ -119,7 +119,9 @@ _read_tall, _add_tall, _write_tall = _tile(flat=False)
 _read_flat, _add_flat, _write_flat = _tile(flat=True)
 
 
-def add_taps_plainly(source, start, pitch, weights, first, height, width, target, corner, stride, tiles, flat, fresh):
+def add_taps_plainly(
+    source, start, pitch, weights, first, height, width, step, target, corner, stride, tiles, flat, fresh
+):
     """Do what `add_taps` does, in plain loops: where nothing is compiled, or no registers are known."""
     wide = tiles * np.uintp((FLAT_BYTES if flat else TALL_BYTES) // source.itemsize)
     for y in range(np.uintp(1 if flat else ROWS)):
@@ -129,31 +131,34 @@ def add_taps_plainly(source, start, pitch, weights, first, height, width, target
                 target[row + x] = 0
         for dy in range(height):
             for dx in range(width):
-                weight, place = weights[first + dy * width + dx], start + (y + dy) * pitch + dx
+                place = start + (y + dy) * pitch + (dx if step is None else dx * step)
+                weight = weights[first + dy * width + dx]
                 for x in range(wide):
                     target[row + x] += weight * source[place + x]
 
 
-def add_taps(source, start, pitch, weights, first, height, width, target, corner, stride, tiles, flat, fresh):
+def add_taps(source, start, pitch, weights, first, height, width, step, target, corner, stride, tiles, flat, fresh):
     """Add some rows of a kernel to a band of tiles, flat or tall; all arrays are flat, all numbers np.uintp.
 
     ``target[corner + y stride + x]`` grows by the sum of ``weights[first + dy width + dx]`` times
-    ``source[start + (y + dy) pitch + x + dx]`` over `height` (1 to ROWS; 1 if flat) rows of `width` taps. If `fresh`,
-    the sums begin at 0 rather than at the target's old values.
+    ``source[start + (y + dy) pitch + x + dx step]`` over `height` (1 to ROWS; 1 if flat) rows of `width` taps; a
+    step of None is one of 1, which is quicker. If `fresh`, the sums begin at 0, not at the target's old values.
     """
     if flat:
         for tile in range(tiles):
             shift = tile * np.uintp(FLAT_BYTES // source.itemsize)
             sums = _read_flat(target, corner + shift, stride, fresh)
             for dx in range(width):
-                sums = _add_flat(sums, source, start + shift + dx, pitch, weights, first + dx, height, width)
+                place = start + shift + (dx if step is None else dx * step)
+                sums = _add_flat(sums, source, place, pitch, weights, first + dx, height, width)
             _write_flat(sums, target, corner + shift, stride)
     else:
         for tile in range(tiles):
             shift = tile * np.uintp(TALL_BYTES // source.itemsize)
             sums_tall = _read_tall(target, corner + shift, stride, fresh)
             for dx in range(width):
-                sums_tall = _add_tall(sums_tall, source, start + shift + dx, pitch, weights, first + dx, height, width)
+                place = start + shift + (dx if step is None else dx * step)
+                sums_tall = _add_tall(sums_tall, source, place, pitch, weights, first + dx, height, width)
             _write_tall(sums_tall, target, corner + shift, stride)
 
 

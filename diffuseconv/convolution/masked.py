@@ -82,8 +82,8 @@ def _sum(stack: Array, parts: Sequence[Array], widths: Widths, names: Sequence[N
     """Sum by a method whose error is that of each sum; of a transform alone it is that of the whole field."""
     names = names[: len(widths)]
     if method == "separable":
-        return correlate_along_axes(stack, parts, widths, names)
-    return by_method(stack, parts, widths, names, method)
+        return correlate_along_axes(stack, parts, widths, names)[0]
+    return by_method(stack, parts, widths, names, method)[0]
 
 
 def _continued_share(known: Array, widths: Widths, names: Sequence[Name], kind: type) -> Array:
@@ -146,7 +146,7 @@ def _continued(
 def _direct_mean(wide: Array, seen: Array, kernel: Array) -> Array:
     """Return the means where the kernel fits, summed directly."""
     pair = np.stack([wide, seen.astype(wide.dtype)])
-    ((sums, weights),) = correlate_directly(pair, kernel[None], ((0, 0),) * wide.ndim, ("zero",) * wide.ndim)
+    ((sums, weights),), _ = correlate_directly(pair, kernel[None], ((0, 0),) * wide.ndim, ("zero",) * wide.ndim)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(np.where(weights > 0, sums / weights, wide.dtype.type(np.nan)))
 

@@ -19,7 +19,7 @@ SMALL_PIECE = 16  # a side of more than three
 KERNELS_A_PIECE = 3  # pieces as long as three kernels: longer ones overlap less, shorter ones transform quicker
 # Nanoseconds in float64 on two threads (see benchmarks/convolution.py); only their ratios matter.
 PIXEL, TAP, TAP_ON_A_LINE = 0.4, 0.0215, 0.15  # on a line no value serves several rows of sums
-PASS, TAP_OF_A_PASS = 1.2, 0.04
+PASS, FAR_PASS, TAP_OF_A_PASS = 0.5, 1.2, 0.04  # along the last two axes, which go at once, and along any other
 WAVE, FAR_WAVE, NEAR = 0.22, 0.44, 500_000  # for each cell and power of two of a transform; of more cells than NEAR
 # What a product costs elsewhere, in a sum over many axes and over one, as a multiple. Loops compiled for AVX2 took 1.7
 # and 1.1 times, plain ones 11 and 2.5 times as long as AVX-512's on one Xeon; NEON, unmeasured, is taken to be as AVX2.
@@ -84,7 +84,8 @@ def quickest(
         "fft": transforms * transformed * math.log2(transformed + 1) * (WAVE if transformed < NEAR else FAR_WAVE),
     }
     if rank_one and ndim > 1:
-        cost["separable"] = pixels * sum(PASS + k * TAP_OF_A_PASS * tap_of_a_pass for k in kernel_shape)
+        products = sum(kernel_shape) * TAP_OF_A_PASS * tap_of_a_pass
+        cost["separable"] = pixels * (2 * PASS + (ndim - 2) * FAR_PASS + products)
     if dtype == "float32":
         cost = {name: SINGLE[name] * value for name, value in cost.items()}
     return min(cost, key=lambda name: cost[name])

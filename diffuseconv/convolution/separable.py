@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from diffuseconv import _fft
+from diffuseconv._checks import is_finite
 from diffuseconv._typing import Array
 from diffuseconv.boundary import Name, basis, record
-from diffuseconv.convolution.direct import correlate_directly
+from diffuseconv.convolution.direct import correlate_by_two, correlate_directly
 
 __all__ = ["correlate_along_axes", "correlate_by_factors", "split"]
 
+FEW = 64  # taps that are summed in less time than it takes to find the modes
 ROUNDINGS = 8  # a kernel is a product, or a factor symmetric, if it differs from one by so many roundings of its sum
 LOST = {4: 1e-6, 8: 1e-13}  # share of ``abs(kernel).sum() * abs(field).max()`` that dropped modes may carry, by bytes
 
@@ -35,45 +38,54 @@ def split(weights: Array) -> list[Array] | None:
 
 def correlate_by_factors(
     stack: Array, factors: Sequence[Array], widths: Sequence[tuple[int, int]], names: Sequence[Name]
-) -> Array:
+) -> tuple[Array, bool]:
     """Correlate every field of a stack, fields first, with the product of one factor for each axis.
 
     Where few modes of an axis outlive the kernel, the field is expanded in those alone: two thin matrix products
     instead of a sum over all taps. The sums of all axes commute, so the modes are summed up again at the end.
     """
-    expansions = []
+    expansions, summed = [], []
     for axis, (factor, width, name) in enumerate(zip(factors, widths, names, strict=True), start=1):
-        modes = _surviving_modes(factor, stack.shape[axis], width, name, stack.size // stack.shape[axis])
+        others = stack.size // stack.shape[axis]
+        modes = None if factor.size < FEW else _surviving_modes(factor, stack.shape[axis], width, name, others)
         if modes is None:
-            stack = _correlate_lines(stack, factor, axis, width, name)
+            summed.append((axis, factor, width, name))
         else:
             stack = _multiply(modes[0], stack, axis)
             expansions.append((modes[1], axis))
+    stack, finite = _correlate_lines(stack, summed)
+    if not expansions:
+        return stack, finite
     for synthesis, axis in expansions:
         stack = _multiply(synthesis, stack, axis)
-    return stack
+    return stack, is_finite(stack)
 
 
 def correlate_along_axes(
     stack: Array, factors: Sequence[Array], widths: Sequence[tuple[int, int]], names: Sequence[Name]
-) -> Array:
+) -> tuple[Array, bool]:
     """Correlate like `correlate_by_factors` by sums over taps alone, whose errors are those of each sum."""
-    for axis, (factor, width, name) in enumerate(zip(factors, widths, names, strict=True), start=1):
-        stack = _correlate_lines(stack, factor, axis, width, name)
-    return stack
+    return _correlate_lines(stack, list(zip(range(1, stack.ndim), factors, widths, names, strict=True)))
 
 
-def _correlate_lines(stack: Array, factor: Array, axis: int, width: tuple[int, int], name: Name) -> Array:
-    """Correlate along one axis, in planes that hold this axis and all later or all earlier ones."""
-    before, after = stack.shape[:axis], stack.shape[axis + 1 :]
-    size = stack.shape[axis]
-    if after:
-        planes = np.ascontiguousarray(stack).reshape(int(np.prod(before)), size, int(np.prod(after)))
-        sums = correlate_directly(planes, factor[None, :, None], (width, (0, 0)), (name, "zero"))
-    else:
-        planes = np.ascontiguousarray(stack).reshape(1, int(np.prod(before)), size)
-        sums = correlate_directly(planes, factor[None, None, :], ((0, 0), width), ("zero", name))
-    return sums.reshape(*before, -1, *after)
+def _correlate_lines(stack: Array, lines: list[tuple[int, Array, tuple[int, int], Name]]) -> tuple[Array, bool]:
+    """Correlate along some axes: along the last two at once, along others in planes with all later ones."""
+    finite, at_once = True, [axis for axis, *_ in lines[-2:]] == [stack.ndim - 2, stack.ndim - 1]
+    for axis, factor, width, name in lines[:-2] if at_once else lines:
+        before, after = stack.shape[:axis], stack.shape[axis + 1 :]
+        planes = stack.reshape(math.prod(before), stack.shape[axis], math.prod(after))
+        if after:
+            sums, finite = correlate_directly(planes, factor[None, :, None], (width, (0, 0)), (name, "zero"))
+        else:
+            rows = planes[None, ..., 0]
+            sums, finite = correlate_directly(rows, factor[None, None, :], ((0, 0), width), ("zero", name))
+        stack = sums.reshape(*before, -1, *after)
+    if at_once:
+        (_, down, *high), (_, across, *wide) = lines[-2:]
+        widths, names = zip(high, wide, strict=True)
+        sums, finite = correlate_by_two(stack.reshape(-1, *stack.shape[-2:]), down, across, widths, names)
+        stack = sums.reshape(*stack.shape[:-2], *sums.shape[1:])
+    return stack, finite
 
 
 def _multiply(matrix: Array, stack: Array, axis: int) -> Array:

@@ -15,36 +15,44 @@ from diffuseconv.convolution.fourier import correlate_in_fourier_space
 from diffuseconv.convolution.plan import Widths
 from diffuseconv.convolution.separable import correlate_by_factors
 
-__all__ = ["by_method", "in_range_or_scaled", "is_finite", "scaled", "too_large"]
+__all__ = ["Sums", "by_method", "checked", "in_range_or_scaled", "scaled", "too_large"]
+
+Sums = tuple[Array, bool]  # and whether all of them are finite
 
 
-def by_method(stack: Array, parts: Sequence[Array], widths: Widths, names: Sequence[Name], method: str) -> Array:
+def checked(sums: Array) -> Sums:
+    """Return sums, and whether all of them are finite."""
+    return sums, _checks.is_finite(sums)
+
+
+def by_method(stack: Array, parts: Sequence[Array], widths: Widths, names: Sequence[Name], method: str) -> Sums:
     """Correlate each field of a stack with a kernel (or the product of its factors) where it fits its continuation."""
     if method == "separable":
         return correlate_by_factors(stack, parts, widths, names)
-    correlated = correlate_directly if method == "direct" else correlate_in_fourier_space
-    (sums,) = correlated(stack, parts[0][None], widths, names)
-    return np.asarray(sums)
+    if method == "direct":
+        (sums,), finite = correlate_directly(stack, parts[0][None], widths, names)
+        return sums, finite
+    return checked(correlate_in_fourier_space(stack, parts[0][None], widths, names)[0])
 
 
 def in_range_or_scaled(
-    compute: Callable[[Array, Sequence[Array]], Array], u: Array, parts: Sequence[Array], field: Array
+    compute: Callable[[Array, Sequence[Array]], Sums], u: Array, parts: Sequence[Array], field: Array
 ) -> Array:
-    """Return ``compute(u, parts)``, linear in each argument; from values of size 1 at most where it overflows.
+    """Return sums linear in both arguments of `compute`; from values of size 1 at most where they overflow.
 
     The result tells, for what overflows on the way stays infinite or becomes NaN. So does what is not finite in the
     `field` that `u` was made from, as every cell is read with some weight, be it 0: no pass over the field is needed.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        sums = compute(u, parts)
-        if is_finite(sums):
+        sums, finite = compute(u, parts)
+        if finite:
             return sums
         _checks.all_finite("field", field, ": leave holes out with mask=np.isfinite(field)")
-        small, power = scaled(u)
+        small, power = scaled(u.astype(parts[0].dtype, copy=False))
         pairs = [scaled(part) for part in parts]
-        sums = compute(small, [part for part, _ in pairs])
+        sums, _ = compute(small, [part for part, _ in pairs])
         np.ldexp(sums, power + sum(extra for _, extra in pairs), out=sums)
-    if not is_finite(sums):
+    if not _checks.is_finite(sums):
         raise too_large(u.dtype)
     return sums
 
@@ -59,12 +67,3 @@ def scaled(values: Array) -> tuple[Array, int]:
     """Return values times a power of two (exactly), of size 1 at most, and the power that is missing."""
     power = int(np.frexp(max(values.max(), -values.min()))[1])
     return np.ldexp(values, -power), power
-
-
-def is_finite(values: Array) -> bool:
-    """Return whether all values are finite."""
-    try:
-        _checks.all_finite("result", values)
-    except ValueError:
-        return False
-    return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike
 from diffuseconv import _checks
 from diffuseconv._dispatch import for_arrays_of_any_kind
 from diffuseconv._typing import Array, Axes
-from diffuseconv.boundary import Names
+from diffuseconv.boundary import Constant, Names
 from diffuseconv.convolution.direct import correlate_directly
 from diffuseconv.convolution.fourier import correlate_in_fourier_space
-from diffuseconv.convolution.interleaved import correlate_interleaved, pays
+from diffuseconv.convolution.interleaved import correlate_interleaved, is_interleaved
 from diffuseconv.convolution.masked import mean_of_known
 from diffuseconv.convolution.plan import (
     METHODS,
@@ -28,7 +28,7 @@ from diffuseconv.convolution.plan import (
     unstacked,
     without_constants,
 )
-from diffuseconv.convolution.sums import by_method, in_range_or_scaled
+from diffuseconv.convolution.sums import Sums, by_method, checked, in_range_or_scaled
 from diffuseconv.propagator import Propagator
 
 __all__ = ["METHODS", "convolve", "correlate", "feature_maps"]
@@ -202,9 +202,15 @@ def feature_maps(
     kernels = np.ascontiguousarray(kernels, u.dtype)
     shape = [len(kernels), *rule.shape]
     u, _, rule = continued_by_constants(u, None, rule)
-    method = correlate_directly if rule.otherwise == "direct" else correlate_in_fourier_space
     stack, widths, names = stacked(u, rule.spatial), rule.widths, rule.names
-    maps = in_range_or_scaled(lambda u, banks: method(u, banks[0], widths, names), stack, [kernels], given)
+
+    def correlated(u: Array, banks: Sequence[Array]) -> Sums:
+        """Correlate with the bank."""
+        if rule.otherwise == "direct":
+            return correlate_directly(u, banks[0], widths, names)
+        return checked(correlate_in_fourier_space(u, banks[0], widths, names))
+
+    maps = in_range_or_scaled(correlated, stack, [kernels], given)
     return unstacked(maps, shape, tuple(axis + 1 for axis in rule.spatial))
 
 
@@ -229,25 +235,29 @@ def _apply(
             conjugate=not flip,
         )
         return sums if out is None else _written(sums, _checked_out(out, sums.shape, sums.dtype))
-    u = given = _checks.array("field", field, finite=False)
+    bytes_alone = isinstance(field, np.ndarray) and field.dtype == np.uint8  # direct sums convert them block by block
+    u = _checks.plain("field", field) if bytes_alone else _checks.array("field", field, finite=False)
+    given, dtype = u, np.dtype(np.float64) if bytes_alone else u.dtype
     if not isinstance(kernel, Propagator):
-        kernel = in_range("kernel", _checks.array("kernel", kernel), u.dtype)
-    options = (u.shape, kernel.shape, walls, mode, axes, method, u.dtype.type.__name__, flip)
+        kernel = in_range("kernel", _checks.array("kernel", kernel), dtype)
+    options = (u.shape, kernel.shape, walls, mode, axes, method, dtype.name, flip)
     plain = axes is None and all(isinstance(word, str) for word in (walls, mode, method))  # to remember the plan by
     rule = remembered_plan(*options) if plain else plan(*options)
     if out is not None:
-        _checked_out(out, rule.shape, u.dtype)
+        _checked_out(out, rule.shape, dtype)
     known = None if mask is None else known_cells(mask, u.shape, rule.spatial)
     if known is not None and not (np.isfinite(u) | ~known).all():
         _checks.all_finite("field", np.where(known, u, u.dtype.type(0)))  # refuses what stands under True
-    parts, name = factors_and_method(kernel, u.dtype, rule, method == "auto", flip)
+    parts, name = factors_and_method(kernel, dtype, rule, method == "auto", flip)
+    if name != "direct" or known is not None or any(isinstance(wall, Constant) for wall in rule.names):
+        u = u.astype(dtype, copy=False)
     shape = rule.shape
     if known is not None:
         if min(part.min() for part in parts) < 0 or not all(part.any() for part in parts):
             raise ValueError(f"kernel must be >= 0, and not 0 everywhere, with a mask, got {_checks.got(kernel)}")
         known = np.broadcast_to(known, u.shape)
     u, known, rule = continued_by_constants(u, known, rule)
-    if known is None and pays(u.shape, kernel.shape, rule, name):
+    if known is None and name == "direct" and is_interleaved(u.shape, rule):
         sums = in_range_or_scaled(lambda u, parts: correlate_interleaved(u, parts[0], rule), u, parts, given)
         return sums if out is None else _written(sums, out)
     stack, widths, names = stacked(u, rule.spatial), rule.widths, rule.names
