@@ -1,4 +1,4 @@
-"""Convolution beside OpenCV, scipy.ndimage, scipy.signal and PyTorch: direct sums, wide kernels, a bank, a Gaussian."""
+"""Convolution beside OpenCV, scipy.ndimage, scipy.signal and PyTorch: small, separable and wide kernels, and a bank."""
 
 from collections.abc import Iterator
 
@@ -48,6 +48,54 @@ def single_kernel(size: int, width: int, dtype: type) -> Case:
     )
 
 
+def photograph(size: int, width: int) -> Case:
+    """Time one kernel on a photograph of bytes in colour; OpenCV too returns float64."""
+    rng = np.random.default_rng(0)
+    u, k = rng.integers(0, 256, (size, size, 3), np.uint8), rng.random((width, width))
+    contenders: dict[str, Call] = {"diffuseconv": lambda: dc.convolve(u, k, axes=(0, 1))}
+    checks = {}
+    try:
+        import cv2
+    except ImportError:
+        pass
+    else:
+        turned, name = np.ascontiguousarray(k[::-1, ::-1]), "cv2.filter2D to CV_64F"
+        contenders[name] = lambda: cv2.filter2D(u, cv2.CV_64F, turned, borderType=cv2.BORDER_REFLECT)
+        checks[name] = contenders["diffuseconv"], 2 * k.size * float(np.finfo(np.float64).eps)
+    return Case(f"{width} x {width} on {size} x {size} in three colours, bytes to float64", contenders, checks)
+
+
+def separable(size: int, width: int, dtype: type, box: bool) -> Case:
+    """Time a Gaussian or a box, which peers have functions of their own for; ours finds that it is a product."""
+    u = np.random.default_rng(0).random((size, size)).astype(dtype)
+    sigma, line = width / 6, np.ones(width) / width
+    if not box:
+        line = np.exp(-((np.arange(width) - width // 2) ** 2) / (2 * sigma**2))
+        line /= line.sum()
+    kernel = np.outer(line, line)
+    contenders: dict[str, Call] = {"diffuseconv": lambda: dc.convolve(u, kernel)}
+    if box:
+        contenders["scipy.ndimage.uniform_filter"] = lambda: scipy.ndimage.uniform_filter(u, width)
+    else:
+        radius = width // 2
+        contenders["scipy.ndimage.gaussian_filter"] = lambda: scipy.ndimage.gaussian_filter(u, sigma, radius=radius)
+    try:
+        import cv2
+    except ImportError:
+        pass
+    else:
+        shape, wall = (width, width), cv2.BORDER_REFLECT
+        if box:
+            contenders["cv2.boxFilter"] = lambda: cv2.boxFilter(u, -1, shape, borderType=wall)
+        else:
+            contenders["cv2.GaussianBlur"] = lambda: cv2.GaussianBlur(u, shape, sigma, borderType=wall)
+    ours = contenders["diffuseconv"]
+    tolerance = 2 * max(size, kernel.size) * float(np.finfo(dtype).eps)  # running sums round once a cell of a line
+    checks = {name: (ours, tolerance) for name in contenders if name != "diffuseconv"}
+    title = f"{'box' if box else 'Gaussian'}, {width} x {width} on {size} x {size}, {np.dtype(dtype)}"
+    return Case(title, contenders, checks)
+
+
 def bank(dtype: type) -> Case:
     """Time a bank of 32 kernels of 16 x 16 over 256 x 256, as the first layer of a network."""
     rng = np.random.default_rng(0)
@@ -87,6 +135,12 @@ def cases(quick: bool) -> Iterator[Case | Growth]:
                 yield single_kernel(size, width, dtype)
     if quick:
         return
+    for width in (3, 5, 7):
+        yield photograph(1024, width)
+    for dtype in (np.float64, np.float32):
+        for size, width in ((256, 9), (1024, 9), (1024, 25)):
+            for box in (False, True):
+                yield separable(size, width, dtype, box)
     for dtype in (np.float32, np.float64):
         yield bank(dtype)
     for width in (63, 127):

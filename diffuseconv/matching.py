@@ -30,7 +30,7 @@ _MODES = ("valid", "same")
 _AGREEMENT = 1e-12  # what `correlate` promises, relative to sum |kernel| * max |field|
 _ACCURACY = 1e-7  # scores that cannot be promised to this are computed again, one by one
 _EPSILON, _SMALLEST, _LARGEST = 2.0**-53, 1e-280, 2.0**1021
-_TILE, _GROUP = 1 << 15, 1 << 20  # windows of a tile at least; cells of the tiles that are scored together
+_TILE, _GROUP = 1 << 15, 1 << 17  # windows of a tile at least; cells of the tiles that one thread scores at a time
 _SMALL = 1 << 15  # cells that are not worth a second thread
 _REACH = 8  # cells of the score around a peak that a spline needs (its memory fades as 0.43 ** distance)
 _FAR, _TOO_FAR = 1e3, 1e100  # outliers: so many times the median deviation from the median
@@ -215,11 +215,19 @@ def _score(image: NDArray[Any], template: NDArray[Any]) -> NDArray[Any]:
     starts, steps = _tiles(scores.shape, t.shape)
     sides = [step + m - 1 for step, m in zip(steps, t.shape, strict=True)]
     group = max(1, _GROUP // math.prod(sides))
-    for first in range(0, len(starts), group):
+    found: dict[int, tuple[FloatArray, NDArray[np.bool_]]] = {}
+
+    def score_group(first: int) -> None:
+        """Score some tiles."""
         corners = starts[first : first + group]
         stack = np.stack([u[tuple(map(slice, corner, np.add(corner, sides)))] for corner in corners])
-        found, precise = _score_stack(stack, t, eps)
-        for corner, part in zip(corners, found, strict=True):
+        found[first] = _score_stack(stack, t, eps)
+
+    _threads.run(score_group, [(first,) for first in range(0, len(starts), group)])
+    for first in range(0, len(starts), group):  # in order, for tiles overlap
+        corners = starts[first : first + group]
+        parts, precise = found.pop(first)
+        for corner, part in zip(corners, parts, strict=True):
             scores[tuple(map(slice, corner, np.add(corner, steps)))] = part
         if precise.any():
             tile, *inside = np.nonzero(precise)

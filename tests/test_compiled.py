@@ -203,6 +203,7 @@ def test_vectors_do_as_plain_ones(dtype, folder):
 
 
 TILES = """
+    import itertools
     import numpy as np
     from diffuseconv._jit import machine, tile
     rng, index = np.random.default_rng(1), np.uintp
@@ -210,10 +211,10 @@ TILES = """
         lanes = tile.FLAT_BYTES // np.dtype(dtype).itemsize
         source, weights = (rng.uniform(-1, 1, n).astype(dtype) for n in (2000 + 4 * lanes, 200))
         cases = (0, 1, 1, 1), (0, tile.ROWS, 5, 0), (0, 3, 3, 1), (1, 1, 4, 1), (1, 1, 2, 0)
-        for flat, height, width, fresh in cases:
+        for (flat, height, width, fresh), step in itertools.product(cases, (None, index(3))):
             sums = np.ones((2, 2000 + 2 * lanes), dtype)
             for add, out in zip((tile.add_taps, tile.add_taps_plainly), sums):
-                add(source, index(1), index(90), weights, index(2), index(height), index(width), out, index(3),
+                add(source, index(1), index(90), weights, index(2), index(height), index(width), step, out, index(3),
                     index(2 * lanes + 5), index(2), bool(flat), bool(fresh))
             terms = height * width + 1  # each of them and each sum at most so large, and rounded twice at most
             np.testing.assert_allclose(*sums, rtol=0, atol=2 * terms**2 * np.finfo(dtype).eps)
@@ -254,6 +255,8 @@ VERBS = """
     results = {
         "direct": dc.convolve(u, k, method="direct"),
         "single": dc.convolve(u.astype(np.float32), k, method="direct"),
+        "colours": dc.convolve(cube, k, axes=(0, 1), method="direct"),
+        "bytes": dc.convolve(given((10 * u).astype(np.uint8)), k, method="direct"),
         "separable": dc.convolve(u, np.ones((3, 3)), method="separable"),
         "masked": dc.convolve(u, k, mask=u > 0.1),
         "solid": dc.convolve(cube, np.ones((2, 3, 3))),
