@@ -66,9 +66,10 @@ def correlate_directly(
 
 
 def correlate_by_two(
-    stack: Array, down: Array, across: Array, widths: Sequence[tuple[int, int]], names: Sequence[Name]
+    stack: Array, factors: Sequence[Array], widths: Sequence[tuple[int, int]], names: Sequence[Name]
 ) -> tuple[Array, bool]:
     """Correlate every plane of a stack with the product of two factors; otherwise as `correlate_directly`."""
+    down, across = factors
     taps = (down.size, across.size)
     remembered = _continued if max(stack.shape[1:]) < LONG else _continued.__wrapped__
     (_, *lines), places = remembered(stack.shape[1:], taps, tuple(widths), tuple(names), stack.dtype, 1)

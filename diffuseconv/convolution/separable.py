@@ -81,9 +81,8 @@ def _correlate_lines(stack: Array, lines: list[tuple[int, Array, tuple[int, int]
             sums, finite = correlate_directly(rows, factor[None, None, :], ((0, 0), width), ("zero", name))
         stack = sums.reshape(*before, -1, *after)
     if at_once:
-        (_, down, *high), (_, across, *wide) = lines[-2:]
-        widths, names = zip(high, wide, strict=True)
-        sums, finite = correlate_by_two(stack.reshape(-1, *stack.shape[-2:]), down, across, widths, names)
+        _, factors, widths, names = zip(*lines[-2:], strict=True)
+        sums, finite = correlate_by_two(stack.reshape(-1, *stack.shape[-2:]), factors, widths, names)
         stack = sums.reshape(*stack.shape[:-2], *sums.shape[1:])
     return stack, finite
 
