@@ -28,4 +28,6 @@ def read_only(values: Array) -> Array:
 
 def loop_input(values: Array) -> Array:
     """Return an array as compiled loops read it, aligned, in C order and read-only: each compiles for such alone."""
-    return read_only(np.require(values, requirements=["C", "A"]).view())
+    if not (values.flags.c_contiguous and values.flags.aligned):
+        values = np.require(values, requirements=["C", "A"])
+    return read_only(values.view())

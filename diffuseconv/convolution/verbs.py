@@ -240,7 +240,7 @@ def _apply(
     given, dtype = u, np.dtype(np.float64) if bytes_alone else u.dtype
     if not isinstance(kernel, Propagator):
         kernel = in_range("kernel", _checks.array("kernel", kernel), dtype)
-    options = (u.shape, kernel.shape, walls, mode, axes, method, dtype.name, flip)
+    options = (u.shape, kernel.shape, walls, mode, axes, method, dtype.type.__name__, flip)
     plain = axes is None and all(isinstance(word, str) for word in (walls, mode, method))  # to remember the plan by
     rule = remembered_plan(*options) if plain else plan(*options)
     if out is not None:
