@@ -43,6 +43,8 @@ def test_results_beyond_the_numbers_are_refused_in_one_line(method, dtype):
     assert "\n" not in str(refusal.value)
     with pytest.raises(ValueError, match="field and kernel must give results up to"):
         dc.convolve(u, k, method=method, mask=u > 0)
+    with pytest.raises(ValueError, match="field and kernel must give results up to"):
+        dc.convolve(np.full((9, 9), 200, np.uint8), np.full((3, 3), 1e307), method=method)
     np.testing.assert_allclose(dc.convolve(u, k / 4.5, method=method), u, rtol=1e-5)
     np.testing.assert_allclose(dc.convolve(u, k / 4.5, method=method, mask=np.eye(9, dtype=bool) < 1), u, rtol=1e-5)
 

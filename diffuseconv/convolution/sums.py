@@ -53,7 +53,7 @@ def in_range_or_scaled(
         sums, _ = compute(small, [part for part, _ in pairs])
         np.ldexp(sums, power + sum(extra for _, extra in pairs), out=sums)
     if not _checks.is_finite(sums):
-        raise too_large(u.dtype)
+        raise too_large(sums.dtype)
     return sums
 
 
