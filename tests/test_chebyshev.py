@@ -162,3 +162,25 @@ def test_what_depends_on_time_is_refused(eq):
         eq.evolve(np.ones((3, 3)), 1.0, "chebyshev")
     with pytest.raises(ValueError, match=r"^tolerance must be greater than 0, got 0$"):
         eq.evolve(np.ones((3, 3)), 1.0, tolerance=0.0)
+
+
+@pytest.mark.parametrize("coordinates", ["cartesian", "spherical"])
+def test_what_all_frames_may_leave_out_is_the_tolerance(monkeypatch, coordinates):
+    """Later frames start where earlier ones ended; a cell of small volume may be off by more than the norm tells."""
+    given, shared = [], chebyshev._shared
+
+    def recorded(expansion, ahead, allowed):
+        weights = shared(expansion, ahead, allowed)
+        given.append(allowed)
+        return weights
+
+    monkeypatch.setattr(chebyshev, "_shared", recorded)
+    eq, u = dc.DiffusionEquation(spacing=0.5, coordinates=coordinates), np.linspace(-1.0, 3.0, 8)
+    assert len(list(eq.frames(u, [0.1, 1.0, 10.0, 100.0, 1000.0], "chebyshev", tolerance=1e-6))) == 5
+    volumes = eq.lattice(u.shape).weights
+    worst = 1.0 if volumes is None else np.sqrt(volumes.max() / volumes.min())
+    assert (volumes is None) == (coordinates == "cartesian")
+    assert len(given) > 1
+    used = np.array(given) * 5 * worst / 1e-6  # of the field's range, which is 4; at first of its half
+    assert (used > 1.99).all()
+    assert (used < 4.01).all()

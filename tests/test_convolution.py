@@ -94,14 +94,16 @@ def test_wide_heat_kernels_in_few_modes_are_the_double_loop(data, ndim, spread, 
 
 @pytest.mark.parametrize("name", ["reflecting", "periodic", "absorbing"])
 @pytest.mark.parametrize("size", [200, 201])
-def test_few_modes_are_used_and_exact(name, size):
-    factor = dc.Propagator.heat(200.0, 1.0, ndim=1).density
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_few_modes_are_used_and_exact(name, size, dtype):
+    factor = dc.Propagator.heat(200.0, 1.0, ndim=1).density.astype(dtype)
     width = (factor.size // 2,) * 2
     into, back = separable._surviving_modes(factor, size, width, name, 1000)
     assert into.shape[0] < size // 2
-    u = np.random.default_rng(0).normal(size=size)
+    u = np.random.default_rng(0).normal(size=size).astype(dtype)
     assert_agrees(back @ (into @ u), naive.convolve(u, factor, (name,)), u, factor)
-    uneven = factor * np.linspace(0.5, 1.5, factor.size)
+    assert separable._surviving_modes(factor, size, (width[0] + 1, width[1] - 1), name, 1000) is None
+    uneven = factor * np.linspace(0.5, 1.5, factor.size).astype(dtype)
     assert separable._surviving_modes(uneven, size, width, name, 1000) is None
 
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import diffuseconv as dc
+from diffuseconv.measurement import _taps
 
 ALARM = 1e-12  # false-alarm probability of each random assertion; see test_convergence_measurement.py
 
@@ -201,6 +202,9 @@ def test_draws_needed_keeps_its_promise():
 def test_draws_needed_refuses_what_no_number_of_draws_reaches():
     with pytest.raises(ValueError, match="tolerance must be at least"):
         dc.draws_needed([0.0, 1.0], [0.5, 0.5], 1e-200)
+    with pytest.raises(ValueError, match=r"tolerance must be at least 1.11e-16 for this field, got 1e-16"):
+        dc.draws_needed([0.0, 1.0], [0.5, 0.5], 1e-16)
+    assert dc.draws_needed([0.0, 1.0], [0.5, 0.5], 1.2e-16) > 1e30
 
 
 @pytest.mark.parametrize("draws", [1, 10**7])
@@ -220,3 +224,13 @@ def test_measuring_needs_little_memory(draws):
     assert peak(lambda: dc.measure(u, p, draws, rng=1)) < 2.2
     assert peak(lambda: dc.measure(u, signed, draws, rng=1)) < 3.2
     assert peak(lambda: dc.measurement_variance(u, p, draws)) < 2.2
+
+
+@pytest.mark.parametrize(
+    ("cells", "dtype"), [(9, np.int32), (2**30 - 1, np.int32), (2**30, np.int64), (2**31, np.int64)]
+)
+def test_places_fit_their_integers(cells, dtype):
+    """The negative field follows the field: small integers serve while twice its cells are below 2**31."""
+    offset = _taps.offsets([np.array([0, cells - 1])], [cells], np.array([0, 1]))
+    assert offset.dtype == dtype
+    assert offset.tolist() == [0, 2 * cells - 1]

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import diffuseconv as dc
-from diffuseconv.propagator import Propagator
+from diffuseconv.propagator import Propagator, _product
 
 EDGE = np.array([[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]])
 EPS = np.finfo(float).eps
@@ -109,6 +109,9 @@ def test_a_small_pickle_for_a_wide_kernel():
     p = Propagator.heat(1.0, 1e4, ndim=3)
     assert len(pickle.dumps(p)) < 10 * sum(p.shape) + 1000
     assert "density" not in vars(p)
+    flat = _product([np.full(301, 1 / 301), np.full(201, 1 / 201)])
+    assert len(pickle.dumps(flat)) < 10 * sum(flat.shape) + 1000
+    assert pickle.loads(pickle.dumps(flat)) == flat
 
 
 @given(strategies.densities(), strategies.densities())
@@ -118,6 +121,9 @@ def test_equal_when_the_densities_are(a, b):
     assert p == Propagator(a)
     assert hash(p) == hash(Propagator(a))
     assert p != a.tolist()
+    wider = Propagator(np.pad(a, [(1, 1)] * a.ndim))  # the same chance to stay
+    assert p != wider
+    assert wider != p
 
 
 def test_a_heat_kernel_equals_its_density():
@@ -130,6 +136,7 @@ def test_a_heat_kernel_equals_its_density():
 
 
 def test_it_says_in_words_what_it_is():
+    assert "mean move (-0.5), spread (0.5)" in repr(Propagator([0.5, 0.5]))
     assert repr(Propagator([0.25, 0.5, 0.25])) == (
         "<Propagator: 3 cells, mean move (0), spread (0.707), entropy 1.04 nats>"
     )
@@ -194,6 +201,8 @@ def test_normalized_divides_by_the_sum(density, size):
         (lambda: Propagator.heat(1, -1), "duration must be at least 0, got -1"),
         (lambda: Propagator.heat(1, 1, 0), "spacing must be greater than 0, got 0"),
         (lambda: Propagator.heat(1, 1, ndim=4), "ndim must be at most 3, got 4"),
+        (lambda: Propagator.heat(1, 1, ndim=0), "ndim must be at least 1, got 0"),
+        (lambda: Propagator([[1.0]]).compose(Propagator([1.0])), "other must have 2 axes, .* got 1"),
         (lambda: Propagator.heat(1, 1, tolerance=0), "tolerance must be greater than 0"),
         (lambda: Propagator.heat(1, 1, tolerance=1), "tolerance must be less than 1, got 1"),
         (lambda: Propagator.heat([1, 2, 3], 1), "diffusivity must be one value or one for each of the 2 axes"),

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import diffuseconv as dc
+from diffuseconv.measurement import scattering
 
 ALARM = 1e-12  # false-alarm probability of each random assertion; see test_convergence_measurement.py
 
@@ -133,6 +134,7 @@ def test_walk():
         ({"propagator": [[1.5, -0.5]]}, "propagator must not be negative and must sum to 1"),
         ({"propagator": [1.0]}, "propagator must have 2 dimensions"),
         ({"propagator": dc.Propagator.heat(1.0, 1.0, ndim=3)}, "propagator must have 2 dimensions"),
+        ({"propagator": dc.Propagator([1.0])}, "propagator must have 2 dimensions"),
     ],
 )
 def test_scatter_refuses(arguments, words):
@@ -164,3 +166,21 @@ def test_scatter_needs_little_memory():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2.1 * counts.nbytes
+
+
+def test_parts_that_move_at_once_land_apart(monkeypatch):
+    """Threads share the array in which grains land: between two parts lies one as long as the farthest move."""
+    rounds = []
+
+    def run(work, batch):
+        rounds.append(list(batch))
+        for block in rounds[-1]:
+            work(*block)
+
+    monkeypatch.setattr(scattering._threads, "run", run)
+    monkeypatch.setattr(scattering._threads, "count", lambda: 8)
+    counts, far = np.ones((256, 256), int), np.full((25, 1), 1 / 25)  # 24 rows of 256 cells: 3 blocks of 2048
+    assert dc.scatter(counts, far, rng=1).sum() == counts.size
+    assert sum(last - first for batch in rounds for first, last in batch) == 32
+    assert max(map(len, rounds)) > 1
+    assert all(b[0] - a[1] >= 4 for batch in rounds for a, b in itertools.pairwise(batch))
