@@ -84,6 +84,9 @@ def test_the_weights_integrate_those_of_the_exponential(z):
     summed = chebyshev._weights(chebyshev._Expansion(flat, flat, 1.0, 1.0), z, 0.0)
     assert abs(bare.sum() - 1) <= 1e-14
     assert abs(summed.sum() - z) <= 1e-13 * z
+    few = chebyshev._weights(chebyshev._Expansion(flat, None, 1.0, 1.0), z, 0.1)
+    assert len(few) <= len(bare)
+    assert abs(few.sum() - 1) <= 1e-14  # salt is kept whatever is left out
     whole = z * (scipy.special.ive(0, z) + scipy.special.ive(1, z))  # Abramowitz & Stegun 11.3.12
     assert abs(summed[0] - whole) <= 1e-13 * whole + 1e-14 * z  # the weights add up to z exactly
     for k in (1, 5):

@@ -184,6 +184,8 @@ def test_complex_numbers_agree_with_scipy_and_keep_their_precision():
         ours = getattr(dc, verb)(u, k, mode="valid")
         assert ours.dtype == np.complex64
         np.testing.assert_allclose(ours, reference, rtol=0, atol=1e-5 * np.abs(k).sum() * np.abs(u).max())
+    assert dc.convolve([1j, 2.0], [2.0]).tolist() == [2j, 4.0]
+    assert dc.convolve([1.0, 2.0], [2j]).tolist() == [2j, 4j]
     out = np.empty((9, 8), np.complex64)
     assert dc.convolve(u, k, out=out) is out
     np.testing.assert_array_equal(out, dc.convolve(u, k))
@@ -476,6 +478,8 @@ U, K = np.ones((4, 5)), np.ones((3, 3))
         (lambda: dc.convolve(U, [[np.inf]]), ValueError, "kernel must be finite"),
         (lambda: dc.convolve(U, K.astype(str)), TypeError, "kernel must hold"),
         (lambda: dc.convolve(U.astype(object), K), TypeError, "field must hold"),
+        (lambda: dc.convolve(U.astype(np.clongdouble), K), TypeError, "field must hold complex64 or complex128"),
+        (lambda: dc.convolve(U, K.astype(np.clongdouble)), TypeError, "kernel must hold complex64 or complex128"),
         (lambda: dc.convolve([["a"]], K), TypeError, "field must hold"),
         (lambda: dc.convolve([[1.0], [2.0, 3.0]], K), ValueError, "field must be a rectangular array"),
         (lambda: dc.convolve(U[:0], K), ValueError, "field must not be empty"),

@@ -105,6 +105,10 @@ def test_a_propagator_goes_where_an_array_does():
     assert dc.timeseries.sum_density(p, p)[1].sum() == pytest.approx(1, abs=1e-14)
 
 
+def test_without_diffusion_no_duration_is_too_long():
+    assert Propagator.heat(0.0, 1e308, spacing=1e-10, ndim=1).density.tolist() == [1.0]
+
+
 def test_a_small_pickle_for_a_wide_kernel():
     p = Propagator.heat(1.0, 1e4, ndim=3)
     assert len(pickle.dumps(p)) < 10 * sum(p.shape) + 1000
