@@ -1,9 +1,11 @@
 """What hypothesis may draw: fields, kernels, boundaries, all bounded to physical ranges."""
 
 import numpy as np
+from hypothesis import assume
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+import diffuseconv as dc
 from diffuseconv import boundary
 
 DTYPES = st.sampled_from([np.float64, np.float32])
@@ -163,6 +165,44 @@ def tanks(
         "barriers": draw(st.none() | st.tuples(*closed)),
         "mask": draw(st.none() | hnp.arrays(np.bool_, shape)),
     }
+
+
+REACTIONS = {
+    "decay": lambda k: lambda t, u: -k * u,
+    "logistic": lambda k: lambda t, u: k * u * (1 - u),
+    "bistable": lambda k: lambda t, u: k * u * (1 - u) * (u - 0.3),
+}
+
+
+@st.composite
+def switched(draw: st.DrawFn) -> tuple:
+    """Draw a line of 12 cells with a scheduled wall, a reaction and perhaps a drift, of any rate and duration.
+
+    Returns the equation, a field, the duration, when it begins, the elapsed times of its jumps and the reaction's rate.
+    """
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    rate, duration = 10.0 ** draw(st.floats(-6, 6)), 10.0 ** draw(st.floats(-9, 9))
+    start = draw(st.sampled_from([0.0, 1.0, 1e10]) | st.floats(0, 1e10))
+    assume(duration / 6 > 64 * np.spacing(start + duration))  # else the pieces are lost in the digits of a clock
+    cuts = duration * np.cumsum([0.0, *rng.dirichlet(np.full(draw(st.integers(1, 4)), 3.0))[:-1]])
+    kinds = st.sampled_from(["step", "linear"])
+
+    def table(size: float) -> dc.Schedule:
+        return dc.Schedule(start + cuts, size * rng.standard_normal(len(cuts)), draw(kinds))
+
+    size = 10.0 ** draw(st.floats(-3, 1))
+    velocity = draw(st.sampled_from([None, "number", "table", "function"]))
+    if velocity == "number":
+        velocity = size * float(rng.standard_normal())
+    elif velocity == "table":
+        velocity = table(size)
+    elif velocity == "function":
+        turns = 2 * np.pi / duration
+        velocity = lambda t: size * np.sin(turns * (t - start))  # noqa: E731
+    wall = dc.Dirichlet(table(1.0))
+    source = REACTIONS[draw(st.sampled_from(sorted(REACTIONS)))](rate)
+    eq = dc.DiffusionEquation(boundary=((wall, "reflecting"),), source=source, velocity=velocity)
+    return eq, rng.random(12), duration, start, [float(cut) for cut in cuts[1:]], rate
 
 
 @st.composite

@@ -39,9 +39,11 @@ __all__ = [
     "Integrator",
     "Overflow",
     "Trial",
+    "column",
     "evaluate",
     "integrate",
     "reaction_slope",
+    "sensor",
     "unsupported",
 ]
 
@@ -136,9 +138,48 @@ def reaction_slope(problem: Lattice, time: float, u: Array) -> Array:
     if problem.reaction_slope is not None:
         given = problem.reaction_slope(time, u)
         return np.where(np.isfinite(given), given, 0.0)
-    shift = math.sqrt(EPS) * max(float(np.abs(u).max()), float(np.ptp(u)), 1e-150)
-    moved = u + shift
+    moved = u + _shift(u)
     slope: Array = (reaction(time, moved) - reaction(time, u)) / (moved - u)
+    return np.where(np.isfinite(slope), slope, 0.0)
+
+
+def sensor(problem: Lattice, time: float, u: Array, bit: int) -> int | None:
+    """Return a cell that the reaction of others follows, None if none is seen: half of all are moved, then the other.
+
+    The halves are those of a bit of the cell's index. A sensor is seen by what follows it in the other half.
+    """
+    assert problem.reaction is not None
+    shift, plain = _shift(u), problem.reaction(time, u)
+    half = ((np.arange(u.size) >> bit) % 2 == 1).reshape(u.shape)
+    seen = [np.abs(problem.reaction(time, u + shift * side) - plain) * ~side for side in (half, ~half)]
+    largest = [float(changes.max()) for changes in seen]
+    most = int(largest[1] > largest[0])
+    if not largest[most] > 0:
+        return None
+    follower = int(seen[most].argmax())
+    candidates = np.flatnonzero((half, ~half)[most])
+    while len(candidates) > 1:
+        some, others = np.array_split(candidates, 2)
+        moved = u.copy()
+        moved.flat[some] += shift
+        change = np.abs(problem.reaction(time, moved) - plain).flat[follower]
+        candidates = some if change > largest[most] / 2 else others
+    return int(candidates[0])
+
+
+def _shift(u: Array) -> float:
+    """Return by how much values are moved for a difference quotient."""
+    return math.sqrt(EPS) * max(float(np.abs(u).max()), float(np.ptp(u)), 1e-150)
+
+
+def column(problem: Lattice, time: float, u: Array, cell: int) -> Array:
+    """Return how the reaction of all others changes with the value of one cell."""
+    assert problem.reaction is not None
+    moved = u.copy()
+    moved.flat[cell] += _shift(u)
+    change = problem.reaction(time, moved) - problem.reaction(time, u)
+    slope = np.array(np.broadcast_to(change / (moved.flat[cell] - u.flat[cell]), u.shape))
+    slope.flat[cell] = 0.0
     return np.where(np.isfinite(slope), slope, 0.0)
 
 

@@ -6,7 +6,7 @@ import math
 
 from diffuseconv.diffusion.lattice import Lattice
 
-__all__ = ["evaluation", "factorisation", "substitution"]
+__all__ = ["evaluation", "factorisation", "iterations", "substitution"]
 
 
 def evaluation(problem: Lattice) -> float:
@@ -19,6 +19,11 @@ def factorisation(problem: Lattice) -> float:
     """Return the cost of factorising a real shifted system and solving it once."""
     size, ndim = math.prod(problem.shape), len(problem.shape)
     return 1e-4 + size * (4e-7 if ndim == 1 else 3e-7 * size**0.25 if ndim == 2 else 1e-7 * size**0.67)
+
+
+def iterations(problem: Lattice) -> float:
+    """Return the cost of solving the systems of all implicit stages once, by iterations in the plane."""
+    return 1e-3 + math.prod(problem.shape) * 4e-6
 
 
 def substitution(problem: Lattice) -> float:

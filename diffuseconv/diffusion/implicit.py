@@ -5,8 +5,9 @@ one is the step. The scheme is L-stable (what is fast is damped, however long th
 5, so that walls which move cost no order. Newton's iteration uses one Jacobian :math:`L + \mathrm{diag}(s)`, with `s`
 the reaction's derivative along each cell's own value; the eigenvectors of :math:`A^{-1}` part it into one real and two
 complex systems :math:`\lambda - \tau (L + \mathrm{diag}(s))`. Without a reaction one iteration is exact; else it goes
-on, accelerated by Anderson's rule [3]_ (for reactions that couple cells), until what is left is far below the error
-allowed. With `p` the polynomial through the rates of change of the stages,
+on, accelerated by Anderson's rule [3]_ (for reactions that couple cells; where it is slow all the same, the cell that
+others follow, such as a thermostat's sensor, is looked for, and its column added to the Jacobian), until what is left
+is far below the error allowed. With `p` the polynomial through the rates of change of the stages,
 :math:`(\lambda_1 - \tau J)^{-1} \tau (F(t, u) - p(t))` estimates the error, :math:`\lambda_1` being the real one.
 
 Systems are factorised once for all steps of one length, and solved so that the sum over cells is kept where nothing
@@ -39,7 +40,9 @@ __all__ = ["OPTIONS", "Steps", "Table", "radau", "slowest_decay", "solve", "unsu
 STAGES = 5
 INVERSE_ITERATIONS = 8
 MOST_ITERATIONS, DEPTH = 12, 6
+INEXACT = 1e-8  # of systems that are iterated within Newton's iteration
 FEW_ITERATIONS = 3  # of Newton's: more ask for a new Jacobian
+FORGOTTEN, LEAST_RATE = 0.8, 1e-3  # the rate of convergence is less and less trusted (Hairer & Wanner, IV.8.10)
 CONVERGED = 0.01  # of the allowed error, that Newton's iteration may leave
 FARTHEST = 2.0  # a guess from the step before reaches so many of its lengths
 EPS = float(np.finfo(np.float64).eps)
@@ -86,6 +89,7 @@ class Steps:
     def __init__(self, problem: Lattice, duration: float) -> None:
         self.problem, self.table = problem, radau(STAGES)
         self.linear = problem.reaction is None and problem.moving is None  # then one iteration is exact
+        self.iterates = shifted.converges_fast(problem)
         self.here = problem  # as it is at the time of the systems
         self.decay = 0.0 if problem.moving is not None else slowest_decay(problem, duration)
         self.slope: Array | None = None  # of the reaction where the step begins, or earlier
@@ -93,17 +97,23 @@ class Steps:
         self.solvers: list[shifted.Solver] = []
         self.iterations = 1 if self.linear else FEW_ITERATIONS  # of the last step
         self.made_for, self.current = 0.0, False  # the step of the systems, and whether they are of this field
+        self.rate = 1.0  # at which Newton's iteration converges, as last seen; less and less trusted
+        self.looked = 0  # bit of cells' indices by which a sensor is looked for
+        self.cell: int | None = None  # whose value the reaction of others follows
+        self.column = np.zeros(problem.shape)  # and how
         self.tried: tuple[Array, float, Array] | None = None  # field, length and stages of the last trial step
         self.past: tuple[Array, float, Array] | None = None  # and of the last accepted one
 
     @property
     def damping(self) -> float:
         """The rate at which errors die out: at the walls, and by the reaction."""
-        growth = 0.0 if self.slope is None else float(self.slope.max())
+        growth = 0.0 if self.slope is None else float((self.slope + 2 * np.maximum(-self.column, 0.0)).max())
         return max(0.0, self.decay - growth)
 
     def cost(self, step: float) -> float:
         """Return what a step costs, by a fixed model, in seconds."""
+        if self.iterates:
+            return self.iterations * costs.iterations(self.problem)
         iteration = costs.evaluation(self.problem) + costs.substitution(self.problem)
         systems = 5 if len(self.problem.shape) == 1 else 17  # as measured, a complex one costs 2 real ones, or 8
         prepared = 0.0 if self.made_for == step else systems * costs.factorisation(self.problem)
@@ -117,6 +127,11 @@ class Steps:
             self.slope = self.ahead
         elif self.problem.reaction is not None:
             self.slope = control.reaction_slope(self.problem, clock.at(elapsed), u)
+        if self.iterations > FEW_ITERATIONS and self.cell is None and self.problem.reaction is not None:
+            self.cell = control.sensor(self.problem, clock.at(elapsed), u, self.looked)
+            self.looked = (self.looked + 1) % max(1, (u.size - 1).bit_length())
+        if self.cell is not None:
+            self.column = control.column(self.problem, clock.at(elapsed), u, self.cell)
 
     def attempt(self, clock: Clock, elapsed: float, u: Array, slope: Array, step: float, allowed: float) -> Trial:
         """Compute a trial step."""
@@ -140,13 +155,23 @@ class Steps:
         self.here = self.problem.at(time)
         slope = self.slope if self.slope is not None and self.slope.any() else None
         if slope is not None:
-            slope = np.broadcast_to(slope, self.problem.shape)
+            alone = self.cell is None or self.problem.reaction_slope is not None  # else all cells felt the sensor move
+            slope = np.broadcast_to(slope if alone else slope - self.column, self.problem.shape)
         self.made_for = 0.0
         real, *rest = self.table.poles
-        self.solvers = [shifted.solver(self.here, float(real.real), step, slope)]
-        self.solvers += [shifted.solver(self.here, complex(pole), step, slope) for pole in rest]
+        self.solvers = [self.system(float(real.real), step, slope)]
+        self.solvers += [self.system(complex(pole), step, slope) for pole in rest]
         self.check_growth(slope, step, self.solvers[0])
+        if self.cell is not None:
+            self.solvers = [_bordered(solver, step * self.column, self.cell) for solver in self.solvers]
         self.made_for, self.current = step, True
+
+    def system(self, pole: complex, step: float, slope: Array | None) -> shifted.Solver:
+        """Return the solver of one system, factorised or iterated."""
+        if not self.iterates:
+            return shifted.solver(self.here, pole, step, slope)
+        accuracy = shifted.RESIDUAL if self.linear else INEXACT
+        return shifted.iterated(self.here, pole, step, slope, accuracy)
 
     def check_growth(self, slope: Array | None, step: float, solver: shifted.Solver | None = None) -> None:
         """Refuse a step over which something grows too far to be followed."""
@@ -156,7 +181,7 @@ class Steps:
         # No mode grows faster than pole/step if and only if this solution is positive, as the matrix has no positive
         # entry off its diagonal; 2 is half that rate where all cells grow alike.
         if solver is None:
-            solver = shifted.solver(self.here, pole, step, np.broadcast_to(slope, self.problem.shape))
+            solver = self.system(pole, step, np.broadcast_to(slope, self.problem.shape))
         response = pole * solver(np.ones(self.problem.shape))
         if not (response.min() > 0 and response.max() <= 2):
             raise Overflow
@@ -177,14 +202,16 @@ class Steps:
             images.append(z + move)
             moves.append(move)
             z = _accelerated(images[-DEPTH:], moves[-DEPTH:])
-            rate = size / past if past > 0 else 0.0
-            left = 1e-3 * size if past == math.inf else size * rate / max(1 - rate, EPS)
-            if self.linear or size <= rounding or (rate < 1 and left <= CONVERGED * allowed):
+            if past < math.inf:
+                self.rate = size / past if past > 0 else 0.0
+            left = size * self.rate / max(1 - self.rate, EPS)
+            if self.linear or size <= rounding or (self.rate < 1 and left <= CONVERGED * allowed):
                 break
             past = size
         else:
             raise Overflow
         self.iterations = len(moves)
+        self.rate = max(min(self.rate, 1.0) ** FORGOTTEN, LEAST_RATE)
         if self.iterations > FEW_ITERATIONS:
             self.made_for = 0.0
         changes = _mix(table.inverse, z) / step
@@ -194,7 +221,8 @@ class Steps:
             self.check_growth(self.ahead, step)
         error = self.solvers[0](step * (slope - self.expected(step, changes)))
         self.tried = (ahead, step, z)
-        return Trial(ahead, changes[-1], float(np.abs(error).max()))
+        after = changes[-1] if self.linear else control.evaluate(problem, times[-1], ahead)
+        return Trial(ahead, after, float(np.abs(error).max()))
 
     def change(self, times: list[float], walls: list[Array | None], u: Array, z: Array, step: float) -> Array:
         """Compute what one of Newton's iterations changes in the stages."""
@@ -253,6 +281,19 @@ def slowest_decay(problem: Lattice, duration: float) -> float:
     return rate / 2 if rate * duration > 1 else 0.0
 
 
+def _bordered(solver: shifted.Solver, column: Array, cell: int) -> shifted.Solver:
+    """Return the solver of a matrix less a column that all rows have for one cell (Sherman & Morrison)."""
+    response = solver(column)
+    scale = 1 / (1 - response.flat[cell])
+
+    def solve(y: Array) -> Array:
+        x = solver(y)
+        bordered: Array = x + scale * x.flat[cell] * response
+        return bordered
+
+    return solve
+
+
 def _accelerated(images: list[Array], moves: list[Array]) -> Array:
     """Return Anderson's next iterate: what couples cells that the Jacobian leaves out need not be weak."""
     if len(moves) == 1:
@@ -267,10 +308,9 @@ def _accelerated(images: list[Array], moves: list[Array]) -> Array:
 
 def _lagrange(nodes: Array, places: Array) -> Array:
     """Return what each value at a node weighs in the polynomial through all of them, at each of some places."""
-    weights = np.ones((len(places), len(nodes)))
-    for i, node in enumerate(nodes):
-        others = np.delete(nodes, i)
-        weights[:, i] = np.prod((places[:, None] - others) / (node - others), axis=1)
+    own = np.eye(len(nodes), dtype=bool)
+    apart, away = nodes[:, None] - nodes, (places[:, None] - nodes)[:, None]
+    weights: Array = np.where(own, 1.0, away / np.where(own, 1.0, apart)).prod(axis=2)
     return weights
 
 

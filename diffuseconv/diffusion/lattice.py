@@ -411,8 +411,11 @@ def _apply_flow(u: Array, flow: tuple[Any, ...], periodic: tuple[bool, ...], kee
     given = (loop_input(u).reshape(-1), blank, down, up, shape, wrap, loss, weight, u.dtype.type(keep))
     target = out.reshape(-1)
     rows = shape[0] * shape[1]
-    parts = _threads.slices(rows, min(2 * u.size // SMALLEST_SHARE, _threads.count()) if u.size >= POOLED else 1)
     none = np.empty(0, u.dtype)
+    if u.size < POOLED:
+        _flow.flow(*given, 0, rows, target, 0.0, none)
+        return
+    parts = _threads.slices(rows, min(2 * u.size // SMALLEST_SHARE, _threads.count()))
     _threads.run(_flow.flow, [(*given, low, high, target, 0.0, none) for low, high in parts])
 
 
@@ -448,6 +451,9 @@ def apply_faces(u: Array, faces: tuple[Array, ...], periodic: tuple[bool, ...], 
         number(keep),
         number(0),
     )
-    parts = min(2 * u.size // SMALLEST_SHARE, _threads.count())
-    blocks = _threads.slices(given[4], parts)
+    shares = 2 * u.size // SMALLEST_SHARE
+    if shares < 2:
+        _loops.inflow(*given, out.reshape(-1), 0, given[4])
+        return
+    blocks = _threads.slices(given[4], min(shares, _threads.count()))
     _threads.run(lambda *ends: _loops.inflow(*given, out.reshape(-1), *ends), blocks)

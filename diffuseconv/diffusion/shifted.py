@@ -20,15 +20,17 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from diffuseconv import boundary
+from diffuseconv._cached import kept
 from diffuseconv._foreign import interruptible
 from diffuseconv._typing import Array
 from diffuseconv.diffusion.lattice import Lattice
 
-__all__ = ["Solver", "factorises", "solver"]
+__all__ = ["Solver", "converges_fast", "factorises", "iterated", "solver"]
 
 Solver: TypeAlias = Callable[[Array], Array]
 
 FACTORISED = (10**7, 1 << 20, 20_000)  # cells, in 1, 2 and 3 dimensions, up to which a factorisation is the quicker
+ITERATED, ALIKE = 3000, 4.0  # cells in the plane from which, and rates' ratio up to which, iterations are quicker
 RESIDUAL = 1e-15  # of conjugate gradients, relative to the right-hand side
 MOST_ITERATIONS = 1000
 WELL_SCALED, MOST_REFINEMENTS = 100.0, 4
@@ -41,6 +43,16 @@ def factorises(problem: Lattice) -> bool:
     return int(np.prod(problem.shape)) <= FACTORISED[len(problem.shape) - 1]
 
 
+def converges_fast(problem: Lattice) -> bool:
+    """Return whether iterations are quicker than a factorisation in the plane: where rates hardly differ."""
+    if len(problem.shape) != 2 or not problem.plain or problem.moving is not None or min(problem.shape) < 2:
+        return False
+    if math.prod(problem.shape) < ITERATED:
+        return False
+    inner = [np.moveaxis(g, axis, 0)[1:-1] for axis, g in enumerate(problem.rates)]
+    return all(g.max() <= ALIKE * g.min() for g in inner)
+
+
 def solver(problem: Lattice, shift: complex, scale: float, slope: Array | None = None) -> Solver:
     """Return a function from a field ``y`` to the ``x`` with ``(shift - scale (L + diag(slope))) x = y``."""
     if len(problem.shape) == 1 and not problem.periodic[0] and problem.diagonal is None:
@@ -48,7 +60,7 @@ def solver(problem: Lattice, shift: complex, scale: float, slope: Array | None =
     elif factorises(problem) or not problem.plain:
         direct = _factorised(problem, shift, scale, slope)
     else:
-        return _iterated(problem, shift, scale, slope)
+        return iterated(problem, shift, scale, slope)
     return direct if abs(scale) * problem.largest_rate < WELL_SCALED else _refined(problem, shift, scale, slope, direct)
 
 
@@ -87,17 +99,17 @@ def _tridiagonal(problem: Lattice, shift: complex, scale: float, slope: Array | 
     """Factorise the matrix of a line."""
     from scipy.linalg import get_lapack_funcs
 
-    matrix = -scale * problem.matrix()
+    below, middle, above = kept(problem, "bands", lambda: [problem.matrix().diagonal(k) for k in (-1, 0, 1)])
     kind = np.dtype(complex if np.iscomplexobj(shift) else float)
-    diagonal = (shift + matrix.diagonal()).astype(kind)
+    diagonal = (shift - scale * middle).astype(kind)
     if slope is not None:
         diagonal = diagonal - scale * slope.reshape(-1)
     if diagonal.size < 3:  # LAPACK's wrapper wants a second superdiagonal
-        dense = np.diag(diagonal - matrix.diagonal()) + matrix.toarray()
+        dense = np.diag(diagonal) - scale * (np.diag(below, -1) + np.diag(above, 1))
         return lambda y: np.linalg.solve(dense, y)
     functions: Any = get_lapack_funcs(("gttrf", "gttrs"), dtype=kind)
     factorise, substitute = functions
-    made: Any = factorise(matrix.diagonal(-1).astype(kind), diagonal, matrix.diagonal(1).astype(kind))
+    made: Any = factorise((-scale * below).astype(kind), diagonal, (-scale * above).astype(kind))
     *factors, info = made
     if info > 0:
         raise np.linalg.LinAlgError("singular matrix")
@@ -127,7 +139,7 @@ def _factorised(problem: Lattice, shift: complex, scale: float, slope: Array | N
     return lambda y: factors.solve(y.reshape(-1).astype(matrix.dtype)).reshape(y.shape)
 
 
-def _iterated(problem: Lattice, shift: complex, scale: float, slope: Array | None) -> Solver:
+def iterated(problem: Lattice, shift: complex, scale: float, slope: Array | None, accuracy: float = RESIDUAL) -> Solver:
     """Solve by (conjugate orthogonal) conjugate gradients."""
     precondition = _mean_problem(problem, shift, scale, 0.0 if slope is None else float(slope.mean()))
 
@@ -135,7 +147,7 @@ def _iterated(problem: Lattice, shift: complex, scale: float, slope: Array | Non
         return _image(problem, shift, scale, slope, x)
 
     def solve(y: Array) -> Array:
-        limit, best = RESIDUAL * float(np.linalg.norm(y)), np.inf
+        limit, best = accuracy * float(np.linalg.norm(y)), np.inf
         x = precondition(y)
         residual = y - apply(x)
         direction = precondition(residual)

@@ -7,7 +7,9 @@ model, so that the choice does not depend on the machine. Problems may thus beco
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import Any
 
 from diffuseconv._typing import Array
 from diffuseconv.diffusion import control, implicit, rkl2
@@ -19,15 +21,16 @@ __all__ = ["OPTIONS", "Steps", "solve", "unsupported"]
 SETTLING = 15  # steps that a kind has to find its length, after a change
 SPENT = 5  # costs of one step of the other kind, after which it is tried
 BETTER = 1.3  # how much cheaper the other kind must be
-STEPS = 50  # of a run, as the first choice has it
+STEPS = (150, 8)  # explicit and implicit ones that a run of tolerance 1e-3 often takes, for the first choice
 
 
 class Steps:
     """Steps of one kind or the other."""
 
-    def __init__(self, problem: Lattice, duration: float) -> None:
+    def __init__(self, problem: Lattice, duration: float, tolerance: float) -> None:
         self.now: Integrator = rkl2.Steps(problem, duration)
         self.other: Integrator = implicit.Steps(problem, duration)
+        self.tolerance = tolerance
         self.last: tuple[tuple[Clock, float, Array, Array, float, float], Trial] | None = None
         self.spent, self.duration, self.begun = 0.0, duration, False
 
@@ -85,9 +88,12 @@ class Steps:
         self.now.accept(clock, elapsed, u)
         if not self.begun:
             self.other.accept(clock, elapsed, u)
-            self.begun, step = True, self.duration / STEPS
-            if _pace(self.other, step) > _pace(self.now, step):
-                self.now, self.other = self.other, self.now
+            self.begun, costs = True, []
+            for kind, steps in zip((self.now, self.other), STEPS, strict=True):
+                step = self.duration / (steps * (1e-3 / self.tolerance) ** (1 / (kind.order + 1)))
+                costs.append(self.duration / _pace(kind, step))
+            if costs[1] < costs[0]:
+                self.change(self.duration / STEPS[1])
 
     def is_other_cheaper(self) -> bool:
         """Try a step of the other kind from where the last one began, just so long that it pays."""
@@ -115,4 +121,10 @@ def _pace(kind: Integrator, step: float) -> float:
     return step / kind.cost(step)
 
 
-solve = partial(control.integrate, Steps)
+def solve(
+    problem: Lattice, u: Array, start: float, times: Sequence[float], *, tolerance: float | None = None, **options: Any
+) -> Iterator[Array]:
+    """Yield the field at each of the `times`: see `scheme.Scheme`."""
+    tolerance = control.TOLERANCE if tolerance is None else tolerance
+    steps = partial(Steps, tolerance=tolerance)
+    return control.integrate(steps, problem, u, start, times, tolerance=tolerance, **options)
