@@ -547,6 +547,17 @@ def test_small_kernels_on_interleaved_colours(data, kind, channels, flip):
         assert_agrees(ours[..., channel], naive.convolve(one, k, names, flip), np.append(photo, 2.5), k)
 
 
+@pytest.mark.parametrize("shape", [(100, 600), (33, 257), (3, 40, 300)])
+def test_products_of_two_factors_have_the_same_bits_in_any_parts(monkeypatch, shape):
+    """Blocks are cut by the field's shape alone, whoever sums them."""
+    u, factors = np.random.default_rng(1).random(shape), [np.arange(1.0, n) for n in (4, 8, 10)[: len(shape)]]
+    k = functools.reduce(np.multiply.outer, factors)
+    whole = dc.convolve(u, k, method="separable")
+    monkeypatch.setattr(direct, "WORTH_THREADS", 0)
+    monkeypatch.setattr(direct, "LONGEST", 1 << 10)
+    np.testing.assert_array_equal(dc.convolve(u, k, method="separable"), whole)
+
+
 @given(st.data(), st.integers(1, 2000))
 def test_long_sums_come_in_batches_with_the_same_bits(data, at_once):
     """So that an interrupt waits for a fraction of a second."""
