@@ -69,11 +69,10 @@ def close_row(u, here, size, loss, weight, keep, out):
 
 
 @compiled
-def flow(u, blank, down, up, shape, wrap, loss, weight, keep, low, high, out, factor, total):
+def flow(u, blank, down, up, shape, wrap, loss, weight, keep, low, high, out):
     """Write ``keep * u + weight * (what flows in - loss * u)`` for the rows from `low` to `high` of all planes.
 
-    Beyond walls lies a row of zeros, `blank`. An empty `loss` is 0 and an empty `weight` is 1. Adds `factor` times `u`
-    to `total`, unless that is empty.
+    Beyond walls lies a row of zeros, `blank`. An empty `loss` is 0 and an empty `weight` is 1.
     """
     planes, rows, size = np.uintp(shape[0]), np.uintp(shape[1]), np.uintp(shape[2])
     nothing, block = np.uintp(0), rows * size
@@ -98,30 +97,3 @@ def flow(u, blank, down, up, shape, wrap, loss, weight, keep, low, high, out, fa
             above, after = (u, after) if plane + ONE < planes or wrap[0] else (blank, nothing)
             flow_across(below, before, u, here, above, after, size, down[0], up[0], here, here + block, out)
         close_row(u, here, size, loss, weight, keep, out)
-        if total.size > 0:  # the row is in the nearest cache now
-            for j in range(here, here + size):
-                total[j] += factor * u[j]
-
-
-@compiled
-def accumulate(total, factor, u):
-    """Add `factor` times a field to a sum; both are flat."""
-    for j in range(np.uintp(u.size)):
-        total[j] += factor * u[j]
-
-
-@compiled
-def sweeps(fields, blank, down, up, shape, wrap, loss, weight, added, total, factors, steps):
-    """Take `steps` steps ``u + weight * (what flows in - loss * u) + added`` between both rows of `fields`.
-
-    The first row holds the field at the start. Before step k its field is added to `total`, ``factors[k]`` times;
-    `added` and `total` may be empty.
-    """
-    keep = fields[0, 0] * 0 + 1
-    rows = shape[0] * shape[1]
-    for k in range(steps):
-        here, there = fields[k % 2], fields[(k + 1) % 2]
-        sums = total if factors[k] != 0 else total[:0]
-        flow(here, blank, down, up, shape, wrap, loss, weight, keep, 0, rows, there, factors[k], sums)
-        if added.size > 0:
-            accumulate(there, keep, added)

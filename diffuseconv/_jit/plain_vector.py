@@ -40,3 +40,8 @@ def plus_product(vector, left, right):
 def product_minus(left, right, vector):
     """Subtract a vector from a product."""
     return left * right - vector
+
+
+def upwind(drift, before, after):
+    """Take the lanes of the vector before a face where the drift is positive, of that after it elsewhere."""
+    return np.where(drift > 0, before, after)

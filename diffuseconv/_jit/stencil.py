@@ -17,7 +17,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from diffuseconv._jit.compiled import compiled
-from diffuseconv._jit.vector import after_last, from_second, load, plus_product, product_minus, spread, store
+from diffuseconv._jit.vector import after_last, from_second, load, plus_product, product_minus, spread, store, upwind
 
 
 @intrinsic
@@ -62,23 +62,57 @@ class Rates(NamedTuple):
     uniform: Any
     constant: Any
     scale: Any
-    lossy: Any  # whether a wall takes anything
+    drifting: Any  # whether faces also carry the cell upwind of them
 
 
-class Forcing(NamedTuple):
-    """What a sweep adds to every cell: a number times an array (which may be empty)."""
+class Faces(NamedTuple):
+    """Values on the faces before each plane, row and cell, with one face more than cells along their axis."""
 
-    factor: Any
-    values: Any
+    across: Any
+    down: Any
+    along: Any
+
+
+class Cells(NamedTuple):
+    """What a sweep does to each cell beside exchanges; empty arrays stand for nothing."""
+
+    shares: Any  # that multiply what flows in, instead of a scale
+    losses: Any  # through both walls of planes, rows and cells, and of every cell
+    factor: Any  # of what is added
+    added: Any
 
 
 class Terms(NamedTuple):
-    """What a sweep adds to: ``totals[m] += weights[m, k] T_k`` up to term ``ends[m]`` (nothing in explicit steps)."""
+    """What a sweep adds to: ``totals[m] += weights[m, k - begin] T_k`` for terms k from `begin` to ``ends[m]``."""
 
     recurrence: Any
+    begin: Any
     weights: Any
     ends: Any
     totals: Any
+
+
+class Problem(NamedTuple):
+    """All that sweeps read beside the field."""
+
+    grid: Any
+    rates: Any
+    exchanges: Any
+    drifts: Any
+    cells: Any
+    terms: Any
+
+
+class Plan(NamedTuple):
+    """Which sweeps to take: tiles of planes, bands of their rows, and how many sweeps before threads meet."""
+
+    tiles: Any
+    bands: Any
+    first: Any  # sweeps taken before
+    sweeps: Any
+    batch: Any
+    depth: Any  # sweeps per pass
+    finishes: Any  # whether anything is lost, added or summed
 
 
 class Block(NamedTuple):
@@ -91,7 +125,10 @@ class Block(NamedTuple):
 
 
 class Row(NamedTuple):
-    """Where a row of cells begins, the rows beside it and their faces (those before the plane begin where it does)."""
+    """Where a row of cells begins, the rows beside it and their faces (those before the plane begin where it does).
+
+    At its ends stand two values: on a ring the other end's, behind walls the edge cells themselves.
+    """
 
     here: Any
     before: Any
@@ -102,33 +139,20 @@ class Row(NamedTuple):
     upper_faces: Any
     lower_faces: Any
     end_faces: Any
+    left: Any
+    right: Any
 
 
 @compiled(inline="always")
-def uniform_cells(source, target, row, left, right, rates, begin, grid, recurrence):
-    """Sweep the cells of a row from `begin` on, with one rate for each axis."""
-    two = source.dtype.type(2)
-    for j in range(begin, grid.size):
-        x = source[row.here + j]
-        west = source[row.here + j - ONE] if j > ZERO else left
-        east = source[row.here + j + ONE] if j + ONE < grid.size else right
-        y = two * x - target[row.here + j] if recurrence else x
-        y += rates.constant[0] * ((source[row.before + j] + source[row.after + j]) - two * x)
-        if grid.middle:
-            y += rates.constant[1] * ((source[row.above + j] + source[row.below + j]) - two * x)
-        target[row.here + j] = y + rates.constant[2] * ((west + east) - two * x)
-
-
-@compiled(inline="always")
-def uniform_vectors(source, target, row, left, right, rates, grid, recurrence):
-    """Sweep a row by whole vectors, beyond which stands `right`: 1.5 to 1.8 times as quick as `uniform_cells`."""
-    lanes = grid.lanes
+def uniform_vectors(source, target, problem, row):
+    """Sweep a row by whole vectors: 1.5 to 1.8 times as quick as `uniform_cells`."""
+    grid, rates, recurrence = problem.grid, problem.rates, problem.terms.recurrence
+    lanes, end = grid.lanes, grid.vectors * grid.lanes
     if grid.vectors > ZERO:
-        number = source.dtype.type
-        minus, two = spread(number(-2)), spread(number(2))
+        two, minus = spread(rates.scale), spread(-rates.scale)
         across, down, along = spread(rates.constant[0]), spread(rates.constant[1]), spread(rates.constant[2])
-        beyond = spread(right)
-        west, x = spread(left), load(source, row.here)
+        beyond = spread(row.right if end == grid.size else source[row.here + end])
+        west, x = spread(row.left), load(source, row.here)
         for vector in range(grid.vectors):
             j, inside = vector * lanes, vector + ONE < grid.vectors
             east = load(source, row.here + j + lanes) if inside else beyond
@@ -145,64 +169,103 @@ def uniform_vectors(source, target, row, left, right, rates, grid, recurrence):
 
 
 @compiled(inline="always")
-def varied_cells(source, target, across, down, along, row, left, right, scale, begin, grid, recurrence):
-    """Sweep the cells of a row from `begin` on, with a rate on every face."""
+def uniform_cells(source, target, problem, row):
+    """Sweep what vectors leave of a row, with one rate for each axis."""
+    grid, rates, recurrence = problem.grid, problem.rates, problem.terms.recurrence
     two = source.dtype.type(2)
-    for j in range(begin, grid.size):
+    for j in range(grid.vectors * grid.lanes, grid.size):
         x = source[row.here + j]
-        west = source[row.here + j - ONE] if j > ZERO else left
-        east = source[row.here + j + ONE] if j + ONE < grid.size else right
-        inflow = across[row.here + j] * (source[row.before + j] - x)
-        inflow -= across[row.last_faces + j] * (x - source[row.after + j])
+        west = source[row.here + j - ONE] if j > ZERO else row.left
+        east = source[row.here + j + ONE] if j + ONE < grid.size else row.right
+        y = two * x - target[row.here + j] if recurrence else x
+        y += rates.constant[0] * ((source[row.before + j] + source[row.after + j]) - two * x)
         if grid.middle:
-            inflow += down[row.upper_faces + j] * (source[row.above + j] - x)
-            inflow -= down[row.lower_faces + j] * (x - source[row.below + j])
-        inflow += along[row.end_faces + j] * (west - x) - along[row.end_faces + j + ONE] * (x - east)
-        target[row.here + j] = (two * x - target[row.here + j] if recurrence else x) + scale * inflow
+            y += rates.constant[1] * ((source[row.above + j] + source[row.below + j]) - two * x)
+        target[row.here + j] = y + rates.constant[2] * ((west + east) - two * x)
 
 
 @compiled(inline="always")
-def varied_vectors(source, target, across, down, along, row, left, right, scale, grid, recurrence):
-    """Sweep a row by whole vectors, beyond which stands `right`: 1.5 to 1.8 times as quick as `varied_cells`."""
-    lanes = grid.lanes
+def cell_flow(rates, drifts, face, before, after):
+    """Return what flows through one face; without drifts, an exchange alone."""
+    flow = rates[face] * (before - after)
+    if drifts.size > 0:
+        flow += drifts[face] * (before if drifts[face] > 0 else after)
+    return flow
+
+
+@compiled(inline="always")
+def vector_flow(rates, drifts, face, before, after, drifting):
+    """Return what flows through a vector of faces: an exchange, and what lies upwind carried along."""
+    flow = load(rates, face) * (before - after)
+    if drifting:
+        drift = load(drifts, face)
+        flow = plus_product(flow, drift, upwind(drift, before, after))
+    return flow
+
+
+@compiled(inline="always")
+def varied_vectors(source, target, problem, row, drifting):
+    """Sweep a row by whole vectors: 1.5 to 1.8 times as quick as `varied_cells`."""
+    grid, recurrence, shares = problem.grid, problem.terms.recurrence, problem.cells.shares
+    rates, drifts = problem.exchanges, problem.drifts
+    lanes, end = grid.lanes, grid.vectors * grid.lanes
     if grid.vectors > ZERO:
-        number = source.dtype.type
-        two, factor = spread(number(2)), spread(scale)
-        beyond, last_rate = spread(right), spread(along[row.end_faces + grid.vectors * lanes])
-        x, rate = load(source, row.here), load(along, row.end_faces)
-        fall = after_last(spread(left), x) - x
-        flow = rate * fall
+        factor, two = spread(problem.rates.scale), spread(source.dtype.type(2))
+        right = row.right if end == grid.size else source[row.here + end]
+        beyond = spread(right)
+        last_flow = spread(
+            cell_flow(rates.along, drifts.along, row.end_faces + end, source[row.here + end - ONE], right)
+        )
+        x = load(source, row.here)
+        flow = vector_flow(rates.along, drifts.along, row.end_faces, after_last(spread(row.left), x), x, drifting)
         for vector in range(grid.vectors):
             j, inside = vector * lanes, vector + ONE < grid.vectors
             east = load(source, row.here + j + lanes) if inside else beyond
-            next_rate = load(along, row.end_faces + j + lanes) if inside else last_rate
-            next_fall = after_last(x, east) - east
-            next_flow = next_rate * next_fall
-            leaving = load(across, row.last_faces + j) * (x - load(source, row.after + j))
-            inflow = product_minus(load(across, row.here + j), load(source, row.before + j) - x, leaving)
+            if inside:
+                face = row.end_faces + j + lanes
+                next_flow = vector_flow(rates.along, drifts.along, face, after_last(x, east), east, drifting)
+            else:
+                next_flow = last_flow
+            inflow = flow - from_second(flow, next_flow)
+            around = vector_flow(rates.across, drifts.across, row.here + j, load(source, row.before + j), x, drifting)
+            around = around - vector_flow(
+                rates.across, drifts.across, row.last_faces + j, x, load(source, row.after + j), drifting
+            )
+            inflow = inflow + around
             if grid.middle:
-                leaving = load(down, row.lower_faces + j) * (x - load(source, row.below + j))
-                inflow = inflow + product_minus(
-                    load(down, row.upper_faces + j), load(source, row.above + j) - x, leaving
+                around = vector_flow(
+                    rates.down, drifts.down, row.upper_faces + j, load(source, row.above + j), x, drifting
                 )
-            inflow = inflow + product_minus(rate, fall, from_second(flow, next_flow))
+                around = around - vector_flow(
+                    rates.down, drifts.down, row.lower_faces + j, x, load(source, row.below + j), drifting
+                )
+                inflow = inflow + around
             y = product_minus(two, x, load(target, row.here + j)) if recurrence else x
+            if shares.size > 0:
+                factor = load(shares, row.here + j)
             store(target, row.here + j, plus_product(y, factor, inflow))
-            x, rate, fall, flow = east, next_rate, next_fall, next_flow
+            x, flow = east, next_flow
 
 
-@compiled
-def lose(source, target, here, losses, first, size):
-    """Subtract from a row what a wall along it takes."""
-    for j in range(size):
-        target[here + j] -= losses[first + j] * source[here + j]
-
-
-@compiled(fastmath={"contract"})
-def add_pair(totals, to, source, target, here, size, one, other):
-    """Add one weight times a row of the source and another times that of the target."""
-    for j in range(size):
-        totals[to + j] += one * source[here + j] + other * target[here + j]
+@compiled(inline="always")
+def varied_cells(source, target, problem, row):
+    """Sweep what vectors leave of a row, with a rate and perhaps a drift on every face."""
+    grid, recurrence, shares = problem.grid, problem.terms.recurrence, problem.cells.shares
+    rates, drifts = problem.exchanges, problem.drifts
+    two = source.dtype.type(2)
+    for j in range(grid.vectors * grid.lanes, grid.size):
+        x, end = source[row.here + j], row.end_faces + j
+        west = source[row.here + j - ONE] if j > ZERO else row.left
+        east = source[row.here + j + ONE] if j + ONE < grid.size else row.right
+        inflow = cell_flow(rates.across, drifts.across, row.here + j, source[row.before + j], x)
+        inflow -= cell_flow(rates.across, drifts.across, row.last_faces + j, x, source[row.after + j])
+        if grid.middle:
+            inflow += cell_flow(rates.down, drifts.down, row.upper_faces + j, source[row.above + j], x)
+            inflow -= cell_flow(rates.down, drifts.down, row.lower_faces + j, x, source[row.below + j])
+        inflow += cell_flow(rates.along, drifts.along, end, west, x)
+        inflow -= cell_flow(rates.along, drifts.along, end + ONE, x, east)
+        factor = shares[row.here + j] if shares.size > 0 else problem.rates.scale
+        target[row.here + j] = (two * x - target[row.here + j] if recurrence else x) + factor * inflow
 
 
 @compiled(inline="always")
@@ -213,12 +276,13 @@ def fold(index, count):
 
 
 @compiled(inline="always")
-def row_of(grid, p, i):
+def row_of(source, grid, p, i):
     """Return where row `i` of plane `p` and what is beside it begin; beyond the last, both count from 0 again."""
     p, i = fold(p, grid.planes), fold(i, grid.rows)
     size, plane = grid.size, grid.rows * grid.size
     here, around = p * plane + i * size, plane * (grid.planes - ONE)
-    planes_close, rows_close, _ = grid.periodic
+    planes_close, rows_close, cells_close = grid.periodic
+    first, last = source[here], source[here + size - ONE]
     return Row(
         here,
         here - plane if p > ZERO else here + around if planes_close else here,
@@ -229,40 +293,38 @@ def row_of(grid, p, i):
         here + p * size,
         here + p * size + size,
         here + p * grid.rows + i,
+        last if cells_close else first,
+        first if cells_close else last,
     )
 
 
-@compiled(fastmath={"contract"})
-def sweep_uniform(source, target, grid, rates, block, recurrence):
-    """Sweep a block of planes and rows with one rate for each axis."""
-    size, whole = grid.size, grid.vectors * grid.lanes
+@compiled(inline="always")
+def sweep_block(source, target, problem, block):
+    """Sweep a block of planes and rows."""
     for p in range(block.first, block.last):
         for i in range(block.top, block.bottom):
-            row = row_of(grid, p, i)
-            first, last = source[row.here], source[row.here + size - ONE]
-            left, right = (last, first) if grid.periodic[2] else (first, last)
-            beyond = right if whole == size else source[row.here + whole]
-            uniform_vectors(source, target, row, left, beyond, rates, grid, recurrence)
-            uniform_cells(source, target, row, left, right, rates, whole, grid, recurrence)
-
-
-@compiled(fastmath={"contract"})
-def sweep_varied(source, target, across, down, along, grid, rates, block, recurrence):
-    """Sweep a block of planes and rows with a rate on every face."""
-    size, whole = grid.size, grid.vectors * grid.lanes
-    for p in range(block.first, block.last):
-        for i in range(block.top, block.bottom):
-            row = row_of(grid, p, i)
-            first, last = source[row.here], source[row.here + size - ONE]
-            left, right = (last, first) if grid.periodic[2] else (first, last)
-            beyond = right if whole == size else source[row.here + whole]
-            varied_vectors(source, target, across, down, along, row, left, beyond, rates.scale, grid, recurrence)
-            varied_cells(source, target, across, down, along, row, left, right, rates.scale, whole, grid, recurrence)
+            row = row_of(source, problem.grid, p, i)
+            if problem.rates.uniform:
+                uniform_vectors(source, target, problem, row)
+                uniform_cells(source, target, problem, row)
+            else:
+                if problem.rates.drifting:
+                    varied_vectors(source, target, problem, row, True)
+                else:
+                    varied_vectors(source, target, problem, row, False)
+                varied_cells(source, target, problem, row)
 
 
 @compiled
-def lose_through_walls(source, target, losses, grid, p, i):
-    """Subtract what the walls beside row `i` of plane `p` take."""
+def lose(source, target, here, losses, first, size):
+    """Subtract from a row what a wall along it takes, or what decays of it."""
+    for j in range(size):
+        target[here + j] -= losses[first + j] * source[here + j]
+
+
+@compiled
+def lose_of_row(source, target, losses, grid, p, i):
+    """Subtract what the walls beside row `i` of plane `p` take, and what decays."""
     size, edge = grid.size, p * grid.rows + i
     here = edge * size
     end = here + size - ONE
@@ -278,106 +340,95 @@ def lose_through_walls(source, target, losses, grid, p, i):
         target[here] -= losses[4][edge] * source[here]
     if losses[5].size > 0:
         target[end] -= losses[5][edge] * source[end]
+    if losses[6].size > 0:
+        lose(source, target, here, losses[6], here, size)
 
 
 @compiled
-def add_forcing(target, here, factor, forcing, size):
+def add_row(target, here, factor, added, size):
     """Add a number times a row of what walls and sources bring in."""
     for j in range(size):
-        target[here + j] += factor * forcing[here + j]
+        target[here + j] += factor * added[here + j]
+
+
+@compiled(fastmath={"contract"})
+def add_pair(totals, to, source, target, here, size, one, other):
+    """Add one weight times a row of the source and another times that of the target."""
+    for j in range(size):
+        totals[to + j] += one * source[here + j] + other * target[here + j]
 
 
 @compiled
 def add_terms(terms, source, target, here, size, term):
     """Add a row of the terms `term` - 1 and `term` to every sum that reaches so far."""
+    place = term - terms.begin
     for m in range(len(terms.ends)):
-        if term <= terms.ends[m]:
+        if term <= terms.ends[m] and place > 0:
             to = np.uintp(m) * np.uintp(source.size) + here
-            add_pair(terms.totals, to, source, target, here, size, terms.weights[m, term - 1], terms.weights[m, term])
+            add_pair(terms.totals, to, source, target, here, size, terms.weights[m, place - 1], terms.weights[m, place])
 
 
-@compiled
-def finish(source, target, losses, forcing, terms, grid, block, term):
-    """Subtract from a block what walls take, add what sources bring, and add it to the sums."""
+@compiled(inline="always")
+def finish(source, target, problem, block, term):
+    """Subtract from a block what is lost, add what sources bring, and add it to the sums."""
+    grid, cells, terms = problem.grid, problem.cells, problem.terms
     for k in range(block.first, block.last):
         p = fold(k, grid.planes)
         for n in range(block.top, block.bottom):
             i = fold(n, grid.rows)
             here = (p * grid.rows + i) * grid.size
-            lose_through_walls(source, target, losses, grid, p, i)
-            if forcing.values.size > 0:
-                add_forcing(target, here, forcing.factor, forcing.values, grid.size)
-            if terms.recurrence and term % 2 == 1:
+            lose_of_row(source, target, cells.losses, grid, p, i)
+            if cells.added.size > 0:
+                add_row(target, here, cells.factor, cells.added, grid.size)
+            if term % 2 == 1:
                 add_terms(terms, source, target, here, grid.size, term)
 
 
-@compiled
-def sweep_tile(even, odd, across, down, along, grid, rates, losses, forcing, terms, tile, bands, begin, sweeps, depth):
-    """Sweep one tile of planes, `depth` sweeps per pass, band after band of its rows.
+@compiled(inline="always")
+def lent(problem):
+    """Return a problem whose arrays are borrowed."""
+    grid, rates, exchanges, drifts, cells, terms = problem
+    low, high, top, bottom, left, right, everywhere = cells.losses
+    losses = (
+        borrow(low), borrow(high), borrow(top), borrow(bottom), borrow(left), borrow(right), borrow(everywhere)
+    )  # fmt: skip
+    return Problem(
+        grid,
+        rates,
+        Faces(borrow(exchanges.across), borrow(exchanges.down), borrow(exchanges.along)),
+        Faces(borrow(drifts.across), borrow(drifts.down), borrow(drifts.along)),
+        Cells(borrow(cells.shares), losses, cells.factor, borrow(cells.added)),
+        Terms(terms.recurrence, terms.begin, borrow(terms.weights), borrow(terms.ends), borrow(terms.totals)),
+    )
+
+
+@compiled(fastmath={"contract"})
+def advance(part, k, fields, problem, plan):
+    """Sweep tile `part` in round `k`, `plan.depth` sweeps per pass, band after band of its rows.
 
     Tiles and bands are (low, how it moves with each sweep, high, how it moves); bands begin anew with each pass.
     """
-    low, low_moves, high, high_moves = tile
-    recurrence, uniform = terms.recurrence, rates.uniform
-    more = recurrence or forcing.values.size > 0 or rates.lossy
-    for start in range(0, sweeps, depth):
-        count = min(depth, sweeps - start)
+    low, low_moves, high, high_moves = plan.tiles[part]
+    bands, begin = plan.bands, k // 2 * plan.batch
+    sweeps = min(plan.batch, plan.sweeps - begin)
+    problem = lent(problem)
+    even, odd = borrow(fields[0]), borrow(fields[1])
+    for start in range(0, sweeps, plan.depth):
+        count = min(plan.depth, sweeps - start)
         begin_front = low + start * low_moves
         end_front = high + start * high_moves + (count - 1) * (high_moves + 1)
         for band in range(len(bands)):
-            for front in range(begin_front, end_front, grid.block):
+            for front in range(begin_front, end_front, problem.grid.block):
                 for sweep in range(count):
                     level = start + sweep
                     block = Block(
                         max(low + level * low_moves, front - sweep),
-                        min(high + level * high_moves, front - sweep + grid.block),
+                        min(high + level * high_moves, front - sweep + problem.grid.block),
                         bands[band, 0] + sweep * bands[band, 1],
                         bands[band, 2] + sweep * bands[band, 3],
                     )
-                    term = begin + level + 2
-                    if term % 2 == 0 and uniform:
-                        sweep_uniform(even, odd, grid, rates, block, recurrence)
-                    elif term % 2 == 0:
-                        sweep_varied(even, odd, across, down, along, grid, rates, block, recurrence)
-                    elif uniform:
-                        sweep_uniform(odd, even, grid, rates, block, recurrence)
-                    else:
-                        sweep_varied(odd, even, across, down, along, grid, rates, block, recurrence)
-                    if more and term % 2 == 0:
-                        finish(even, odd, losses, forcing, terms, grid, block, term)
-                    elif more:
-                        finish(odd, even, losses, forcing, terms, grid, block, term)
-
-
-@compiled
-def advance(part, k, work):
-    """Sweep tile `part` in round `k`: strips in even rounds, the seams between them in odd ones."""
-    (even, odd), (across, down, along), grid, rates, losses, forcing, terms, tiles, bands, sweeps, batch, depth = work
-    if part % 2 == k % 2:
-        begin = k // 2 * batch
-        tile = (tiles[part, 0], tiles[part, 1], tiles[part, 2], tiles[part, 3])
-        count = min(batch, sweeps - begin)
-        sweep_tile(
-            borrow(even),
-            borrow(odd),
-            borrow(across),
-            borrow(down),
-            borrow(along),
-            grid,
-            rates,
-            (
-                borrow(losses[0]),
-                borrow(losses[1]),
-                borrow(losses[2]),
-                borrow(losses[3]),
-                borrow(losses[4]),
-                borrow(losses[5]),
-            ),
-            Forcing(forcing.factor, borrow(forcing.values)),
-            Terms(terms.recurrence, borrow(terms.weights), borrow(terms.ends), borrow(terms.totals)),
-            tile,
-            borrow(bands),
-            begin,
-            count,
-            depth,
-        )
+                    level += plan.first + begin
+                    source, target = (even, odd) if level % 2 == 0 else (odd, even)
+                    sweep_block(source, target, problem, block)
+                    if plan.finishes:
+                        finish(source, target, problem, block, level + 1 + problem.terms.recurrence)

@@ -146,6 +146,17 @@ def product_minus(typing, left, right, vector):
     return vector(left, right, vector), generate
 
 
+@intrinsic
+def upwind(typing, drift, before, after):
+    """Take the lanes of the vector before a face where the drift is positive, of that after it elsewhere."""
+
+    def generate(context, builder, signature, values):
+        onward = builder.fcmp_ordered(">", values[0], ir.Constant(values[0].type, None))
+        return builder.select(onward, *values[1:])
+
+    return before(drift, before, after), generate
+
+
 def _allow(symbol, name):
     """Define an operator for vectors of one kind."""
 
@@ -172,4 +183,5 @@ if config.DISABLE_JIT:
         product_minus,
         spread,
         store,
+        upwind,
     )

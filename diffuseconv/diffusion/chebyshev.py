@@ -237,14 +237,7 @@ def _sums(lattice: Lattice, rate: float, expansion: _Expansion, weights: list[Ar
     table = np.zeros((len(weights), ends.max() + 1))
     for row, w in zip(table, weights, strict=True):
         row[: len(w)] = w
-    if lattice.plain:
-        totals = chebyshev_sums(lattice, rate, vector, table, ends)
-    else:
-        past, here = vector, vector + 2 / rate * lattice.apply(np.ascontiguousarray(vector))
-        totals = np.multiply.outer(table[:, 0], past) + np.multiply.outer(table[:, 1], here)
-        for k in range(2, table.shape[1]):
-            past, here = here, 2 * here + 4 / rate * lattice.apply(here) - past
-            totals += np.multiply.outer(table[:, k], here)
+    totals = chebyshev_sums(lattice, rate, vector, table, ends)
     if expansion.base is not None:
         totals += expansion.base
     return totals

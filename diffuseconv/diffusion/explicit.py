@@ -17,7 +17,6 @@ __all__ = ["OPTIONS", "checked_step", "solve", "unsupported", "whole_steps"]
 
 OPTIONS = {"time_step": None}
 
-BATCHED = 64  # steps between two chances for Ctrl-C
 PROBED = 16  # steps between two looks at the reaction's slope
 ROUNDING = 1e-12  # a step may exceed the limit, or a duration a whole number of steps, by this relative amount
 
@@ -99,13 +98,8 @@ def _allowed_step(problem: Lattice, time: float, u: Array, step: float, given: b
 
 def _advance(lattice: Lattice, u: Array, start: float, steps: int, step: float) -> Array:
     """Apply explicit steps: many per pass over memory where the right-hand side allows it."""
-    if lattice.steady and lattice.plain:
-        return explicit_steps(lattice, u, steps, step)
     if lattice.steady:
-        added = None if lattice.forcing is None else step * lattice.forcing
-        for batch in [BATCHED] * (steps // BATCHED) + [steps % BATCHED]:
-            u, _ = lattice.steps(u, step, added, np.zeros(batch))
-        return u
+        return explicit_steps(lattice, u, steps, step)
     here, there = u.copy(), np.empty_like(u)
     for n in range(steps):
         time = start + n * step

@@ -268,35 +268,6 @@ class Lattice:
             out += (extra if self.weights is None else extra / self.weights).astype(u.dtype, copy=False)
         return out
 
-    def steps(
-        self, u: Array, scale: float, added: Array | None, factors: Array, total: Array | None = None
-    ) -> tuple[Array, Array]:
-        """Return a field after as many steps ``u + scale * L u + added`` as there are `factors`, and before the last.
-
-        Each field but the last is added to `total` (if given), as many times as its factor says.
-        """
-        if u.size < POOLED and not self.plain and self.diagonal is None:  # a call per step costs more than many cells
-            none, fields = np.empty(0, u.dtype), np.stack([u.reshape(-1), np.zeros(u.size, u.dtype)])
-            _flow.sweeps(
-                fields,
-                *_as_blocks(u, self._flow(u.dtype, scale), self.periodic),
-                none if added is None else np.ascontiguousarray(added, dtype=u.dtype).reshape(-1),
-                none if total is None else total.reshape(-1),
-                factors,
-                len(factors),
-            )
-            last = len(factors) % 2
-            return fields[last].reshape(u.shape), fields[1 - last].reshape(u.shape)
-        here, there = u.copy(), u.copy()
-        for factor in factors:
-            if total is not None and factor != 0:
-                _flow.accumulate(total.reshape(-1), factor, here.reshape(-1))
-            self.apply(here, there, keep=1.0, scale=scale)
-            if added is not None:
-                there += added.astype(u.dtype, copy=False)
-            here, there = there, here
-        return here, there
-
     def _faces(self, dtype: Any, scale: float) -> tuple[Array, ...]:
         """Return `faces`, kept for the next call."""
         faces: tuple[Array, ...] | None = self._full.get((dtype, scale))  # of which other threads may make others
@@ -411,12 +382,11 @@ def _apply_flow(u: Array, flow: tuple[Any, ...], periodic: tuple[bool, ...], kee
     given = (loop_input(u).reshape(-1), blank, down, up, shape, wrap, loss, weight, u.dtype.type(keep))
     target = out.reshape(-1)
     rows = shape[0] * shape[1]
-    none = np.empty(0, u.dtype)
     if u.size < POOLED:
-        _flow.flow(*given, 0, rows, target, 0.0, none)
+        _flow.flow(*given, 0, rows, target)
         return
     parts = _threads.slices(rows, min(2 * u.size // SMALLEST_SHARE, _threads.count()))
-    _threads.run(_flow.flow, [(*given, low, high, target, 0.0, none) for low, high in parts])
+    _threads.run(_flow.flow, [(*given, low, high, target) for low, high in parts])
 
 
 def _as_blocks(u: Array, flow: tuple[Any, ...], periodic: tuple[bool, ...]) -> tuple[Any, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,11 @@ from diffuseconv._jit.vector import BYTES
 from diffuseconv._typing import Array
 from diffuseconv.diffusion.lattice import SMALLEST_SHARE, Lattice, as_planes
 
-__all__ = ["chebyshev_sums", "explicit_steps"]
+__all__ = ["chebyshev_sums", "explicit_steps", "poisson_sum"]
 
 BATCH = 1 << 28  # cell updates between two chances for Ctrl-C
-EXCHANGE = 1 << 17  # cell updates in twice the time that it takes threads to meet (measured at 256 x 256)
+EXCHANGE = 1 << 19  # cell updates in twice the time that it takes threads to meet (measured at 256 x 256)
+LOOKS = 1 << 24  # cell updates between two looks at whether a field still changes
 DEPTH = 8  # sweeps per pass through memory
 VECTOR = BYTES
 BLOCK = 1 << 11  # cells that are swept at once, beside which a call costs little
@@ -32,10 +34,10 @@ LARGEST = 1e290  # of a rate times a value, beyond which rates are scaled first
 
 
 def explicit_steps(lattice: Lattice, u: Array, steps: int, step: float) -> Array:
-    """Return the field after explicit steps on a plain lattice that does not depend on time."""
-    even, odd = _pair(u)
-    _sweep(lattice, even, odd, step, steps, lattice.forcing)
-    return odd if steps % 2 else even
+    """Return the field after explicit steps on a lattice that does not depend on time."""
+    pair = _pair(u, u.dtype)
+    _sweeper(lattice, pair, step, lattice.forcing)(0, steps)
+    return pair[steps % 2]
 
 
 def chebyshev_sums(lattice: Lattice, rate: float, u: Array, weights: Array, ends: NDArray[np.int64]) -> Array:
@@ -43,108 +45,171 @@ def chebyshev_sums(lattice: Lattice, rate: float, u: Array, weights: Array, ends
 
     A first sweep gives T_1, the others ``T_(k+1) = 2 A T_k - T_(k-1)``, which overwrites ``T_(k-1)``.
     """
-    zeroth, first = _pair(u)
-    _sweep(lattice, zeroth, first, 2 / rate, 1)
+    zeroth, first = _pair(u, np.float64)
+    _sweeper(lattice, (zeroth, first), 2 / rate)(0, 1)
     totals = np.empty((len(ends), *u.shape))
     for low, high in _threads.slices(u.size, 1 + u.size // BLOCK):  # by blocks, lest products need as much memory again
         pair = zeroth.reshape(-1)[low:high], first.reshape(-1)[low:high]
         totals.reshape(len(ends), -1)[:, low:high] = weights[:, :1] * pair[0] + weights[:, 1:2] * pair[1]
-    terms = _loops.Terms(True, weights, ends, totals.reshape(-1))
-    _sweep(lattice, first, zeroth, 4 / rate, int(ends.max()) - 1, terms=terms)
+    terms = _loops.Terms(True, 0, weights, ends, totals.reshape(-1))
+    _sweeper(lattice, (first, zeroth), 4 / rate, terms=terms)(0, int(ends.max()) - 1)
     return totals
 
 
-def _pair(u: Array) -> tuple[Array, Array]:
+def poisson_sum(lattice: Lattice, u: Array, step: float, first: int, weights: Array) -> Array:
+    """Return ``sum_k weights[k - first] P^k u`` with an explicit step `P`, what sources and walls add included.
+
+    Where a step changes no bit, all further ones give the same field.
+    """
+    begin = first - first % 2
+    count = first - begin + len(weights)
+    table = np.zeros((1, count + count % 2))
+    table[0, first - begin : count] = weights
+    even, odd = _pair(u, np.float64)
+    total, last = np.zeros(u.shape), begin + table.size - 1
+    terms = _loops.Terms(False, begin, table, np.array([last]), total.reshape(-1))
+    advance = _sweeper(lattice, (even, odd), step, lattice.forcing, terms)
+    batch = max(2, LOOKS // u.size // 2 * 2)
+    for done in range(0, last, batch):
+        advance(done, min(batch, last - done))
+        if done + batch < last and np.array_equal(even, odd):
+            total += table[0, max(0, done + batch - begin) :].sum() * even
+            break
+    return total
+
+
+def _pair(u: Array, dtype: Any) -> tuple[Array, Array]:
     """Return a copy of a field and room for another, laid out for sweeps."""
-    even, odd = _aligned(u.shape, u.dtype), _aligned(u.shape, u.dtype, 1024)
+    even, odd = _aligned(u.shape, dtype), _aligned(u.shape, dtype, 1024)
     even[...] = u
     return even, odd
 
 
-def _sweep(
-    lattice: Lattice,
-    even: Array,
-    odd: Array,
-    scale: float,
-    sweeps: int,
-    forcing: Array | None = None,
-    terms: Any = None,
-) -> None:
-    """Sweep from `even` to `odd`, back, and so on.
+def _sweeper(
+    lattice: Lattice, pair: tuple[Array, Array], scale: float, forcing: Array | None = None, terms: Any = None
+) -> Callable[[int, int], None]:
+    """Return a function that takes so many sweeps after the first ones, from the first field to the second, and back.
 
-    A sweep adds ``scale * (L u + forcing)`` to `u`, or as a recurrence computes a term of `terms` and adds it to sums.
+    A sweep adds ``scale * (L u + forcing)`` to `u`, or as a recurrence to ``2 u`` less the field before, and the fields
+    to the sums of `terms`.
     """
+    u = pair[0]
+    terms = terms or _loops.Terms(False, 0, np.empty((0, 0)), np.empty(0, np.int64), np.empty(0))
+    if lattice.diagonal is not None:
+        return lambda first, sweeps: _sweep_by_matrix(lattice, pair, scale, forcing, terms, first, sweeps)
     planes, rows, size = as_planes(lattice.shape, 1)
     periodic = as_planes(lattice.periodic, False)
-    losses = _losses(lattice, even.dtype, scale)
-    faces, rates = _rates(lattice, even, scale)
-    rates = rates._replace(lossy=any(loss.size for loss in losses))
-    if terms is None:
-        terms = _loops.Terms(False, np.empty((0, 0)), np.empty(0, np.int64), np.empty(0))
-    tiles, neighbours, most = _tiles(planes, min(_threads.count(), even.size // SMALLEST_SHARE), periodic[0])
-    batch = min(
-        most, max(2, BATCH // even.size) if len(tiles) == 1 else max(DEPTH, math.isqrt(EXCHANGE // (rows * size)))
+    rates, exchanges, drifts = _rates(lattice, u, scale)
+    none, lanes = np.empty(0, u.dtype), VECTOR // u.itemsize
+    grid = _loops.Grid(
+        np.uintp(planes),
+        np.uintp(rows),
+        np.uintp(size),
+        max(1, BLOCK // (rows * size)),
+        periodic,
+        np.uintp(size // lanes),
+        np.uintp(lanes),
+        u.ndim == 3,
     )
+    losses = _losses(lattice, u.dtype, scale)
+    shares = none if lattice.weights is None else (rates.scale / lattice.weights).astype(u.dtype).reshape(-1)
+    added = none if forcing is None else np.ascontiguousarray(forcing).reshape(-1)
+    cells = _loops.Cells(shares, losses, scale, added)
+    problem = _loops.Problem(grid, rates, exchanges, drifts, cells, terms)
+    tiles, neighbours, most = _tiles(planes, min(_threads.count(), u.size // SMALLEST_SHARE), periodic[0])
+    batch = min(most, max(2, BATCH // u.size) if len(tiles) == 1 else max(DEPTH, math.isqrt(EXCHANGE // (rows * size))))
     batch = max(1, batch if batch < 2 else batch // 2 * 2)
-    lanes = VECTOR // even.itemsize
-    work = (
-        (even.reshape(-1), odd.reshape(-1)),
-        faces,
-        _loops.Grid(
-            np.uintp(planes),
-            np.uintp(rows),
-            np.uintp(size),
-            max(1, BLOCK // (rows * size)),
-            periodic,
-            np.uintp(size // lanes),
-            np.uintp(lanes),
-            even.ndim == 3,
-        ),
-        rates,
-        losses,
-        _loops.Forcing(scale, np.empty(0) if forcing is None else forcing.reshape(-1)),
-        terms,
-        tiles,
-        _bands(rows, size * even.itemsize * (2 if rates.uniform else 2 + even.ndim), periodic[1]),
-        sweeps,
-        batch,
-        DEPTH,
-    )
-    _threads.sweep(lambda part, k: _loops.advance(part, k, work), neighbours, 2 * -(-sweeps // batch))
+    arrays = 2 if rates.uniform else 2 + u.ndim * (1 + rates.drifting)
+    bands = _bands(rows, size * u.itemsize * arrays, periodic[1])
+    finishes = any(loss.size for loss in losses) or added.size > 0 or len(terms.ends) > 0
+    fields = pair[0].reshape(-1), pair[1].reshape(-1)
+
+    def sweep(first: int, sweeps: int) -> None:
+        plan = _loops.Plan(tiles, bands, first, sweeps, batch, DEPTH, finishes)
+
+        def advance(part: int, k: int) -> None:
+            if part % 2 == k % 2:  # strips in even rounds, the seams between them in odd ones
+                _loops.advance(part, k, fields, problem, plan)
+
+        _threads.sweep(advance, neighbours, 2 * -(-sweeps // batch))
+
+    return sweep
+
+
+def _sweep_by_matrix(
+    lattice: Lattice,
+    pair: tuple[Array, Array],
+    scale: float,
+    forcing: Array | None,
+    terms: Any,
+    first: int,
+    sweeps: int,
+) -> None:
+    """Take sweeps one by one: a tensor's cells exchange with diagonal neighbours by a matrix."""
+    for level in range(first, first + sweeps):
+        source, target = pair[level % 2], pair[1 - level % 2]
+        if terms.recurrence:
+            target *= -1
+            target += 2 * source
+            target += lattice.apply(source, scale=scale)
+        else:
+            lattice.apply(source, target, keep=1.0, scale=scale)
+        if forcing is not None:
+            target += (scale * forcing).astype(target.dtype, copy=False)
+        term = level + 1 + terms.recurrence
+        if term % 2:
+            for m, end in enumerate(terms.ends):
+                if terms.begin < term <= end:
+                    one, other = terms.weights[m, term - terms.begin - 1 : term - terms.begin + 1]
+                    sums = terms.totals.reshape(-1, source.size)[m].reshape(source.shape)
+                    sums += one * source + other * target
 
 
 def _rates(lattice: Lattice, u: Array, scale: float) -> Any:
-    """Return the rates of faces: the lattice's own arrays where that does no harm, or else scaled copies."""
+    """Return the rates of faces, and what lies on them: the lattice's own arrays where that does no harm, or copies."""
     number = u.dtype.type
+    none = _loops.Faces(*(np.empty(0, u.dtype),) * 3)
     if lattice.uniform is not None:
         constant = as_planes(tuple(number(scale * rate) for rate in lattice.uniform), number(0))
         constant = constant if u.ndim > 1 else (number(0), *constant[1:])
-        return (np.empty(0, u.dtype),) * 3, _loops.Rates(True, constant, number(1), False)
-    full = []
-    for axis, g in enumerate(lattice.rates):
-        shape = tuple(n + (a == axis) for a, n in enumerate(lattice.shape))
-        full.append(np.broadcast_to(g, shape))
-    direct = all(g.dtype == u.dtype and g.flags.c_contiguous for g in full)
-    if direct and lattice.largest_rate * max(u.max(), -u.min()) < LARGEST:
-        flat = [g.reshape(-1) for g in full]
-    else:
-        flat, scale = [np.multiply(g, scale, dtype=u.dtype, casting="same_kind").reshape(-1) for g in full], 1.0
+        return _loops.Rates(True, constant, number(2), False), none, none
+    given = lattice.rates + (lattice.drift or ())
+    direct = all(g.dtype == u.dtype for g in given) and lattice.largest_rate * max(u.max(), -u.min()) < LARGEST
+    factor, scale = (None, scale) if direct else (scale, 1.0)
+    exchanges = _faces(lattice, lattice.rates, u, factor)
+    drifts = none if lattice.drift is None else _faces(lattice, lattice.drift, u, factor)
+    rates = _loops.Rates(False, (number(0),) * 3, number(scale), lattice.drift is not None)
+    return rates, exchanges, drifts
+
+
+def _faces(lattice: Lattice, values: tuple[Array, ...], u: Array, factor: float | None) -> Any:
+    """Return values on faces as flat arrays, one for every face: their own, or times a factor in the field's dtype."""
+    flat = []
+    for axis, g in enumerate(values):
+        full = np.broadcast_to(g, tuple(n + (a == axis) for a, n in enumerate(lattice.shape)))
+        own = full if factor is None else np.multiply(full, factor, dtype=u.dtype, casting="same_kind")
+        flat.append(np.ascontiguousarray(own).reshape(-1))
     none = np.zeros(2 * u.size if u.ndim == 1 else 0, u.dtype)
-    faces = (none, none, flat[0]) if u.ndim == 1 else (flat[0], none if u.ndim == 2 else flat[1], flat[-1])
-    return faces, _loops.Rates(False, (number(0),) * 3, number(scale), False)
+    return _loops.Faces(none if u.ndim == 1 else flat[0], flat[1] if u.ndim == 3 else none, flat[-1])
 
 
 def _losses(lattice: Lattice, dtype: Any, scale: float) -> tuple[Array, ...]:
-    """Return what walls take of a cell in one sweep, for both ends of the planes, rows and cells; empty for nothing."""
+    """Return what is lost of a cell in a sweep: at both ends of planes, rows and cells, and everywhere."""
     none = np.empty(0, dtype)
+    divided: Any = scale if lattice.weights is None else scale / lattice.weights
     losses = []
     for axis, (g, periodic) in enumerate(zip(lattice.rates, lattice.periodic, strict=True)):
-        wall = tuple(1 if a == axis else n for a, n in enumerate(lattice.shape))
         for end in (slice(0, 1), slice(-1, None)):
-            loss = np.broadcast_to(scale * g[(slice(None),) * axis + (end,)], wall)
+            where = (slice(None),) * axis + (end,)
+            share = divided if lattice.weights is None else divided[where]
+            wall = tuple(1 if a == axis else n for a, n in enumerate(lattice.shape))
+            loss = np.broadcast_to(share * g[where], wall)
             losses.append(loss.astype(dtype).reshape(-1) if loss.any() and not periodic else none)
     missing = [none] * (2 * (3 - len(lattice.shape)))
-    return tuple(missing + losses if len(lattice.shape) != 2 else [*losses[:2], *missing, *losses[2:]])
+    walls = missing + losses if len(lattice.shape) != 2 else [*losses[:2], *missing, *losses[2:]]
+    if lattice.decay is None:
+        return (*walls, none)
+    return (*walls, np.broadcast_to(divided * lattice.decay, lattice.shape).astype(dtype).reshape(-1))
 
 
 def _tiles(planes: int, count: int, periodic: bool) -> tuple[NDArray[np.int64], list[tuple[int, int]], int]:

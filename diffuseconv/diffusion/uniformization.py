@@ -25,11 +25,12 @@ import numpy as np
 from diffuseconv._typing import Array, FloatArray
 from diffuseconv.diffusion.lattice import Lattice
 from diffuseconv.diffusion.scheme import check_updates, unsteady
+from diffuseconv.diffusion.sweeps import poisson_sum
 
 __all__ = ["OPTIONS", "poisson_weights", "solve", "unsupported"]
 
 OPTIONS = {"tolerance": 1e-12}  # of the field's range
-BATCH = 1 << 21  # cell updates between two looks at the field, and chances for Ctrl-C
+ROUNDING = 16 * float(np.finfo(np.float64).eps)  # of a cell's outflow, lest a step take more than there is
 LEAST = 256  # cells: a step on fewer costs no less
 
 
@@ -56,6 +57,7 @@ def solve(
     """
     exchanged, leaving = (problem.outflow(share) + _diagonal_outflow(problem) for share in (0.0, 1.0))
     rate, growth = max(float(abs(leaving).max()), float(exchanged.max())), problem.growth
+    rate *= 1 + ROUNDING
     if times:
         check_updates(
             max(u.size, LEAST),
@@ -94,23 +96,12 @@ def _advance(
         return u + duration * (0.0 if lattice.forcing is None else lattice.forcing)
     if lattice.forcing is not None:  # what a step adds is then no more than the whole run adds, and so is what is cut
         rate = max(rate, 1 / duration)
-    step = 1 / rate
     first, weights = poisson_weights(rate * duration, tolerance)
     if growth > 0:  # terms grow like (1 + growth / rate)^k: the rest beyond the last is that of the larger mean
         least, more = poisson_weights((rate + growth) * duration, tolerance)
         ratios = rate * duration / np.arange(first + len(weights), least + len(more))
         weights = np.append(weights, weights[-1] * np.cumprod(ratios))
-    added = None if lattice.forcing is None else step * lattice.forcing
-    count = first + len(weights)
-    total, field, done = np.zeros_like(u), u, 0
-    while done < count:
-        batch = min(count - done, max(1, BATCH // u.size))
-        factors = np.concatenate([np.zeros(min(batch, max(0, first - done))), weights[max(0, done - first) :]])[:batch]
-        field, before = lattice.steps(field, step, added, factors, total)
-        done += batch
-        if np.array_equal(field, before):  # so are all that follow, to the last bit
-            return np.asarray(total + weights[max(0, done - first) :].sum() * field)
-    return total
+    return poisson_sum(lattice, u, 1 / rate, first, weights)
 
 
 def poisson_weights(mean: float, tolerance: float) -> tuple[int, FloatArray]:
