@@ -101,6 +101,16 @@ def test_bands_of_rows_take_the_same_steps(monkeypatch):
         monkeypatch.undo()
 
 
+def peak_fields(call, u):
+    """Return the most memory that a call holds, in fields of `u`, less tables and threads."""
+    call()
+    tracemalloc.start()
+    call()
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return (most - 1e5) / u.nbytes
+
+
 @pytest.mark.parametrize("ndim", [2, 3])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_memory(ndim, dtype):
@@ -109,16 +119,28 @@ def test_memory(ndim, dtype):
     u = np.random.default_rng(0).random(shape).astype(dtype)
     eq = dc.DiffusionEquation()
     step = eq.stable_time_step(shape) / 2
+    wide = 8 // u.itemsize
+    assert peak_fields(lambda: eq.evolve(u, 9 * step, "explicit"), u) <= 1 + 1
+    for method in ("chebyshev", "uniformization"):
+        assert peak_fields(lambda method=method: eq.evolve(u, 9.0, method), u) <= 3 * wide + 1
+    frames = peak_fields(lambda: sum(1 for _ in eq.frames(u, np.linspace(1, 9, 9), "chebyshev")), u)
+    assert frames <= (9 + 1) * wide
 
-    def peak(call):
-        call()
-        tracemalloc.start()
-        call()
-        most = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        return most - 1e5  # tables and threads
 
-    assert peak(lambda: eq.evolve(u, 9 * step, "explicit")) <= (4 + 1) * u.nbytes
-    assert peak(lambda: eq.evolve(u, 9.0, "chebyshev")) <= (4 + 1) * 8 * u.size
-    frames = peak(lambda: sum(1 for _ in eq.frames(u, np.linspace(1, 9, 9), "chebyshev")))
-    assert frames <= (9 + 1) * 8 * u.size
+@pytest.mark.parametrize("ndim", [2, 3])
+@pytest.mark.parametrize("drifting", [False, True])
+def test_memory_with_rates_of_their_own(drifting, ndim):
+    """Beside what goes in and comes out: rates (and drifts) of the faces of each axis and two fields of a sweep.
+
+    While the rates are made, three fields beside them.
+    """
+    shape = (512, 512) if ndim == 2 else (64, 64, 64)
+    u = np.random.default_rng(0).random(shape)
+    velocity = tuple(np.zeros(tuple(n + (a == axis) for a, n in enumerate(shape))) for axis in range(ndim))
+    for field in velocity if drifting else ():
+        field[...] = 0.1
+    given = {"boundary": "periodic", "velocity": velocity} if drifting else {"diffusivity": 1 + u}
+    for method in ("explicit", "uniformization" if drifting else "chebyshev"):
+        found = peak_fields(lambda method=method: dc.DiffusionEquation(**given).evolve(u, 1.0, method), u)
+        copies = ndim if drifting else 1  # of what the equation is given, which it keeps
+        assert found - copies - 1 <= ndim * (1 + drifting) + 2.5, (method, found - copies - 1)

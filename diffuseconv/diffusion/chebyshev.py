@@ -31,8 +31,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from diffuseconv import _threads
 from diffuseconv._typing import Array
-from diffuseconv.diffusion.lattice import Lattice
+from diffuseconv.diffusion.lattice import SLAB, Lattice
 from diffuseconv.diffusion.scheme import check_updates, unsteady, unsymmetric
 from diffuseconv.diffusion.sweeps import chebyshev_sums
 
@@ -83,7 +84,7 @@ def solve(
 
 def _fields(lattice: Lattice, u: Array, start: float, times: Sequence[float], error: float) -> Iterator[Array]:
     """Yield the field at each of the times."""
-    field = u.astype(np.float64, copy=False)
+    field = u
     rate = _rate_bound(lattice, times[-1] - start if times else 0.0)
     if rate == 0:
         for time in times:
@@ -92,6 +93,7 @@ def _fields(lattice: Lattice, u: Array, start: float, times: Sequence[float], er
     expansion = _expansion(lattice, field, rate)
     scale = max(expansion.largest, 0.0 if expansion.base is None else float(np.ptp(field)))
     isolated = None if _all_exchange(lattice) else ~_exchanging(lattice)
+    isolated = isolated if isolated is not None and isolated.any() else None
     done, begin = 0, start
     while done < len(times):
         if times[done] == begin:
@@ -100,18 +102,22 @@ def _fields(lattice: Lattice, u: Array, start: float, times: Sequence[float], er
             continue
         if begin > start:
             expansion = _expansion(lattice, field, rate)
-            scale = max(scale, float(np.abs(field - u).max()))
+            scale = max(scale, _furthest(field, u))
         allowed = error * scale / len(times) / _condition(lattice)
         stops = [min(time, begin + _reach(expansion, allowed) * 2 / rate) for time in times[done : done + MOST_SHARED]]
         weights = _shared(expansion, [(stop - begin) * rate / 2 for stop in stops], allowed)
         fields = _sums(lattice, rate, expansion, weights)
         if expansion.base is None and isolated is not None:
             np.copyto(fields, field, where=isolated)  # to the last bit
+        begin = stops[len(weights) - 1]
+        more = done + sum(stop == time for stop, time, _ in zip(stops, times[done:], weights, strict=False)) < len(
+            times
+        )
         for stop, evolved in zip(stops, fields, strict=False):
             if stop == times[done]:
-                yield evolved.astype(u.dtype)
+                yield evolved.astype(u.dtype, copy=more)
                 done += 1
-        field, begin = fields[-1].copy() if done < len(times) else fields[-1], stops[len(weights) - 1]
+        field = fields[-1].copy() if more else field
         del fields, evolved
 
 
@@ -125,12 +131,17 @@ def _rate_bound(lattice: Lattice, duration: float) -> float:
     rounds = min(5, int(math.sqrt(duration * rate) / 20))
     if rounds == 0 or lattice.uniform is not None or lattice.diagonal is not None:
         return rate
-    outflow = 2 * lattice.outflow()
     x = np.ones(lattice.shape)
+    parts = _threads.slices(lattice.shape[0], 1 + x.size // SLAB)
     for _ in range(rounds + 1):
-        grown = lattice.apply(x) + outflow * x
-        rate = min(rate, float((grown / x).max()) * (1 + 1e-12))
-        x = grown / rate + 1e-3 * x  # stays positive
+        grown, fastest = lattice.apply(x), 0.0
+        for low, high in parts:  # plane by plane, lest this need more memory than the run
+            grown[low:high] += 2 * lattice.outflow_of(low, high) * x[low:high]
+            fastest = max(fastest, float((grown[low:high] / x[low:high]).max()))
+        rate = min(rate, fastest * (1 + 1e-12))
+        grown /= rate
+        x *= 1e-3  # stays positive
+        x += grown
     return rate
 
 
@@ -142,22 +153,31 @@ def _condition(lattice: Lattice) -> float:
 def _expansion(lattice: Lattice, u: Array, rate: float) -> _Expansion:
     """Return the vector that the polynomials act on, and how large it is."""
     if lattice.forcing is not None:
-        change = (lattice.apply(u) + lattice.forcing) * (2 / rate)
-        return _Expansion(change, u, *_sizes(change))
+        change = lattice.apply(u.astype(np.float64, copy=False))
+        change += lattice.forcing
+        change *= 2 / rate
+        return _Expansion(change, u, *_sizes(change, 0.0))
     exchanging = u if _all_exchange(lattice) else u[_exchanging(lattice)]
     loses = lattice.decay is not None or _walls_lose(lattice)
     level = (
-        0.0 if loses else (exchanging.max() + exchanging.min()) / 2
+        0.0 if loses else (float(exchanging.max()) + float(exchanging.min())) / 2
     )  # a constant stays as it is where nothing is lost
-    return _Expansion(u, None, *_sizes(exchanging - level))
+    return _Expansion(u, None, *_sizes(exchanging, level))
 
 
-def _sizes(vector: Array) -> tuple[float, float]:
-    """Return the largest magnitude and the Euclidean norm, scaled so that no square overflows."""
-    largest = float(np.abs(vector).max())
-    scaled = vector / (largest or 1.0)
+def _sizes(vector: Array, level: float) -> tuple[float, float]:
+    """Return the largest magnitude and the Euclidean norm less a level, scaled so that no square overflows."""
+    largest = max(float(vector.max()) - level, level - float(vector.min()))
     # no BLAS: its threads would spin for some milliseconds on the processors that the recurrence needs
-    return largest, largest * math.sqrt(np.square(scaled, out=scaled).sum())
+    parts = np.array_split(vector.reshape(-1), 1 + vector.size // SLAB)
+    squares = sum(float(np.square((part - level) / (largest or 1.0)).sum(dtype=np.float64)) for part in parts)
+    return largest, largest * math.sqrt(squares)
+
+
+def _furthest(one: Array, other: Array) -> float:
+    """Return the largest difference between two fields."""
+    parts = (np.array_split(field.reshape(-1), 1 + one.size // SLAB) for field in (one, other))
+    return max(float(np.abs(here - there).max()) for here, there in zip(*parts, strict=True))
 
 
 def _reach(expansion: _Expansion, allowed: float) -> float:

@@ -67,7 +67,10 @@ def discretise(
     shut = barriers_per_axis(barriers, shape)
     tensor = as_tensor(diffusivity, shape)
     given = diffusivities(diffusivity if tensor is None else tuple(np.diag(tensor)), shape, wet)
-    faces = [_on_faces(grid, axis, d, periodic[axis], wet) for axis, d in enumerate(given)]
+
+    def on_faces(axis: int) -> Array:
+        return _on_faces(grid, axis, given[axis], periodic[axis], wet)
+
     axis_share, diagonal = [1.0] * ndim, None
     if tensor is not None:
         if any(shut):
@@ -80,51 +83,47 @@ def discretise(
         diagonal = diagonal_exchanges(exchanges, shape, periodic, wet)
     capacity = per_cell("capacity", capacity, shape, wet, above=True)
     shared, weights = _weights(grid, capacity, shape)
-    for axis, d in enumerate(faces):
+    for axis in range(ndim):
         if periodic[axis] and _ghost(sides[axis]) != 1:
             if velocity is not None or not grid.uniform:
                 raise ValueError("boundary must not change the sign of what passes with a velocity or graded cells")
-            rest = _ends_in_proportion(axis, shape, d, grid.spacing[axis], wet, _ghost(sides[axis]))
+            rest = _ends_in_proportion(axis, shape, on_faces(axis), grid.spacing[axis], wet, _ghost(sides[axis]))
             diagonal = rest if diagonal is None else diagonal + rest
+
+    kept = [on_faces(axis) for axis in range(ndim)] if functions(velocity) else None
+
+    def along(axis: int, carried: Array | None, terms: list[WallTerm]) -> tuple[Array, Array]:
+        """Return the rates and the drift of one axis; what its walls add goes to the terms."""
+        d = on_faces(axis) if kept is None else kept[axis]
+
+        def between(*given: Any, **options: Any) -> tuple[Array, Array]:
+            rate, drift = _inner_rates(grid, axis, *given, **options)
+            return (rate, drift) if shared == 1 else (rate / shared, drift / shared)
+
+        inner, drift = between(d[_at(axis, slice(1, -1))], carried, shut[axis], wet, time, axis_share[axis])
+        if periodic[axis]:
+            share = axis_share[axis] * (shape[axis] > 1)
+            seam, through = d[_at(axis, slice(0, 1))], _ends_of_faces(axis, carried)
+            ends, through = between(seam, through, None, _ends(axis, wet), time, share, periodic=True)
+            return _joined(axis, ends, inner, ends), _joined(axis, through, drift, through)
+        losses = []
+        for is_high, wall in zip((False, True), sides[axis], strict=True):
+            loss, term = _wall(wall, grid, axis, is_high, d, carried, shape, wet, shared)
+            if callable(term.value) or np.any(term.value):
+                terms.append(term)
+            losses.append(loss)
+        closed = np.zeros([1] * ndim)
+        return _joined(axis, losses[0], inner, losses[1]), _joined(axis, closed, drift, closed)
 
     def rates_at(now: float) -> dict[str, Any]:
         """Return rates, drift and walls with the velocity that there is now."""
         drifts: list[Array | None] = [None] * ndim
         if velocity is not None:
             drifts = face_velocities(velocity_at(velocity, now), shape, periodic, coordinates != "cartesian")
-        rates: list[Array] = []
-        flows: list[Array] = []
         terms: list[WallTerm] = []
-        for axis, d in enumerate(faces):
-            inner, drift = _inner_rates(
-                grid, axis, d[_at(axis, slice(1, -1))], drifts[axis], shut[axis], wet, time, axis_share[axis]
-            )
-            if periodic[axis]:
-                ends, through = _inner_rates(
-                    grid,
-                    axis,
-                    d[_at(axis, slice(0, 1))],
-                    _ends_of_faces(axis, drifts[axis]),
-                    None,
-                    _ends(axis, wet),
-                    time,
-                    axis_share[axis] * (shape[axis] > 1),
-                    periodic=True,
-                )
-                rates.append(_joined(axis, ends, inner, ends) / shared)
-                flows.append(_joined(axis, through, drift, through) / shared)
-                continue
-            losses = []
-            for is_high, wall in zip((False, True), sides[axis], strict=True):
-                loss, term = _wall(wall, grid, axis, is_high, d, drifts[axis], shape, wet, shared)
-                if callable(term.value) or np.any(term.value):
-                    terms.append(term)
-                losses.append(loss)
-            rates.append(_joined(axis, losses[0], inner / shared, losses[1]))
-            closed = np.zeros([1] * ndim)
-            flows.append(_joined(axis, closed, drift / shared, closed))
-        drifting = tuple(flows) if any(np.any(flow) for flow in flows) else None
-        return {"rates": tuple(rates), "drift": drifting, "walls": tuple(terms)}
+        rates, flows = zip(*(along(axis, carried, terms) for axis, carried in enumerate(drifts)), strict=True)
+        drifting = flows if any(np.any(flow) for flow in flows) else None
+        return {"rates": rates, "drift": drifting, "walls": tuple(terms)}
 
     share = 1.0 if capacity is None else capacity
     constant, reaction = _source(source, shape, wet, share)
@@ -311,8 +310,12 @@ def harmonic_mean(one: Array, other: Array, share: Any = 0.5) -> Array:
     `share` is the part of the distance between their centres that lies in the first.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        mean = one * (other / (share * other + (1 - share) * one))
-    return np.where(one == other, one, np.where((one > 0) & (other > 0), mean, 0.0))
+        mean = np.asarray(share * other + (1 - share) * one)
+        np.divide(other, mean, out=mean)
+        mean *= one
+    np.copyto(mean, 0.0, where=~((one > 0) & (other > 0)))
+    np.copyto(mean, one, where=one == other)
+    return mean
 
 
 def barriers_per_axis(value: Any, shape: tuple[int, ...]) -> tuple[Barrier | None, ...]:
@@ -334,12 +337,12 @@ def _at(axis: int, piece: slice) -> tuple[slice, ...]:
 
 
 def _joined(axis: int, low: Array, inner: Array, high: Array) -> Array:
-    """Concatenate wall and inner faces along an axis, broadcast across it."""
-    if low.ndim == 1:
-        return np.concatenate([low, inner, high])
+    """Return wall and inner faces along an axis in one array, broadcast across it."""
     across = np.broadcast_shapes(*(np.moveaxis(part, axis, 0).shape[1:] for part in (low, inner, high)))
-    parts = [np.broadcast_to(np.moveaxis(part, axis, 0), (part.shape[axis], *across)) for part in (low, inner, high)]
-    return np.moveaxis(np.concatenate(parts), 0, axis)
+    joined = np.empty((*across[:axis], 2 + inner.shape[axis], *across[axis:]))
+    for piece, part in ((slice(0, 1), low), (slice(1, -1), inner), (slice(-1, None), high)):
+        joined[_at(axis, piece)] = part
+    return joined
 
 
 def _inner_rates(
@@ -375,15 +378,22 @@ def _inner_rates(
         wet = mask[before] & mask[after]
         between, open_faces = between * wet, open_faces * wet
     area = grid.per_cell(axis, faces, distances)
-    rate = between / distance**2 * area * axis_share
+    rate = _times(between / distance**2, area, axis_share)
     if velocity is None:
         return rate, np.zeros([n if a == axis else 1 for a, n in enumerate(np.shape(rate))])
     carried = velocity if periodic else velocity[_at(axis, faces)]
     if not np.isfinite(carried).all():
         carried = np.where(np.isfinite(carried) | (open_faces > 0), carried, 0.0)
         _checks.all_finite("velocity", carried)
-    drift = carried / distance * area * open_faces * (axis_share != 0)
+    drift = _times(carried / distance, area, open_faces, axis_share != 0)
     return exchange_rate(rate, drift, share), drift
+
+
+def _times(values: Array, *factors: Any) -> Array:
+    """Return values times factors, without a copy for each that is 1."""
+    for factor in factors:
+        values = values if np.ndim(factor) == 0 and factor == 1 else values * factor
+    return values
 
 
 def _ends(axis: int, values: Any) -> Any:

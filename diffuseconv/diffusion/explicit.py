@@ -66,8 +66,8 @@ def _fields(
     problem: Lattice, u: Array, start: float, times: Sequence[float], time_step: float, given: bool
 ) -> Iterator[Array]:
     """Yield the field at each of the times."""
-    elapsed = start if problem.steady else 0.0
-    for time in times:
+    elapsed, given_field, last = start if problem.steady else 0.0, u, len(times) - 1
+    for index, time in enumerate(times):
         while time > elapsed:
             now = elapsed if problem.steady else start + elapsed
             still = problem.reaction is None and problem.moving is None
@@ -76,7 +76,7 @@ def _fields(
             batch = steps if still else min(PROBED if problem.moving is None else 1, steps)
             u = _advance(problem, u, now, batch, exact)
             elapsed = time if batch == steps else elapsed + batch * exact
-        yield u.copy()
+        yield u.copy() if u is given_field or index < last else u
 
 
 def _allowed_step(problem: Lattice, time: float, u: Array, step: float, given: bool) -> float:

@@ -29,6 +29,7 @@ __all__ = ["Lattice", "WallTerm", "apply_faces", "as_planes"]
 
 POOLED = 1 << 18  # cells from which a loop that does several passes gains from the pool of threads
 MOMENTS = 8  # of a problem whose drift depends on time, that are kept
+SLAB = 1 << 16  # cells looked at together where a largest value is all that is asked for
 SMALLEST_SHARE = 1 << 15  # cells per thread below which handing out work costs more than it saves
 
 
@@ -173,33 +174,34 @@ class Lattice:
 
         Walls and decay, from which nothing comes back, count `wall_share`.
         """
-        if wall_share in self._outflows:
-            return self._outflows[wall_share]
-        total = np.zeros((1,) * len(self.shape)) if self.decay is None else wall_share * self.decay
+        return self.outflow_of(0, self.shape[0], wall_share)
+
+    def outflow_of(self, low: int, high: int, wall_share: float = 1.0) -> Array:
+        """Return the outflow of the planes `low` to ``high - 1`` alone."""
+
+        def of(values: Array, faces: int = 0) -> Array:
+            return values if len(values) == 1 else values[low : high + faces]
+
+        total = np.zeros((1,) * len(self.shape)) if self.decay is None else wall_share * of(self.decay)
         for axis, periodic in enumerate(self.periodic):
-            down, up = (np.moveaxis(rates, axis, 0) for rates in self.directed(axis))
-            low, high = up[:-1], down[1:]
+            given = self.rates[axis], None if self.drift is None else self.drift[axis]
+            down, up = _directed(*(None if values is None else of(values, axis == 0) for values in given))
+            before, after = np.moveaxis(up, axis, 0)[:-1], np.moveaxis(down, axis, 0)[1:]
             if not periodic and wall_share != 1:
-                low, high = low.copy(), high.copy()
-                low[0] *= wall_share
-                high[-1] *= wall_share
-            total = total + np.moveaxis(low + high, 0, axis)
-        if self.weights is not None:
-            total = total / self.weights
-        self._outflows[wall_share] = total
-        return total
+                before, after = before.copy(), after.copy()
+                before[0] *= wall_share if axis or low == 0 else 1
+                after[-1] *= wall_share if axis or high == self.shape[0] else 1
+            total = total + np.moveaxis(before + after, 0, axis)
+        return total if self.weights is None else total / of(self.weights)
+
+    def most(self, of: Callable[[int, int], Array]) -> float:
+        """Return the largest value of a function of some planes (`low` to ``high - 1``), called for a few at a time."""
+        parts = _threads.slices(self.shape[0], 1 + math.prod(self.shape) // SLAB)
+        return max(float(of(low, high).max()) for low, high in parts)
 
     def directed(self, axis: int) -> tuple[Array, Array]:
         """Return the rates of the faces of one axis along it and against it."""
-        g = self.rates[axis]
-        if self.drift is None or not self.drift[axis].any():
-            return g, g
-        q = self.drift[axis]
-        return g + np.maximum(q, 0.0), g + np.maximum(-q, 0.0)
-
-    @cached_property
-    def _outflows(self) -> dict[float, Array]:
-        return {}
+        return _directed(self.rates[axis], None if self.drift is None else self.drift[axis])
 
     @cached_property
     def growth(self) -> float:
@@ -209,7 +211,7 @@ class Lattice:
         """
         if self.decay is None and all(g.min() >= 0 for g in self.rates) and self.drift is None:
             return 0.0  # without the memory that outflows take
-        return max(0.0, float((self.outflow(wall_share=0.0) - self.outflow()).max()))
+        return max(0.0, self.most(lambda low, high: self.outflow_of(low, high, 0.0) - self.outflow_of(low, high)))
 
     @cached_property
     def largest_rate(self) -> float:
@@ -220,12 +222,12 @@ class Lattice:
         ``2 / largest_rate`` keeps every weight of an explicit step >= 0. Where a drift brings in more than leaves, the
         `growth` counts too.
         """
-        total = self.outflow(wall_share=0.5 if self.symmetric else 1.0)
-        if self.diagonal is not None:  # exchanges of either sign count in full
-            signed = self.diagonal.diagonal()
-            exchanged = (abs(self.diagonal).sum(axis=1) - abs(signed)).reshape(self.shape)
-            total = total + (exchanged if self.weights is None else exchanged / self.weights)
-        return max(2 * float(total.max()), self.growth)
+        share = 0.5 if self.symmetric else 1.0
+        if self.diagonal is None:
+            return max(2 * self.most(lambda low, high: self.outflow_of(low, high, share)), self.growth)
+        exchanged = (abs(self.diagonal).sum(axis=1) - abs(self.diagonal.diagonal())).reshape(self.shape)
+        exchanged = exchanged if self.weights is None else exchanged / self.weights
+        return max(2 * float((self.outflow(share) + exchanged).max()), self.growth)  # of either sign, in full
 
     @cached_property
     def drift_rate(self) -> float:
@@ -253,7 +255,8 @@ class Lattice:
         full = []
         for axis, g in enumerate(self.rates):
             shape = tuple(n + (a == axis) for a, n in enumerate(self.shape))
-            full.append(np.ascontiguousarray(np.broadcast_to((g * scale).astype(dtype), shape)))
+            scaled = g if scale == 1 else g * scale
+            full.append(np.ascontiguousarray(np.broadcast_to(scaled.astype(dtype, copy=False), shape)))
         return tuple(full)
 
     def apply(self, u: Array, out: Array | None = None, keep: float = 0.0, scale: float = 1.0) -> Array:
@@ -292,7 +295,7 @@ class Lattice:
         for axis in range(len(self.shape)):
             faces = tuple(n + (a == axis) for a, n in enumerate(self.shape))
             for rates, found in zip(self.directed(axis), (down, up), strict=True):
-                found.append(full(rates * rated, faces))
+                found.append(full(rates if rated == 1 else rates * rated, faces))
         loss = none if self.decay is None else full(self.decay * rated, self.shape)
         weight = none if self.weights is None else full(scale / self.weights, self.shape)
         self._full.clear()
@@ -374,6 +377,11 @@ class Lattice:
         if self.reaction is not None:
             change += self.reaction(time, u)
         return change
+
+
+def _directed(g: Any, q: Any) -> tuple[Array, Array]:
+    """Return the rates of faces along their axis and against it, of an exchange and a drift."""
+    return (g, g) if q is None or not q.any() else (g + np.maximum(q, 0.0), g + np.maximum(-q, 0.0))
 
 
 def _apply_flow(u: Array, flow: tuple[Any, ...], periodic: tuple[bool, ...], keep: float, out: Array) -> None:

@@ -112,7 +112,9 @@ def _sweeper(
         u.ndim == 3,
     )
     losses = _losses(lattice, u.dtype, scale)
-    shares = none if lattice.weights is None else (rates.scale / lattice.weights).astype(u.dtype).reshape(-1)
+    shares = (
+        none if lattice.weights is None else (rates.scale / lattice.weights).astype(u.dtype, copy=False).reshape(-1)
+    )
     added = none if forcing is None else np.ascontiguousarray(forcing).reshape(-1)
     cells = _loops.Cells(shares, losses, scale, added)
     problem = _loops.Problem(grid, rates, exchanges, drifts, cells, terms)
@@ -196,20 +198,20 @@ def _faces(lattice: Lattice, values: tuple[Array, ...], u: Array, factor: float 
 def _losses(lattice: Lattice, dtype: Any, scale: float) -> tuple[Array, ...]:
     """Return what is lost of a cell in a sweep: at both ends of planes, rows and cells, and everywhere."""
     none = np.empty(0, dtype)
-    divided: Any = scale if lattice.weights is None else scale / lattice.weights
+    weights: Any = 1.0 if lattice.weights is None else lattice.weights
     losses = []
     for axis, (g, periodic) in enumerate(zip(lattice.rates, lattice.periodic, strict=True)):
         for end in (slice(0, 1), slice(-1, None)):
             where = (slice(None),) * axis + (end,)
-            share = divided if lattice.weights is None else divided[where]
+            weight = 1.0 if lattice.weights is None else weights[where]
             wall = tuple(1 if a == axis else n for a, n in enumerate(lattice.shape))
-            loss = np.broadcast_to(share * g[where], wall)
+            loss = np.broadcast_to(scale * g[where] / weight, wall)
             losses.append(loss.astype(dtype).reshape(-1) if loss.any() and not periodic else none)
     missing = [none] * (2 * (3 - len(lattice.shape)))
     walls = missing + losses if len(lattice.shape) != 2 else [*losses[:2], *missing, *losses[2:]]
     if lattice.decay is None:
         return (*walls, none)
-    return (*walls, np.broadcast_to(divided * lattice.decay, lattice.shape).astype(dtype).reshape(-1))
+    return (*walls, np.broadcast_to(scale * lattice.decay / weights, lattice.shape).astype(dtype).reshape(-1))
 
 
 def _tiles(planes: int, count: int, periodic: bool) -> tuple[NDArray[np.int64], list[tuple[int, int]], int]:

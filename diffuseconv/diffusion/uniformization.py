@@ -55,9 +55,12 @@ def solve(
     The tolerance is relative to the range of the field, with 0 where salt is lost, or to what sources and walls add.
     The arithmetic is in float64 for float32 fields too; every term adds its rounding, up to 1e-16 of the largest value.
     """
-    exchanged, leaving = (problem.outflow(share) + _diagonal_outflow(problem) for share in (0.0, 1.0))
-    rate, growth = max(float(abs(leaving).max()), float(exchanged.max())), problem.growth
-    rate *= 1 + ROUNDING
+    more = _diagonal_outflow(problem)
+
+    def fastest(wall_share: float) -> float:
+        return problem.most(lambda low, high: abs(problem.outflow_of(low, high, wall_share) + more[low:high]))
+
+    rate, growth = max(fastest(0.0), fastest(1.0)) * (1 + ROUNDING), problem.growth
     if times:
         check_updates(
             max(u.size, LEAST),
@@ -72,28 +75,26 @@ def _fields(
     problem: Lattice, u: Array, start: float, times: Sequence[float], rate: float, growth: float, error: float
 ) -> Iterator[Array]:
     """Yield the field at each of the times."""
-    field = u.astype(np.float64)
-    for time in times:
+    field, last = u, len(times) - 1
+    for index, time in enumerate(times):
         if time > start:
             field = _advance(problem, field, rate, growth, time - start, error)
             start = time
-        yield field.astype(u.dtype)
+        yield field.astype(u.dtype, copy=field is u or index < last)
 
 
-def _diagonal_outflow(problem: Lattice) -> FloatArray | float:
+def _diagonal_outflow(problem: Lattice) -> Array:
     """Return the rates at which each cell gives to its diagonal neighbours, as a tensor's cells do."""
     if problem.diagonal is None:
-        return 0.0
+        return np.broadcast_to(0.0, problem.shape)
     rates = -problem.diagonal.diagonal().reshape(problem.shape)
     return np.asarray(rates if problem.weights is None else rates / problem.weights)
 
 
-def _advance(
-    lattice: Lattice, u: FloatArray, rate: float, growth: float, duration: float, tolerance: float
-) -> FloatArray:
+def _advance(lattice: Lattice, u: Array, rate: float, growth: float, duration: float, tolerance: float) -> Array:
     """Return the field after a duration."""
     if rate <= 0 or math.isinf(1 / duration):
-        return u + duration * (0.0 if lattice.forcing is None else lattice.forcing)
+        return u.astype(np.float64) + duration * (0.0 if lattice.forcing is None else lattice.forcing)
     if lattice.forcing is not None:  # what a step adds is then no more than the whole run adds, and so is what is cut
         rate = max(rate, 1 / duration)
     first, weights = poisson_weights(rate * duration, tolerance)

@@ -102,6 +102,7 @@ def face_velocities(value: Any, shape: tuple[int, ...], periodic: tuple[bool, ..
 
 def exchange_rate(conductance: Array, drift: Array, share: Any = 0.5) -> Array:
     """Return the smaller of both rates of a face: the larger one is by the drift's magnitude larger."""
-    onward = np.maximum(conductance + (1 - share) * drift, np.maximum(drift, 0.0))
-    back = np.maximum(conductance - share * drift, np.maximum(-drift, 0.0))
-    return np.asarray(np.minimum(onward, back))
+    less: Any = np.where(drift > 0, share, share - 1)
+    less = np.multiply(less, drift, out=less)
+    rate = np.asarray(conductance - less)
+    return np.asarray(np.maximum(rate, 0.0, out=rate))
