@@ -76,6 +76,7 @@ class Faces(NamedTuple):
 class Cells(NamedTuple):
     """What a sweep does to each cell beside exchanges; empty arrays stand for nothing."""
 
+    change: Any  # whether anything is lost or added
     shares: Any  # that multiply what flows in, instead of a scale
     losses: Any  # through both walls of planes, rows and cells, and of every cell
     factor: Any  # of what is added
@@ -322,7 +323,7 @@ def lose(source, target, here, losses, first, size):
         target[here + j] -= losses[first + j] * source[here + j]
 
 
-@compiled
+@compiled(inline="always")
 def lose_of_row(source, target, losses, grid, p, i):
     """Subtract what the walls beside row `i` of plane `p` take, and what decays."""
     size, edge = grid.size, p * grid.rows + i
@@ -344,44 +345,47 @@ def lose_of_row(source, target, losses, grid, p, i):
         lose(source, target, here, losses[6], here, size)
 
 
-@compiled
+@compiled(inline="always")
 def add_row(target, here, factor, added, size):
     """Add a number times a row of what walls and sources bring in."""
     for j in range(size):
         target[here + j] += factor * added[here + j]
 
 
-@compiled(fastmath={"contract"})
-def add_pair(totals, to, source, target, here, size, one, other):
-    """Add one weight times a row of the source and another times that of the target."""
-    for j in range(size):
-        totals[to + j] += one * source[here + j] + other * target[here + j]
-
-
-@compiled
-def add_terms(terms, source, target, here, size, term):
-    """Add a row of the terms `term` - 1 and `term` to every sum that reaches so far."""
+@compiled(inline="always")
+def add_terms(terms, source, target, begin, end, term):
+    """Add the cells `begin` to `end` - 1 of the terms `term` - 1 and `term` to every sum that reaches so far."""
     place = term - terms.begin
     for m in range(len(terms.ends)):
         if term <= terms.ends[m] and place > 0:
-            to = np.uintp(m) * np.uintp(source.size) + here
-            add_pair(terms.totals, to, source, target, here, size, terms.weights[m, place - 1], terms.weights[m, place])
+            totals, to = terms.totals, np.uintp(m) * np.uintp(source.size)
+            one, other = terms.weights[m, place - 1], terms.weights[m, place]
+            for j in range(begin, end):
+                totals[to + j] += one * source[j] + other * target[j]
 
 
 @compiled(inline="always")
 def finish(source, target, problem, block, term):
     """Subtract from a block what is lost, add what sources bring, and add it to the sums."""
-    grid, cells, terms = problem.grid, problem.cells, problem.terms
+    grid, cells = problem.grid, problem.cells
+    plane = grid.rows * grid.size
     for k in range(block.first, block.last):
         p = fold(k, grid.planes)
-        for n in range(block.top, block.bottom):
-            i = fold(n, grid.rows)
-            here = (p * grid.rows + i) * grid.size
-            lose_of_row(source, target, cells.losses, grid, p, i)
-            if cells.added.size > 0:
-                add_row(target, here, cells.factor, cells.added, grid.size)
-            if term % 2 == 1:
-                add_terms(terms, source, target, here, grid.size, term)
+        if cells.change:
+            for n in range(block.top, block.bottom):
+                i = fold(n, grid.rows)
+                here = p * plane + i * grid.size
+                lose_of_row(source, target, cells.losses, grid, p, i)
+                if cells.added.size > 0:
+                    add_row(target, here, cells.factor, cells.added, grid.size)
+        if term % 2 == 1 and block.bottom > block.top:
+            top = fold(block.top, grid.rows)
+            bottom = top + np.uintp(block.bottom - block.top)
+            over = bottom - grid.rows if bottom > grid.rows else ZERO
+            for low, high in ((top, bottom - over), (ZERO, over)):
+                add_terms(
+                    problem.terms, source, target, p * plane + low * grid.size, p * plane + high * grid.size, term
+                )
 
 
 @compiled(inline="always")
@@ -397,7 +401,7 @@ def lent(problem):
         rates,
         Faces(borrow(exchanges.across), borrow(exchanges.down), borrow(exchanges.along)),
         Faces(borrow(drifts.across), borrow(drifts.down), borrow(drifts.along)),
-        Cells(borrow(cells.shares), losses, cells.factor, borrow(cells.added)),
+        Cells(cells.change, borrow(cells.shares), losses, cells.factor, borrow(cells.added)),
         Terms(terms.recurrence, terms.begin, borrow(terms.weights), borrow(terms.ends), borrow(terms.totals)),
     )
 

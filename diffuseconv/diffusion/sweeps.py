@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from diffuseconv import _threads
 from diffuseconv._jit import stencil as _loops
 from diffuseconv._jit.vector import BYTES
-from diffuseconv._typing import Array
+from diffuseconv._typing import Array, loop_input
 from diffuseconv.diffusion.lattice import SMALLEST_SHARE, Lattice, as_planes
 
 __all__ = ["chebyshev_sums", "explicit_steps", "poisson_sum"]
@@ -115,15 +115,16 @@ def _sweeper(
     shares = (
         none if lattice.weights is None else (rates.scale / lattice.weights).astype(u.dtype, copy=False).reshape(-1)
     )
-    added = none if forcing is None else np.ascontiguousarray(forcing).reshape(-1)
-    cells = _loops.Cells(shares, losses, scale, added)
+    added = loop_input(np.empty(0) if forcing is None else np.ascontiguousarray(forcing).reshape(-1))
+    change = added.size > 0 or any(loss.size for loss in losses)
+    cells = _loops.Cells(change, shares, losses, scale, added)
     problem = _loops.Problem(grid, rates, exchanges, drifts, cells, terms)
     tiles, neighbours, most = _tiles(planes, min(_threads.count(), u.size // SMALLEST_SHARE), periodic[0])
     batch = min(most, max(2, BATCH // u.size) if len(tiles) == 1 else max(DEPTH, math.isqrt(EXCHANGE // (rows * size))))
     batch = max(1, batch if batch < 2 else batch // 2 * 2)
     arrays = 2 if rates.uniform else 2 + u.ndim * (1 + rates.drifting)
     bands = _bands(rows, size * u.itemsize * arrays, periodic[1])
-    finishes = any(loss.size for loss in losses) or added.size > 0 or len(terms.ends) > 0
+    finishes = change or len(terms.ends) > 0
     fields = pair[0].reshape(-1), pair[1].reshape(-1)
 
     def sweep(first: int, sweeps: int) -> None:
@@ -170,7 +171,7 @@ def _sweep_by_matrix(
 def _rates(lattice: Lattice, u: Array, scale: float) -> Any:
     """Return the rates of faces, and what lies on them: the lattice's own arrays where that does no harm, or copies."""
     number = u.dtype.type
-    none = _loops.Faces(*(np.empty(0, u.dtype),) * 3)
+    none = _loops.Faces(*(loop_input(np.empty(0, u.dtype)),) * 3)
     if lattice.uniform is not None:
         constant = as_planes(tuple(number(scale * rate) for rate in lattice.uniform), number(0))
         constant = constant if u.ndim > 1 else (number(0), *constant[1:])
@@ -190,8 +191,8 @@ def _faces(lattice: Lattice, values: tuple[Array, ...], u: Array, factor: float 
     for axis, g in enumerate(values):
         full = np.broadcast_to(g, tuple(n + (a == axis) for a, n in enumerate(lattice.shape)))
         own = full if factor is None else np.multiply(full, factor, dtype=u.dtype, casting="same_kind")
-        flat.append(np.ascontiguousarray(own).reshape(-1))
-    none = np.zeros(2 * u.size if u.ndim == 1 else 0, u.dtype)
+        flat.append(loop_input(np.ascontiguousarray(own).reshape(-1)))
+    none = loop_input(np.zeros(2 * u.size if u.ndim == 1 else 0, u.dtype))
     return _loops.Faces(none if u.ndim == 1 else flat[0], flat[1] if u.ndim == 3 else none, flat[-1])
 
 
