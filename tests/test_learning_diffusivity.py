@@ -78,3 +78,16 @@ def test_the_two_fits_agree_on_one_process():
     heat = learning.fit_diffusivity(u, later, 1.0)
     assert abs(free.value[0, 0] - heat.diffusivity) < 7.2 * math.hypot(free.standard_error[0, 0], heat.standard_error)
     assert heat.standard_error < free.standard_error[0, 0] / 5
+
+
+def test_no_diffusivity_near_by_fits_better():
+    """Least squares: on noisy pictures the squares of what is left grow to both sides."""
+    rng = np.random.default_rng(4)
+    before = rng.normal(size=(12, 10))
+    after = dc.DiffusionEquation(0.3).evolve(before, 2.0) + rng.normal(0.0, 0.1, before.shape)
+    found = dc.learning.fit_diffusivity(before, after, duration=2.0).diffusivity
+
+    def squares(diffusivity):
+        return np.sum((dc.DiffusionEquation(diffusivity).evolve(before, 2.0, "spectral") - after) ** 2)
+
+    assert squares(found) < min(squares(found * 0.999), squares(found * 1.001))

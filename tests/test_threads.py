@@ -98,6 +98,23 @@ def test_errors_of_workers_reach_the_caller(shared):
         share()
 
 
+@several
+def test_a_call_returns_after_its_last_worker():
+    """Nothing writes to the caller's arrays once a call has returned."""
+    caller, begun, ended = threading.get_ident(), threading.Event(), []
+
+    def work():
+        if threading.get_ident() == caller:
+            assert begun.wait(20)
+        else:
+            begun.set()
+            time.sleep(0.1)
+            ended.append(True)
+
+    _threads.run(work, [(), ()])
+    assert ended
+
+
 def test_errors_of_the_caller_end_the_call():
     caller = threading.get_ident()
 
