@@ -42,7 +42,7 @@ def peers(session: nox.Session) -> None:
 @nox.session(default=False)
 def docs(session: nox.Session) -> None:
     """Build the documentation site into docs/_build; a warning is an error."""
-    session.install("-e", ".[dask,xarray]", "torch", "--group", "docs")
+    session.install("-e", ".[dask,xarray]", "torch", "scikit-learn", "--group", "docs")
     session.run("sphinx-build", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, os.fspath(HERE.parent))
+sys.path[:0] = [os.fspath(HERE.parent), os.fspath(HERE)]
 os.environ["PYTHONPATH"] = os.pathsep.join(sys.path[:1] + os.environ.get("PYTHONPATH", "").split(os.pathsep))  # kernels
 
 project = "diffuseconv"
@@ -23,8 +23,9 @@ extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
+    "mathml",
     "numpydoc",
+    "sphinx_gallery.gen_gallery",
 ]
 myst_enable_extensions = ["dollarmath"]
 nb_execution_mode = "force"  # the tutorial shows what today's package does
@@ -37,6 +38,20 @@ autodoc_typehints = "none"
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 exclude_patterns = ["_build", "jupyter_execute"]
+sphinx_gallery_conf = {  # functions by name, so that the settings can be stored
+    "examples_dirs": "../simulations",
+    "gallery_dirs": "gallery",
+    "filename_pattern": "",  # every script runs
+    "ignore_pattern": "(^|/)_",  # what the scripts share
+    "within_subsection_order": "films.place",
+    "reset_argv": "films.options",
+    "image_scrapers": "films.shown",
+    "doc_module": "diffuseconv",
+    "thumbnail_size": (600, 338),
+    "notebook_extensions": set(),  # the scripts share a file, so that none is a notebook by itself
+    "download_all_examples": False,
+    "abort_on_example_error": True,
+}
 html_theme = "pydata_sphinx_theme"
 html_title = "diffuseconv"
 html_static_path = ["_static"]

@@ -2,7 +2,8 @@
 
 The convention of a script `simulations/x.py`, which `tests/test_simulations.py` checks for each of them:
 
-- its docstring says what it shows and explains the physics; it is the text of ``--help``;
+- its docstring, under a title, says what it shows and explains the physics: the text of ``--help`` and of its page in
+  the gallery, where `docs/films.py` gives it a place;
 - ``SMALL: list[str]`` holds the options of a tiny run that lasts about a second;
 - ``main(argv: Sequence[str] | None = None) -> None`` does everything; the file ends in
   ``if __name__ == "__main__": main()``;
@@ -148,7 +149,8 @@ def run(
     style(args.preset)
     with one_line_errors(cli):
         film = simulate(args)
-        files = outputs(args.output, Path(sys.modules[simulate.__module__].__file__ or "film").stem)
+        script = getattr(sys.modules[simulate.__module__], "__file__", None) or "film"
+        files = outputs(args.output, Path(script).stem)
         number, closing = 0, ""
         found: dict[str, Any] = {}
         shown = np.zeros((1, 1, 3), np.uint8)

@@ -1,4 +1,5 @@
 """A drop of dye on wood becomes an ellipse: the grain leads it.
+=============================================================
 
 Wood is a bundle of fibres. Water and what is dissolved in it moves along them several times more easily than across,
 so that the flux does not point straight down the slope of the concentration:

@@ -1,4 +1,5 @@
 """A maze of glass walls, and a door in it that opens after a while.
+=================================================================
 
 A drop of brine sits in the first room of a maze. Salt gets through not by searching but by forgetting: every grain
 wanders at random, and all together they obey the diffusion equation

@@ -1,4 +1,5 @@
 """Two ways to forget: a disc in the plane of all frequencies, and cosines in blocks of 8 × 8 pixels, as JPEG does.
+================================================================================================================
 
 A disc keeps the slow waves of the whole picture. It is a convolution: its kernel, shown on the left, has rings, and so
 has the picture beside every edge. JPEG cuts the picture into blocks and keeps slow cosines of each. That is not a

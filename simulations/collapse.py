@@ -1,4 +1,5 @@
 """Superposition and collapse: a pixel's nine possible positions, measured one pixel after another.
+================================================================================================
 
 A 3×3 kernel with weights nowhere negative that sum to 1 says where the value of a pixel may come from: until it is
 looked at, the pixel is in nine positions at once, each with its own chance. Measuring it destroys the superposition:

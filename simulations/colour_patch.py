@@ -1,4 +1,5 @@
 """A patch over three colour channels: one kernel with three layers, one number.
+=============================================================================
 
 A colour photograph is three pictures: red, green and blue. Convolution may treat each alone, with one kernel, which
 gives three feature maps and a colour picture again. In a neural network a kernel has a layer for each channel: at each

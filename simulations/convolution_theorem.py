@@ -1,4 +1,5 @@
 """The convolution theorem: slide and add, or multiply two spectra. Both give the same, if there is room.
+======================================================================================================
 
 Convolution in space costs one product for every pair of cell and weight. The theorem says that it is one product for
 each wave,

@@ -1,4 +1,5 @@
 """Differentiation is a product in the frequency plane: every wave is multiplied by ik.
+====================================================================================
 
 A wave that goes up and down m times across a field has the slope 2 pi m times as large, a quarter of a wave ahead: the
 factor ik, with k = 2 pi m / L. So to differentiate is to multiply the transform by ik, and since a product of

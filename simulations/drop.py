@@ -1,4 +1,5 @@
 """A drop of salt, grain by grain: from a dance of dots to the smooth heat kernel.
+===============================================================================
 
 Every grain jumps by itself, to a neighbouring cell or further, with the chances of one heat kernel a step. Nobody can
 say where a single grain goes: it walks at random. But where a grain is with chance p, n of them are n p on average and

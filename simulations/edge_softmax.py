@@ -1,4 +1,5 @@
 """Does the softmax of an edge detector explain edge detection? Nearly nothing moves: it is almost the identity.
+=============================================================================================================
 
 The edge detector has weights 8 in the middle and -1 around. Its softmax is the chance to stay, 0.999, and eight equal
 chances to hop to a neighbour. Convolved with that the photograph looks as before: diffusion by a hundredth of a cell.

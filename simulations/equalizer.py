@@ -1,4 +1,5 @@
 """A song as a sum of waves: an equaliser, and a few seconds of the song found in it.
+==================================================================================
 
 A song is air pressure over time. Its Fourier transform tells how strong each tone is: bass on the left, treble on the
 right. An equaliser multiplies the transform, which is a convolution of the song: here a window slides from bass to

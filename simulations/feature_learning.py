@@ -1,4 +1,5 @@
 """Random weights turn into an edge detector: feature learning, seen from the inside.
+==================================================================================
 
 Nobody tells the kernels what an edge is. They are given a photograph and the edges that somebody found in it, and start
 from random weights. At each step they see one small random patch, convolve it, and compare with the edges wanted

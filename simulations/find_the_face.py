@@ -1,4 +1,5 @@
 """Find a face in a picture: cross-correlation, the convolution with the flipped template.
+=======================================================================================
 
 The face is cut out of the portrait and laid on the picture at every place. The score is the correlation coefficient of
 the two: 1 where they agree but for brightness and contrast, 0 where they have nothing in common, -1 on a negative. The

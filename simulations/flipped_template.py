@@ -1,4 +1,5 @@
 """Cross-correlation is convolution with the template upside down.
+===============================================================
 
 To find a small picture in a large one it is laid on every place, multiplied, and added up: cross-correlation.
 Convolution does the same with the template turned by half a turn, since a kernel's weight says where light goes and not

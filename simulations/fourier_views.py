@@ -1,4 +1,5 @@
 """A picture and its spectrum: turn the one, and the other turns with it.
+======================================================================
 
 Every picture is a sum of waves. Its spectrum says how strong each wave is: slow waves (large shapes) in the centre,
 fast ones (fine detail) further out, and each in the direction in which its brightness goes up and down. Stripes are a

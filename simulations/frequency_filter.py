@@ -1,4 +1,5 @@
 """A circle in the frequency plane: what lies inside is kept, what lies outside is forgotten.
+==========================================================================================
 
 A picture is a sum of waves, slow ones in the centre of its spectrum and fast ones further out. Multiply the spectrum by
 a disc, 1 inside and 0 outside, and go back: what returns is the picture without its fine detail. This is a convolution

@@ -1,4 +1,5 @@
 """A gallery of convolution kernels: each one at work on a colour photograph, with what it does in words.
+======================================================================================================
 
 A kernel is a small table of weights that says where the light of a pixel may go. Weights that are nowhere negative and
 sum to 1 are chances: every grain of light jumps by a random displacement, which is diffusion, and the picture blurs.

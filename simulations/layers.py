@@ -1,4 +1,5 @@
 """Salt through sand, clay and sand: where the diffusivity jumps, the slope jumps, and the flux does not.
+======================================================================================================
 
 A pond of brine stands on wet ground: sand, a layer of clay with a wavy surface and a gap in it, and sand again, washed
 from below by fresh ground water. In each the salt obeys

@@ -1,4 +1,5 @@
 """Layers that learn to move and spread: handwritten digits read by nets whose kernels are probability densities.
+==============================================================================================================
 
 A convolutional layer learns kernels, and its feature maps are the input of the next layer: features of features, at
 the end a dense layer that decides. Three nets differ in their kernels alone. "Ordinary" ones may have any weights.

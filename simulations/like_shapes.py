@@ -1,4 +1,5 @@
 """Find things of the same shape: by pixels, by outlines, and by the softmax of an edge detector.
+==============================================================================================
 
 A shop wants to show its customers what looks alike. Colour and print do not matter, the shape does. The catalogue here
 is a row of small symbols that every copy of Matplotlib has in its font. Each query is one of them in another cloth: its

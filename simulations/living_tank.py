@@ -1,4 +1,5 @@
 """A tank that lives: salt is fed in one place, leaves through another, and in between a balance sets in.
+======================================================================================================
 
 Two feeders (orange rings) dissolve salt into a tank with stones in it. All walls are glass but for a gate on the right,
 behind which lies so much fresh water that the concentration there is held at zero:

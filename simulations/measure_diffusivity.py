@@ -1,4 +1,5 @@
 """How fast does it diffuse? Two photographs of a process tell, with an interval that keeps its promise.
+=====================================================================================================
 
 A pattern of dye is photographed, diffuses for a while, and is photographed again. The later picture is the earlier one,
 convolved with a propagator: the chances of a grain to move so many cells. Least squares over all pixels gives it back,

@@ -1,4 +1,5 @@
 """Convolution by measurement: each pixel collapses to one of the places that a blur allows, again and again.
+==========================================================================================================
 
 A blur says for every pixel where its light may have come from, each place with its own chance: the pixel is in all of
 them at once. Measuring it draws one place at random. One measurement of a photograph looks as if seen through frosted

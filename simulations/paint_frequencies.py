@@ -1,4 +1,5 @@
 """Painting in the frequency plane: a dot there is a wave through the image.
+=========================================================================
 
 The plane of frequencies is a canvas of its own. One dot in it (and its mirror image at the opposite frequency, which
 keeps the picture real) is one wave: the direction from the centre to the dot is the direction the wave runs in, and the

@@ -1,4 +1,5 @@
 """A river carries dye past an island.
+===================================
 
 A pipe lets dye into a river above an island. Two things happen to it: the current carries it, and the small eddies of
 the river spread it,

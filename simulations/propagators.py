@@ -1,4 +1,5 @@
 """What a kernel does to salt: its softmax says where a grain may hop, and many hops make a Gaussian of any kernel.
+================================================================================================================
 
 A kernel becomes a propagator by softmax, p ∝ exp(kernel / temperature): chances that are nowhere negative and add up to
 1. The film has two parts.

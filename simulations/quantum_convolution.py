@@ -1,4 +1,5 @@
 """A convolution as a quantum computer does it, and what it takes to see the result.
+=================================================================================
 
 Above is the circuit. The picture is loaded into a few qubits as amplitudes, one for each pixel. The kernel is prepared
 in even fewer: one amplitude, the root of its weight, for each tap. Then every tap shifts the whole picture by its

@@ -1,4 +1,5 @@
-"""A wave and a drop of salt, set free in the same box with the same |D|: one races and interferes, one creeps.
+"""A wave and a drop of salt, set free in the same box with the same D: one races and interferes, one creeps.
+==========================================================================================================
 
 The Schrödinger equation of a free particle is the diffusion equation with an imaginary diffusivity, D = i hbar / 2m.
 Above left is an electron (probability of finding it), above right is salt whose diffusivity has the same size,

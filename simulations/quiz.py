@@ -1,4 +1,5 @@
 """A quiz: here is a kernel. What will it do to the photograph?
+============================================================
 
 Nobody needs a computer to read a kernel. Are its weights nowhere negative and do they sum to 1? Then they are chances,
 and light spreads: a blur, wider the wider the weights. Is the mean of the displacements not 0? Then the picture moves

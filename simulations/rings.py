@@ -1,4 +1,5 @@
 """Salt from a rod and from a ball, on round grids, beside the closed forms.
+=========================================================================
 
 A rod of salt water stands in a wide tank; a second, short one lies free in it; a ball of salt water floats in a third.
 What is round in the problem need not be computed: the long rod's field depends on the radius alone (polar), that of

@@ -1,4 +1,5 @@
 """Salt in an aquarium: lift the barriers between the cubes of an image and watch it mix.
+======================================================================================
 
 A shallow tank of water is split by thin barriers into small cubes, each with its own concentration of salt. Seen from
 above it is an image: a cube is a pixel, its salt the intensity. While the barriers stand nothing moves. When they are

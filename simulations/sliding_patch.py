@@ -1,4 +1,5 @@
 """How a picture is convolved: a 3×3 patch slides over it, and a feature map fills up number by number.
+====================================================================================================
 
 At each place nine pixels lie under the patch. Each is multiplied by the weight that lies on it, the nine products are
 added, and the sum is divided by 9, the number of weights: that is one pixel of the feature map. Then the patch moves on

@@ -1,4 +1,5 @@
 """Convection against diffusion: milk in a drop of coffee, left alone, stirred, and both at once.
+==============================================================================================
 
 Both are propagators; they differ in their moments. Waiting moves a grain nowhere on average and spreads it: mean 0,
 covariance 2Dt (the heat kernel). A spoon carries all grains of a streamline the same way: its propagator is a single
@@ -16,15 +17,15 @@ hundred times slower (casein micelles, 4e-12 m²/s): their threads grow ten time
 What to look for:
 
 - stirring alone mixes nothing. It draws the milk out into ever finer threads, but each drop of fluid stays as white or
-as brown as it was: the variance of the concentration does not change by one part in 10¹⁵ (this panel moves whole cells:
-each stream is convolved with the shift that is its own drift kernel, for a solver with D = 0 would smear it);
+  as brown as it was: the variance of the concentration does not change by one part in 10¹⁵ (this panel moves whole
+  cells: each stream is convolved with the shift that is its own drift kernel, for a solver with D = 0 would smear it);
 - diffusion alone mixes, but needs L² / 4π²D: eight minutes for three millimetres, half a day for a cup;
 - together they are quick: three minutes leave what seventeen leave alone. A few strokes halve the width of the
-threads, and a thread of width w is gone after about w² / D. Stirring makes distances small, diffusion does the rest.
+  threads, and a thread of width w is gone after about w² / D. Stirring makes distances small, diffusion does the rest.
 
-How far the third panel can be trusted is told by the cell Péclet number |v| Δx / D, which is printed. Up to 2 the
+How far the third panel can be trusted is told by the cell Péclet number v Δx / D, which is printed. Up to 2 the
 solver is of second order, and the spreading is that of the sugar; beyond (a larger drop, a quicker spoon, fewer cells)
-it takes upwind differences and spreads like |v| Δx / 2 instead: then the picture shows the grid and not the coffee.
+it takes upwind differences and spreads like v Δx / 2 instead: then the picture shows the grid and not the coffee.
 """
 
 from __future__ import annotations

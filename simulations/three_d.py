@@ -1,4 +1,5 @@
 """A cube of dye in a tank of water, behind a glass plate with a hole.
+===================================================================
 
 Diffusion in three dimensions is diffusion in one, three times over: without obstacles the cloud of a cube is a product
 of three profiles. A plate of glass across the tank with a round hole in it ends that: the dye must find the hole, and

@@ -1,4 +1,5 @@
 """White noise becomes a series by one convolution, and noise again by another.
+============================================================================
 
 Above: white noise, one independent shock at each time. Its autocorrelation is zero at every lag: the past says nothing
 about the future. The shaded shape is the kernel (the psi-weights of an autoregression) as it slides along: each value

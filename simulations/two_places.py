@@ -1,4 +1,5 @@
 """A particle is 30 % here and 70 % there: what a measurement shows, and what a pair shows.
+========================================================================================
 
 Until it is looked at a particle may be in two places at once. Its propagator says with which chances it is found in
 each: 0.3 here, 0.7 there. One look finds it in one place, whole. Only many looks tell the chances, and the share of

@@ -1,4 +1,5 @@
 """White noise from pictures: centre them, turn to the eigenvectors, and give every direction the same spread.
+===========================================================================================================
 
 The colours of a photograph's pixels lie along a line: where it is bright, red, green and blue are all large. Such data
 is far from white noise, whose variables are uncorrelated, of mean 0 and variance 1. Three steps make it so. Subtract
