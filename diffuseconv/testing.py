@@ -71,7 +71,7 @@ def bernstein(variance: ArrayLike, span: ArrayLike, false_alarm: float) -> Array
     >>> bernstein(variance=25.0, span=1.0, false_alarm=1e-12).round(1)
     np.float64(48.2)
     """
-    level = math.log(2 / _checks.probability("false_alarm", false_alarm))
+    level = math.log(2) - math.log(_checks.probability("false_alarm", false_alarm))
     variance, span = _fitting(variance=variance, span=span)
     slack = _not_negative("span", span) * level / 3
     return np.asarray(slack + np.hypot(slack, np.sqrt(2 * level) * np.sqrt(_not_negative("variance", variance))))[()]
@@ -358,7 +358,7 @@ def assert_mean_square(
         _numbers(name, _checks.number(name, value, above=0.0))
     squares = _numbers("deviations", deviations) ** 2
     size = squares.size
-    level = math.log(2 / _checks.probability("false_alarm", false_alarm))
+    level = math.log(2) - math.log(_checks.probability("false_alarm", false_alarm))
     excess = float(brentq(lambda e: size * (e - math.log1p(e)) / 2 - level, 0.0, 2 * level / size + 4 * level + 4))
     most = proxy * (1 + excess)
     least = variance - math.sqrt(2 * fourth * level / size)

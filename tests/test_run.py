@@ -157,3 +157,17 @@ def test_a_tolerance_is_shared_out_among_the_segments(monkeypatch):
     dc.DiffusionEquation(barriers=[DOORS]).evolve(np.ones(4), 3.0, "chebyshev", tolerance=3e-6)
     assert len(given) >= 3
     np.testing.assert_allclose(given, 1e-6, rtol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("size", "duration", "tolerance"),
+    [(5e-324, 1.0, None), (1.0, 5e-324, None), (1.0, 1.0, 1e-17), (1.0, 1.0, 1e-300)],
+)
+def test_steps_of_controlled_error_end_at_both_ends_of_the_numbers(size, duration, tolerance):
+    u = size * np.array([0.0, 1.0, 3.0])
+    decay = dc.DiffusionEquation(source=lambda t, u: -u)
+    expected = np.exp(-duration) * dc.DiffusionEquation().evolve(u, duration)
+    accuracy = 1e-4 if tolerance is None else 1e-13  # a finer one is taken for 1e-14
+    np.testing.assert_allclose(
+        decay.evolve(u, duration, tolerance=tolerance), expected, rtol=0, atol=3 * accuracy * size + 1e-320
+    )

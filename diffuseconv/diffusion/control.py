@@ -48,6 +48,8 @@ __all__ = [
 ]
 
 TOLERANCE = 1e-4  # of the field's range, for a whole run
+FINEST = 1e-14  # a tolerance finer than this is lost in rounding, which grows as steps become more
+TINIEST = 1e-290  # of a field's scale: its product with a tolerance is a number yet
 OPTIONS = {"tolerance": TOLERANCE, "max_step": None}
 EPS = float(np.finfo(np.float64).eps)
 SAFETY, SHRINK, GROW = 0.8, 0.1, 5.0  # how fast the step follows the estimated error
@@ -212,7 +214,7 @@ def integrate(
         start,
         duration,
         steps(problem, duration),
-        TOLERANCE if tolerance is None else tolerance,
+        TOLERANCE if tolerance is None else max(tolerance, FINEST),
         math.inf if max_step is None else max_step,
     )
     for duration in durations:
@@ -258,8 +260,8 @@ class _Run:
             raise ValueError(self.stuck("walls or source are not finite")) from None
         self.integrator.accept(self.clock, self.elapsed, self.field)
         steepest, size = float(np.abs(self.slope).max()), max(float(np.abs(self.field).max()), self.scale)
-        first = 0.01 * size / steepest if steepest > 0 and size > 0 else math.inf
-        self.proposed = min(first, 0.01 * self.duration, self.integrator.longest)
+        first = 0.01 * (size / steepest) if steepest > 0 and size > 0 else math.inf
+        self.proposed = min(first, max(0.01 * self.duration, math.ulp(0.0)), self.integrator.longest)
 
     def advance(self, stop: float) -> None:
         """Step until `stop` has elapsed."""
@@ -280,7 +282,7 @@ class _Run:
             step = left
         elif step > left / 2:
             step = left / 2  # two like steps rather than a long and a tiny one
-        shortest = 4 * EPS * self.elapsed + 1e-30 * self.duration
+        shortest = 4 * EPS * self.elapsed + 1e-30 * self.duration + 1e-322
         allowed = self.allowed(step, self.scale)
         try:
             trial = self.integrator.attempt(self.clock, self.elapsed, self.field, self.slope, step, allowed)
@@ -324,7 +326,7 @@ class _Run:
 
         The last two quarters are for errors that grow and for what estimates miss.
         """
-        quarter = self.tolerance * scale / 4
+        quarter = self.tolerance * max(scale, TINIEST) / 4
         return quarter * self.share(step) + PART * max(0.0, quarter - self.spent)
 
     def move(self, step: float, stop: float | None) -> None:

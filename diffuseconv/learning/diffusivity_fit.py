@@ -137,7 +137,7 @@ def fit_diffusivity(
     >>> print(f"D = {fit.diffusivity:.3g} ± {fit.standard_error:.1g} m²/s")
     D = 9.97e-10 ± 3e-12 m²/s
     """
-    time = _checks.number("duration", duration, above=0.0)
+    time = _checks.number("duration", duration, above=0.0, least=1e-150)
     noise = _checks.number("before_noise", before_noise, least=0.0, most=_checks.LONGEST) ** 2
     level = _checks.probability("confidence", confidence)
     light = _checks.choice("lamp", lamp, ("steady", "free"))

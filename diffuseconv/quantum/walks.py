@@ -219,7 +219,7 @@ def coined_walk(state: ArrayLike, steps: int, coin: ArrayLike = HADAMARD) -> Ite
     toss = _checks.wave("coin", coin)
     if start.ndim != 2 or len(start) != 2:
         raise ValueError(f"state must have shape (2, n), got {start.shape}")
-    if toss.shape != (2, 2) or np.abs(toss @ toss.conj().T - np.eye(2)).max() > 1e-12:
+    if toss.shape != (2, 2) or np.abs(toss).max() > 2 or np.abs(toss @ toss.conj().T - np.eye(2)).max() > 1e-12:
         raise ValueError(f"coin must be a unitary matrix of shape (2, 2), got {_checks.got(toss.tolist())}")
     toss = toss.astype(start.dtype)
 
