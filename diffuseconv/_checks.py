@@ -83,11 +83,12 @@ def all_finite(name: str, value: Array, way_out: str = "") -> None:
         raise ValueError(f"{name} must be finite, got {value[where]} at index {where}{way_out}")
 
 
-def summable(name: str, value: Array) -> Array:
-    """Refuse values so large that a sum of them, as a transform is, would leave the range of numbers."""
+def summable(name: str, value: Array, way_out: str = "") -> Array:
+    """Refuse values that are not finite, or so large that a sum of them, as a transform is, would leave the range."""
     most = float(np.finfo(value.dtype).max) / 4 / value.size
     largest = float(np.abs(value).max() if value.dtype.kind == "c" else max(value.max(), -value.min()))
-    if largest > most:
+    if not largest <= most:  # NaN too
+        all_finite(name, value, way_out)
         raise ValueError(f"{name} must not exceed {most:.3g} in magnitude, or sums overflow, got {largest:.3g}")
     return value
 

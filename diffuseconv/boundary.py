@@ -619,7 +619,12 @@ def _along(field: NDArray[Any], axis: int, boundary: Walls, inverse: bool, **opt
 
 
 def transform(
-    field: NDArray[Any], boundary: Sequence[Walls], workers: int | None = None, norm: str | None = None
+    field: NDArray[Any],
+    boundary: Sequence[Walls],
+    workers: int | None = None,
+    norm: str | None = None,
+    *,
+    overwrite: bool = False,
 ) -> NDArray[Any]:
     """Expand a field in the eigenmodes of the Laplacian with these walls.
 
@@ -636,6 +641,8 @@ def transform(
         Threads for `scipy.fft`.
     norm : {None, "ortho"}
         ``"ortho"`` for modes of length 1.
+    overwrite : bool, default False
+        Whether the field may be overwritten, which saves an array of its size.
 
     Returns
     -------
@@ -650,15 +657,16 @@ def transform(
     boundary = _walls("field", field, boundary)
     if norm is not None:
         _checks.choice("norm (if not None)", norm, ("ortho",))
-    modes, options = np.asarray(field), {"workers": _threads(workers), "norm": norm}
+    given = modes = np.asarray(field)
+    options: dict[str, Any] = {"workers": _threads(workers), "norm": norm}
     for axis, name in enumerate(boundary):
         if _kind(name) != "dft":
-            modes = _along(modes, axis, name, inverse=False, **options)
+            modes = _along(modes, axis, name, inverse=False, overwrite_x=overwrite or modes is not given, **options)
     joint = [axis for axis, name in enumerate(boundary) if _kind(name) == "dft"]
     if not joint:
         return modes
     forward: Any = _fft.fftn if np.iscomplexobj(modes) else _fft.rfftn
-    return np.asarray(forward(modes, axes=joint, **options))
+    return np.asarray(forward(modes, axes=joint, overwrite_x=overwrite or modes is not given, **options))
 
 
 def _shape_of(modes: NDArray[Any], shape: Any, transformed: int, halved: int | None) -> tuple[int, ...]:
@@ -678,6 +686,7 @@ def inverse_transform(
     workers: int | None = None,
     *,
     real: bool = True,
+    overwrite: bool = False,
 ) -> NDArray[Any]:
     """Sum up the eigenmodes: the inverse of `transform` without `norm`.
 
@@ -693,6 +702,8 @@ def inverse_transform(
         Threads for `scipy.fft`.
     real : bool, default True
         Whether the field is real.
+    overwrite : bool, default False
+        Whether the modes may be overwritten, which saves an array of their size.
 
     Returns
     -------
@@ -704,14 +715,17 @@ def inverse_transform(
     TypeError, ValueError
         If an argument is not what is described above, or `shape` does not belong to these modes.
     """
-    boundary, field, workers = _walls("modes", modes, boundary), np.asarray(modes), _threads(workers)
+    boundary, workers = _walls("modes", modes, boundary), _threads(workers)
+    given = field = np.asarray(modes)
     joint = [axis for axis, name in enumerate(boundary) if _kind(name) == "dft"]
     shape = _shape_of(field, shape, len(boundary), joint[-1] if joint and real else None)
-    if joint and not real:
-        field = _fft.ifftn(field, axes=joint, workers=workers)
-    elif joint:
-        field = _fft.irfftn(field, s=[shape[axis] for axis in joint], axes=joint, workers=workers)
+    others = joint[:-1] if real else joint  # one by one: `scipy.fft.irfftn` would hold another array of this size
+    if others:
+        field = _fft.ifftn(field, axes=others, workers=workers, overwrite_x=overwrite)
+    if joint and real:
+        field = _fft.irfft(field, shape[joint[-1]], axis=joint[-1], workers=workers)
     for axis, name in enumerate(boundary):
         if _kind(name) != "dft":
-            field = _along(field, axis, name, inverse=True, workers=workers)
+            spare = overwrite or field is not given
+            field = _along(field, axis, name, inverse=True, workers=workers, overwrite_x=spare)
     return field

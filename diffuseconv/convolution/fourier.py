@@ -18,6 +18,7 @@ __all__ = ["correlate_in_fourier_space"]
 
 SAFE_POWER = {4: 40, 8: 300}  # products of values up to 2**this, of so many bytes, cannot overflow in the transforms
 WORTH_WORKERS = 1 << 18  # cells of a transform, below which its threads take longer to wake than it takes
+ROWS = 1 << 20  # waves transformed back at once: their results need as much memory again
 
 
 class _Axis(NamedTuple):
@@ -62,6 +63,14 @@ def correlate_in_fourier_space(
         modes: Array = _fft.rfft(values, sizes[-1], workers=workers)
         return _fft.fftn(modes, sizes[:-1], others, overwrite_x=True, workers=workers) if others else modes
 
+    def piece(field: int, *starts: int) -> Array:
+        """Return the waves of one piece."""
+        there = tuple(slice(start, start + plan.size) for start, plan in zip(starts, plans, strict=True))
+        return transformed(extended[field][there][None], workers)
+
+    only = piece(*jobs[0]) if len(jobs) == 1 else None
+    if only is not None:
+        extended = stack  # the continued field is no longer needed
     placed = bank
     if any(plan.taps[0] != 0 or plan.taps[-1] != len(plan.taps) - 1 for plan in plans):
         placed = np.zeros((len(bank), *sizes), stack.dtype)
@@ -71,9 +80,8 @@ def correlate_in_fourier_space(
 
     def sum_piece(field: int, *starts: int) -> None:
         """Transform one piece, multiply, transform back, keep what did not wrap around."""
-        there = tuple(slice(start, start + plan.size) for start, plan in zip(starts, plans, strict=True))
         into = tuple(slice(start, start + plan.step) for start, plan in zip(starts, plans, strict=True))
-        modes = transformed(extended[field][there][None], workers)
+        modes = piece(field, *starts) if only is None else only
         for number, each in enumerate(transfer):
             with np.errstate(over="ignore", invalid="ignore"):  # which each thread has its own of
                 product = np.multiply(modes, each, out=modes if number + 1 == len(transfer) else None)
@@ -81,7 +89,10 @@ def correlate_in_fourier_space(
                 product = _fft.ifftn(product, sizes[:-1], others, overwrite_x=True, workers=workers)
             target = out[number, field][into]
             kept = product[(0, *map(slice, target.shape[:-1]))]
-            target[...] = _fft.irfft(kept, sizes[-1], workers=workers)[..., : target.shape[-1]]
+            if not others:
+                target, kept = target[None], kept[None]
+            for low, high in _threads.slices(len(kept), 1 + kept.size // ROWS):
+                target[low:high] = _fft.irfft(kept[low:high], sizes[-1], workers=workers)[..., : target.shape[-1]]
 
     _threads.run(sum_piece, jobs)
     if field_power or kernel_power:

@@ -771,15 +771,11 @@ class DiffusionEquation:
                 f"u must have 1, 2 or 3 dimensions, or axes= must name the spatial ones of a stack, got {np.ndim(u)}"
             )
         _checks.fits_memory("u", 48.0 * np.size(u), "about six fields: take larger cells, or fewer")
-        if self.mask is None:
-            values = np.ascontiguousarray(_checks.field("u", u, finite=False))
-            _checks.all_finite("u", values, ": leave land out with DiffusionEquation(mask=np.isfinite(u))")
-            return _checks.summable("u", values)
         field = _checks.field("u", u, finite=False)
         mask = mask_on(self.mask, field.shape)
-        filled = np.ascontiguousarray(field if mask is None else np.where(mask | np.isfinite(field), field, 0))
-        _checks.all_finite("u", filled)
-        return _checks.summable("u", filled)
+        filled = field if mask is None else np.where(mask | np.isfinite(field), field, field.dtype.type(0))
+        way_out = ": leave land out with DiffusionEquation(mask=np.isfinite(u))" if self.mask is None else ""
+        return _checks.summable("u", np.ascontiguousarray(filled), way_out)
 
     def _with_holes(self, u: Any, evolved: Array) -> Array:
         """Return a result with what is not finite under the mask put back."""

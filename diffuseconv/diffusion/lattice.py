@@ -143,6 +143,8 @@ class Lattice:
         constant = [wall for wall in self.walls if not callable(wall.value)]
         if self.source is None and not constant:
             return None
+        if not constant:
+            return self.source
         total = np.zeros(self.shape) if self.source is None else self.source.copy()
         for wall in constant:
             total[wall.where] += self.from_wall(wall, 0.0)

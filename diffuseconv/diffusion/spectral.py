@@ -36,6 +36,9 @@ OPTIONS: dict[str, float | None] = {}  # exact to rounding: nothing to choose
 FORGOTTEN = 45.0  # modes that have decayed by exp(-45) = 3e-20 lie below the rounding of any field
 SETTLED = 0.125  # of the slowest mode's decay: from then on the limit is no larger than a few times the field
 LARGE = 1 << 17  # cells from which a transform gains from more threads
+SLAB = (
+    1 << 13
+)  # modes whose rates and factors are formed at once: larger arrays are new memory from the system each time
 SINGLE = 1 << 18  # multiplications of a product below which BLAS keeps to one thread; others spin while they wait
 SHARED = 1 << 26  # of one that gains from more threads however busy they are
 
@@ -85,13 +88,14 @@ def solve(
     plan = _plan(problem)
     found = _Amplitudes(u)
     still = problem.forcing is None and problem.largest_rate == 0
-    for duration in durations:
-        yield u.copy() if still or duration == 0 else _advance(plan, found, _exponential(duration))
+    for number, duration in enumerate(durations, start=1):
+        last = number == len(durations)
+        yield u.copy() if still or duration == 0 else _advance(plan, found, _exponential(duration), last)
 
 
 def explicit_steps(lattice: Lattice, u: Array, steps: int, time_step: float) -> Array:
     """Apply `steps` explicit steps at once: every mode is multiplied by the power of its factor."""
-    return u.copy() if steps == 0 else _advance(_plan(lattice), _Amplitudes(u), _power(steps, time_step))
+    return u.copy() if steps == 0 else _advance(_plan(lattice), _Amplitudes(u), _power(steps, time_step), True)
 
 
 class _Step(NamedTuple):
@@ -180,18 +184,25 @@ class _Plan:
     def _walls(self) -> tuple[Any, ...]:
         return tuple(axis.walls for axis in self.axes)
 
-    def analyse(self, field: Array) -> Array:
+    def analyse(self, field: Array, overwrite: bool = False) -> Array:
         """Return the amplitudes of all modes."""
         if not self.transformable:
             return self.project(field, self.shape)
-        return boundary.transform(field, self._walls, _threads.count() if field.size >= LARGE else None)
+        return boundary.transform(field, self._walls, self._workers, overwrite=overwrite)
 
     def synthesise(self, amplitudes: Array) -> Array:
-        """Return the field of the amplitudes of all modes."""
+        """Return the field of the amplitudes of all modes, which may be overwritten."""
         if not self.transformable:
             return self.expand(amplitudes)
-        workers = _threads.count() if math.prod(self.shape) >= LARGE else None
-        return boundary.inverse_transform(amplitudes, self.shape, self._walls, workers)
+        return boundary.inverse_transform(amplitudes, self.shape, self._walls, self._workers, overwrite=True)
+
+    @property
+    def _workers(self) -> int | None:
+        return _threads.count() if math.prod(self.shape) >= LARGE else None
+
+    def each_mode(self, change: Callable[[Array, slice], None]) -> None:
+        """Call ``change(rates, slab)`` with the decay rates of all modes, by slabs along the first axis."""
+        _by_slabs(self.mode_rates, self.decay, change)
 
     def project(self, field: Array, counts: Sequence[int]) -> Array:
         """Return the amplitudes of the slowest modes, so many along each axis."""
@@ -218,15 +229,31 @@ class _Plan:
     def _held(self) -> dict[Any, tuple[Array, Array]]:
         return {}
 
+    def steady(self, dtype: Any) -> Array:
+        """Return what constant walls and sources lead to, but for modes that do not decay."""
+        held: Array | None = self._steady.get(dtype)
+        if held is None:
+            brought = self.analyse(np.zeros(self.shape) if self.forcing is None else self.forcing)
+
+            def change(rates: Array, slab: slice) -> None:
+                brought[slab] /= np.where(rates > 0, rates, 1)
+                brought[slab][rates <= 0] = 0
+
+            self.each_mode(change)
+            held = self._steady[dtype] = self.synthesise(brought).astype(dtype, copy=False)
+        return held
+
     @cached_property
-    def limit(self) -> tuple[Array, Array | None]:
-        """What constant walls and sources lead to: a steady field, and its growth per time (None for nothing)."""
-        total = _summed(self.mode_rates, self.decay)
-        brought = self.analyse(np.zeros(self.shape) if self.forcing is None else self.forcing)
-        steady = self.synthesise(np.where(total > 0, brought / np.where(total > 0, total, 1), 0))
-        if (total > 0).all():
-            return steady, None
-        return steady, self.synthesise(np.where(total > 0, 0, brought))
+    def _steady(self) -> dict[Any, Array]:
+        return {}
+
+    @cached_property
+    def growth(self) -> Array:
+        """What the modes that do not decay gain per time: they are the slowest of each axis."""
+        still = [0 if self.decay else int(rate.searchsorted(0, "right")) for rate in self.growing]
+        if self.forcing is None or not all(still):
+            return np.zeros((0,) * len(self.shape))
+        return self.project(self.forcing, still)
 
     def alive(self, step: _Step) -> tuple[int, ...]:
         """Return how many of the slowest modes of each axis are left after a step."""
@@ -248,11 +275,11 @@ class _Amplitudes:
         self._all: Array | None = None
         self._slow: Array | None = None
 
-    def all(self, plan: _Plan) -> Array:
-        """Return those of all modes."""
-        if self._all is None:
-            self._all = plan.analyse(self.field)
-        return self._all
+    def all(self, plan: _Plan, last: bool) -> Array:
+        """Return those of all modes, to be overwritten; no copy is kept of the last."""
+        found = plan.analyse(self.field) if self._all is None else self._all
+        self._all = None if last else found.copy()
+        return found
 
     def slow(self, plan: _Plan, counts: tuple[int, ...], less: Array | None) -> Array:
         """Return those of the slowest modes, of the field `less` its limit."""
@@ -283,12 +310,15 @@ def _decay(lattice: Lattice) -> float:
     return 0.0 if lattice.decay is None else float(lattice.decay.max())
 
 
-def _summed(parts: Sequence[Array], decay: float) -> Array:
-    """Return the decay rates of all modes from those along each axis."""
-    return np.asarray(reduce(np.add.outer, parts) + decay)
+def _by_slabs(parts: Sequence[Array], more: float, change: Callable[[Array, slice], None]) -> None:
+    """Call ``change(rates, slab)`` with sums of the rates along each axis, by slabs along the first one."""
+    first, *rest = parts
+    across = reduce(np.add.outer, rest, np.array(more))
+    for low, high in _threads.slices(len(first), 1 + len(first) * across.size // SLAB):
+        change(np.add.outer(first[low:high], across), slice(low, high))
 
 
-def _advance(plan: _Plan, found: _Amplitudes, step: _Step) -> Array:
+def _advance(plan: _Plan, found: _Amplitudes, step: _Step, last: bool) -> Array:
     """Multiply each mode by its factor, through whichever of thin matrices and transforms is cheaper."""
     u = found.field
     if plan.forcing is None or plan.settles(step.duration):
@@ -296,29 +326,33 @@ def _advance(plan: _Plan, found: _Amplitudes, step: _Step) -> Array:
         thin = sum(count * (3 * n + 0.07 * u.size) for count, n in zip(counts, plan.shape, strict=True))
         if counts != plan.shape and (thin < 5 * u.ndim * u.size or not plan.transformable):  # nanoseconds, as measured
             return _late(plan, found, step, counts)
-    amplitudes = found.all(plan)
-    if step.additive and plan.forcing is None:
-        amplitudes = amplitudes * step.kept(np.array(plan.decay)).astype(u.dtype)
-        for axis, rate in enumerate(plan.mode_rates):
-            amplitudes *= _spread(step.kept(rate), axis, u.ndim).astype(u.dtype)
-        return plan.synthesise(amplitudes).astype(u.dtype, copy=False)
-    total = _summed(plan.mode_rates, plan.decay)
-    amplitudes = amplitudes * step.kept(total).astype(u.dtype)
-    if plan.forcing is not None:
-        amplitudes += plan.analyse(plan.forcing.astype(u.dtype)) * step.gathered(total).astype(u.dtype)
+    amplitudes = found.all(plan, last)
+    if step.additive:
+        _multiply(amplitudes, [step.kept(rate + plan.decay * (axis == 0)) for axis, rate in enumerate(plan.mode_rates)])
+    if not step.additive or plan.forcing is not None:
+        brought = None if plan.forcing is None else plan.analyse(plan.forcing.astype(u.dtype), overwrite=True)
+
+        def change(rates: Array, slab: slice) -> None:
+            if not step.additive:
+                amplitudes[slab] *= step.kept(rates).astype(u.dtype)
+            if brought is not None:
+                amplitudes[slab] += brought[slab] * step.gathered(rates).astype(u.dtype)
+
+        plan.each_mode(change)
     return plan.synthesise(amplitudes).astype(u.dtype, copy=False)
 
 
 def _late(plan: _Plan, found: _Amplitudes, step: _Step, counts: tuple[int, ...]) -> Array:
     """Return the field of the slowest modes, on top of what constant walls and sources lead to."""
     dtype = found.field.dtype
-    steady, growth = (None, None) if plan.forcing is None else plan.limit
-    total = _summed([rate[:count] for rate, count in zip(plan.growing, counts, strict=True)], plan.decay)
-    amplitudes = found.slow(plan, counts, None if steady is None else steady.astype(dtype, copy=False))
-    field = plan.expand(amplitudes * step.kept(total).astype(dtype))
-    for part in (steady, None if growth is None else step.duration * growth):
-        if part is not None:
-            field += part.astype(dtype, copy=False)
+    steady = None if plan.forcing is None else plan.steady(dtype)
+    total = reduce(np.add.outer, [rate[:count] for rate, count in zip(plan.growing, counts, strict=True)]) + plan.decay
+    amplitudes = found.slow(plan, counts, steady) * step.kept(total).astype(dtype)
+    if steady is not None:
+        amplitudes[tuple(map(slice, plan.growth.shape))] += step.duration * plan.growth
+    field = plan.expand(amplitudes)
+    if steady is not None:
+        field += steady
     return field
 
 
@@ -334,36 +368,54 @@ def _carried(lattice: Lattice, axes: tuple[Axis, ...], u: Array, durations: Sequ
         _waves(given, axis == joint[-1]) if axis in joint else -walled[axis].rates for axis, given in enumerate(axes)
     ]
     workers = _threads.count() if u.size >= LARGE else None
+    kind = np.float64 if walled else u.dtype  # the condition number takes digits
 
     def analyse(field: Array) -> Array:
-        field = field.astype(np.float64)
+        field = field.astype(kind, copy=False)
         for axis, found in walled.items():
             field = _along(field, axis, np.ascontiguousarray(found.duals.T))
         return np.asarray(_fft.rfftn(field, axes=joint, workers=workers)) if joint else field
 
     def synthesise(amplitudes: Array) -> Array:
         if joint:
-            sides = [u.shape[axis] for axis in joint]
-            amplitudes = _fft.irfftn(amplitudes, s=sides, axes=joint, workers=workers)
+            *others, last = joint
+            if others:
+                amplitudes = _fft.ifftn(amplitudes, axes=others, workers=workers, overwrite_x=True)
+            amplitudes = _fft.irfft(amplitudes, u.shape[last], axis=last, workers=workers)
         for axis, found in walled.items():
             amplitudes = _along(amplitudes, axis, np.ascontiguousarray(found.modes))
-        return amplitudes.astype(u.dtype)
+        return amplitudes.astype(u.dtype, copy=False)
 
     modes: Array | None = None
-    for duration in durations:
+    for number, duration in enumerate(durations, start=1):
         if duration == 0:
             yield u.copy()
             continue
-        modes = analyse(u) if modes is None else modes
-        evolved = modes * math.exp(-_decay(lattice) * duration)
-        for axis, growth in enumerate(growths):
-            evolved = evolved * _spread(np.exp(growth * duration), axis, u.ndim)
-        if lattice.forcing is not None:
-            total = reduce(np.add.outer, growths) - _decay(lattice)
-            moving = total != 0
-            gathered = np.where(moving, np.expm1(total * duration) / np.where(moving, total, 1), duration)
-            evolved += analyse(lattice.forcing) * gathered
-        yield synthesise(evolved)
+        evolved = analyse(u) if modes is None else modes
+        modes = None if number == len(durations) else evolved.copy()
+        yield synthesise(_grown(evolved, growths, _decay(lattice), duration, lattice.forcing, analyse))
+
+
+def _grown(
+    modes: Array,
+    growths: Sequence[Array],
+    decay: float,
+    duration: float,
+    forcing: Array | None,
+    analyse: Callable[[Array], Array],
+) -> Array:
+    """Let modes grow at the sum of rates along each axis, less a decay, in place, and add what comes in."""
+    _multiply(modes, [np.exp((growth - decay * (axis == 0)) * duration) for axis, growth in enumerate(growths)])
+    if forcing is not None:
+        brought = analyse(forcing)
+
+        def gather(rates: Array, slab: slice) -> None:
+            moving = rates != 0
+            gathered = np.where(moving, np.expm1(rates * duration) / np.where(moving, rates, 1), duration)
+            modes[slab] += brought[slab] * gathered
+
+        _by_slabs(growths, -decay, gather)
+    return modes
 
 
 def _waves(axis: Axis, halved: bool) -> Array:
@@ -375,9 +427,11 @@ def _waves(axis: Axis, halved: bool) -> Array:
     return np.asarray(-2 * (axis.onward + axis.back) * np.sin(half) ** 2 - 1j * (axis.onward - axis.back) * sine)
 
 
-def _spread(values: Array, axis: int, ndim: int) -> Array:
-    """Return values along one axis as an array that broadcasts to the field."""
-    return values.reshape([-1 if a == axis else 1 for a in range(ndim)])
+def _multiply(modes: Array, factors: Sequence[Array]) -> None:
+    """Multiply modes by a factor along each axis, in place."""
+    for axis, factor in enumerate(factors):
+        kind = modes.dtype if np.iscomplexobj(factor) else modes.real.dtype
+        modes *= factor.reshape([-1 if a == axis else 1 for a in range(modes.ndim)]).astype(kind)
 
 
 def _along(field: Array, axis: int, matrix: Array) -> Array:
