@@ -1,6 +1,7 @@
 """Loops of measurement: random words, binomial counts, draws from a table, sums of drawn values, moves of grains."""
 
 import math
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,6 +15,30 @@ _INDEX = np.uint64(TABLE - 1)
 INCREMENT = np.uint64(0x9E3779B97F4A7C15)
 # log(x!) - x log x + x for the x where Stirling's series is not yet good to rounding
 _SMALL = np.array([math.lgamma(x + 1) - x * math.log(max(x, 1)) + x for x in range(1024)])
+
+
+class Layout(NamedTuple):
+    """The shape of a field as a block, and that of the same extended beyond its walls."""
+
+    shape: tuple[int, int, int]
+    wide: tuple[int, int, int]
+
+
+class Table(NamedTuple):
+    """Single draws: an entry holds a move, or sends the draw on to an alias table of what is left over."""
+
+    entry: Any
+    cut: Any
+    own: Any
+    other: Any
+
+
+class Chain(NamedTuple):
+    """Many draws: the chance of each tap given that none before it was drawn, that of all later ones, its move."""
+
+    chance: Any
+    against: Any
+    offset: Any
 
 
 @compiled
@@ -191,31 +216,32 @@ def alias(chance, cut, other):
 
 
 @compiled
-def _rest(cut, own, other, state):
+def _rest(table, state):
     """Draw what 12 bits cannot express."""
     u, state = uniform(state)
-    u *= cut.size
+    u *= table.cut.size
     k = int(u)
-    return own[k] if u - k < cut[k] else other[k], state
+    return table.own[k] if u - k < table.cut[k] else table.other[k], state
 
 
 @compiled
-def _fill(moves, count, table, cut, own, other, state):
+def _fill(moves, count, table, state):
     """Draw `count` moves: 12 bits index the table, and its residual is left to the alias table."""
     for i in range(np.uintp(0), np.uintp(count), np.uintp(WORD_DRAWS)):
         bits, state = word(state)
         for j in range(np.uintp(WORD_DRAWS)):
-            move = table[bits & _INDEX]
+            move = table.entry[bits & _INDEX]
             bits >>= np.uint64(12)
             if move == RESIDUAL:
-                move, state = _rest(cut, own, other, state)
+                move, state = _rest(table, state)
             moves[i + j] = move
     return state
 
 
 @compiled
-def extend(values, index, sign, shape, wide, lead, source):
+def extend(values, index, sign, layout, lead, source):
     """Continue every channel beyond its walls: `index` and `sign` tell, axis after axis, what each cell reads."""
+    shape, wide = layout
     first, second, third = index[: wide[0]], index[wide[0] : wide[0] + wide[1]], index[wide[0] + wide[1] :]
     one, two, three = sign[: wide[0]], sign[wide[0] : wide[0] + wide[1]], sign[wide[0] + wide[1] :]
     for channel in range(values.shape[0]):
@@ -233,25 +259,26 @@ def extend(values, index, sign, shape, wide, lead, source):
 
 
 @compiled
-def _place(pixel, shape, wide):
-    """Find the index of a pixel (C order in `shape`) among the cells of the extended field `wide`."""
+def _place(pixel, layout):
+    """Find the index of a pixel (C order) among the cells of the extended field."""
+    shape, wide = layout
     row, column = pixel // shape[2], pixel % shape[2]
     return ((row // shape[1]) * wide[1] + row % shape[1]) * wide[2] + column
 
 
 @compiled
-def sum_few(source, shape, wide, table, cut, own, other, draws, streams, sums, first, last):
+def sum_few(source, layout, table, draws, streams, sums, first, last):
     """Sum so many more single draws: every channel of a pixel reads the same drawn place."""
-    moves = np.empty(BLOCK + WORD_DRAWS, table.dtype)
+    moves, columns = np.empty(BLOCK + WORD_DRAWS, table.entry.dtype), layout.shape[2]
     for block in range(first, last):
         state = resume(streams, block)
         low, end = block * BLOCK, min((block + 1) * BLOCK, sums.shape[1])
         for _ in range(draws):
-            state = _fill(moves, end - low, table, cut, own, other, state)
+            state = _fill(moves, end - low, table, state)
             pixel = low
             while pixel < end:  # one row, or what the block holds of it
-                stop = min(end, (pixel // shape[2] + 1) * shape[2])
-                place, shift = np.uintp(_place(pixel, shape, wide)), np.uintp(pixel - low)
+                stop = min(end, (pixel // columns + 1) * columns)
+                place, shift = np.uintp(_place(pixel, layout)), np.uintp(pixel - low)
                 for channel in range(source.shape[0]):
                     values, total = source[channel], sums[channel]
                     for i in range(np.uintp(stop - pixel)):
@@ -261,19 +288,20 @@ def sum_few(source, shape, wide, table, cut, own, other, draws, streams, sums, f
 
 
 @compiled
-def sum_many(source, shape, wide, chance, against, offset, draws, streams, low, high, sums, first, last):
-    """Sum many draws for pixels `low` to `high` of blocks: how many fell on each tap is a chain of binomials."""
+def sum_many(source, layout, chain, draws, streams, pixels, sums, first, last):
+    """Sum many draws for these `pixels` (low, high) of blocks: how many fell on each tap is a chain of binomials."""
+    low, high = pixels
     for block in range(first, last):
         state = resume(streams, block)
         for pixel in range(block * BLOCK + low, min(block * BLOCK + high, sums.shape[1])):
-            place = _place(pixel, shape, wide)
+            place = _place(pixel, layout)
             left = draws
-            for tap in range(offset.size):
-                drawn, state = binomial(left, chance[tap], against[tap], state)
+            for tap in range(chain.offset.size):
+                drawn, state = binomial(left, chain.chance[tap], chain.against[tap], state)
                 if drawn == 0:
                     continue
                 for channel in range(source.shape[0]):
-                    sums[channel, pixel] += drawn * source[channel, place + offset[tap]]
+                    sums[channel, pixel] += drawn * source[channel, place + chain.offset[tap]]
                 left -= drawn
                 if left == 0:
                     break
@@ -281,17 +309,17 @@ def sum_many(source, shape, wide, chance, against, offset, draws, streams, low, 
 
 
 @compiled
-def spread(source, shape, wide, chance, offset, variance, first, last):
+def spread(source, layout, chance, offset, variance, first, last):
     """Add up the variance of one draw, from differences to the first tap's value so that no constant matters."""
-    means = np.empty(BLOCK)
+    means, columns = np.empty(BLOCK), layout.shape[2]
     for channel in range(source.shape[0]):
         values, total = source[channel], variance[channel]
         for block in range(first, last):
             pixel, end = block * BLOCK, min((block + 1) * BLOCK, total.size)
             while pixel < end:
-                stop = min(end, (pixel // shape[2] + 1) * shape[2])
+                stop = min(end, (pixel // columns + 1) * columns)
                 count = np.uintp(stop - pixel)
-                at, place = np.uintp(pixel), np.uintp(_place(pixel, shape, wide))
+                at, place = np.uintp(pixel), np.uintp(_place(pixel, layout))
                 origin = place + np.uintp(offset[0])
                 for i in range(count):
                     means[i] = 0
@@ -307,31 +335,34 @@ def spread(source, shape, wide, chance, offset, variance, first, last):
 
 
 @compiled
-def move_grains(grains, shape, wide, law, streams, low, high, target, first, last):
-    """Move grains of cells `low` to `high` of blocks: one by one where a cell holds at most `few`, else all at once."""
-    table, cut, own, other, chance, against, offset, few = law
+def move_grains(grains, layout, law, streams, cells, target, first, last):
+    """Move grains of these `cells` (low, high) of blocks.
+
+    By the `law` (table, chain, few) they move one by one where a cell holds at most `few`, else all at once.
+    """
+    (table, chain, few), (low, high) = law, cells
     for block in range(first, last):
         state, bits, unused = resume(streams, block), streams[block, 4], np.int64(streams[block, 5])
         for cell in range(block * BLOCK + low, min(block * BLOCK + high, grains.size)):
             left = grains[cell]
             if left == 0:
                 continue
-            place = _place(cell, shape, wide)
+            place = _place(cell, layout)
             if left <= few:
                 for _ in range(left):
                     if unused == 0:
                         bits, state = word(state)
                         unused = np.int64(WORD_DRAWS)
-                    move = table[bits & _INDEX]
+                    move = table.entry[bits & _INDEX]
                     bits >>= np.uint64(12)
                     unused -= 1
                     if move == RESIDUAL:
-                        move, state = _rest(cut, own, other, state)
+                        move, state = _rest(table, state)
                     target[np.uintp(place) + np.uintp(move)] += 1
                 continue
-            for tap in range(offset.size):
-                moved, state = binomial(left, chance[tap], against[tap], state)
-                target[place + offset[tap]] += moved
+            for tap in range(chain.offset.size):
+                moved, state = binomial(left, chain.chance[tap], chain.against[tap], state)
+                target[place + chain.offset[tap]] += moved
                 left -= moved
                 if left == 0:
                     break

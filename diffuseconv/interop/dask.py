@@ -261,7 +261,7 @@ def _prepared(block: Array, kernel: Any, axes: tuple[int, ...], sizes: Sequence[
         inside[axis] = slice(k - 1 - k // 2, block.shape[axis] - k // 2)
     _checks.all_finite("field", block)
     prepared = prepare(block[tuple(inside)], kernel, "zero", axes)
-    cells = math.prod(prepared.plan.wide)
+    cells = math.prod(prepared.plan.layout.wide)
     values = np.moveaxis(block, axes, range(-len(axes), 0)).reshape(-1, cells)
     prepared.source[:, :cells] = values
     if prepared.source.shape[1] > cells:

@@ -29,10 +29,10 @@ class Taps:
     negative: NDArray[np.bool_]
     norm: float  # ||k||_1, or exactly 1 for a propagator
 
-    def chain(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def chain(self, offset: Array) -> _loops.Chain:
         """Return the chance of each tap, and of any later one, given that none of the earlier was drawn."""
         tail = np.cumsum(self.chance[::-1])[::-1]
-        return self.chance / tail, np.append(tail[1:], 0.0) / tail
+        return _loops.Chain(self.chance / tail, np.append(tail[1:], 0.0) / tail, offset)
 
 
 def taps_of(kernel: ArrayLike | Propagator, ndim: int, name: str = "kernel") -> Taps:
@@ -67,17 +67,7 @@ def _taps(weights: NDArray[np.float64], is_density: bool) -> Taps:
     return Taps(weights.shape, tuple(i[order] for i in index), chance[kept], weights[index][order] < 0, norm)
 
 
-@dataclass(frozen=True)
-class Table:
-    """Single draws: 4096 entries that hold a move, or send the draw on to an alias table of what is left over."""
-
-    entry: Array
-    cut: NDArray[np.float64]
-    own: Array
-    other: Array
-
-
-def table(chance: NDArray[np.float64], offset: Array) -> Table:
+def table(chance: NDArray[np.float64], offset: Array) -> _loops.Table:
     """Tabulate moves so that entries and residual have, in sum, exactly the given chances."""
     scaled = chance * _loops.TABLE
     whole = np.floor(scaled)
@@ -87,11 +77,11 @@ def table(chance: NDArray[np.float64], offset: Array) -> Table:
     residual = scaled - whole
     kept = residual > 0
     if filled.size == _loops.TABLE or not kept.any():
-        return Table(entry, np.ones(1), offset[:1], offset[:1])
+        return _loops.Table(entry, np.ones(1), offset[:1], offset[:1])
     own = offset[kept]
     cut, other = np.empty(own.size), np.empty(own.size, np.int64)
     _loops.alias(residual[kept], cut, other)
-    return Table(entry, cut, own, own[other])
+    return _loops.Table(entry, cut, own, own[other])
 
 
 @dataclass(frozen=True)
@@ -99,10 +89,9 @@ class Plan:
     """What a measurement needs besides the values of the field."""
 
     taps: Taps
-    table: Table
+    table: _loops.Table
     offset: Array  # what to add to a pixel's place to read each tap
-    shape: tuple[int, int, int]  # of the spatial axes, filled up with ones in front
-    wide: tuple[int, int, int]  # the same, extended
+    layout: _loops.Layout  # the spatial axes, filled up with ones in front
     lead: int  # cells that are added before the last axis
     index: NDArray[np.int64]  # what each extended cell reads, axis after axis
     sign: NDArray[np.int8]
@@ -122,7 +111,7 @@ class Prepared:
     @property
     def pixels(self) -> int:
         """How many pixels draw."""
-        return math.prod(self.plan.shape)
+        return math.prod(self.plan.layout.shape)
 
     def finish(self, values: NDArray[np.float64]) -> Array:
         """Reshape (channels, pixels) to the shape and dtype of the field."""
@@ -155,11 +144,11 @@ def prepare(field: ArrayLike, kernel: ArrayLike | Propagator, walls: Walls, axes
         planes = np.moveaxis(values, spatial, range(-ndim, 0))
     known = weights.tobytes(), weights.shape, isinstance(kernel, Propagator), planes.shape[-ndim:], names
     plan = _cached_plan(*known) if weights.size <= _LARGEST_KEPT else _plan(*known)
-    channels, cells = math.prod(planes.shape[:-ndim]), math.prod(plan.wide)
+    channels, cells = math.prod(planes.shape[:-ndim]), math.prod(plan.layout.wide)
     signed = bool(plan.taps.negative.any())
     source = np.empty((channels, cells * (1 + signed)))
     flat = loop_input(planes).reshape(channels, -1)
-    _loops.extend(flat, plan.index, plan.sign, plan.shape, plan.wide, plan.lead, source)
+    _loops.extend(flat, plan.index, plan.sign, plan.layout, plan.lead, source)
     if any(isinstance(name, boundary.Constant) for name in names):
         leads = [(n - 1 - n // 2, n // 2) for n in weights.shape]
         axes_last = range(planes.ndim - ndim, planes.ndim)
@@ -191,7 +180,8 @@ def _plan(
     ]
     missing = (np.zeros(3 - len(size), np.int64), np.ones(3 - len(size), np.int8))  # axes in front, of one cell each
     index, sign = (np.concatenate(parts) for parts in zip(missing, *folds, strict=True))
-    return Plan(taps, table(taps.chance, offset), offset, three(shape), three(wide), leads[-1], index, sign)
+    layout = _loops.Layout(three(shape), three(wide))
+    return Plan(taps, table(taps.chance, offset), offset, layout, leads[-1], index, sign)
 
 
 _LARGEST_KEPT = 4096  # weights of a kernel whose plan is kept

@@ -126,17 +126,16 @@ def sums(prepared: Prepared, draws: int, key: NDArray[np.uint64]) -> NDArray[np.
     """Sum `draws` drawn values for every channel and pixel, by the quicker of two methods; the choice is fixed."""
     plan, pixels = prepared.plan, prepared.pixels
     totals = np.zeros((prepared.source.shape[0], pixels))
-    fixed, streams = (prepared.source, plan.shape, plan.wide), _streams.begun(key, pixels)
+    fixed, streams = (prepared.source, plan.layout), _streams.begun(key, pixels)
     if draws <= FEW * plan.offset.size:
-        tables = plan.table.entry, plan.table.cut, plan.table.own, plan.table.other
         cost = 1 + len(totals)  # nanoseconds
         for low, high in _streams.portions(draws, cost):
-            few = functools.partial(_loops.sum_few, *fixed, *tables, high - low, streams, totals)
+            few = functools.partial(_loops.sum_few, *fixed, plan.table, high - low, streams, totals)
             _streams.run(few, pixels, cost * (high - low))
     else:
-        chain = *plan.taps.chain(), plan.offset
+        chain = plan.taps.chain(plan.offset)
         cost = (50 + len(totals)) * plan.offset.size
         for low, high in _streams.within_blocks(cost):
-            many = functools.partial(_loops.sum_many, *fixed, *chain, draws, streams, low, high, totals)
+            many = functools.partial(_loops.sum_many, *fixed, chain, draws, streams, (low, high), totals)
             _streams.run(many, pixels, cost * (high - low) // _streams.BLOCK)
     return totals

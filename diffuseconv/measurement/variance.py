@@ -144,7 +144,7 @@ def _of_values(prepared: Prepared) -> NDArray[np.float64]:
     """Return the variance of the values that one draw reads, before they are weighted."""
     variances = np.zeros((len(prepared.source), prepared.pixels))
     plan = prepared.plan
-    law = prepared.source, plan.shape, plan.wide, plan.taps.chance, plan.offset, variances
+    law = prepared.source, plan.layout, plan.taps.chance, plan.offset, variances
     _streams.run(
         lambda first, last: _loops.spread(*law, first, last), prepared.pixels, 2 * plan.offset.size * len(variances)
     )
