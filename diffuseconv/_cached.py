@@ -41,12 +41,12 @@ def kept(owner: Any, key: Any, make: Callable[[], T], most: int = 8) -> T:
 
     At most so many keys are kept; one more, and all are made anew.
     """
-    shelf = _KEPT.setdefault(owner, {})
-    found: T = shelf.get(key, shelf)  # another thread may empty the shelf at any time
-    if found is not shelf:
+    cache = _KEPT.setdefault(owner, {})
+    found: T = cache.get(key, cache)  # another thread may empty the cache at any time
+    if found is not cache:
         return found
     found = make()
-    if len(shelf) >= most:
-        shelf.clear()
-    shelf[key] = found
+    if len(cache) >= most:
+        cache.clear()
+    cache[key] = found
     return found

@@ -42,7 +42,7 @@ def target(name: str, value: object, suffixes: tuple[str, ...]) -> Path:
 
 @contextmanager
 def replacing(path: Path) -> Generator[Path]:
-    """Lend a temporary path; rename it to `path` at the end, or delete it if anything fails.
+    """Yield a temporary path; rename it to `path` at the end, or delete it if anything fails.
 
     A symbolic link stays and its target is replaced, an existing file's mode is kept, and the folder may cease to be
     reachable by a relative path meanwhile. What a killed process left behind is deleted.

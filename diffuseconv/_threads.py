@@ -22,12 +22,12 @@ from diffuseconv._jit.pause import pause
 
 PAUSES, NANOSECONDS = 100, 1000  # of a thread in a sweep before it sleeps
 
-_tickets: SimpleQueue[_Ticket] = SimpleQueue()  # its `put` may interrupt itself, unlike that of `queue.Queue`
+_tasks: SimpleQueue[_Task] = SimpleQueue()  # its `put` may interrupt itself, unlike that of `queue.Queue`
 _workers: dict[int, object] = {}
-_active: dict[_Ticket, Callable[[], None]] = {}  # what has been handed out, and how to stop it
+_active: dict[_Task, Callable[[], None]] = {}  # what has been handed out, and how to stop it
 
 
-class _Ticket:
+class _Task:
     """One call that a worker may make, unless the caller withdraws it first."""
 
     def __init__(self, call: Callable[[], None]) -> None:
@@ -149,65 +149,65 @@ def _share(call: Callable[[], None], stop: Callable[[], None], threads: int) -> 
             raise
 
     workers = 0 if _foreign.ending() else threads - 1
-    tickets = [_Ticket(guarded) for _ in range(workers)]
+    tasks = [_Task(guarded) for _ in range(workers)]
     errors: list[BaseException] = []
     try:
-        _hire(workers)
-        for ticket in tickets:
-            _active[ticket] = stop
-            _tickets.put(ticket)
+        _start_workers(workers)
+        for task in tasks:
+            _active[task] = stop
+            _tasks.put(task)
         guarded()
     except BaseException as error:
         errors.append(error)
-    for ticket in tickets:  # nothing may still write to the caller's arrays when this returns
-        if ticket.claim():
-            ticket.call = None  # frees what it holds although it stays in the queue
+    for task in tasks:  # nothing may still write to the caller's arrays when this returns
+        if task.claim():
+            task.call = None  # frees what it holds although it stays in the queue
             continue
         while True:
             try:
-                ticket.running.acquire()
+                task.running.acquire()
                 break
             except BaseException as error:  # Ctrl-C
                 errors.append(error)
                 stop()
-        if ticket.error is not None:
-            errors.append(ticket.error)
-    for ticket in tickets:
-        _active.pop(ticket, None)
+        if task.error is not None:
+            errors.append(task.error)
+    for task in tasks:
+        _active.pop(task, None)
     if errors:
         raise errors[0]
 
 
-def _hire(workers: int) -> None:
+def _start_workers(workers: int) -> None:
     """Start workers until there are so many (a system that gives no more threads, or is shutting down, has fewer)."""
     for number in range(workers):
         mark = object()
         if number not in _workers and _workers.setdefault(number, mark) is mark:
             try:  # without the locks of `threading.Thread`, which a signal handler could find taken
-                _thread.start_new_thread(_serve, (_tickets,))
+                _thread.start_new_thread(_serve, (_tasks,))
             except RuntimeError:
                 del _workers[number]
                 return
 
 
-def _serve(tickets: SimpleQueue[_Ticket]) -> None:
+def _serve(tasks: SimpleQueue[_Task]) -> None:
     """Make one call after the other, for as long as the process lives."""
     while True:
-        tickets.get().serve()
+        tasks.get().serve()
 
 
-def _start_anew() -> None:
+def _after_fork() -> None:
     """Forget workers, which a forked child does not inherit, and end the calls that they had begun with an error."""
-    global _tickets
-    _tickets = SimpleQueue()
+    global _tasks
+    _tasks = SimpleQueue()
     _workers.clear()
-    for ticket, stop in list(_active.items()):
-        if ticket.claimed.locked() and ticket.running.locked():
-            ticket.error = RuntimeError("a process must not fork within a call that the child is to finish")
+    for task, stop in list(_active.items()):
+        if task.claimed.locked() and task.running.locked():
+            task.error = RuntimeError("a process must not fork within a call that the child is to finish")
             stop()
-            ticket.running.release()
+            task.running.release()
     _active.clear()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_anew)
+    os.register_at_fork(after_in_child=_after_fork)

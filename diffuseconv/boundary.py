@@ -158,24 +158,24 @@ def copies(index: Index, size: int, *, mirrored: bool, sign: int) -> tuple[Index
     return np.where(odd & mirrored, size - 1 - source, source), np.where(odd, sign, 1).astype(np.int8)
 
 
-def _nothing(index: Index, size: int) -> tuple[Index, NDArray[np.int8]]:
+def _no_image(index: Index, size: int) -> tuple[Index, NDArray[np.int8]]:
     """Continue a line by nothing."""
     source = np.clip(index, 0, size - 1)
     return source, (source == index).astype(np.int8)
 
 
-def _about_the_edge_cells(index: Index, size: int) -> tuple[Index, NDArray[np.int8]]:
+def _whole_sample_images(index: Index, size: int) -> tuple[Index, NDArray[np.int8]]:
     """Continue a line by mirror images about the centres of its edge cells."""
-    source = index % _between_edge_cells(size)
-    return np.where(source < size, source, _between_edge_cells(size) - source), np.ones(index.shape, np.int8)
+    source = index % _whole_sample_period(size)
+    return np.where(source < size, source, _whole_sample_period(size) - source), np.ones(index.shape, np.int8)
 
 
-def _edge_cells(index: Index, size: int) -> tuple[Index, NDArray[np.int8]]:
+def _nearest_cells(index: Index, size: int) -> tuple[Index, NDArray[np.int8]]:
     """Continue a line by its edge cells."""
     return np.clip(index, 0, size - 1), np.ones(index.shape, np.int8)
 
 
-def _between_edge_cells(size: int) -> int:
+def _whole_sample_period(size: int) -> int:
     return max(2 * (size - 1), 1)
 
 
@@ -183,11 +183,11 @@ def _size(size: int) -> int:
     return size
 
 
-def _twice(size: int) -> int:
+def _double(size: int) -> int:
     return 2 * size
 
 
-_COSINES = Modes(_twice, np.arange, offset=1, transform=("dct", 2))
+_COSINES = Modes(_double, np.arange, offset=1, transform=("dct", 2))
 
 RECORDS = {
     boundary.name: boundary
@@ -195,7 +195,7 @@ RECORDS = {
         Boundary(
             "reflecting",
             partial(copies, mirrored=True, sign=1),
-            _twice,
+            _double,
             1.0,
             _COSINES,
         ),
@@ -210,26 +210,26 @@ RECORDS = {
         Boundary(
             "absorbing",
             partial(copies, mirrored=True, sign=-1),
-            _twice,
+            _double,
             -1.0,
-            Modes(_twice, lambda n: np.arange(1, n + 1), sine=True, offset=1, transform=("dst", 2)),
+            Modes(_double, lambda n: np.arange(1, n + 1), sine=True, offset=1, transform=("dst", 2)),
         ),
         Boundary(
             "zero",
-            _nothing,
+            _no_image,
             None,
             0.0,
             Modes(lambda n: 2 * (n + 1), lambda n: np.arange(1, n + 1), sine=True, offset=2, transform=("dst", 1)),
         ),
         Boundary(
             "mirror",
-            _about_the_edge_cells,
-            _between_edge_cells,
+            _whole_sample_images,
+            _whole_sample_period,
             math.nan,
-            Modes(_between_edge_cells, np.arange, transform=("dct", 1), orthogonal=False),
+            Modes(_whole_sample_period, np.arange, transform=("dct", 1), orthogonal=False),
             physical=False,
         ),
-        Boundary("nearest", _edge_cells, None, 1.0, _COSINES, physical=False),
+        Boundary("nearest", _nearest_cells, None, 1.0, _COSINES, physical=False),
     )
 }
 NAMES = tuple(name for name, boundary in RECORDS.items() if boundary.physical)

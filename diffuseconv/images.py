@@ -285,7 +285,7 @@ def _shape(value: Any) -> tuple[int, int]:
 
 @contextmanager
 def _reading(source: Any) -> Generator[tuple[IO[bytes], str]]:
-    """Lend a file that can be read anywhere, and its name in messages."""
+    """Yield a file that can be read anywhere, and its name in messages."""
     if isinstance(source, (bytes, bytearray, memoryview)):
         yield io.BytesIO(source), f"{len(source)} bytes"
         return

@@ -175,9 +175,9 @@ def find(
     first = origin if mode == "valid" else [0] * t.ndim
     matches = []
     for peak in _peaks(scores, count, minimum, distances, cyclic):
-        shift, height = _climb(scores, peak, cyclic)
+        shift, height = _refine(scores, peak, cyclic)
         position = [float(p + f + d) for p, f, d in zip(peak, first, shift, strict=True)]
-        position = [p % n if goes_round else p for p, n, goes_round in zip(position, scores.shape, cyclic, strict=True)]
+        position = [p % n if is_cyclic else p for p, n, is_cyclic in zip(position, scores.shape, cyclic, strict=True)]
         corner = tuple(p - o for p, o in zip(position, origin, strict=True))
         matches.append(Match(tuple(position), corner, height))
     return matches
@@ -367,7 +367,7 @@ def _peaks(
     """Return local maxima, best first, each too far from the better ones to be a shoulder of them."""
     import scipy.ndimage
 
-    modes: Any = ["wrap" if goes_round else "nearest" for goes_round in cyclic]
+    modes: Any = ["wrap" if is_cyclic else "nearest" for is_cyclic in cyclic]
     highest = interruptible(lambda: scipy.ndimage.maximum_filter(scores, 3, mode=modes))
     left = np.argwhere((scores >= highest) & (scores > minimum))
     left = left[np.argsort(-scores[tuple(left.T)], kind="stable")]
@@ -380,20 +380,20 @@ def _peaks(
         if not count:
             return
         lines = []
-        for p, distance, n, goes_round in zip(place, distances, scores.shape, cyclic, strict=True):
+        for p, distance, n, is_cyclic in zip(place, distances, scores.shape, cyclic, strict=True):
             reach = min(math.ceil(distance) - 1, n)
             near = np.arange(p - reach, p + reach + 1)
-            lines.append(near % n if goes_round else near[(near >= 0) & (near < n)])
+            lines.append(near % n if is_cyclic else near[(near >= 0) & (near < n)])
         taken[np.ix_(*lines)] = True
 
 
-def _climb(scores: FloatArray, peak: Sequence[int], cyclic: Sequence[bool]) -> tuple[FloatArray, float]:
-    """Climb parabolas to the top near a peak: first through the cells, then through points of a spline between them."""
+def _refine(scores: FloatArray, peak: Sequence[int], cyclic: Sequence[bool]) -> tuple[FloatArray, float]:
+    """Refine a peak by parabolas: first through the cells, then through points of a spline between them."""
     lines, middle = [], []
-    for p, n, goes_round in zip(peak, scores.shape, cyclic, strict=True):
+    for p, n, is_cyclic in zip(peak, scores.shape, cyclic, strict=True):
         line = np.arange(p - _REACH, p + _REACH + 1)
-        lines.append(line % n if goes_round else line[(line >= 0) & (line < n)])
-        middle.append(_REACH if goes_round else min(p, _REACH))
+        lines.append(line % n if is_cyclic else line[(line >= 0) & (line < n)])
+        middle.append(_REACH if is_cyclic else min(p, _REACH))
     window = scores[np.ix_(*lines)]
     most = np.array(window.shape) - 1.0
     place, height = np.array(middle, dtype=np.float64), 0.0
@@ -404,7 +404,7 @@ def _climb(scores: FloatArray, peak: Sequence[int], cyclic: Sequence[bool]) -> t
         for axis, n in enumerate(window.shape):
             points = _spline(n)(centre[axis] + step[axis] * np.arange(-1.0, 2.0))
             block = np.moveaxis(np.tensordot(points, block, (1, axis)), 0, axis)
-        move, height = _top(block)
+        move, height = _parabola_top(block)
         place = np.clip(centre + step * move, np.subtract(middle, 1), np.add(middle, 1))
     if height < scores[tuple(peak)]:  # too rough for parabolas
         return np.zeros(scores.ndim), float(scores[tuple(peak)])
@@ -421,7 +421,7 @@ def _spline(n: int) -> Any:
     return make_interp_spline(np.arange(n), np.eye(n), k=min(5, n - 1))
 
 
-def _top(block: FloatArray) -> tuple[FloatArray, float]:
+def _parabola_top(block: FloatArray) -> tuple[FloatArray, float]:
     """Step to the top of the parabola through a point's neighbours, not beyond them."""
     ndim = block.ndim
 
@@ -438,7 +438,7 @@ def _top(block: FloatArray) -> tuple[FloatArray, float]:
         for b in range(a):
             alike, unlike = at((a, 1), (b, 1)) + at((a, -1), (b, -1)), at((a, 1), (b, -1)) + at((a, -1), (b, 1))
             hessian[a, b] = hessian[b, a] = (alike - unlike) / 4
-    bend, ways = np.linalg.eigh(hessian)
-    falls = bend < 1e-6 * bend.min()  # along a ridge there is no top to climb to
-    shift = np.clip(-(ways[:, falls] @ ((gradient @ ways[:, falls]) / bend[falls])), -1, 1)
+    curvatures, directions = np.linalg.eigh(hessian)
+    peaked = curvatures < 1e-6 * curvatures.min()  # along a ridge there is no top to climb to
+    shift = np.clip(-(directions[:, peaked] @ ((gradient @ directions[:, peaked]) / curvatures[peaked])), -1, 1)
     return shift, at() + float(gradient @ shift) / 2

@@ -294,7 +294,7 @@ def _frame(picture: NDArray[np.uint8], pixels: str, table: NDArray[np.uint8]) ->
 
 
 def _from_rgb(colours: NDArray[np.uint8]) -> Any:
-    """Hand colours to the encoder's library."""
+    """Pass colours to the encoder's library."""
     import av
 
     return av.VideoFrame.from_ndarray(np.ascontiguousarray(colours), format="rgb24")

@@ -121,16 +121,16 @@ def assert_sum(
     )
     share = _checks.probability("false_alarm", false_alarm) / max(1, np.broadcast(total, expectation).size)
     allowed = np.broadcast_to(bernstein(variance, span, share) + rounding, np.broadcast(total, expectation).shape)
-    strayed = np.abs(total - expectation)
-    if not (strayed <= allowed).all():
-        worst = np.unravel_index(np.argmax(np.where(strayed <= allowed, -1.0, strayed)), strayed.shape)
+    deviation = np.abs(total - expectation)
+    if not (deviation <= allowed).all():
+        worst = np.unravel_index(np.argmax(np.where(deviation <= allowed, -1.0, deviation)), deviation.shape)
         raise AssertionError(
-            f"{np.broadcast_to(total, strayed.shape)[worst]:.9g} at {tuple(map(int, worst))} is not within "
-            f"{allowed[worst]:.3g} of {np.broadcast_to(expectation, strayed.shape)[worst]:.9g} "
-            f"({(~(strayed <= allowed)).sum()} of {strayed.size} elements stray; false alarm below {false_alarm:g})"
+            f"{np.broadcast_to(total, deviation.shape)[worst]:.9g} at {tuple(map(int, worst))} is not within "
+            f"{allowed[worst]:.3g} of {np.broadcast_to(expectation, deviation.shape)[worst]:.9g} "
+            f"({(~(deviation <= allowed)).sum()} of {deviation.size} elements stray; false alarm below {false_alarm:g})"
         )
     with np.errstate(invalid="ignore"):
-        ratio = np.where(allowed > 0, strayed / np.where(allowed > 0, allowed, 1), 0.0)
+        ratio = np.where(allowed > 0, deviation / np.where(allowed > 0, allowed, 1), 0.0)
     return Verdict(float(ratio.max(initial=0)), float(2 * allowed.max(initial=0)), false_alarm)
 
 

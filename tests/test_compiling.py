@@ -22,7 +22,7 @@ def start(listener, module):
 
 def test_said_once_and_of_our_own_loops_alone(monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
-    listener = _compiling._Once()
+    listener = _compiling._Notice()
     start(listener, "someone.else")
     assert sys.stderr.getvalue() == ""
     start(listener, "diffuseconv._jit.finite")
@@ -32,7 +32,7 @@ def test_said_once_and_of_our_own_loops_alone(monkeypatch):
 
 def test_nothing_is_said_into_a_file(monkeypatch):
     monkeypatch.setattr(sys, "stderr", io.StringIO())
-    start(_compiling._Once(), "diffuseconv._jit.finite")
+    start(_compiling._Notice(), "diffuseconv._jit.finite")
     assert sys.stderr.getvalue() == ""
 
 

@@ -247,6 +247,6 @@ def test_rng():
 @pytest.mark.parametrize("blocks", [1, 3, 1000])
 def test_a_batch_goes_on_with_streams_that_no_batch_before_it_used(blocks):
     key = _streams.key(7)
-    whole = _streams.begun(key, (blocks + 2) * loops.BLOCK)
-    rest = _streams.begun(_streams.after(key, blocks), 2 * loops.BLOCK)
+    whole = _streams.start(key, (blocks + 2) * loops.BLOCK)
+    rest = _streams.start(_streams.after(key, blocks), 2 * loops.BLOCK)
     np.testing.assert_array_equal(rest, whole[blocks:])

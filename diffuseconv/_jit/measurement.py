@@ -202,12 +202,12 @@ def alias(chance, cut, other):
             highs += 1
     while lows > 0 and highs > 0:
         lows -= 1
-        k, rich = low[lows], high[highs - 1]
-        other[k] = rich
-        cut[rich] -= 1 - cut[k]
-        if cut[rich] < 1:
+        k, large = low[lows], high[highs - 1]
+        other[k] = large
+        cut[large] -= 1 - cut[k]
+        if cut[large] < 1:
             highs -= 1
-            low[lows] = rich
+            low[lows] = large
             lows += 1
     for i in range(lows):  # left over by rounding alone
         cut[low[i]] = 1

@@ -23,12 +23,12 @@ def spread(number):
 
 
 def after_last(left, right):
-    """Take the last lane of the left vector, then all but the last of the right one."""
+    """Return the last lane of the left vector, then all but the last of the right one."""
     return np.concatenate([left[-1:], right[:-1]])
 
 
 def from_second(left, right):
-    """Take all but the first lane of the left vector, then the first of the right one."""
+    """Return all but the first lane of the left vector, then the first of the right one."""
     return np.concatenate([left[1:], right[:1]])
 
 

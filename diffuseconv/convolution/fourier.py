@@ -45,8 +45,8 @@ def correlate_in_fourier_space(
     ndim = stack.ndim - 1
     given = zip(stack.shape[1:], bank.shape[1:], widths, names, strict=True)
     plans = [_plan(*axis, ndim, number == ndim - 1) for number, axis in enumerate(given)]
-    stack, field_power = _tamed(stack)
-    bank, kernel_power = _tamed(bank)
+    stack, field_power = _scaled(stack)
+    bank, kernel_power = _scaled(bank)
     axes, sizes = tuple(range(1, ndim + 1)), [plan.size for plan in plans]
     reach = [plan.reach for plan in plans]
     extended = stack if reach == [(0, 0)] * ndim else extend(stack, reach, names, axes)
@@ -118,7 +118,7 @@ def _plan(size: int, taps: int, width: tuple[int, int], name: Name, ndim: int, l
     return _Axis(reach, transformed, length, length, (np.arange(taps) - before + reach[0]) % transformed)
 
 
-def _tamed(values: Array) -> tuple[Array, int]:
+def _scaled(values: Array) -> tuple[Array, int]:
     """Scale by a power of two (exactly) where the squares of the transforms could overflow or vanish."""
     power = int(np.frexp(max(values.max(), -values.min()))[1])
     return (values, 0) if abs(power) < SAFE_POWER[values.itemsize] else (np.ldexp(values, -power), power)

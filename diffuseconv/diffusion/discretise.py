@@ -87,7 +87,7 @@ def discretise(
         if periodic[axis] and _ghost(sides[axis]) != 1:
             if velocity is not None or not grid.uniform:
                 raise ValueError("boundary must not change the sign of what passes with a velocity or graded cells")
-            rest = _ends_in_proportion(axis, shape, on_faces(axis), grid.spacing[axis], wet, _ghost(sides[axis]))
+            rest = _ghost_exchange(axis, shape, on_faces(axis), grid.spacing[axis], wet, _ghost(sides[axis]))
             diagonal = rest if diagonal is None else diagonal + rest
 
     kept = [on_faces(axis) for axis in range(ndim)] if functions(velocity) else None
@@ -188,7 +188,7 @@ def _ghost(pair: tuple[Any, Any]) -> float:
     return pair[0].ghost if isinstance(pair[0], Boundary) else 1.0
 
 
-def _ends_in_proportion(
+def _ghost_exchange(
     axis: int, shape: tuple[int, ...], d: Array, spacing: float, mask: Array | None, ghost: float
 ) -> Any:
     """Return what a ghost cell of `ghost` times the cell at the other end adds to the `L` of a periodic axis."""
@@ -282,7 +282,7 @@ def _on_faces(grid: Grid, axis: int, d: Array, periodic: bool, mask: Array | Non
             raise ValueError(
                 f"diffusivity[{axis}] must be the same on the first and last face of a periodic axis, which are one"
             )
-        return _where_wet("diffusivity", d, _beside(axis, mask, periodic))
+        return _masked("diffusivity", d, _wet_sides(axis, mask, periodic))
 
     def between(one: Array, other: Array, before: Array, after: Array) -> Array:
         return harmonic_mean(one, other, 0.5 if grid.uniform else grid.along(axis, before / (before + after)))
@@ -293,7 +293,7 @@ def _on_faces(grid: Grid, axis: int, d: Array, periodic: bool, mask: Array | Non
     return np.concatenate([low, inner, high], axis)
 
 
-def _beside(axis: int, mask: Array | None, periodic: bool) -> Array | None:
+def _wet_sides(axis: int, mask: Array | None, periodic: bool) -> Array | None:
     """Return True for each face with no dry cell beside it; None where all are such."""
     if mask is None:
         return None
@@ -423,7 +423,7 @@ def _source(
         return None, _function("source", source, shape, mask, capacity)
     if np.ndim(source) != 0 and np.shape(source) != shape:
         raise ValueError(f"source must be a number or have the field's shape {shape}, got shape {np.shape(source)}")
-    return _where_wet("source", np.full(shape, source, dtype=np.float64), mask) / capacity, None
+    return _masked("source", np.full(shape, source, dtype=np.float64), mask) / capacity, None
 
 
 def _function(
@@ -442,7 +442,7 @@ def _function(
     return per_time
 
 
-def _where_wet(name: str, values: Array, mask: Array | None) -> Array:
+def _masked(name: str, values: Array, mask: Array | None) -> Array:
     """Return values that are 0 where the mask is False, checked elsewhere."""
     if mask is None:
         _checks.all_finite(name, values)

@@ -408,7 +408,9 @@ class DiffusionEquation:
         given = {name: getattr(self, name) for name in ("source", "boundary", "velocity")}
         if not schedule.tables(tuple(given.values())):
             return self.lattice(shape, time)
-        return replace(self, **{name: schedule.held(value, time) for name, value in given.items()}).lattice(shape, time)
+        return replace(self, **{name: schedule.at_time(value, time) for name, value in given.items()}).lattice(
+            shape, time
+        )
 
     def _states(self, scheduled: Any) -> Callable[[float], tuple[int, ...]]:
         """Return a function of time: while what it returns is the same, barriers and schedules are as they are."""

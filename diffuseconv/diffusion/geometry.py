@@ -106,11 +106,11 @@ def grid_of(shape: tuple[int, ...], spacing: Any, coordinates: str = "cartesian"
     if coordinates != "cartesian":
         edges = inner_radius + np.concatenate([[0.0], np.cumsum(widths[0])])
         power = 2 if coordinates == "spherical" else 1
-        turn = 4 * math.pi if coordinates == "spherical" else 2 * math.pi
-        factors[0] = turn * edges**power
+        full_angle = 4 * math.pi if coordinates == "spherical" else 2 * math.pi
+        factors[0] = full_angle * edges**power
         inner, outer = edges[:-1], edges[1:]
         middle = (inner + outer) / 2 if power == 1 else (inner * inner + inner * outer + outer * outer) / 3
-        measures[0] = turn * middle * widths[0]
+        measures[0] = full_angle * middle * widths[0]
     uniform = coordinates == "cartesian" and all((w == w[0]).all() for w in widths)
     cell = math.prod(float(w[0]) for w in widths) if uniform else math.prod(float(m.mean()) for m in measures)
     return Grid(widths, tuple(measures), tuple(factors), uniform, cell)

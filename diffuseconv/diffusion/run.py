@@ -112,26 +112,27 @@ def frames(
         return scheme.solve(problem, u, clock, moved, **options)
 
     _check_functions(problem_at(start), start, u)
-    for segment in segments[:CHECKED]:
-        solve(segment, u)  # checks the options; nothing runs before the first next()
-    return _run(segments, solve, u, times)
+    fields, *_ = [solve(segment, u) for segment in segments[:CHECKED]]  # which checks their options, and runs nothing
+    return _run(segments, solve, fields, times)
 
 
 def _run(
     segments: list[_Segment],
     solve: Callable[[_Segment, Array], Iterator[Array]],
-    u: Array,
+    fields: Iterator[Array],
     times: Sequence[float],
 ) -> Iterator[tuple[float, Array]]:
-    """Solve the segments one after the other."""
+    """Solve the segments one after the other; `fields` are those of the first."""
     asked = iter(times)
-    for segment in segments:
+    for segment, following in zip(segments, [*segments[1:], None], strict=True):
         last = len(segment.stops) - 1
-        for index, field in enumerate(solve(segment, u)):
-            if index == last and segment is not segments[-1]:
+        for index, field in enumerate(fields):
+            if index == last and following is not None:
                 u = field.copy()  # the yielded field belongs to the caller
             if index < segment.asked:
                 yield next(asked), field
+        if following is not None:
+            fields = solve(following, u)
 
 
 def _check_functions(problem: Lattice, time: float, u: Array) -> None:
@@ -167,17 +168,17 @@ def _choose(problem: Lattice, method: str, segment: _Segment, tolerance: float |
         if reason is not None:
             raise ValueError(f'method "{method}" {reason}')
         return SCHEMES[method]
-    able = [name for name, scheme in SCHEMES.items() if scheme.unsupported(problem) is None]
+    name = next(name for name, scheme in SCHEMES.items() if scheme.unsupported(problem) is None)
     duration = segment.stops[-1] if segment.stops else 0.0
     if (
-        able[0] == "chebyshev"
-        and "rational" in able
+        name == "chebyshev"
+        and rational.unsupported(problem) is None
         and _rational_is_cheaper(problem, duration, len(segment.stops), tolerance)
     ):
         return rational
-    if able[0] == "rkl2" and shifted.factorises(problem):
+    if name == "rkl2" and shifted.factorises(problem):
         return switching
-    return SCHEMES[able[0]]
+    return SCHEMES[name]
 
 
 def _rational_is_cheaper(problem: Lattice, duration: float, frames: int, tolerance: float | None) -> bool:

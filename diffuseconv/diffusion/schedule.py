@@ -12,10 +12,10 @@ from numpy.typing import ArrayLike
 
 from diffuseconv import _checks
 
-__all__ = ["Schedule", "events", "held", "tables"]
+__all__ = ["Schedule", "at_time", "events", "tables"]
 
 MOST_EVENTS = 10**6
-ROUNDINGS = 4  # of a time of the table in a later turn
+ROUNDINGS = 4  # of a time of the table in a later period
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,13 +95,13 @@ class Schedule:
     def place(self, time: float) -> tuple[float, int]:
         """Return a time, moved into the table where it repeats, and which entry is the last one not after it.
 
-        Times that rounding alone tells from that of an entry are at it: a jump in a later turn is a sum.
+        Times that rounding alone tells from that of an entry are at it: a jump in a later period is a sum.
         """
         times = np.asarray(self.times)
         rounding = ROUNDINGS * math.ulp(max(abs(time), abs(times[0]), abs(times[-1])))
         if self.period is not None:
-            turned = (time - times[0]) % self.period
-            time = times[0] + (0.0 if self.period - turned <= rounding else turned)
+            phase = (time - times[0]) % self.period
+            time = times[0] + (0.0 if self.period - phase <= rounding else phase)
         return time, max(0, int(np.searchsorted(times, time + rounding, "right")) - 1)
 
     def jumps(self, start: float, end: float) -> list[float]:
@@ -115,8 +115,8 @@ class Schedule:
                 f"Schedule repeats {last - first} times in this run, more than {MOST_EVENTS} events: shorten the "
                 f"duration"
             )
-        turns = np.arange(first, last + 1)[:, None] * self.period
-        return [float(time) for time in (turns + times).ravel() if start < time < end]
+        periods = np.arange(first, last + 1)[:, None] * self.period
+        return [float(time) for time in (periods + times).ravel() if start < time < end]
 
 
 def tables(value: Any) -> list[Schedule]:
@@ -135,13 +135,13 @@ def events(value: Any, start: float, end: float) -> list[float]:
     return [time for table in tables(value) for time in table.jumps(start, end)]
 
 
-def held(value: Any, time: float) -> Any:
+def at_time(value: Any, time: float) -> Any:
     """Return a source, a velocity or walls with each schedule of steps replaced by its value at a time."""
     if not tables(value):
         return value
     if isinstance(value, Schedule):
         return value(time) if value.kind == "step" else value
     if isinstance(value, (list, tuple)):
-        return tuple(held(item, time) for item in value)
+        return tuple(at_time(item, time) for item in value)
     fields = [field.name for field in dataclasses.fields(value)]
-    return dataclasses.replace(value, **{name: held(getattr(value, name), time) for name in fields})
+    return dataclasses.replace(value, **{name: at_time(getattr(value, name), time) for name in fields})

@@ -160,9 +160,9 @@ def iterated(problem: Lattice, shift: complex, scale: float, slope: Array | None
             image = apply(direction)
             length = product / _dot(direction, image)
             x, residual = x + length * direction, residual - length * image
-            eased = precondition(residual)
-            product, past = _dot(residual, eased), product
-            direction = eased + (product / past if past != 0 else 0.0) * direction
+            preconditioned = precondition(residual)
+            product, past = _dot(residual, preconditioned), product
+            direction = preconditioned + (product / past if past != 0 else 0.0) * direction
         raise np.linalg.LinAlgError("conjugate gradients do not converge")
 
     return solve
@@ -187,19 +187,19 @@ def _mean_problem(problem: Lattice, shift: complex, scale: float, slope: float) 
         rates[halved] = rates[halved][: problem.shape[halved] // 2 + 1]
     divisor = shift - scale * slope + scale * reduce(np.add.outer, rates)
 
-    def forth(y: Array) -> Array:
+    def forward(y: Array) -> Array:
         amplitudes: Array = boundary.transform(np.ascontiguousarray(y), names, None)
         return amplitudes
 
-    def back(amplitudes: Array) -> Array:
+    def backward(amplitudes: Array) -> Array:
         field: Array = boundary.inverse_transform(amplitudes, problem.shape, names, None)
         return field
 
     def solve(y: Array) -> Array:
         if not np.iscomplexobj(divisor):
-            return back(forth(y) / divisor)
-        inverse, real, imaginary = 1 / divisor, forth(y.real), forth(y.imag)
-        return back(real * inverse.real - imaginary * inverse.imag) + 1j * back(
+            return backward(forward(y) / divisor)
+        inverse, real, imaginary = 1 / divisor, forward(y.real), forward(y.imag)
+        return backward(real * inverse.real - imaginary * inverse.imag) + 1j * backward(
             real * inverse.imag + imaginary * inverse.real
         )
 

@@ -52,12 +52,12 @@ def limit(lattice: Lattice, u: FloatArray | None, dry: NDArray[np.bool_] | None 
         where = _cell(lattice.shape, part, int(np.argmax(needed)))
         raise ValueError(f"u must be given for a steady state: no wall lets salt leave from around cell {where}")
 
-    fed = np.bincount(part, b != 0, count) > 0  # elsewhere the solution is level
+    has_source = np.bincount(part, b != 0, count) > 0  # elsewhere the solution is level
     pinned = np.zeros(b.size, dtype=bool)
     first = np.unique(part, return_index=True)[1]
     pinned[first[~open_parts]] = True  # one cell of each closed part is held at 0 for now
     free = np.ones(b.size)  # what remains of a closed part without sources, up to a factor
-    solved = np.flatnonzero((fed[part] | (not definite)) & ~pinned)
+    solved = np.flatnonzero((has_source[part] | (not definite)) & ~pinned)
     steady = np.zeros(b.size)
     if solved.size:
         inner = -matrix[solved][:, solved]

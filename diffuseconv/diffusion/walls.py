@@ -219,12 +219,12 @@ def exchange(
     q, share = (0.0 if getattr(wall, "closed", False) else outward) / spacing, ON_THE_FACE / wall.distance
     back = np.maximum(rate - share * q, np.maximum(-q, 0.0))  # the flow outwards is (back + q) u - back (u on the wall)
     with np.errstate(divide="ignore", invalid="ignore"):
-        held = back / (a + b * rate * spacing)
+        conductance = back / (a + b * rate * spacing)
         # a strong drift takes the value upwind of the face: the cell's own, or (a given slope) the one beyond the wall
         steep = np.where((q != 0) & (q <= rate) & (rate > 0), 1 - share * q / rate, 1.0)
         steep = np.where((q < -rate) & (rate > 0), -2 * share * q / rate, steep)
-        gain = np.where(a == 0, steep / (b * spacing), held)  # a = 0 is a flux, whatever D is
-        loss = np.where(b == 0, back + q, q + held * a)
+        gain = np.where(a == 0, steep / (b * spacing), conductance)  # a = 0 is a flux, whatever D is
+        loss = np.where(b == 0, back + q, q + conductance * a)
     return np.where(a == 0, q + np.zeros_like(rate), loss), np.where((a != 0) & (back == 0), 0.0, gain) / unit
 
 

@@ -112,7 +112,7 @@ def start(session: Session) -> dict[str, Any]:
 
 
 def paint(session: Session, strokes: list[dict[str, Any]], flux: bool = False) -> dict[str, Any]:
-    """Pour salt, build walls and lift them, in discs of cells."""
+    """Add salt, build walls and lift them, in discs of cells."""
     rows, columns = np.ogrid[:SIZE, :SIZE]
     for stroke in strokes:
         y, x = number("y", stroke.get("y")), number("x", stroke.get("x"))
@@ -179,7 +179,7 @@ def grains(
     temperature: float = 1.0,
     uses: int = 1,
 ) -> dict[str, Any]:
-    """Let grains of one cell jump by the softmax of a kernel, so many times; return where they are."""
+    """Move the grains of one cell by the softmax of a kernel, so many times; return where they are."""
     p = Propagator.softmax(_kernel(name, weights), number("temperature", temperature, above=0.0))
     tank = np.zeros((65, 65), np.int64)
     tank[32, 32] = GRAINS

@@ -303,7 +303,7 @@ def _sums(verb: str, field: Any, kernel: Any, walls: Names, mode: str, axes: Any
         u = _continued(xp, u, axis, width, name)
     over = rule.spatial
     sizes = tuple(u.shape[axis] for axis in over)
-    (u, power), (taps, extra) = _tamed(xp, u), _tamed(xp, taps)
+    (u, power), (taps, extra) = _safe(xp, u), _safe(xp, taps)
     modes = xp.fft.rfftn(u, s=sizes, axes=over) * xp.conj(xp.fft.rfftn(taps, s=sizes, axes=over))
     sums = xp.fft.irfftn(modes, s=sizes, axes=over)[tuple(slice(0, size) for size in rule.shape)]
     if power or extra:
@@ -313,7 +313,7 @@ def _sums(verb: str, field: Any, kernel: Any, walls: Names, mode: str, axes: Any
     return sums
 
 
-def _tamed(xp: Any, values: Any) -> tuple[Any, int]:
+def _safe(xp: Any, values: Any) -> tuple[Any, int]:
     """Scale by a power of two where the products of transforms could overflow or vanish; return the power missing."""
     power = math.frexp(_largest(xp, values))[1]
     safe = SAFE_POWER[4 if values.dtype == xp.float32 else 8]
@@ -366,8 +366,8 @@ def _box(verb: str, eq: DiffusionEquation, u: Any, axes: Any, start: float) -> t
         half = np.pi * np.minimum(waves, period - waves) / period
         growth: Array = -2 * (side.onward + side.back) * np.sin(half) ** 2
         if side.onward != side.back:
-            turn = np.where(2 * waves == period, 0, np.sin(2 * np.pi * waves / period))
-            growth = growth - 1j * (side.onward - side.back) * turn
+            sine = np.where(2 * waves == period, 0, np.sin(2 * np.pi * waves / period))
+            growth = growth - 1j * (side.onward - side.back) * sine
         lines.append(_Line(axis, side.size, modes, None, growth))
     return lattice, lines
 
@@ -382,14 +382,14 @@ def _advance(xp: Any, lattice: Lattice, lines: list[_Line], u: Any, factor: Call
     )
     if lattice.decay is not None:
         growth = growth - float(lattice.decay.max())
-    kept, gathered = factor(growth)
+    kept, integral = factor(growth)
     precise = _complex_of(xp, u) if kind == xp.complex128 else u.dtype
     amplitudes = _analyse(xp, u, lines) * xp.astype(kept, precise)
     if lattice.forcing is not None:
         spatial = dict(zip((line.axis for line in lines), lattice.shape, strict=True))
         order = tuple(int(a) for a in np.argsort([line.axis for line in lines]))
         forcing = lattice.forcing.transpose(order).reshape([spatial.get(axis, 1) for axis in range(u.ndim)])
-        amplitudes = amplitudes + _analyse(xp, _like(xp, forcing, u), lines) * xp.astype(gathered, precise)
+        amplitudes = amplitudes + _analyse(xp, _like(xp, forcing, u), lines) * xp.astype(integral, precise)
     return _synthesise(xp, amplitudes, lines)
 
 

@@ -49,10 +49,10 @@ def highest_response(kernel: FloatArray) -> tuple[float, FloatArray, bool]:
         peak &= response >= neighbour
     places = np.argwhere(peak)[np.argsort(-response[peak], kind="stable")][:16]
     width = np.array([1 / m for m in grid])
-    refined = [_climb(kernel, np.array([w[i] for w, i in zip(wave, place, strict=True)]), width) for place in places]
+    refined = [_maximise(kernel, np.array([w[i] for w, i in zip(wave, place, strict=True)]), width) for place in places]
     best, where = max(refined, key=lambda item: item[0])
     level = [f for height, f in refined if height >= best * (1 - 1e-9)]
-    many = any(min(_apart(f, where), _apart(-f, where)) > 1e-3 for f in level)
+    many = any(min(_distance(f, where), _distance(-f, where)) > 1e-3 for f in level)
     return best, where, many
 
 
@@ -65,14 +65,14 @@ def _one_sign(kernel: FloatArray) -> bool:
     return bool(np.all(kernel >= 0) or np.all(kernel <= 0))
 
 
-def _apart(f: FloatArray, g: FloatArray) -> float:
+def _distance(f: FloatArray, g: FloatArray) -> float:
     """Measure how far apart two frequencies are; whole numbers do not count."""
     difference = f - g
     return float(np.abs(difference - np.rint(difference)).max())
 
 
-def _climb(kernel: FloatArray, start: FloatArray, width: FloatArray) -> tuple[float, FloatArray]:
-    """Climb from a frequency to the top of ``|K|`` near it; `width` is the scale of the search on each axis."""
+def _maximise(kernel: FloatArray, start: FloatArray, width: FloatArray) -> tuple[float, FloatArray]:
+    """Maximise ``|K|`` near a frequency; `width` is the scale of the search on each axis."""
     from scipy.optimize import minimize
 
     moves = [-2j * np.pi * w * displacements(n) for n, w in zip(kernel.shape, width, strict=True)]
@@ -92,7 +92,7 @@ def _climb(kernel: FloatArray, start: FloatArray, width: FloatArray) -> tuple[fl
 
     given = -derivatives(np.zeros(kernel.ndim))[0]
     options = {"gtol": 1e-9, "maxiter": 100, "initial_trust_radius": 0.5, "max_trust_radius": 2.0}
-    climbed = minimize(  # type: ignore[call-overload]
+    found = minimize(  # type: ignore[call-overload]
         lambda x: derivatives(x)[0] / given,
         np.array([0.13, 0.11, 0.07])[: kernel.ndim],  # off the symmetric points, which may be saddles
         jac=lambda x: derivatives(x)[1] / given,
@@ -100,6 +100,6 @@ def _climb(kernel: FloatArray, start: FloatArray, width: FloatArray) -> tuple[fl
         method="trust-exact",
         options=options,
     )
-    if -climbed.fun <= 1 + 1e-13:  # on a flat top stay at the round frequency
+    if -found.fun <= 1 + 1e-13:  # on a flat top stay at the round frequency
         return math.sqrt(given), (start + 0.5) % 1.0 - 0.5
-    return math.sqrt(-climbed.fun * given), (start + width * climbed.x + 0.5) % 1.0 - 0.5
+    return math.sqrt(-found.fun * given), (start + width * found.x + 0.5) % 1.0 - 0.5

@@ -12,7 +12,7 @@ _SURE = 5.0  # standard deviations that a mean may stray before the lamp is blam
 _TRIALS = 120
 
 
-class Lit(NamedTuple):
+class LampFit(NamedTuple):
     """A fit of D t with the gain and the offset of the lamp, and the noise left."""
 
     spread: float
@@ -37,7 +37,7 @@ def require_steady(means: FloatArray, powers: FloatArray, rates: FloatArray, cel
         )
 
 
-def fit_lit(u: Array, v: Array, ones: Array, rates: FloatArray, noise: float) -> Lit:
+def fit_with_lamp(u: Array, v: Array, ones: Array, rates: FloatArray, noise: float) -> LampFit:
     """Minimise ``|v - gain exp(-rates spread) u - offset ones|^2``, less what noise in u adds, over all three."""
     from scipy.optimize import minimize_scalar
 
@@ -91,4 +91,4 @@ def fit_lit(u: Array, v: Array, ones: Array, rates: FloatArray, noise: float) ->
             spreads[a, b] = float((slopes[a] * slopes[b]) @ (power * each + (noise * gain * kept) ** 2))
     spreads[2, 2] = float(each @ np.abs(ones) ** 2)
     error = float(np.sqrt(max((inverse @ spreads @ inverse)[0, 0], 0.0)))
-    return Lit(spread, error, variance, gain, offset)
+    return LampFit(spread, error, variance, gain, offset)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from diffuseconv import _checks
 from diffuseconv import boundary as walls
 from diffuseconv._typing import Axes, FloatArray
-from diffuseconv.learning._lamp import Lit, fit_lit, require_steady
+from diffuseconv.learning._lamp import LampFit, fit_with_lamp, require_steady
 from diffuseconv.learning._pairs import keep_constants, pairs
 from diffuseconv.learning.estimate import Estimate
 
@@ -155,12 +155,12 @@ def fit_diffusivity(
         if keep_constants(names):
             means = np.array([sum(float(part[i].sum()) for part in given) for i in range(2)]) / modes.rates.size
             require_steady(means, modes.power, modes.rates, modes.rates.size, variance)
-        fit = Lit(spread, error, variance, 1.0, 0.0)
+        fit = LampFit(spread, error, variance, 1.0, 0.0)
     else:
         first = _all_modes([pair.before for pair in given], names)
         second = _all_modes([pair.after for pair in given], names)
         ones = _all_modes([np.ones_like(pair.before) for pair in given], names)
-        fit = fit_lit(first, second, ones, modes.rates, noise)
+        fit = fit_with_lamp(first, second, ones, modes.rates, noise)
     scale = unit / time
     free = modes.rates.size - (1 if light == "steady" else 3)
     found = Estimate.student(fit.spread * scale, fit.error * scale, level, free)
@@ -230,14 +230,14 @@ def _solve(modes: _Modes, noise: float) -> tuple[float, float, float]:
     if not valleys:
         raise ValueError("after must keep some pattern of before, got pictures mixed completely or unlike each other")
     spread = min(valleys, key=loss)
-    kept, bend = np.exp(-rates * spread), curvature(spread)
-    if bend <= 0:
+    kept, hessian = np.exp(-rates * spread), curvature(spread)
+    if hessian <= 0:
         raise ValueError(f"before_noise must leave some of the variation of the pictures, got {noise**0.5:g}")
     if spread == 0:
-        spread = slope(0.0) / bend
+        spread = slope(0.0) / hessian
 
     squares = float(np.sum(modes.after - 2 * kept * modes.product + kept**2 * modes.power))
     variance = max(0.0, squares - noise * float(kept @ kept)) / (rates.size - 1)
     doubt = modes.power * (variance + noise * kept**2) + (noise * kept) ** 2
-    error = math.sqrt(float((rates * kept) ** 2 @ doubt)) / bend
+    error = math.sqrt(float((rates * kept) ** 2 @ doubt)) / hessian
     return spread, error, variance

@@ -34,7 +34,7 @@ def after(key: NDArray[np.uint64], blocks: int) -> NDArray[np.uint64]:
     return key + np.uint64(steps)
 
 
-def begun(key: NDArray[np.uint64], pixels: int) -> NDArray[np.uint64]:
+def start(key: NDArray[np.uint64], pixels: int) -> NDArray[np.uint64]:
     """Return the streams of this many pixels, for loops that may stop within a block and be called again."""
     streams = np.empty((blocks(pixels), 6), np.uint64)
     _loops.begin(key, streams)

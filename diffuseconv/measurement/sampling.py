@@ -126,7 +126,7 @@ def sums(prepared: Prepared, draws: int, key: NDArray[np.uint64]) -> NDArray[np.
     """Sum `draws` drawn values for every channel and pixel, by the quicker of two methods; the choice is fixed."""
     plan, pixels = prepared.plan, prepared.pixels
     totals = np.zeros((prepared.source.shape[0], pixels))
-    fixed, streams = (prepared.source, plan.layout), _streams.begun(key, pixels)
+    fixed, streams = (prepared.source, plan.layout), _streams.start(key, pixels)
     if draws <= FEW * plan.offset.size:
         cost = 1 + len(totals)  # nanoseconds
         for low, high in _streams.portions(draws, cost):

@@ -208,7 +208,7 @@ def _move(grains: NDArray[np.int64], taps: Taps, key: NDArray[np.uint64], landed
     that threads share one array.
     """
     wide, offset = landed.shape, offsets(taps.index, landed.shape)
-    streams, law = _streams.begun(key, grains.size), (table(taps.chance, offset), taps.chain(offset), FEW * offset.size)
+    streams, law = _streams.start(key, grains.size), (table(taps.chance, offset), taps.chain(offset), FEW * offset.size)
     given = loop_input(grains).reshape(-1), _loops.Layout(three(grains.shape), three(wide)), law, streams
     shortest = int(offset.max()) // _streams.BLOCK + 1
     parts = _threads.slices(len(streams), min(2 * _threads.count(), len(streams) // shortest))
@@ -216,9 +216,9 @@ def _move(grains: NDArray[np.int64], taps: Taps, key: NDArray[np.uint64], landed
     for low, high in _streams.within_blocks(cost):
         step = max(1, _streams.LONGEST // (cost * (high - low)))
         work = functools.partial(_loops.move_grains, *given, (low, high), landed.reshape(-1))
-        for apart in parts[::2], parts[1::2]:
-            for start in range(0, max((last - first for first, last in apart), default=0), step):
-                batch = [(first + start, min(first + start + step, last)) for first, last in apart]
+        for alternate in parts[::2], parts[1::2]:
+            for start in range(0, max((last - first for first, last in alternate), default=0), step):
+                batch = [(first + start, min(first + start + step, last)) for first, last in alternate]
                 _threads.run(work, [(first, last) for first, last in batch if first < last])
 
 

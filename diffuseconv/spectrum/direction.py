@@ -135,8 +135,8 @@ def rotation_between(image: ArrayLike, rotated: ArrayLike) -> float:
     likeness = _fft.irfft((radii[:, None] * rings[1] * rings[0].conj()).sum(axis=0), _ANGLES)
     best = int(likeness.argmax())
     before, at, after = likeness[[best - 1, best, (best + 1) % _ANGLES]]
-    bend = before - 2 * at + after
-    offset = (before - after) / (2 * bend) if bend < 0 else 0.0
+    curvature = before - 2 * at + after
+    offset = (before - after) / (2 * curvature) if curvature < 0 else 0.0
     return float((best + offset) * 180 / _ANGLES % 180) % 180
 
 

@@ -65,7 +65,7 @@ def low_pass(
     """
     image, over, names = _arguments(image, boundary, axes)
     radius, edge = circle(radius, edge)
-    return _weigh(image, over, names, lambda frequency: _fall(frequency, radius, edge))
+    return _weigh(image, over, names, lambda frequency: _taper(frequency, radius, edge))
 
 
 @for_arrays_of_any_kind()
@@ -92,7 +92,7 @@ def high_pass(
     """
     image, over, names = _arguments(image, boundary, axes)
     radius, edge = circle(radius, edge)
-    return _weigh(image, over, names, lambda frequency: 1 - _fall(frequency, radius, edge))
+    return _weigh(image, over, names, lambda frequency: 1 - _taper(frequency, radius, edge))
 
 
 @for_arrays_of_any_kind()
@@ -134,7 +134,7 @@ def band_pass(
     """
     image, over, names = _arguments(image, boundary, axes)
     inner, outer, edge = ring(radius, edge)
-    return _weigh(image, over, names, lambda f: _fall(f, outer, edge) - _fall(f, inner, edge))
+    return _weigh(image, over, names, lambda f: _taper(f, outer, edge) - _taper(f, inner, edge))
 
 
 def radial_window(shape: int | Sequence[int], radius: float, *, edge: float = 0.0) -> NDArray[np.float64]:
@@ -164,7 +164,7 @@ def radial_window(shape: int | Sequence[int], radius: float, *, edge: float = 0.
     sizes = _checks.shape("shape", shape)
     _checks.fits_memory("shape", 32.0 * math.prod(sizes), "take fewer cells")
     radius, edge = circle(radius, edge)
-    return np.asarray(_fft.fftshift(_fall(_frequency(sizes, ["periodic"] * len(sizes)), radius, edge)))
+    return np.asarray(_fft.fftshift(_taper(_frequency(sizes, ["periodic"] * len(sizes)), radius, edge)))
 
 
 @dataclass(frozen=True)
@@ -226,7 +226,7 @@ def compression(image: ArrayLike, radius: float, *, boundary: Boundary = "period
     """
     image, over, names = _arguments(image, boundary, axes)
     radius, _ = circle(radius, 0.0)
-    kept = _weigh(image, over, names, lambda frequency: _fall(frequency, radius, 0.0))
+    kept = _weigh(image, over, names, lambda frequency: _taper(frequency, radius, 0.0))
     every = _frequency([image.shape[axis] for axis in over], names)
     count = int(np.count_nonzero(every <= radius))
     size, error = _root_mean_square(image), _root_mean_square(kept - image)
@@ -266,7 +266,7 @@ def ring(radius: Any, edge: object) -> tuple[float, float, float]:
     return inner, outer, width
 
 
-def _fall(frequency: NDArray[Any], radius: float, edge: float) -> NDArray[np.float64]:
+def _taper(frequency: NDArray[Any], radius: float, edge: float) -> NDArray[np.float64]:
     """Return weights that fall from 1 inside a circle to 0 outside."""
     if edge == 0:
         return (frequency <= radius).astype(np.float64)

@@ -24,7 +24,7 @@ def arma_filter(model: ARIMA, noise: ArrayLike, *, zi: ArrayLike) -> tuple[Float
 def arma_filter(
     model: ARIMA, noise: ArrayLike, *, zi: ArrayLike | None = None
 ) -> FloatArray | tuple[FloatArray, FloatArray]:
-    r"""Drive the model, at rest before the first step, with the noise passed in.
+    r"""Apply the model, at rest before the first step, to the noise passed in.
 
     Before the first step :math:`x`, :math:`w` and :math:`\varepsilon` are all 0. Without intercept this is
     the convolution of the noise with `impulse_response`, and `innovations` undoes it. A series of a stationary model
@@ -76,7 +76,7 @@ def arma_filter(
 
 
 def _continued(model: ARIMA, shocks: FloatArray, zi: ArrayLike) -> tuple[FloatArray, FloatArray]:
-    """Drive the model from a state; return the series and the state it ends in."""
+    """Apply the model from a state on; return the series and the state it ends in."""
     from scipy.signal import lfilter
 
     numerator = np.array([1.0, *model.ma])
