@@ -13,6 +13,18 @@ import diffuseconv as dc
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 PAGES = sorted((DOCS / "tutorial").glob("[0-9]*.md"))
+ROOT = DOCS.parent
+PROSE = [page for page in (*DOCS.rglob("*.md"), *ROOT.glob("*.md")) if "_build" not in page.parts]
+
+
+@pytest.mark.parametrize("page", PROSE, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_prose_wraps_at_100(page):
+    """But for tables, code, pictures and addresses, which cannot."""
+    fenced = False
+    for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), start=1):
+        fenced ^= line.startswith("```")
+        if not fenced and not line.startswith(("|", "![", "[")) and "http" not in line:
+            assert len(line) <= 100, f"line {number} has {len(line)} characters"
 
 
 def blocks(page: Path, kind: str) -> list[ast.Module]:

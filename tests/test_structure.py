@@ -126,6 +126,29 @@ def test_all_is_whole(path):
         assert hasattr(module, key)
 
 
+# What docstrings of functions open with. A new verb is welcome here if a numericist would use it.
+VERBS = """
+    Add Answer Append Apply Arrange Assert Average Begin Bound Build Call Change Check Classify Combine Compare
+    Compile Compose Compress Compute Concatenate Continue Convolve Copy Correlate Count Create Cut Define Delete
+    Describe Difference Differentiate Diffuse Divide Do Draw Empty Estimate Evaluate Evolve Expand Factorise Fill Find
+    Fit Flatten Fold Forecast Forget Go Hold Import Integrate Interpret Invert Keep Learn List Load Look Make Map
+    Maximise Measure Minimise Move Multiply Name Note Open Pad Pair Pass Pickle Plan Predict Prepare Print Raise Read
+    Record Recover Reduce Refine Refuse Resample Reshape Return Rotate Run Sample Scale Scatter Score Scramble Select
+    Send Set Silence Solve Split Spread Start Step Store Subtract Sum Sweep Tabulate Take Transform Try Turn Undo Whiten
+    Write Yield
+"""
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_docstrings_open_with_a_verb(path):
+    """Those of functions, private ones too; properties are described as what they are."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            text = ast.get_docstring(node)
+            if text is not None and not any("property" in ast.unparse(d) for d in node.decorator_list):
+                assert text.split()[0].rstrip(".:,") in VERBS.split(), f"{node.name}: {text.splitlines()[0]}"
+
+
 def modules_after(code: str) -> set[str]:
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; {code}; print(*sys.modules)"], capture_output=True, text=True, check=True

@@ -407,7 +407,7 @@ def main() -> None:
     page.parent.mkdir(exist_ok=True)
     page.write_text(
         "# Verification\n\nEvery figure is measured by `python tests/test_verification.py` and asserted by the test "
-        "suite (orders to 0.05).\n\n" + text + "\n\n" + ABOUT_ORDERS,
+        "suite\n(orders to 0.05).\n\n" + text + "\n\n" + ABOUT_ORDERS,
         encoding="utf-8",
     )
 
