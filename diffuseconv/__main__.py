@@ -146,7 +146,8 @@ def warm(args: argparse.Namespace) -> None:
         ("measure, many", lambda dtype: dc.measure(np.zeros((64, 64), dtype), np.ones((3, 3)) / 9, 10**6, rng=1)),
         ("scatter", lambda dtype: dc.scatter(np.ones((64, 64), int), np.ones((3, 3)) / 9, rng=1)),
     ]
-    bar = tqdm([(name, call, dtype) for name, call in work for dtype in (np.float64, np.float32)], unit="loop")
+    calls = [(name, call, dtype) for name, call in work for dtype in (np.float64, np.float32)]
+    bar = tqdm(calls, unit="loop", disable=None)
     for name, call, dtype in bar:
         bar.set_description(f"{name}, {np.dtype(dtype).name}")
         call(dtype)

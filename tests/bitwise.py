@@ -72,3 +72,14 @@ def tiff(
     directory = struct.pack(order + "H", len(entries)) + table + struct.pack(order + "I", 0)
     start = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(order + "I", 8 + len(data))
     return start + data + directory + heap
+
+
+def luma(colours):
+    """Rec. 709 luma, channel by channel."""
+    red, green, blue = np.moveaxis(np.asarray(colours, dtype=float), -1, 0)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def words(bits, *shape):
+    """Unsigned integers of so many bits."""
+    return np.random.default_rng(bits).integers(0, 2**bits, shape, dtype=np.uint64)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from diffuseconv import _checks
-from diffuseconv._typing import Array
+from diffuseconv._typing import Array, read_only
 from diffuseconv.boundary import Boundary
 from diffuseconv.diffusion import walls
 from diffuseconv.diffusion.barriers import Barrier
@@ -28,7 +28,6 @@ __all__ = [
     "harmonic_mean",
     "mask_on",
     "per_cell",
-    "read_only",
 ]
 
 
@@ -433,7 +432,7 @@ def _function(
     takes_field = arguments_of(given, name) == 2
 
     def per_time(time: float, u: Array) -> Array:
-        values = given(time, read_only(u)) if takes_field else given(time)
+        values = given(time, read_only(u.view())) if takes_field else given(time)
         result = _checks.array(f"{name}'s result", values, finite=False)  # a trial step may lead anywhere
         if result.shape not in ((), shape):
             raise ValueError(f"{name} must return a number or an array of shape {shape}, got shape {result.shape}")
@@ -450,13 +449,6 @@ def _masked(name: str, values: Array, mask: Array | None) -> Array:
     inside = np.where(mask, values, 0.0)
     _checks.all_finite(name, inside)
     return inside
-
-
-def read_only(values: Array) -> Array:
-    """Return a view that functions given by users cannot write to."""
-    view = values.view()
-    view.flags.writeable = False
-    return view
 
 
 def arguments_of(source: Callable[..., Any], name: str = "source") -> int:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from diffuseconv import _checks
+from diffuseconv._typing import frozen
 
 __all__ = ["Schedule", "at_time", "events", "tables"]
 
@@ -75,9 +76,8 @@ class Schedule:
                     f"Schedule period must be longer than the table, {times[-1] - times[0]:g}, got {period:g}"
                 )
             object.__setattr__(self, "period", period)
-        for name, array in (("times", times), ("values", values)):
-            array.flags.writeable = False
-            object.__setattr__(self, name, array)
+        object.__setattr__(self, "times", frozen(times))
+        object.__setattr__(self, "values", frozen(values))
 
     def __call__(self, time: float) -> Any:
         """Return the value at a time (at a jump the one that begins)."""
