@@ -10,7 +10,7 @@ import pytest
 import diffuseconv as dc
 
 PACKAGE = Path(dc.__file__).parent
-DESIGN = PACKAGE.parent / "docs" / "design.md"
+DESIGN = Path(__file__).resolve().parent.parent / "docs" / "design.md"
 # Data and ingredients, which several files on the way ask.
 READ_BY_MANY = {
     "diffusion/lattice.py",
