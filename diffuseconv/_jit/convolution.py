@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numpy as np
 
 from diffuseconv._jit.compiled import compiled
@@ -14,6 +16,59 @@ GROUP_BYTES = 1024  # of a row, side by side: for every 8 rows of a kernel they 
 ROW_PADDING = 16  # keeps rows of a block from lying 4096 bytes apart, where a cache holds only a few of them
 SPARE = ROWS * GROUP_BYTES // 4  # sums of a group of tiles, in single precision
 BEYOND = FLAT_BYTES // 4  # values that tiles read beyond the last row, for sums that are thrown away
+
+
+class Part(NamedTuple):
+    """Which part of a continued plane a block holds: `tall` rows from `top` on, `count` places from `first` on.
+
+    The plane begins at ``cells[plane]`` with rows of `size` cells, and counts `sign` times; `before` places of a row
+    lie beyond the wall.
+    """
+
+    plane: Any
+    size: Any
+    sign: Any
+    top: Any
+    tall: Any
+    before: Any
+    first: Any
+    count: Any
+
+
+class Source(NamedTuple):
+    """Where sums begin to read in a block, and how far apart its rows and planes lie."""
+
+    start: Any
+    pitch: Any
+    floor: Any
+
+
+class Taps(NamedTuple):
+    """Where the weights of a kernel begin, its shape, and how far apart the values that a row of it reads stand."""
+
+    first: Any
+    depth: Any
+    height: Any
+    width: Any
+    step: Any  # None for next to each other
+
+
+class Target(NamedTuple):
+    """Where sums go: a corner, how far apart rows lie, how many rows and places there are."""
+
+    corner: Any
+    stride: Any
+    high: Any
+    wide: Any
+
+
+class Band(NamedTuple):
+    """Where a band of so many tiles goes, flat or tall."""
+
+    corner: Any
+    stride: Any
+    tiles: Any
+    flat: Any
 
 
 @compiled
@@ -29,47 +84,50 @@ def floor_of(columns, height, more):
 
 
 @compiled
-def continue_rows(cells, plane, size, sign, rows, columns, y0, tall, before, first, block, start, pitch, count):
-    """Copy `count` places, from `first` on, of `tall` continued rows, from `y0` on, into ``block[start + y pitch:]``.
+def continue_rows(cells, rows, columns, part, block, start, pitch):
+    """Copy a part of a continued plane into ``block[start + y pitch:]``.
 
-    Rows of `size` cells begin at ``cells[plane]``; edges go column by column, for many short loops cost more than one.
+    Edges go column by column, for many short loops cost more than one.
     """
-    inside = np.uintp(min(max(before - first, 0), count))
-    outside = np.uintp(min(max(before + size - first, 0), count))
-    skip = np.uintp(max(first - before, 0))
-    for y in range(tall):
-        line, factor = np.uintp(plane + rows[0][y0 + y] * size), sign * rows[1][y0 + y]
+    size, count, top = part.size, part.count, part.top
+    inside = np.uintp(min(max(part.before - part.first, 0), count))
+    outside = np.uintp(min(max(part.before + size - part.first, 0), count))
+    skip = np.uintp(max(part.first - part.before, 0))
+    for y in range(part.tall):
+        line, factor = np.uintp(part.plane + rows[0][top + y] * size), part.sign * rows[1][top + y]
         begin = start + np.uintp(y) * pitch
         for x in range(outside - inside):
             block[begin + inside + x] = factor * cells[line + skip + x]
-    for part in range(2):
-        for x in range(np.uintp(0) if part == 0 else outside, inside if part == 0 else np.uintp(count)):
-            source, factor = np.uintp(columns[0][first + x]), sign * columns[1][first + x]
-            for y in range(tall):
-                line = np.uintp(plane + rows[0][y0 + y] * size)
-                block[start + np.uintp(y) * pitch + x] = factor * rows[1][y0 + y] * cells[line + source]
+    for side in range(2):
+        for x in range(np.uintp(0) if side == 0 else outside, inside if side == 0 else np.uintp(count)):
+            source, factor = np.uintp(columns[0][part.first + x]), part.sign * columns[1][part.first + x]
+            for y in range(part.tall):
+                line = np.uintp(part.plane + rows[0][top + y] * size)
+                block[start + np.uintp(y) * pitch + x] = factor * rows[1][top + y] * cells[line + source]
 
 
 @compiled
-def sum_band(block, start, pitch, floor, weights, kernel, shape, step, target, corner, stride, tiles, flat):
-    """Sum over all taps for a band of tiles; rows of the block lie `pitch`, its planes `floor` values apart."""
-    depth, height, width = shape
-    most = np.uintp(1 if flat else ROWS)
-    for dz in range(depth):
-        for dy in range(np.uintp(0), height, most):
-            begin = start + dz * floor + dy * pitch
-            first = kernel + (dz * height + dy) * width
-            fresh = dz + dy == 0
-            taps = min(height - dy, most)
-            add_taps(block, begin, pitch, weights, first, taps, width, step, target, corner, stride, tiles, flat, fresh)
+def sum_band(block, source, weights, taps, out, band):
+    """Sum over all taps for a band of tiles."""
+    most = np.uintp(1 if band.flat else ROWS)
+    for dz in range(taps.depth):
+        for dy in range(np.uintp(0), taps.height, most):
+            begin = source.start + dz * source.floor + dy * source.pitch
+            first = taps.first + (dz * taps.height + dy) * taps.width
+            fresh, count = dz + dy == 0, min(taps.height - dy, most)
+            add_taps(
+                block, begin, source.pitch, weights, first, count, taps.width, taps.step,
+                out, band.corner, band.stride, band.tiles, band.flat, fresh,
+            )  # fmt: skip
 
 
 @compiled
-def sum_group(block, start, pitch, floor, weights, kernel, shape, step, out, corner, stride, high, wide, spare):
-    """Sum `high` (at most ROWS) by `wide` (at most a group) places for ``weights[kernel]``, into ``out[corner:]``.
+def sum_group(block, source, weights, taps, out, target, spare):
+    """Sum at most ROWS rows of at most a group of places each.
 
     Return 0 if all sums are finite, otherwise NaN: here they are in the fastest cache.
     """
+    high, wide, stride = target.high, target.wide, target.stride
     flat = high <= np.uintp(ROWS // 2)
     tall = np.uintp(1 if flat else ROWS)
     columns = np.uintp((FLAT_BYTES if flat else TALL_BYTES) // block.itemsize)
@@ -79,17 +137,15 @@ def sum_group(block, start, pitch, floor, weights, kernel, shape, step, out, cor
         full = wide // columns if row + tall <= high else np.uintp(0)
         done = full * columns
         rest = (wide - done + columns - np.uintp(1)) // columns
-        for part in range(2):  # what tiles do not fill is summed beside the result, and what belongs there copied
-            tiles, target = (full, out) if part == 0 else (rest, spare)
-            place, apart = (corner + row * stride, stride) if part == 0 else (done, group)
-            shift = np.uintp(0) if part == 0 else done
-            if tiles > np.uintp(0):
-                sum_band(
-                    block, start + row * pitch + shift, pitch, floor, weights, kernel, shape, step,
-                    target, place, apart, tiles, flat,
-                )  # fmt: skip
+        begin, corner = source.start + row * source.pitch, target.corner + row * stride
+        if full > np.uintp(0):
+            at = Source(begin, source.pitch, source.floor)
+            sum_band(block, at, weights, taps, out, Band(corner, stride, full, flat))
+        if rest > np.uintp(0):  # what tiles do not fill is summed beside the result, and what belongs there copied
+            at = Source(begin + done, source.pitch, source.floor)
+            sum_band(block, at, weights, taps, spare, Band(done, group, rest, flat))
         for y in range(min(tall, high - row)):
-            line = corner + (row + y) * stride
+            line = corner + y * stride
             for x in range(done, wide):
                 out[line + x] = spare[y * group + x]
             zeros += sum_of_zeros(out[line : line + wide])
@@ -103,16 +159,16 @@ def block_count(shape: tuple[int, ...]) -> int:
 
 
 @compiled
-def correlate_blocks(stack, bank, planes, rows, columns, before, step, out, begin, end):
+def correlate_blocks(stack, bank, lines, before, step, out, begin, end):
     """Fill blocks `begin` to `end` of ``out[k, b, z, y, x] = sum_j bank[k, j] continued[b, (z, y, x) + j]``.
 
-    `planes`, `rows` and `columns` say, each as (source, sign), how the axes continue, the last one by `before` cells;
-    taps stand next to each other there (a step of None), or `step` values apart. Return 0 if all sums are finite,
-    otherwise NaN.
+    `lines` say for planes, rows and columns, each as (source, sign), how they continue, the last ones by `before`
+    cells; taps stand next to each other there (a step of None), or `step` values apart. Return 0 if all sums are
+    finite, otherwise NaN.
     """
+    planes, rows, columns = lines
     kernels, deep, tall, broad = bank.shape
-    shape = np.uintp(deep), np.uintp(tall), np.uintp(broad)
-    taps, more = np.uintp(deep * tall * broad), (broad - 1) * (1 if step is None else np.intp(step))
+    size, more = np.uintp(deep * tall * broad), (broad - 1) * (1 if step is None else np.intp(step))
     _, fields, out_planes, out_rows, out_columns = out.shape
     _, in_planes, in_rows, in_columns = stack.shape
     pitch, floor = np.uintp(pitch_of(out_columns, more)), np.uintp(floor_of(out_columns, tall, more))
@@ -131,19 +187,16 @@ def correlate_blocks(stack, bank, planes, rows, columns, before, step, out, begi
         b = number // (across * down * out_planes)
         high, wide = min(BLOCK_ROWS, out_rows - y0), min(BLOCK_COLUMNS, out_columns - x0)
         for dz in range(deep):
-            continue_rows(
-                cells, (b * in_planes + planes[0][z + dz]) * in_rows * in_columns, in_columns, planes[1][z + dz],
-                rows, columns, y0, high + tall - 1, before, x0,
-                block, np.uintp(dz) * floor, pitch, wide + more,
-            )  # fmt: skip
+            plane = (b * in_planes + planes[0][z + dz]) * in_rows * in_columns
+            part = Part(plane, in_columns, planes[1][z + dz], y0, high + tall - 1, before, x0, wide + more)
+            continue_rows(cells, rows, columns, part, block, np.uintp(dz) * floor, pitch)
         for y in range(0, high, ROWS):
             for x in range(0, wide, group):  # each group for all kernels, while the fastest cache holds it
+                source = Source(np.uintp(y) * pitch + np.uintp(x), pitch, floor)
+                rest = np.uintp(min(ROWS, high - y)), np.uintp(min(group, wide - x))
                 for k in range(k0, min(kernels, k0 + KERNELS_A_BLOCK)):
+                    taps = Taps(np.uintp(k) * size, np.uintp(deep), np.uintp(tall), np.uintp(broad), step)
                     corner = (((k * fields + b) * out_planes + z) * out_rows + y0 + y) * out_columns + x0 + x
-                    zeros += sum_group(
-                        block, np.uintp(y) * pitch + np.uintp(x), pitch, floor,
-                        weights, np.uintp(k) * taps, shape, step,
-                        sums, np.uintp(corner), np.uintp(out_columns),
-                        np.uintp(min(ROWS, high - y)), np.uintp(min(group, wide - x)), spare,
-                    )  # fmt: skip
+                    target = Target(np.uintp(corner), np.uintp(out_columns), rest[0], rest[1])
+                    zeros += sum_group(block, source, weights, taps, sums, target, spare)
     return zeros

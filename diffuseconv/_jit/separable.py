@@ -5,7 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from diffuseconv._jit.compiled import compiled
-from diffuseconv._jit.convolution import BEYOND, GROUP_BYTES, SPARE, continue_rows, sum_group
+from diffuseconv._jit.convolution import (
+    BEYOND,
+    GROUP_BYTES,
+    SPARE,
+    Part,
+    Source,
+    Taps,
+    Target,
+    continue_rows,
+    sum_group,
+)
 from diffuseconv._jit.tile import ROWS
 
 # Of sums. Taller blocks share more of the rows that they continue, and must stay in a cache with 61 taps an axis.
@@ -20,26 +30,26 @@ def two_block_count(shape: tuple[int, ...]) -> int:
 
 
 @compiled
-def sum_groups(source, start, pitch, weights, shape, target, corner, stride, high, wide, spare):
-    """Sum over all taps for `high` by `wide` places, group by group; return 0 if all sums are finite, else NaN."""
-    group, zeros = GROUP_BYTES // source.itemsize, source.dtype.type(0)
-    for y in range(0, high, ROWS):
-        for x in range(0, wide, group):
-            zeros += sum_group(
-                source, start + np.uintp(y) * pitch + np.uintp(x), pitch, np.uintp(0), weights, np.uintp(0), shape,
-                None, target, corner + np.uintp(y) * stride + np.uintp(x), stride,
-                np.uintp(min(ROWS, high - y)), np.uintp(min(group, wide - x)), spare,
-            )  # fmt: skip
+def sum_groups(block, pitch, weights, shape, out, target, spare):
+    """Sum over all taps for all places of a target, group by group; return 0 if all sums are finite, else NaN."""
+    group, zeros = np.uintp(GROUP_BYTES // block.itemsize), block.dtype.type(0)
+    taps, stride, none = Taps(np.uintp(0), np.uintp(1), shape[0], shape[1], None), target.stride, np.uintp(0)
+    for y in range(none, target.high, np.uintp(ROWS)):
+        for x in range(none, target.wide, group):
+            high, wide = min(np.uintp(ROWS), target.high - y), min(group, target.wide - x)
+            part = Target(target.corner + y * stride + x, stride, high, wide)
+            zeros += sum_group(block, Source(y * pitch + x, pitch, none), weights, taps, out, part, spare)
     return zeros
 
 
 @compiled
-def correlate_by_two(stack, down, across, rows, columns, before, out, begin, end):
+def correlate_by_two(stack, factors, lines, before, out, begin, end):
     """Fill blocks `begin` to `end` of ``out[b, y, x] = sum_ij down[i] across[j] continued[b, y + i, x + j]``.
 
-    `rows` and `columns` say, each as (source, sign), how the axes continue, the last one by `before` cells. Return 0
-    if all sums are finite, otherwise NaN.
+    The `factors` are (down, across). `lines` say for rows and columns, each as (source, sign), how they continue, the
+    last ones by `before` cells. Return 0 if all sums are finite, otherwise NaN.
     """
+    (down, across), (rows, columns) = factors, lines
     tall, broad = down.size, across.size
     _, out_rows, out_columns = out.shape
     _, in_rows, in_columns = stack.shape
@@ -56,16 +66,11 @@ def correlate_by_two(stack, down, across, rows, columns, before, out, begin, end
         y0 = index // high_across % high_down * TWO_ROWS
         b = index // (high_across * high_down)
         high, wide = min(TWO_ROWS, out_rows - y0), min(TWO_COLUMNS, out_columns - x0)
-        continue_rows(
-            cells, b * in_rows * in_columns, in_columns, 1, rows, columns, y0, high + tall - 1, before, x0,
-            block, np.uintp(0), pitch, wide + broad - 1,
-        )  # fmt: skip
-        sum_groups(
-            block, np.uintp(0), pitch, down, (one, np.uintp(tall), one), strip, np.uintp(0), pitch,
-            high, wide + broad - 1, spare,
-        )  # fmt: skip
-        zeros += sum_groups(
-            strip, np.uintp(0), pitch, across, (one, one, np.uintp(broad)), sums,
-            np.uintp((b * out_rows + y0) * out_columns + x0), np.uintp(out_columns), high, wide, spare,
-        )  # fmt: skip
+        part = Part(b * in_rows * in_columns, in_columns, 1, y0, high + tall - 1, before, x0, wide + broad - 1)
+        continue_rows(cells, rows, columns, part, block, np.uintp(0), pitch)
+        within = Target(np.uintp(0), pitch, np.uintp(high), np.uintp(wide + broad - 1))
+        sum_groups(block, pitch, down, (np.uintp(tall), one), strip, within, spare)
+        corner = np.uintp((b * out_rows + y0) * out_columns + x0)
+        target = Target(corner, np.uintp(out_columns), np.uintp(high), np.uintp(wide))
+        zeros += sum_groups(strip, pitch, across, (one, np.uintp(broad)), sums, target, spare)
     return zeros

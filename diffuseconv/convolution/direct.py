@@ -61,7 +61,8 @@ def correlate_directly(
     out = np.empty((len(bank), len(stack), *places), bank.dtype)
     sums = out.reshape(len(bank), len(stack), *flat, *places)
     products, blocks = len(stack) * math.prod(places) * bank.size, block_count(sums.shape)
-    given = (fields, kernels, *lines, widths[-1][0] * channels, None if channels == 1 else np.uintp(channels), sums)
+    step = None if channels == 1 else np.uintp(channels)
+    given = (fields, kernels, tuple(lines), widths[-1][0] * channels, step, sums)
     return out, _all_finite(lambda begin, end: correlate_blocks(*given, begin, end), products, blocks)
 
 
@@ -74,7 +75,7 @@ def correlate_by_two(
     remembered = _continued if max(stack.shape[1:]) < LONG else _continued.__wrapped__
     (_, *lines), places = remembered(stack.shape[1:], taps, tuple(widths), tuple(names), stack.dtype, 1)
     out = np.empty((len(stack), *places), stack.dtype)
-    given = (loop_input(stack), loop_input(down), loop_input(across), *lines, widths[-1][0], out)
+    given = (loop_input(stack), (loop_input(down), loop_input(across)), tuple(lines), widths[-1][0], out)
     products, blocks = out.size * sum(taps), two_block_count(out.shape)
     return out, _all_finite(lambda begin, end: separable.correlate_by_two(*given, begin, end), products, blocks)
 
