@@ -404,7 +404,7 @@ def _grown(
     forcing: Array | None,
     analyse: Callable[[Array], Array],
 ) -> Array:
-    """Let modes grow at the sum of rates along each axis, less a decay, in place, and add what comes in."""
+    """Multiply modes by their growth at the sum of rates along each axis, less a decay, and add what comes in."""
     _multiply(modes, [np.exp((growth - decay * (axis == 0)) * duration) for axis, growth in enumerate(growths)])
     if forcing is not None:
         brought = analyse(forcing)
