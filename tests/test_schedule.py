@@ -68,6 +68,14 @@ def test_limits_hold_for_every_velocity_of_a_schedule():
     eq, fast = dc.DiffusionEquation(velocity=table), dc.DiffusionEquation(velocity=3.0)
     assert eq.cell_peclet((8,)) == fast.cell_peclet((8,)) == 3.0
     assert eq.stable_time_step((8,)) == fast.stable_time_step((8,))
+    one, other = dc.Schedule([0, 3, 4], [1, 30, 1], period=5), dc.Schedule([0, 1, 2], [1, -40, 1], period=7)
+    meeting = dc.DiffusionEquation(0.1, velocity=(one, other))  # both are at their worst from 8 to 9 alone
+    assert meeting.stable_time_step((8, 8)) == dc.DiffusionEquation(0.1, velocity=(30.0, -40.0)).stable_time_step(
+        (8, 8)
+    )
+    lifted = dc.DiffusionEquation(barriers=(dc.Barrier(np.ones(7, bool), lifted_at=1.0),))
+    assert lifted.stable_time_step((8,)) == dc.DiffusionEquation().stable_time_step((8,)) == 0.5
+    assert np.isinf(lifted.stable_time_step((8,), time=0.5))
     np.testing.assert_array_equal(
         eq.evolve(np.arange(8.0), 1.0, "explicit", 0.1),
         dc.DiffusionEquation().evolve(np.arange(8.0), 1.0, "explicit", 0.1),

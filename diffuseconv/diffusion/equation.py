@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -171,7 +172,8 @@ class DiffusionEquation:
             The field's shape; or the number of dimensions, which stands for the shape that an array among the
             arguments (`diffusivity`, `barriers`, `source`, `mask`) tells, else for a large tank.
         time : number, optional
-            The time of a velocity that depends on it. By default the limit holds for all entries of a `Schedule`.
+            The time of a velocity that depends on it. By default the limit holds for all entries of a `Schedule`, and
+            after every lift of a barrier.
 
         Returns
         -------
@@ -189,7 +191,7 @@ class DiffusionEquation:
             ndim = _checks.count("ndim_or_shape", ndim_or_shape, least=1, most=3)
             known = self._known_shape() or ()
             shape = known if len(known) == ndim else (4,) * ndim
-        return min(self.lattice(shape, moment).stable_time_step for moment in self._moments(time))
+        return min(lattice.stable_time_step for lattice in self._moments(shape, time))
 
     def cell_peclet(self, shape: int | Sequence[int], time: float | None = None) -> float:
         r"""Return the largest cell Péclet number :math:`|v| \Delta x / D` on any face between two cells.
@@ -218,7 +220,7 @@ class DiffusionEquation:
             return 0.0
         exchange = replace(self, velocity=None).lattice(shape).rates
         largest = 0.0
-        for drift in (self.lattice(shape, moment).drift or () for moment in self._moments(time)):
+        for drift in (lattice.drift or () for lattice in self._moments(shape, time)):
             for g, q in zip(exchange, drift, strict=False):
                 g, q = np.broadcast_arrays(g, abs(q))
                 largest = max(largest, float(np.divide(q, g, out=np.where(q > 0, np.inf, 0.0), where=g > 0).max()))
@@ -747,14 +749,24 @@ class DiffusionEquation:
         barriers = [barrier for barrier in self.barriers or () if barrier is not None]
         return sorted(set().union(*(barrier.lift_times for barrier in barriers)))
 
-    def _moments(self, time: float | None) -> list[float]:
-        """Return times at which the drift is largest, of a time asked for or of all: rates are convex in a velocity."""
+    def _moments(self, shape: int | Sequence[int], time: float | None) -> Iterator[Lattice]:
+        """Yield the problem at a time; else, after every lift, with all entries of schedules.
+
+        The largest rate is among them: rates are convex in a velocity, and schedules of different axes may meet at any
+        of their entries.
+        """
+        moving = functions(self.velocity)
         if time is not None:
-            return [_checks.number("time", time)]
-        if any(not isinstance(function, schedule.Schedule) for function in functions(self.velocity)):
+            yield self.lattice(shape, _checks.number("time", time))
+            return
+        if any(not isinstance(function, schedule.Schedule) for function in moving):
             raise ValueError("velocity is a function, whose largest value is not known: say by time= when")
-        times = {float(time) for table in schedule.tables(self.velocity) for time in np.asarray(table.times)}
-        return sorted(times | {0.0})
+        for times in itertools.product(*(np.asarray(table.times).tolist() for table in moving)):
+            now = dict(zip(map(id, moving), times, strict=True))
+            axes = self.velocity if isinstance(self.velocity, tuple) else (self.velocity,)
+            values = tuple(v(now[id(v)]) if callable(v) else v for v in axes)
+            eq = replace(self, velocity=values if isinstance(self.velocity, tuple) else values[0]) if moving else self
+            yield from (eq.lattice(shape, moment) for moment in (0.0, *self.lift_times))
 
     def _cells(self, u: Any) -> tuple[Array, float | Array, Array | None]:
         """Return a field, checked, with the volume times capacity of its cells, and the mask."""
