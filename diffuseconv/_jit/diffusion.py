@@ -1,9 +1,12 @@
 """Loops over cells and faces: the rate of change of a field.
 
-All arrays are flat. ``g0`` holds the exchange rates of the faces before each plane (one plane more than the field),
-``g1`` those before each row, ``g2`` those before each cell. The outermost faces lead to the ghosts: 0 beyond walls, the
-other side on periodic axes. Unsigned indices spare a wraparound test in the inner loops.
+All arrays are flat, and a field is a block of planes of rows. The rates of an axis are those of the faces before each
+plane (one plane more than the field), row or cell. The outermost faces lead to the ghosts: 0 beyond walls, the other
+side on periodic axes. Unsigned indices spare a wraparound test in the inner loops. Loops along a row are inlined, for
+calls would count the owners of their arrays for every row.
 """
+
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,68 +15,87 @@ from diffuseconv._jit.compiled import compiled
 ONE = np.uintp(1)
 
 
-@compiled
-def flow_in(u, g0, g2, keep, before, here, after, beyond, face, size, above, below, left, right, zero, out):
-    """Write keep * u + (what flows in through four faces of each cell of a row).
+class Grid(NamedTuple):
+    """The shape of a block of cells, and which of its axes are periodic."""
 
-    Beyond its first and last cell stand `left` and `right`, beyond the row those at `before` and `after`, or nothing
-    unless there are rows `above` and `below`. Faces across begin at ``g0[here]`` and ``g0[beyond]``, those along at
-    ``g2[face]``.
-    """
-    last = size - ONE
+    planes: int
+    rows: int
+    size: int
+    periodic: tuple[Any, ...]
+
+
+class Row(NamedTuple):
+    """Where a row begins, the rows before and after it along another axis, and the faces on both sides and along it."""
+
+    here: Any
+    size: Any
+    before: Any
+    after: Any
+    has_before: Any
+    has_after: Any
+    lower: Any
+    upper: Any
+    along: Any
+
+
+@compiled(inline="always")
+def flow_in(u, across, along, row, ends, keep, out):
+    """Write keep * u + what flows in through four faces of each cell of a row, beyond which stand the `ends`."""
+    zero = u.dtype.type(0)
+    here, lower, upper, face, last = row.here, row.lower, row.upper, row.along, row.size - ONE
     for j in range(ONE, last):
         x = u[here + j]
         out[here + j] = keep * x + (
             (
-                g0[here + j] * ((u[before + j] if above else zero) - x)
-                + g0[beyond + j] * ((u[after + j] if below else zero) - x)
+                across[lower + j] * ((u[row.before + j] if row.has_before else zero) - x)
+                + across[upper + j] * ((u[row.after + j] if row.has_after else zero) - x)
             )
-            + (g2[face + j] * (u[here + j - ONE] - x) + g2[face + j + ONE] * (u[here + j + ONE] - x))
+            + (along[face + j] * (u[here + j - ONE] - x) + along[face + j + ONE] * (u[here + j + ONE] - x))
         )
     for end in range(2):
         j = np.uintp(end) * last
         x = u[here + j]
-        west = u[here + j - ONE] if j > 0 else left
-        east = u[here + j + ONE] if j < last else right
+        west = u[here + j - ONE] if j > 0 else ends[0]
+        east = u[here + j + ONE] if j < last else ends[1]
         out[here + j] = keep * x + (
             (
-                g0[here + j] * ((u[before + j] if above else zero) - x)
-                + g0[beyond + j] * ((u[after + j] if below else zero) - x)
+                across[lower + j] * ((u[row.before + j] if row.has_before else zero) - x)
+                + across[upper + j] * ((u[row.after + j] if row.has_after else zero) - x)
             )
-            + (g2[face + j] * (west - x) + g2[face + j + ONE] * (east - x))
+            + (along[face + j] * (west - x) + along[face + j + ONE] * (east - x))
         )
 
 
-@compiled
-def flow_across(u, g, before, here, after, face, beyond, size, above, below, zero, out):
-    """Add what flows in from the rows at `before` and `after`, or from nothing unless they are `above` and `below`."""
-    for j in range(size):
-        x = u[here + j]
-        out[here + j] += g[face + j] * ((u[before + j] if above else zero) - x) + g[beyond + j] * (
-            (u[after + j] if below else zero) - x
-        )
+@compiled(inline="always")
+def flow_across(u, across, row, out):
+    """Add what flows into a row from the rows before and after it."""
+    zero = u.dtype.type(0)
+    for j in range(row.size):
+        x = u[row.here + j]
+        out[row.here + j] += across[row.lower + j] * ((u[row.before + j] if row.has_before else zero) - x) + across[
+            row.upper + j
+        ] * ((u[row.after + j] if row.has_after else zero) - x)
 
 
 @compiled
-def inflow(u, g0, g1, g2, planes, rows, size, wrap0, wrap1, wrap2, keep, zero, out, begin, end):
-    """Write keep * u + L u for planes `begin` to `end` of `planes`, each of `rows` rows; all arrays are flat."""
-    width, plane = np.uintp(size), np.uintp(rows * size)
+def inflow(u, faces, grid, keep, out, begin, end):
+    """Write keep * u + L u for the planes from `begin` to `end`; a field without rows has no faces before them."""
+    zero, size, plane = u.dtype.type(0), np.uintp(grid.size), np.uintp(grid.rows * grid.size)
     for k in range(begin, end):
-        for i in range(rows):
-            here = np.uintp(k) * plane + np.uintp(i) * width
-            left = u[here + width - ONE] if wrap2 else zero
-            right = u[here] if wrap2 else zero
-            before = here - plane if k > 0 else here + np.uintp(planes - 1) * plane
-            after = here + plane if k + 1 < planes else here - np.uintp(k) * plane
-            above = k > 0 or wrap0
-            below = k + 1 < planes or wrap0
-            face = here + np.uintp(k * rows + i)
-            beyond = here + plane
-            flow_in(u, g0, g2, keep, before, here, after, beyond, face, width, above, below, left, right, zero, out)
-            if g1.size > 0:
-                before = here - width if i > 0 else here + plane - width
-                after = here + width if i + 1 < rows else here + width - plane
-                above = i > 0 or wrap1
-                below = i + 1 < rows or wrap1
-                face = here + np.uintp(k) * width
-                flow_across(u, g1, before, here, after, face, face + width, width, above, below, zero, out)
+        for i in range(grid.rows):
+            here = np.uintp(k) * plane + np.uintp(i) * size
+            ends = (u[here + size - ONE], u[here]) if grid.periodic[2] else (zero, zero)
+            before = here - plane if k > 0 else here + np.uintp(grid.planes - 1) * plane
+            after = here + plane if k + 1 < grid.planes else here - np.uintp(k) * plane
+            has_before, has_after = k > 0 or grid.periodic[0], k + 1 < grid.planes or grid.periodic[0]
+            along = here + np.uintp(k * grid.rows + i)
+            row = Row(here, size, before, after, has_before, has_after, here, here + plane, along)
+            flow_in(u, faces[0], faces[2], row, ends, keep, out)
+            if faces[1].size > 0:
+                before = here - size if i > 0 else here + plane - size
+                after = here + size if i + 1 < grid.rows else here + size - plane
+                has_before, has_after = i > 0 or grid.periodic[1], i + 1 < grid.rows or grid.periodic[1]
+                lower = here + np.uintp(k) * size
+                flow_across(
+                    u, faces[1], Row(here, size, before, after, has_before, has_after, lower, lower + size, along), out
+                )

@@ -388,23 +388,17 @@ def _directed(g: Any, q: Any) -> tuple[Array, Array]:
 
 def _apply_flow(u: Array, flow: tuple[Any, ...], periodic: tuple[bool, ...], keep: float, out: Array) -> None:
     """Write ``keep * u`` plus the change by directed rates to `out`, on as many threads as pay."""
-    blank, down, up, shape, wrap, loss, weight = _as_blocks(u, flow, periodic)
-    given = (loop_input(u).reshape(-1), blank, down, up, shape, wrap, loss, weight, u.dtype.type(keep))
-    target = out.reshape(-1)
+    down, up, loss, weight = flow
+    lead = 3 - u.ndim
+    shape, wrap = (1,) * lead + u.shape, (False,) * lead + periodic
+    rates = _flow.Rates(shape, wrap, down, up, loss, weight, np.zeros(shape[-1], u.dtype))
+    given, target = (loop_input(u).reshape(-1), rates, u.dtype.type(keep)), out.reshape(-1)
     rows = shape[0] * shape[1]
     if u.size < POOLED:
         _flow.flow(*given, 0, rows, target)
         return
     parts = _threads.slices(rows, min(2 * u.size // SMALLEST_SHARE, _threads.count()))
     _threads.run(_flow.flow, [(*given, low, high, target) for low, high in parts])
-
-
-def _as_blocks(u: Array, flow: tuple[Any, ...], periodic: tuple[bool, ...]) -> tuple[Any, ...]:
-    """Return (a row of zeros, down, up, shape, periodic, loss, weight) of a field as one of three axes."""
-    lead = 3 - u.ndim
-    down, up, loss, weight = flow
-    shape = (1,) * lead + u.shape
-    return np.zeros(shape[-1], u.dtype), down, up, shape, (False,) * lead + periodic, loss, weight
 
 
 def as_planes(shape: tuple[Any, ...], single: Any) -> tuple[Any, Any, Any]:
@@ -417,23 +411,15 @@ def as_planes(shape: tuple[Any, ...], single: Any) -> tuple[Any, Any, Any]:
 
 def apply_faces(u: Array, faces: tuple[Array, ...], periodic: tuple[bool, ...], keep: float, out: Array) -> None:
     """Write ``keep * u`` plus the exchange through full `faces` to `out`, on as many threads as pay."""
-    number, none = u.dtype.type, np.empty(0, u.dtype)
     if u.ndim == 1:
         faces = (np.zeros(2 * u.size, u.dtype), *faces)
-    g0, *g1, g2 = (g.reshape(-1) for g in faces)
-    given = (
-        loop_input(u).reshape(-1),
-        g0,
-        g1[0] if g1 else none,
-        g2,
-        *as_planes(u.shape, 1),
-        *as_planes(periodic, False),
-        number(keep),
-        number(0),
-    )
+    before_planes, *before_rows, before_cells = (g.reshape(-1) for g in faces)
+    rates = (before_planes, before_rows[0] if before_rows else np.empty(0, u.dtype), before_cells)
+    grid = _loops.Grid(*as_planes(u.shape, 1), as_planes(periodic, False))
+    given = (loop_input(u).reshape(-1), rates, grid, u.dtype.type(keep), out.reshape(-1))
     shares = 2 * u.size // SMALLEST_SHARE
     if shares < 2:
-        _loops.inflow(*given, out.reshape(-1), 0, given[4])
+        _loops.inflow(*given, 0, grid.planes)
         return
-    blocks = _threads.slices(given[4], min(shares, _threads.count()))
-    _threads.run(lambda *ends: _loops.inflow(*given, out.reshape(-1), *ends), blocks)
+    blocks = _threads.slices(grid.planes, min(shares, _threads.count()))
+    _threads.run(_loops.inflow, [(*given, *ends) for ends in blocks])
