@@ -90,8 +90,9 @@ class Steps:
             self.other.accept(clock, elapsed, u)
             self.begun, costs = True, []
             for kind, steps in zip((self.now, self.other), STEPS, strict=True):
-                step = self.duration / (steps * (1e-3 / self.tolerance) ** (1 / (kind.order + 1)))
-                costs.append(self.duration / _pace(kind, step))
+                many = steps * (1e-3 / self.tolerance) ** (1 / (kind.order + 1))
+                step = min(self.duration / many, kind.longest)
+                costs.append(self.duration / step * kind.cost(step) if step > 0 else many)
             if costs[1] < costs[0]:
                 self.change(self.duration / STEPS[1])
 
