@@ -214,8 +214,9 @@ TILES = """
         for (flat, height, width, fresh), step in itertools.product(cases, (None, index(3))):
             sums = np.ones((2, 2000 + 2 * lanes), dtype)
             for add, out in zip((tile.add_taps, tile.add_taps_plainly), sums):
-                add(source, index(1), index(90), weights, index(2), index(height), index(width), step, out, index(3),
-                    index(2 * lanes + 5), index(2), bool(flat), bool(fresh))
+                taps = tile.Taps(index(2), index(1), index(height), index(width))
+                band = tile.Band(index(3), index(2 * lanes + 5), index(2), bool(flat))
+                add(source, tile.Source(index(1), index(90), index(0)), weights, taps, step, out, band, bool(fresh))
             terms = height * width + 1  # each of them and each sum at most so large, and rounded twice at most
             np.testing.assert_allclose(*sums, rtol=0, atol=2 * terms**2 * np.finfo(dtype).eps)
             assert np.count_nonzero(sums[0] != 1) >= lanes

@@ -8,7 +8,7 @@ import numpy as np
 
 from diffuseconv._jit.compiled import compiled
 from diffuseconv._jit.finite import sum_of_zeros
-from diffuseconv._jit.tile import FLAT_BYTES, ROWS, TALL_BYTES, add_taps
+from diffuseconv._jit.tile import FLAT_BYTES, ROWS, TALL_BYTES, Band, Source, Taps, add_taps
 
 BLOCK_ROWS, BLOCK_COLUMNS = 16, 512  # of sums; with a 15 x 15 kernel they read 130 kB, which stays in a fast cache
 KERNELS_A_BLOCK = 8  # of a bank: threads share few large blocks unevenly
@@ -35,24 +35,6 @@ class Part(NamedTuple):
     count: Any
 
 
-class Source(NamedTuple):
-    """Where sums begin to read in a block, and how far apart its rows and planes lie."""
-
-    start: Any
-    pitch: Any
-    floor: Any
-
-
-class Taps(NamedTuple):
-    """Where the weights of a kernel begin, its shape, and how far apart the values that a row of it reads stand."""
-
-    first: Any
-    depth: Any
-    height: Any
-    width: Any
-    step: Any  # None for next to each other
-
-
 class Target(NamedTuple):
     """Where sums go: a corner, how far apart rows lie, how many rows and places there are."""
 
@@ -60,15 +42,6 @@ class Target(NamedTuple):
     stride: Any
     high: Any
     wide: Any
-
-
-class Band(NamedTuple):
-    """Where a band of so many tiles goes, flat or tall."""
-
-    corner: Any
-    stride: Any
-    tiles: Any
-    flat: Any
 
 
 @compiled
@@ -107,22 +80,19 @@ def continue_rows(cells, rows, columns, part, block, start, pitch):
 
 
 @compiled
-def sum_band(block, source, weights, taps, out, band):
+def sum_band(block, source, weights, taps, step, out, band):
     """Sum over all taps for a band of tiles."""
     most = np.uintp(1 if band.flat else ROWS)
     for dz in range(taps.depth):
         for dy in range(np.uintp(0), taps.height, most):
-            begin = source.start + dz * source.floor + dy * source.pitch
+            at = Source(source.start + dz * source.floor + dy * source.pitch, source.pitch, source.floor)
             first = taps.first + (dz * taps.height + dy) * taps.width
-            fresh, count = dz + dy == 0, min(taps.height - dy, most)
-            add_taps(
-                block, begin, source.pitch, weights, first, count, taps.width, taps.step,
-                out, band.corner, band.stride, band.tiles, band.flat, fresh,
-            )  # fmt: skip
+            some = Taps(first, np.uintp(1), min(taps.height - dy, most), taps.width)
+            add_taps(block, at, weights, some, step, out, band, dz + dy == 0)
 
 
 @compiled
-def sum_group(block, source, weights, taps, out, target, spare):
+def sum_group(block, source, weights, taps, step, out, target, spare):
     """Sum at most ROWS rows of at most a group of places each.
 
     Return 0 if all sums are finite, otherwise NaN: here they are in the fastest cache.
@@ -140,10 +110,10 @@ def sum_group(block, source, weights, taps, out, target, spare):
         begin, corner = source.start + row * source.pitch, target.corner + row * stride
         if full > np.uintp(0):
             at = Source(begin, source.pitch, source.floor)
-            sum_band(block, at, weights, taps, out, Band(corner, stride, full, flat))
+            sum_band(block, at, weights, taps, step, out, Band(corner, stride, full, flat))
         if rest > np.uintp(0):  # what tiles do not fill is summed beside the result, and what belongs there copied
             at = Source(begin + done, source.pitch, source.floor)
-            sum_band(block, at, weights, taps, spare, Band(done, group, rest, flat))
+            sum_band(block, at, weights, taps, step, spare, Band(done, group, rest, flat))
         for y in range(min(tall, high - row)):
             line = corner + y * stride
             for x in range(done, wide):
@@ -195,8 +165,8 @@ def correlate_blocks(stack, bank, lines, before, step, out, begin, end):
                 source = Source(np.uintp(y) * pitch + np.uintp(x), pitch, floor)
                 rest = np.uintp(min(ROWS, high - y)), np.uintp(min(group, wide - x))
                 for k in range(k0, min(kernels, k0 + KERNELS_A_BLOCK)):
-                    taps = Taps(np.uintp(k) * size, np.uintp(deep), np.uintp(tall), np.uintp(broad), step)
+                    taps = Taps(np.uintp(k) * size, np.uintp(deep), np.uintp(tall), np.uintp(broad))
                     corner = (((k * fields + b) * out_planes + z) * out_rows + y0 + y) * out_columns + x0 + x
                     target = Target(np.uintp(corner), np.uintp(out_columns), rest[0], rest[1])
-                    zeros += sum_group(block, source, weights, taps, sums, target, spare)
+                    zeros += sum_group(block, source, weights, taps, step, sums, target, spare)
     return zeros

@@ -33,12 +33,12 @@ def two_block_count(shape: tuple[int, ...]) -> int:
 def sum_groups(block, pitch, weights, shape, out, target, spare):
     """Sum over all taps for all places of a target, group by group; return 0 if all sums are finite, else NaN."""
     group, zeros = np.uintp(GROUP_BYTES // block.itemsize), block.dtype.type(0)
-    taps, stride, none = Taps(np.uintp(0), np.uintp(1), shape[0], shape[1], None), target.stride, np.uintp(0)
+    taps, stride, none = Taps(np.uintp(0), np.uintp(1), shape[0], shape[1]), target.stride, np.uintp(0)
     for y in range(none, target.high, np.uintp(ROWS)):
         for x in range(none, target.wide, group):
             high, wide = min(np.uintp(ROWS), target.high - y), min(group, target.wide - x)
             part = Target(target.corner + y * stride + x, stride, high, wide)
-            zeros += sum_group(block, Source(y * pitch + x, pitch, none), weights, taps, out, part, spare)
+            zeros += sum_group(block, Source(y * pitch + x, pitch, none), weights, taps, None, out, part, spare)
     return zeros
 
 

@@ -6,6 +6,8 @@ each value must serve several sums while it is in a register. See `machine` for 
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numpy as np
 from llvmlite import ir
 from numba import config, types
@@ -119,47 +121,72 @@ _read_tall, _add_tall, _write_tall = _tile(flat=False)
 _read_flat, _add_flat, _write_flat = _tile(flat=True)
 
 
-def add_taps_plainly(
-    source, start, pitch, weights, first, height, width, step, target, corner, stride, tiles, flat, fresh
-):
+class Source(NamedTuple):
+    """Where sums begin to read in a block, and how far apart its rows and planes lie."""
+
+    start: Any
+    pitch: Any
+    floor: Any
+
+
+class Taps(NamedTuple):
+    """Where the weights of a kernel begin, and its shape."""
+
+    first: Any
+    depth: Any
+    height: Any
+    width: Any
+
+
+class Band(NamedTuple):
+    """Where a band of so many tiles goes, flat or tall."""
+
+    corner: Any
+    stride: Any
+    tiles: Any
+    flat: Any
+
+
+def add_taps_plainly(block, source, weights, taps, step, target, band, fresh):
     """Do what `add_taps` does, in plain loops: where nothing is compiled, or no registers are known."""
-    wide = tiles * np.uintp((FLAT_BYTES if flat else TALL_BYTES) // source.itemsize)
-    for y in range(np.uintp(1 if flat else ROWS)):
-        row = corner + y * stride
+    wide = band.tiles * np.uintp((FLAT_BYTES if band.flat else TALL_BYTES) // block.itemsize)
+    for y in range(np.uintp(1 if band.flat else ROWS)):
+        row = band.corner + y * band.stride
         if fresh:
             for x in range(wide):
                 target[row + x] = 0
-        for dy in range(height):
-            for dx in range(width):
-                place = start + (y + dy) * pitch + (dx if step is None else dx * step)
-                weight = weights[first + dy * width + dx]
+        for dy in range(taps.height):
+            for dx in range(taps.width):
+                place = source.start + (y + dy) * source.pitch + (dx if step is None else dx * step)
+                weight = weights[taps.first + dy * taps.width + dx]
                 for x in range(wide):
-                    target[row + x] += weight * source[place + x]
+                    target[row + x] += weight * block[place + x]
 
 
-def add_taps(source, start, pitch, weights, first, height, width, step, target, corner, stride, tiles, flat, fresh):
-    """Add some rows of a kernel to a band of tiles, flat or tall; all arrays are flat, all numbers np.uintp.
+def add_taps(block, source, weights, taps, step, target, band, fresh):
+    """Add some rows of one plane of a kernel to a band of tiles; all arrays are flat, all numbers np.uintp.
 
     ``target[corner + y stride + x]`` grows by the sum of ``weights[first + dy width + dx]`` times
-    ``source[start + (y + dy) pitch + x + dx step]`` over `height` (1 to ROWS; 1 if flat) rows of `width` taps; a
-    step of None is one of 1, which is quicker. If `fresh`, the sums begin at 0, not at the target's old values.
+    ``block[start + (y + dy) pitch + x + dx step]`` over `height` (1 to ROWS; 1 if flat) rows of `width` taps; a
+    `step` of None is one of 1, which is quicker. If `fresh`, the sums begin at 0, not at the target's old values.
     """
-    if flat:
-        for tile in range(tiles):
-            shift = tile * np.uintp(FLAT_BYTES // source.itemsize)
-            sums = _read_flat(target, corner + shift, stride, fresh)
+    (start, pitch, _), (first, _, height, width) = source, taps
+    if band.flat:
+        for tile in range(band.tiles):
+            shift = tile * np.uintp(FLAT_BYTES // block.itemsize)
+            sums = _read_flat(target, band.corner + shift, band.stride, fresh)
             for dx in range(width):
                 place = start + shift + (dx if step is None else dx * step)
-                sums = _add_flat(sums, source, place, pitch, weights, first + dx, height, width)
-            _write_flat(sums, target, corner + shift, stride)
+                sums = _add_flat(sums, block, place, pitch, weights, first + dx, height, width)
+            _write_flat(sums, target, band.corner + shift, band.stride)
     else:
-        for tile in range(tiles):
-            shift = tile * np.uintp(TALL_BYTES // source.itemsize)
-            sums_tall = _read_tall(target, corner + shift, stride, fresh)
+        for tile in range(band.tiles):
+            shift = tile * np.uintp(TALL_BYTES // block.itemsize)
+            sums_tall = _read_tall(target, band.corner + shift, band.stride, fresh)
             for dx in range(width):
                 place = start + shift + (dx if step is None else dx * step)
-                sums_tall = _add_tall(sums_tall, source, place, pitch, weights, first + dx, height, width)
-            _write_tall(sums_tall, target, corner + shift, stride)
+                sums_tall = _add_tall(sums_tall, block, place, pitch, weights, first + dx, height, width)
+            _write_tall(sums_tall, target, band.corner + shift, band.stride)
 
 
 add_taps = compiled(add_taps_plainly if MACHINE.registers == 0 or config.DISABLE_JIT else add_taps)
