@@ -181,8 +181,8 @@ def checked_store(folder: Path) -> Any:
 @contextmanager
 def writing(folder: Path) -> Generator[None]:
     """Hold a run locked; a second writer is refused."""
-    with _files.locked_folder(folder) as held:
-        if not held:
+    with _files.locked_folder(folder) as acquired:
+        if not acquired:
             raise BlockingIOError(f"path must not be written by two at once, got {str(folder)!r}, which is in use")
         yield
 

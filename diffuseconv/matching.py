@@ -371,9 +371,9 @@ def _peaks(
     highest = interruptible(lambda: scipy.ndimage.maximum_filter(scores, 3, mode=modes))
     left = np.argwhere((scores >= highest) & (scores > minimum))
     left = left[np.argsort(-scores[tuple(left.T)], kind="stable")]
-    taken = np.zeros(scores.shape, bool)  # too near to a better one along every axis
+    excluded = np.zeros(scores.shape, bool)  # too near to a better one along every axis
     for place in map(tuple, left.tolist()):
-        if taken[place]:
+        if excluded[place]:
             continue
         yield place
         count -= 1
@@ -384,7 +384,7 @@ def _peaks(
             reach = min(math.ceil(distance) - 1, n)
             near = np.arange(p - reach, p + reach + 1)
             lines.append(near % n if is_cyclic else near[(near >= 0) & (near < n)])
-        taken[np.ix_(*lines)] = True
+        excluded[np.ix_(*lines)] = True
 
 
 def _refine(scores: FloatArray, peak: Sequence[int], cyclic: Sequence[bool]) -> tuple[FloatArray, float]:

@@ -27,7 +27,7 @@ def test_the_implicit_table_is_radau_of_order_nine():
         np.testing.assert_allclose(table.matrix @ c ** (k - 1), c**k / k, rtol=0, atol=1e-14)
     assert c[-1] == 1
     weights = np.ones(len(table.poles)) * table.poles
-    np.testing.assert_allclose((table.back * weights @ table.forth).real, table.inverse, rtol=0, atol=1e-12)
+    np.testing.assert_allclose((table.from_modes * weights @ table.to_modes).real, table.inverse, rtol=0, atol=1e-12)
     assert (table.poles.real > 0).all()  # no pole of the stability function on the left
 
 

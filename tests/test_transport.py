@@ -284,7 +284,7 @@ def test_sweeps_of_any_tiles_agree_with_plain_loops(drifting, walls, shape, dtyp
         (sweeps, "CACHE", 1 << 9),
         (sweeps, "DEPTH", 3),
         (sweeps, "BLOCK", 50),
-        (sweeps, "LOOKS", 1),
+        (sweeps, "CHECK_INTERVAL", 1),
         (numba, "get_num_threads", lambda: 3),
     ):
         monkeypatch.setattr(room, name, value)

@@ -8,19 +8,17 @@ from diffuseconv._jit.compiled import compiled
 from diffuseconv._jit.convolution import (
     BEYOND,
     GROUP_BYTES,
+    ROW_PADDING,
     SPARE,
     Part,
-    Source,
-    Taps,
     Target,
     continue_rows,
     sum_group,
 )
-from diffuseconv._jit.tile import ROWS
+from diffuseconv._jit.tile import ROWS, Source, Taps
 
 # Of sums. Taller blocks share more of the rows that they continue, and must stay in a cache with 61 taps an axis.
 TWO_ROWS, TWO_COLUMNS = 32, 256
-APART = 16  # values between rows, so that they do not lie 4096 bytes apart
 
 
 def two_block_count(shape: tuple[int, ...]) -> int:
@@ -54,7 +52,7 @@ def correlate_by_two(stack, factors, lines, before, out, begin, end):
     _, out_rows, out_columns = out.shape
     _, in_rows, in_columns = stack.shape
     one = np.uintp(1)
-    pitch = np.uintp(min(TWO_COLUMNS, -(-out_columns // APART) * APART) + APART + broad)
+    pitch = np.uintp(min(TWO_COLUMNS, -(-out_columns // ROW_PADDING) * ROW_PADDING) + ROW_PADDING + broad)
     cells, sums = stack.reshape(-1), out.reshape(-1)
     high_down, high_across = -(-out_rows // TWO_ROWS), -(-out_columns // TWO_COLUMNS)
     scratch = np.empty(SPARE + np.uintp(2 * TWO_ROWS + tall) * pitch + 2 * BEYOND, stack.dtype)

@@ -81,14 +81,14 @@ def _tile(flat):
                     switch.add_case(ir.Constant(height.type, n), case)
                 builder.position_at_end(case)
                 row = [ir.Constant(pitch.type, y) for y in range(n + rows)]
-                held = [taps.read_one(builder.add(first, builder.mul(width, row[dy]))) for dy in range(n)]
+                loaded_taps = [taps.read_one(builder.add(first, builder.mul(width, row[dy]))) for dy in range(n)]
                 new = list(old)
                 for y in range(n + rows - 1):
                     begin = builder.add(place, builder.mul(pitch, row[y]))
                     for v in range(vectors):
                         value = field.read(builder.add(begin, ir.Constant(pitch.type, v * field.vector.count)))
                         for r in range(max(0, y - n + 1), min(rows, y + 1)):
-                            new[r * vectors + v] = fused(builder, held[y - r], value, new[r * vectors + v])
+                            new[r * vectors + v] = fused(builder, loaded_taps[y - r], value, new[r * vectors + v])
                 outcomes.append((new, builder.block))
                 builder.branch(done)
             builder.position_at_end(done)

@@ -57,8 +57,8 @@ PART = 1 / 32  # of what is left of the free half of the budget, for one step
 SAMPLES = 16  # times at which walls are asked for the range that they impose
 INSIDE = 4  # units in the last place that times stay away from the ends of a segment
 FORCED = 200  # steps as short as rounding allows, without getting on, that are too many
-PACE, MOST_STEPS = 1_000, 2_000_000  # steps between two looks at the pace, and how many more it may ask for
-LOOKS = 3  # in a row that ask for more: a transient slows down steps, and then lets them grow
+PACE, MOST_STEPS = 1_000, 2_000_000  # steps between two checks of the pace, and how many more it may ask for
+CONSECUTIVE = 3  # in a row that ask for more: a transient slows down steps, and then lets them grow
 
 
 class Overflow(ArithmeticError):  # noqa: N818
@@ -70,8 +70,8 @@ class Clock:
 
     def __init__(self, start: float, duration: float) -> None:
         end = start + duration
-        nudge = min(INSIDE * max(math.ulp(start), math.ulp(end)), (end - start) / 4)
-        self.start, self.low, self.high = start, start + nudge, end - nudge
+        margin = min(INSIDE * max(math.ulp(start), math.ulp(end)), (end - start) / 4)
+        self.start, self.low, self.high = start, start + margin, end - margin
 
     def at(self, elapsed: float) -> float:
         """Return the time after a duration."""
@@ -349,7 +349,7 @@ class _Run:
             if growth > 1:
                 more = math.log1p(more * (1 - 1 / growth)) / math.log(growth)
             self.slow = self.slow + 1 if more * PACE > MOST_STEPS else 0
-            if self.slow == LOOKS:
+            if self.slow == CONSECUTIVE:
                 raise ValueError(self.stuck(f"some {more * PACE:.0e} more steps would be needed"))
 
     def force(self) -> None:

@@ -62,8 +62,8 @@ class Table(NamedTuple):
     matrix: Array  # a_ij
     inverse: Array
     poles: Array  # of the inverse's eigenvalues the real one, then one of each complex pair
-    forth: Array  # from stages to those eigenvectors
-    back: Array  # and back: the real part of the product, conjugates counted
+    to_modes: Array  # from stages to those eigenvectors
+    from_modes: Array  # and back: the real part of the product, conjugates counted
 
 
 @cache
@@ -155,8 +155,8 @@ class Steps:
         self.here = self.problem.at(time)
         slope = self.slope if self.slope is not None and self.slope.any() else None
         if slope is not None:
-            alone = self.cell is None or self.problem.reaction_slope is not None  # else all cells felt the sensor move
-            slope = np.broadcast_to(slope if alone else slope - self.column, self.problem.shape)
+            local = self.cell is None or self.problem.reaction_slope is not None  # else all cells felt the sensor move
+            slope = np.broadcast_to(slope if local else slope - self.column, self.problem.shape)
         self.made_for = 0.0
         real, *rest = self.table.poles
         self.solvers = [self.system(float(real.real), step, slope)]
@@ -214,7 +214,7 @@ class Steps:
         self.rate = max(min(self.rate, 1.0) ** FORGOTTEN, LEAST_RATE)
         if self.iterations > FEW_ITERATIONS:
             self.made_for = 0.0
-        changes = _mix(table.inverse, z) / step
+        changes = _combine(table.inverse, z) / step
         ahead = u + z[-1]
         if problem.reaction is not None:
             self.ahead = control.reaction_slope(problem, times[-1], ahead)
@@ -227,7 +227,7 @@ class Steps:
     def change(self, times: list[float], walls: list[Array | None], u: Array, z: Array, step: float) -> Array:
         """Compute what one of Newton's iterations changes in the stages."""
         problem, table = self.problem, self.table
-        residual = -_mix(table.inverse, z)
+        residual = -_combine(table.inverse, z)
         for time, b, moved, row in zip(times, walls, z, residual, strict=True):
             here = u + moved
             row += step * problem.at(time).apply(here)
@@ -237,9 +237,9 @@ class Steps:
                 if not np.isfinite(here).all():
                     raise Overflow
                 row += step * problem.reaction(time, here)
-        real, *rest = _mix(table.forth, residual)
+        real, *rest = _combine(table.to_modes, residual)
         solved = [solver(part) for solver, part in zip(self.solvers, (real.real, *rest), strict=True)]
-        move: Array = _mix(table.back, np.stack(solved)).real
+        move: Array = _combine(table.from_modes, np.stack(solved)).real
         return move
 
     def expected(self, step: float, changes: Array) -> Array:
@@ -248,8 +248,8 @@ class Steps:
         if self.past is not None:  # with the last but one stage of the step before, the estimate is of order 6
             _, length, z = self.past
             nodes = np.append((nodes[-2] - 1) * length / step, nodes)
-            changes = np.concatenate([_mix(self.table.inverse[-2:-1], z) / length, changes])
-        expected: Array = _mix(_lagrange(nodes, np.zeros(1)), changes)[0]
+            changes = np.concatenate([_combine(self.table.inverse[-2:-1], z) / length, changes])
+        expected: Array = _combine(_lagrange(nodes, np.zeros(1)), changes)[0]
         return expected
 
     def guess(self, u: Array, step: float) -> Array:
@@ -259,7 +259,7 @@ class Steps:
             return zero
         _, length, z = self.past
         weights = _lagrange(np.append(0.0, self.table.nodes), 1 + step / length * self.table.nodes)
-        ahead: Array = _mix(weights[:, 1:], z) - z[-1]
+        ahead: Array = _combine(weights[:, 1:], z) - z[-1]
         return ahead
 
 
@@ -298,8 +298,8 @@ def _accelerated(images: list[Array], moves: list[Array]) -> Array:
     """Return Anderson's next iterate: what couples cells that the Jacobian leaves out need not be weak."""
     if len(moves) == 1:
         return images[-1]
-    turns = np.stack([(move - moves[-1]).ravel() for move in moves[:-1]], axis=1)
-    shares = np.linalg.lstsq(turns, -moves[-1].ravel())[0]
+    differences = np.stack([(move - moves[-1]).ravel() for move in moves[:-1]], axis=1)
+    shares = np.linalg.lstsq(differences, -moves[-1].ravel())[0]
     best = images[-1].copy()
     for share, image in zip(shares, images, strict=False):
         best += share * (image - images[-1])
@@ -309,12 +309,12 @@ def _accelerated(images: list[Array], moves: list[Array]) -> Array:
 def _lagrange(nodes: Array, places: Array) -> Array:
     """Return what each value at a node weighs in the polynomial through all of them, at each of some places."""
     own = np.eye(len(nodes), dtype=bool)
-    apart, away = nodes[:, None] - nodes, (places[:, None] - nodes)[:, None]
-    weights: Array = np.where(own, 1.0, away / np.where(own, 1.0, apart)).prod(axis=2)
+    spans, offsets = nodes[:, None] - nodes, (places[:, None] - nodes)[:, None]
+    weights: Array = np.where(own, 1.0, offsets / np.where(own, 1.0, spans)).prod(axis=2)
     return weights
 
 
-def _mix(weights: Array, fields: Array) -> Array:
+def _combine(weights: Array, fields: Array) -> Array:
     """Return sums of fields, weighted by each row of a matrix."""
-    mixed: Array = (weights @ fields.reshape(len(fields), -1)).reshape(len(weights), *fields.shape[1:])
-    return mixed
+    combined: Array = (weights @ fields.reshape(len(fields), -1)).reshape(len(weights), *fields.shape[1:])
+    return combined

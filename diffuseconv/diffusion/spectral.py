@@ -218,21 +218,21 @@ class _Plan:
 
     def _matrices(self, axis: int, count: int, dtype: Any) -> tuple[Array, Array]:
         """Return the slowest modes of an axis in rows, and what amplitudes are the product with, in columns."""
-        held = self._held.get((axis, dtype))
-        if held is None or len(held[0]) < count:
+        cached = self._bases.get((axis, dtype))
+        if cached is None or len(cached[0]) < count:
             found = basis(self.axes[axis], count)
-            held = found.modes.astype(dtype, order="C"), found.duals.T.astype(dtype, order="C")
-            self._held[axis, dtype] = held
-        return held[0][:count], held[1][:, :count]
+            cached = found.modes.astype(dtype, order="C"), found.duals.T.astype(dtype, order="C")
+            self._bases[axis, dtype] = cached
+        return cached[0][:count], cached[1][:, :count]
 
     @cached_property
-    def _held(self) -> dict[Any, tuple[Array, Array]]:
+    def _bases(self) -> dict[Any, tuple[Array, Array]]:
         return {}
 
     def steady(self, dtype: Any) -> Array:
         """Return what constant walls and sources lead to, but for modes that do not decay."""
-        held: Array | None = self._steady.get(dtype)
-        if held is None:
+        cached: Array | None = self._steady.get(dtype)
+        if cached is None:
             brought = self.analyse(np.zeros(self.shape) if self.forcing is None else self.forcing)
 
             def change(rates: Array, slab: slice) -> None:
@@ -240,8 +240,8 @@ class _Plan:
                 brought[slab][rates <= 0] = 0
 
             self.each_mode(change)
-            held = self._steady[dtype] = self.synthesise(brought).astype(dtype, copy=False)
-        return held
+            cached = self._steady[dtype] = self.synthesise(brought).astype(dtype, copy=False)
+        return cached
 
     @cached_property
     def _steady(self) -> dict[Any, Array]:

@@ -25,7 +25,7 @@ __all__ = ["chebyshev_sums", "explicit_steps", "poisson_sum"]
 
 BATCH = 1 << 28  # cell updates between two chances for Ctrl-C
 EXCHANGE = 1 << 19  # cell updates in twice the time that it takes threads to meet (measured at 256 x 256)
-LOOKS = 1 << 24  # cell updates between two looks at whether a field still changes
+CHECK_INTERVAL = 1 << 24  # cell updates between two checks whether a field still changes
 DEPTH = 8  # sweeps per pass through memory
 VECTOR = BYTES
 BLOCK = 1 << 11  # cells that are swept at once, beside which a call costs little
@@ -69,7 +69,7 @@ def poisson_sum(lattice: Lattice, u: Array, step: float, first: int, weights: Ar
     total, last = np.zeros(u.shape), begin + table.size - 1
     terms = _loops.Terms(False, begin, table, np.array([last]), total.reshape(-1))
     advance = _sweeper(lattice, (even, odd), step, lattice.forcing, terms)
-    batch = max(2, LOOKS // u.size // 2 * 2)
+    batch = max(2, CHECK_INTERVAL // u.size // 2 * 2)
     for done in range(0, last, batch):
         advance(done, min(batch, last - done))
         if done + batch < last and np.array_equal(even, odd):

@@ -279,6 +279,6 @@ def _graded(steps: Array) -> Array:
     """
     sign = (-1.0) ** np.arange(len(steps) + 1)
     widths = sign * np.append(0.0, np.cumsum(2 * sign[1:] * steps))
-    bends, turns = np.diff(widths, 2), np.diff(sign, 2)
-    smooth: Array = widths - (bends @ turns) / (turns @ turns) * sign
+    curvature, alternation = np.diff(widths, 2), np.diff(sign, 2)
+    smooth: Array = widths - (curvature @ alternation) / (alternation @ alternation) * sign
     return smooth

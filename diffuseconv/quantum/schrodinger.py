@@ -269,13 +269,13 @@ def _method(box: Hamiltonian, method: str, time_step: float | None, times: list[
     if not math.isfinite(longest * fastest):
         raise ValueError(f"duration must leave the phases E t / hbar finite, got {longest:g} for rates of {fastest:g}")
     moves = sum(abs(b - a) for a, b in zip([0.0, *times[:-1]], times, strict=True))
-    passes = moves * (box.range[1] - box.range[0]) / 2 if chosen == "chebyshev" else 0.0
+    applications = moves * (box.range[1] - box.range[0]) / 2 if chosen == "chebyshev" else 0.0
     if chosen == "split-step" and box.potential is not None:
-        passes = moves / time_step if time_step else moves**1.5 * math.sqrt(_strang_constant(box) / SPLIT_ERROR)
-    if passes * math.prod(box.shape) > MOST_WORK:
+        applications = moves / time_step if time_step else moves**1.5 * math.sqrt(_strang_constant(box) / SPLIT_ERROR)
+    if applications * math.prod(box.shape) > MOST_WORK:
         raise ValueError(
             f"duration must cost at most {MOST_WORK:g} cell updates (take coarser cells, or a longer time_step "
-            f"with 'split-step'), got {passes * math.prod(box.shape):.3g}"
+            f"with 'split-step'), got {applications * math.prod(box.shape):.3g}"
         )
     return chosen
 

@@ -130,15 +130,15 @@ def filter_kind(kernel: ArrayLike) -> FilterKind:
     power = _scaling.exponent(kernel)
     scaled = np.ldexp(kernel.astype(np.float64), -power)
     profile = _over_rings(np.abs(transfer_function(scaled, (cells,) * kernel.ndim)))
-    passes = profile >= _HALF_POWER * profile.max() * (1 - 1e-12)
+    passed = profile >= _HALF_POWER * profile.max() * (1 - 1e-12)
     peak = int(profile.argmax())
-    if passes[0] and passes[-1]:
-        kind = "all pass" if passes.all() else "band stop"
-    elif passes[0] or passes[-1]:
-        kind = "low pass" if passes[0] else "high pass"
+    if passed[0] and passed[-1]:
+        kind = "all pass" if passed.all() else "band stop"
+    elif passed[0] or passed[-1]:
+        kind = "low pass" if passed[0] else "high pass"
     else:
         kind = "band pass"
-    stopped = np.flatnonzero(~passes)
+    stopped = np.flatnonzero(~passed)
     low = stopped[stopped < peak].max(initial=-1) + 1
     high = stopped[stopped > peak].min(initial=profile.size) - 1
     gains = _scaling.unscaled("kernel", np.array([scaled.sum(), profile[peak]]), power, "its gain")
