@@ -116,7 +116,7 @@ def test_every_scheme_takes_a_diffusivity_over_the_faces():
     u, d = rng.uniform(0, 1, (5, 6)), (rng.uniform(0.5, 2, (6, 6)), rng.uniform(0.5, 2, (5, 7)))
     walls = [((1.0, 0.0, 1.0), None)] * 2
     eq = dc.DiffusionEquation(d, boundary=[tuple(map(wall_of, pair)) for pair in walls])
-    expected = exact(*transport.matrices((5, 6), d, [np.ones(5), np.ones(6)], walls), u, 2.0)
+    expected = transport.exact(*transport.matrices((5, 6), d, [np.ones(5), np.ones(6)], walls), u, 2.0)
     for method, error in [("chebyshev", 1e-10), ("rational", 1e-9), ("uniformization", 1e-12), ("auto", 1e-9)]:
         np.testing.assert_allclose(eq.evolve(u, 2.0, method), expected, rtol=0, atol=10 * error, err_msg=method)
     for method in ("rkl2", "implicit"):
@@ -140,14 +140,6 @@ def test_refused_diffusivities_over_the_faces(diffusivity, options, message):
         dc.DiffusionEquation(diffusivity, **options).evolve(np.ones(4), 1.0)
 
 
-def exact(left, right, u, duration):
-    """Evolve a field by the exponential of the matrix, bordered with what walls add."""
-    n = u.size
-    border = np.zeros((n + 1, n + 1))
-    border[:n, :n], border[:n, n] = left, right
-    return (scipy.linalg.expm(duration * border) @ np.append(u.ravel(), 1.0))[:n].reshape(u.shape)
-
-
 @given(st.data(), flows())
 def test_every_scheme_agrees_with_plain_loops(data, flow):
     oracle, eq = flow
@@ -162,7 +154,7 @@ def test_every_scheme_agrees_with_plain_loops(data, flow):
     np.testing.assert_allclose(op.adjoint() @ u.ravel(), left.T @ u.ravel(), rtol=0, atol=200 * EPS * rate * size)
     np.testing.assert_allclose(op.b(), right, rtol=0, atol=100 * EPS * max(1.0, np.abs(right).max()))
     duration = 3 / rate
-    expected = exact(left, right, u, duration)
+    expected = transport.exact(left, right, u, duration)
     scale = size + np.abs(expected).max() + duration * np.abs(right).max()
     np.testing.assert_allclose(eq.evolve(u, duration, "uniformization"), expected, rtol=0, atol=1e-11 * scale)
     if oracle["velocity"] is None:
@@ -270,7 +262,7 @@ def test_sweeps_of_any_tiles_agree_with_plain_loops(drifting, walls, shape, dtyp
         expected = expected + step * (left @ expected + right)
     size, eps = max(1.0, np.abs(expected).max(), steps * step * np.abs(right).max()), np.finfo(dtype).eps
     np.testing.assert_allclose(whole[0].ravel(), expected, rtol=0, atol=20 * steps * eps * size)
-    expected = exact(left, right, u.astype(float), steps * step)
+    expected = transport.exact(left, right, u.astype(float), steps * step)
     np.testing.assert_allclose(whole[1], expected, rtol=0, atol=2e-10 * size + eps * size)
     if closed:
         for method, after in zip(methods, whole, strict=True):
@@ -305,134 +297,9 @@ def test_the_limit_is_where_a_long_run_ends(data, flow):
         return
     if not math.isfinite(slowest):
         return
-    waited = exact(left, right, u, 45 / slowest)
+    waited = transport.exact(left, right, u, 45 / slowest)
     condition = max(1.0, np.abs(left).max() / slowest)
     np.testing.assert_allclose(found, waited, rtol=0, atol=1e-11 * condition * max(1.0, np.abs(waited).max()))
-
-
-@pytest.mark.parametrize("boundary", ["periodic", "reflecting"])
-@pytest.mark.parametrize("method", ["auto", "uniformization"])
-@pytest.mark.parametrize("capacity", [None, 2.0, "varying"])
-def test_tensors_with_a_drift_give_to_diagonal_neighbours_too(boundary, method, capacity):
-    """The rate of uniformization counts all eight neighbours: without the diagonal ones its terms blow up."""
-    u = np.random.default_rng(0).random((6, 7))
-    capacity = 1 + u if capacity == "varying" else capacity
-    eq = dc.DiffusionEquation(
-        np.array([[1.0, 0.9], [0.9, 1.0]]), boundary=boundary, velocity=(0.01, 0.0), capacity=capacity
-    )
-    left = eq.operator(u.shape).matrix.toarray()
-    for duration in (1.0, 30.0):
-        after = eq.evolve(u, duration, method)
-        np.testing.assert_allclose(after, exact(left, np.zeros(u.size), u, duration), rtol=0, atol=1e-11)
-        assert abs(eq.total_mass(after) - eq.total_mass(u)) <= 1e-13 * (1 + duration) * eq.total_mass(u)
-
-
-@pytest.mark.parametrize("boundary", ["periodic", "reflecting"])
-@pytest.mark.parametrize("capacity", [None, 2.0])
-def test_tensors_of_negative_exchanges_with_a_drift_are_solved_implicitly(boundary, capacity):
-    """No scheme is exact for them: steps of controlled error, never plain explicit ones."""
-    u = np.random.default_rng(0).random((6, 7))
-    tensor = np.array([[2.0, 1.2], [1.2, 1.0]])
-    eq = dc.DiffusionEquation(tensor, boundary=boundary, velocity=(0.3, -0.2), capacity=capacity, source=0.1)
-    op = eq.operator(u.shape)
-    for duration in (0.1, 30.0):
-        expected = exact(op.matrix.toarray(), op.b(), u, duration)
-        for tolerance in (None, 1e-8):  # by default 1e-4 of the range
-            after = eq.evolve(u, duration, tolerance=tolerance)
-            assert np.abs(after - expected).max() <= (tolerance or 1e-4) * np.ptp(u)
-    with pytest.raises(ValueError, match="needs rates that are not negative"):
-        eq.evolve(u, 1.0, "uniformization")
-
-
-@pytest.mark.parametrize("method", ["auto", "uniformization"])
-@pytest.mark.parametrize(("n", "inward", "duration"), [(1, 0.5, 3.0), (2, 1.0, 5.0), (10, 1.5, 100.0), (3, 1.9, 60.0)])
-def test_what_drifts_in_through_a_wall_of_given_flux_grows(n, inward, duration, method):
-    """A wall without diffusive flux lets the drift carry in what the first cell holds: mass grows exponentially."""
-    faces = np.zeros(n + 1)
-    faces[0] = inward
-    eq = dc.DiffusionEquation(1.0, 1.0, ((dc.Neumann(0.0), "reflecting"),), velocity=(faces,))
-    grown = exact(eq.operator((n,)).matrix.toarray(), np.zeros(n), np.ones(n), duration)
-    np.testing.assert_allclose(eq.evolve(np.ones(n), duration, method), grown, rtol=1e-11)
-    for other in ("chebyshev", "rational"):
-        with pytest.raises(ValueError, match="needs walls through which no drift carries"):
-            eq.evolve(np.ones(n), duration, other)
-
-
-@st.composite
-def open_rods(draw):
-    """Draw a rod with any drift through open walls, in or out, and its matrix."""
-    n = draw(st.integers(1, 5))
-    wall = st.sampled_from([dc.Neumann(0.3), dc.Dirichlet(2.0), dc.Robin(1.5, 0.7, -1.0), "reflecting"])
-    faces = st.sampled_from([0.0, 0.5, -0.5, 2.0]) | st.floats(-5, 5)
-    velocity = draw(hnp.arrays(float, n + 1, elements=faces))
-    velocity[1:-1] *= draw(st.sampled_from([0.0, 1.0]))
-    decay, d = draw(st.sampled_from([None, 0.5, 3.0])), draw(st.sampled_from([1.0, 0.1]))
-    eq = dc.DiffusionEquation(d, 1.0, ((draw(wall), draw(wall)),), velocity=(velocity,), decay=decay)
-    return n, eq, eq.operator((n,)).matrix.toarray()
-
-
-@given(open_rods())
-def test_a_steady_state_exists_where_no_mode_grows(rod):
-    """What a drift brings in may grow without end: that is refused, and never answered by the unstable fixed point."""
-    n, eq, left = rod
-    leading, size = np.linalg.eigvals(left).real.max(), np.abs(left).max()
-    if abs(leading) <= 1e-9 * size:  # closed, or as much comes in as leaves
-        return
-    if leading > 0:
-        with pytest.raises(ValueError, match=r"brings in less than leaves|a drift gathers salt") as refusal:
-            eq.steady_state(np.ones(n))
-        assert "\n" not in str(refusal.value)
-        return
-    condition = np.linalg.cond(left)
-    expected = np.linalg.solve(left, -eq.operator((n,)).b())
-    scale = 1e-14 * condition * max(1.0, np.abs(expected).max())
-    np.testing.assert_allclose(eq.steady_state(np.ones(n)), expected, rtol=0, atol=scale)
-
-
-@given(open_rods())
-def test_an_explicit_step_follows_growth(rod):
-    """The step picked by itself is bounded by what a drift brings in, too: first order, not one step for all time."""
-    n, eq, left = rod
-    limit, size = eq.stable_time_step((n,)), np.abs(left).max()
-    assert (limit == math.inf) == (size == 0)
-    if size:
-        assert np.abs(np.linalg.eigvals(left)).max() * limit <= 2 * (1 + 1e-12)
-
-
-def test_what_only_comes_in_has_no_steady_state():
-    for n in (1, 2, 5):
-        faces = np.zeros(n + 1)
-        faces[0], faces[-1] = 0.5, -0.5  # exactly singular on five cells
-        eq = dc.DiffusionEquation(boundary=((dc.Neumann(), dc.Neumann()),), velocity=(faces,))
-        with pytest.raises(ValueError, match="brings in less than leaves"):
-            eq.steady_state(np.ones(n))
-
-
-@pytest.mark.parametrize("duration", [1e-307, 1e-14, 1e-10, 1e-6, 1.0])
-def test_sources_add_their_all_however_few_steps_are_taken(duration):
-    eq = dc.DiffusionEquation(source=1 / duration, velocity=0.3)
-    assert eq.evolve(np.zeros(5), duration, "uniformization").mean() == pytest.approx(1.0, rel=1e-11)
-
-
-def test_uniformization_does_not_stop_where_salt_goes_round():
-    """After whole turns a shift looks as if it stood still, and other steps alternate between even and odd cells."""
-    n = 32
-    u = np.zeros(n)
-    u[3] = 1.0
-    for d, v, t in ((0.0, 0.5, 2 * n * 1000.0), (1.0, 0.3, 1e5)):
-        eq = dc.DiffusionEquation(d, boundary="periodic", velocity=v)
-        np.testing.assert_allclose(eq.evolve(u, t, "uniformization"), eq.evolve(u, t, "spectral"), rtol=0, atol=1e-12)
-
-
-def test_the_shortest_duration_changes_nothing():
-    eq = dc.DiffusionEquation(velocity=0.3, source=1.0)
-    np.testing.assert_array_equal(eq.evolve(np.ones(5), 5e-324, "uniformization"), np.ones(5))
-
-
-def test_a_duration_without_end_is_refused():
-    eq = dc.DiffusionEquation(velocity=(np.linspace(0, 0.1, 6) * np.linspace(1, 0, 6),))
-    with pytest.raises(ValueError, match=r"^duration must take at most 1e\+14 cell updates"):
-        eq.evolve(np.ones(5), 1e13, "uniformization")
 
 
 # --- closed forms -----------------------------------------------------------------------------------------------------
