@@ -42,7 +42,8 @@ def test_any_two_walls_and_any_drift(data, shape, log_duration):
         source=data.draw(st.none() | st.floats(-1, 1)),
     )
     reason = spectral.unsupported(eq.lattice(shape))
-    assert reason is None or "carries salt in" in reason
+    lone = 1 in shape and "lose salt evenly" in str(reason)  # a drift through both walls of one cell is no exchange
+    assert reason is None or "carries salt in" in reason or lone
     u, duration = data.draw(strategies.fields(shape, size=10.0)), 10**log_duration
     if reason is None:
         expected = exact(eq, u, duration)
