@@ -755,17 +755,17 @@ class DiffusionEquation:
         The largest rate is among them: rates are convex in a velocity, and schedules of different axes may meet at any
         of their entries.
         """
-        moving = functions(self.velocity)
         if time is not None:
             yield self.lattice(shape, _checks.number("time", time))
             return
+        moving = functions(self.velocity)
         if any(not isinstance(function, schedule.Schedule) for function in moving):
             raise ValueError("velocity is a function, whose largest value is not known: say by time= when")
-        for times in itertools.product(*(np.asarray(table.times).tolist() for table in moving)):
-            now = dict(zip(map(id, moving), times, strict=True))
-            axes = self.velocity if isinstance(self.velocity, tuple) else (self.velocity,)
-            values = tuple(v(now[id(v)]) if callable(v) else v for v in axes)
-            eq = replace(self, velocity=values if isinstance(self.velocity, tuple) else values[0]) if moving else self
+        given = self.velocity if isinstance(self.velocity, tuple) else (self.velocity,)
+        entries = [[v(at) for at in np.asarray(v.times).tolist()] if callable(v) else [v] for v in given]
+        for values in itertools.product(*entries):
+            now = values if isinstance(self.velocity, tuple) else values[0]
+            eq = replace(self, velocity=now) if moving else self
             yield from (eq.lattice(shape, moment) for moment in (0.0, *self.lift_times))
 
     def _cells(self, u: Any) -> tuple[Array, float | Array, Array | None]:
