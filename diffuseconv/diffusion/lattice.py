@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from diffuseconv import _threads
-from diffuseconv._cached import cached_property
+from diffuseconv._cached import cached_property, kept
 from diffuseconv._jit import diffusion as _loops
 from diffuseconv._jit import flow as _flow
 from diffuseconv._typing import Array, loop_input
@@ -283,9 +283,9 @@ class Lattice:
 
     def _flow(self, dtype: Any, scale: float) -> tuple[Any, ...]:
         """Return (down, up, loss, weight) times `scale` as flat arrays, kept for the next call; empty for none."""
-        kept: tuple[Any, ...] | None = self._full.get((dtype, scale))
-        if kept is not None:
-            return kept
+        known: tuple[Any, ...] | None = self._full.get((dtype, scale))
+        if known is not None:
+            return known
         none = np.empty(0, dtype)
         rated = scale if self.weights is None else 1.0  # where weights divide, they hold the scale
 
@@ -345,19 +345,10 @@ class Lattice:
 
     def at(self, time: float) -> Lattice:
         """Return the problem as it is at a time; the last few are kept, as stages ask for them again."""
-        if self.moving is None:
+        moving = self.moving
+        if moving is None:
             return self
-        found = self._moments.get(time)
-        if found is None:
-            found = self.moving(time)
-            while len(self._moments) >= (MOMENTS if math.prod(self.shape) < POOLED else 1):
-                self._moments.popitem()
-            self._moments[time] = found
-        return found
-
-    @cached_property
-    def _moments(self) -> dict[float, Lattice]:
-        return {}
+        return kept(self, time, lambda: moving(time), MOMENTS if math.prod(self.shape) < POOLED else 1)
 
     def b(self, time: float) -> Array | None:
         """Return the inhomogeneous term at a time (float64, of the field's shape), None for nothing."""

@@ -36,9 +36,7 @@ OPTIONS: dict[str, float | None] = {}  # exact to rounding: nothing to choose
 FORGOTTEN = 45.0  # modes that have decayed by exp(-45) = 3e-20 lie below the rounding of any field
 SETTLED = 0.125  # of the slowest mode's decay: from then on the limit is no larger than a few times the field
 LARGE = 1 << 17  # cells from which a transform gains from more threads
-SLAB = (
-    1 << 13
-)  # modes whose rates and factors are formed at once: larger arrays are new memory from the system each time
+SLAB = 1 << 13  # modes whose rates and factors are formed at once: larger arrays are new memory each time
 SINGLE = 1 << 18  # multiplications of a product below which BLAS keeps to one thread; others spin while they wait
 SHARED = 1 << 26  # of one that gains from more threads however busy they are
 
