@@ -1,10 +1,12 @@
 """Threads: workers share calls, callers at once do not disturb each other; fork, signals and exit at any moment."""
 
 import os
+import queue
 import subprocess
 import sys
 import threading
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import numba
@@ -115,6 +117,21 @@ def test_a_call_returns_after_its_last_worker():
     assert ended
 
 
+def test_a_withdrawn_call_holds_nothing(monkeypatch):
+    """What no worker had time for stays in the queue, but not the arrays that it was to work on."""
+    monkeypatch.setattr(_threads, "_tasks", queue.SimpleQueue())  # which no worker reads
+    monkeypatch.setattr(_threads, "_workers", dict.fromkeys(range(64)))
+    monkeypatch.setattr(_threads, "count", lambda: 3)
+    array = np.zeros(9)
+    alive = weakref.ref(array)
+    _threads.run(lambda a, _: a.fill(1), [(array, i) for i in range(5)])
+    assert array.all()
+    del array
+    assert _threads._tasks.qsize() == 2
+    assert alive() is None
+    assert _threads._active == {}
+
+
 def test_errors_of_the_caller_end_the_call():
     caller = threading.get_ident()
 
@@ -218,6 +235,39 @@ for delay in (0.001, 0.003, 0.01):
         os._exit(0)
 for child in children:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+""")
+
+
+@unix
+@several
+def test_a_forked_child_has_workers_of_its_own_and_no_records_of_its_parent():
+    """Forked by the caller while a worker is within its block: that call cannot end, and says so; others can."""
+    run_program("""
+from diffuseconv import _threads
+begun, forked = threading.Event(), threading.Event()
+caller, parent, children, done = threading.get_ident(), os.getpid(), [], []
+def block():
+    if threading.get_ident() != caller:
+        begun.set()
+        assert forked.wait(30)
+    elif not children:
+        assert begun.wait(30)
+        children.append(os.fork())
+        if children[0] == 0:
+            signal.alarm(60)
+            assert (_threads._workers, _threads._active, _threads._tasks.qsize()) == ({}, {}, 0)
+        forked.set()
+    done.append(1)
+try:
+    _threads.run(block, [()] * 100)
+    assert os.getpid() == parent and len(done) == 100
+except RuntimeError as error:
+    assert os.getpid() != parent and "must not fork" in str(error) and len(done) == 1
+if os.getpid() != parent:
+    meeting = threading.Barrier(2, timeout=30)
+    _threads.run(meeting.wait, [(), ()])
+    os._exit(0)
+assert os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]) == 0
 """)
 
 
