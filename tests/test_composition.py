@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diffuseconv import _composition
-from diffuseconv.propagator import Propagator
+from diffuseconv.propagator import Propagator, _product
 
 EDGE = np.array([[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]])
 EPS = np.finfo(float).eps
@@ -125,3 +125,11 @@ def test_factors_survive_composition():
     np.testing.assert_allclose(
         wide.covariance, Propagator.softmax(EDGE).covariance + 2000 * np.eye(2), rtol=1e-11, atol=1e-9
     )
+
+
+def test_powers_need_the_memory_of_their_factors_or_of_all_cells():
+    flat = _product([np.full(301, 1 / 301)] * 3).power(50)
+    assert flat.shape == (15_001,) * 3  # cells of a density that no memory holds
+    np.testing.assert_allclose(flat.covariance, np.diag([50 * (301**2 - 1) / 12] * 3), rtol=1e-12)
+    with pytest.raises(ValueError, match=r"n must need no more memory .* got "):
+        Propagator(np.full((3, 3), 1 / 9)).power(10**7)

@@ -2,10 +2,12 @@
 
 import itertools
 import math
+import pickle
 
 import numpy as np
 import pytest
 import scipy.linalg
+import scipy.stats
 import strategies
 from hypothesis import given
 from hypothesis import strategies as st
@@ -134,3 +136,72 @@ def test_factors_multiply_to_the_density(shape):
         assert p.density[index] == pytest.approx(
             math.prod(f[i] for f, i in zip(p.factors, index, strict=True)), rel=1e-15
         )
+
+
+# --- with a drift ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("d", "v", "t"), [(1.0, 0.5, 3.0), (1.0, -1.9, 40.0), (0.1, 3.0, 5.0), (0.0, 2.0, 3.0), (1.0, -0.01, 2000.0)]
+)
+def test_the_skellam_kernel(d, v, t):
+    """Against SciPy's, its moments, the semigroup law and fractional powers."""
+    onward, back = max(d + v / 2, v, 0) * t, max(d - v / 2, -v, 0) * t
+    p = Propagator.heat(d, t, 1.0, 1, velocity=v)
+    moves = np.arange(p.shape[0]) - p.shape[0] // 2
+    chances = scipy.stats.skellam.pmf(moves, onward, back) if onward * back else scipy.stats.poisson.pmf(moves, onward)
+    if v > 0 or back == 0 or onward * back:
+        np.testing.assert_allclose(p.density, chances, rtol=0, atol=1e-13 * chances.max())
+    assert abs(p.mean[0] - v * t) <= 1e-13 * (1 + abs(v * t))
+    assert abs(p.covariance[0, 0] - (onward + back)) <= 1e-12 * (1 + onward + back)
+    parts = [Propagator.heat(d, share * t, 1.0, 1, velocity=v) for share in (0.4, 0.6)]
+    np.testing.assert_allclose(parts[0].compose(parts[1]).density, p.density, rtol=0, atol=1e-13)
+    plain = np.convolve(parts[0].density, parts[1].density)
+    size = min(plain.size, p.shape[0])
+    middle = slice((plain.size - size) // 2, (plain.size + size) // 2)
+    inner = slice((p.shape[0] - size) // 2, (p.shape[0] + size) // 2)
+    np.testing.assert_allclose(plain[middle], p.density[inner], rtol=0, atol=1e-13)
+    np.testing.assert_allclose(p.power(0.5).mean * 2, p.mean, rtol=1e-13)
+    assert pickle.loads(pickle.dumps(p)).power(0.5) == p.power(0.5)
+
+
+def hops(factor, onward, back):
+    """Return the chances of the moves of a factor, by SciPy."""
+    moves = np.arange(factor.size) - factor.size // 2
+    if onward * back == 0:
+        return scipy.stats.poisson.pmf(moves if onward else -moves, onward + back)
+    return scipy.stats.skellam.pmf(moves, onward, back)
+
+
+def test_a_drift_has_units_and_its_own_hops_along_each_axis():
+    """D t / dx**2 hops either way, of which v t / dx more one way: so many that some would be negative are none."""
+    widths, velocity = [1e-3, 2e-4, 1e-3], [-1.5e-5, 1e-6, 4e-5]
+    p = Propagator.heat([2e-9, 1e-9, 3e-9], 100.0, widths, 3, velocity=velocity)
+    for factor, (onward, back) in zip(p.factors, [(0.0, 1.5), (2.75, 2.25), (4.0, 0.0)], strict=True):
+        np.testing.assert_allclose(factor, hops(factor, onward, back), rtol=0, atol=2e-13)
+    np.testing.assert_allclose(p.drift(100.0, widths), velocity, rtol=1e-12)
+    assert p.fourier_numbers is None
+    still = Propagator.heat(1.0, 2.0, velocity=[0.0, 0.5])
+    np.testing.assert_array_equal(still.factors[0], Propagator.heat(1.0, 2.0, ndim=1, tolerance=5e-16).density)
+
+
+def test_drifts_add_and_may_cancel():
+    there, back = (Propagator.heat(1.0, 1.0, velocity=v) for v in (0.5, -0.5))
+    assert there.compose(back) == Propagator.heat(1.0, 2.0)
+    assert there.compose(back).fourier_numbers == (2.0, 2.0)
+    assert Propagator.heat(1.0, 1.0).compose(there) == there.compose(Propagator.heat(1.0, 1.0))
+    assert Propagator.heat(1.0, 1.0).compose(there) == Propagator.heat(1.0, 2.0, velocity=0.25)
+    assert Propagator.heat(1.0, 0.0, velocity=2.0) == there.power(0) == Propagator(np.ones((1, 1)))
+    with pytest.raises(ValueError, match=r"velocity \* duration / spacing must be at most 1e\+06 .* got 2e\+06 hops"):
+        Propagator.heat(1.0, 2.0, ndim=1, velocity=-1e6)
+
+
+def test_the_tolerance_is_for_all_axes_together_with_a_drift_too():
+    moved = {"velocity": 0.7, "duration": 1.0, "diffusivity": 2.0}
+    solid, line = Propagator.heat(**moved, ndim=3, tolerance=3e-8), Propagator.heat(**moved, ndim=1, tolerance=1e-8)
+    assert all(np.array_equal(factor, line.density) for factor in solid.factors)
+    assert line.shape != Propagator.heat(**moved, ndim=1, tolerance=3e-8).shape
+    fine = Propagator.heat(1.0, 1.0, ndim=1)
+    for both in (line.compose(fine), fine.compose(line)):
+        assert both == Propagator.heat(3.0, 1.0, ndim=1, velocity=0.7), "the finer one rules"
+    assert line.power(2) == Propagator.heat(2.0, 2.0, ndim=1, tolerance=1e-8, velocity=0.7)

@@ -42,6 +42,7 @@ def test_a_density_is_kept_as_it_is(density):
         ([0.5, 0.6], "must sum to 1 within 1e-12 .* got 1.1"),
         ([0.5, 0.5 + 1.1e-12], "must sum to 1"),
         ([1.5, -0.5], "must not be negative anywhere, got -0.5 at index \\(1,\\)"),
+        ([0.0, 1.5, -0.5], "must not be negative anywhere, got -0.5 at index \\(2,\\)"),
         ([1.0, -1e-300], "must not be negative"),
         ([np.nan, 1.0], "must be finite, got nan"),
         ([np.inf, 1.0], "must be finite"),
@@ -55,6 +56,13 @@ def test_no_density_no_propagator(density, words):
         Propagator(density)
     assert len(str(error.value).splitlines()) == 1
     assert "density" in str(error.value)
+
+
+def test_what_has_one_axis_is_its_own_factor():
+    p = Propagator([0.25, 0.75])
+    assert len(p.factors) == 1
+    assert p.factors[0] is p.density
+    assert Propagator([[0.25, 0.75]]).factors is None
 
 
 @pytest.mark.parametrize("density", [[1j], "one", [None], np.ma.masked_array([1.0])])
@@ -144,6 +152,9 @@ def test_it_says_in_words_what_it_is():
     assert repr(Propagator([0.25, 0.5, 0.25])) == (
         "<Propagator: 3 cells, mean move (0), spread (0.707), entropy 1.04 nats>"
     )
+    lopsided = Propagator([0.1, 0.0, 0.0, 0.6, 0.3, 0.0, 0.0])
+    assert 0 < abs(lopsided.mean[0]) < 1e-16  # 0 but for rounding
+    assert "mean move (0)," in repr(lopsided)
     assert repr(Propagator.heat(1, 2)).startswith("<Propagator.heat: 47 × 47 cells, mean move (0, 0), spread (2, 2)")
 
 
@@ -195,7 +206,8 @@ def test_normalized_divides_by_the_sum(density, size):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: Propagator.normalized([1, -1]), "kernel must not be negative anywhere, got -1.0 at index"),
+        (lambda: Propagator.normalized([1, -1]), r"kernel must not be negative anywhere, got -1.0 at index \(1,\)"),
+        (lambda: Propagator.normalized([0, 2, -1]), r"kernel must not be negative anywhere, got -1.0 at index \(2,\)"),
         (lambda: Propagator.normalized([0, 0]), "kernel must not be zero everywhere"),
         (lambda: Propagator.normalized([np.inf]), "kernel must be finite"),
         (lambda: Propagator.softmax([np.nan]), "kernel must be finite"),
@@ -278,6 +290,7 @@ def test_drift_and_diffusivity_have_units(density, duration, spacing):
         atol=1e-300,
     )
     np.testing.assert_allclose(p.diffusivity(duration), p.diffusivity(duration, 1.0), rtol=0)
+    np.testing.assert_allclose(p.drift(duration), p.mean / duration, rtol=1e-14)
 
 
 def test_entropy_at_its_ends():

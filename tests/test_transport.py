@@ -2,14 +2,12 @@
 
 import dataclasses
 import math
-import pickle
 
 import numba
 import numpy as np
 import pytest
 import scipy.integrate
 import scipy.linalg
-import scipy.stats
 import strategies
 import transport
 from hypothesis import given
@@ -378,30 +376,6 @@ def test_a_random_walk_with_drift_agrees_with_the_solver():
     expected = rates.evolve(u, 7.0, "explicit", 1.0)
     # 24 cells at 6 standard deviations: a false alarm has a chance below 1e-7
     assert (np.abs(walked - expected) <= 6 * np.sqrt(expected * (1 - expected) / 40_000) + 1e-4).all()
-
-
-@pytest.mark.parametrize(
-    ("d", "v", "t"), [(1.0, 0.5, 3.0), (1.0, -1.9, 40.0), (0.1, 3.0, 5.0), (0.0, 2.0, 3.0), (1.0, -0.01, 2000.0)]
-)
-def test_the_skellam_kernel(d, v, t):
-    """Against SciPy's, its moments, the semigroup law and fractional powers."""
-    onward, back = max(d + v / 2, v, 0) * t, max(d - v / 2, -v, 0) * t
-    p = dc.Propagator.heat(d, t, 1.0, 1, velocity=v)
-    moves = np.arange(p.shape[0]) - p.shape[0] // 2
-    chances = scipy.stats.skellam.pmf(moves, onward, back) if onward * back else scipy.stats.poisson.pmf(moves, onward)
-    if v > 0 or back == 0 or onward * back:
-        np.testing.assert_allclose(p.density, chances, rtol=0, atol=1e-13 * chances.max())
-    assert abs(p.mean[0] - v * t) <= 1e-13 * (1 + abs(v * t))
-    assert abs(p.covariance[0, 0] - (onward + back)) <= 1e-12 * (1 + onward + back)
-    parts = [dc.Propagator.heat(d, share * t, 1.0, 1, velocity=v) for share in (0.4, 0.6)]
-    np.testing.assert_allclose(parts[0].compose(parts[1]).density, p.density, rtol=0, atol=1e-13)
-    plain = np.convolve(parts[0].density, parts[1].density)
-    size = min(plain.size, p.shape[0])
-    middle = slice((plain.size - size) // 2, (plain.size + size) // 2)
-    inner = slice((p.shape[0] - size) // 2, (p.shape[0] + size) // 2)
-    np.testing.assert_allclose(plain[middle], p.density[inner], rtol=0, atol=1e-13)
-    np.testing.assert_allclose(p.power(0.5).mean * 2, p.mean, rtol=1e-13)
-    assert pickle.loads(pickle.dumps(p)).power(0.5) == p.power(0.5)
 
 
 def test_the_propagator_of_a_drift_is_the_solver():
