@@ -42,7 +42,7 @@ def test_a_density_is_kept_as_it_is(density):
         ([0.5, 0.6], "must sum to 1 within 1e-12 .* got 1.1"),
         ([0.5, 0.5 + 1.1e-12], "must sum to 1"),
         ([1.5, -0.5], "must not be negative anywhere, got -0.5 at index \\(1,\\)"),
-        ([0.0, 1.5, -0.5], "must not be negative anywhere, got -0.5 at index \\(2,\\)"),
+        ([0.0, 1.5, -0.25, -0.25], "must not be negative anywhere, got -0.25 at index \\(2,\\)"),
         ([1.0, -1e-300], "must not be negative"),
         ([np.nan, 1.0], "must be finite, got nan"),
         ([np.inf, 1.0], "must be finite"),
@@ -207,7 +207,10 @@ def test_normalized_divides_by_the_sum(density, size):
     ("make", "words"),
     [
         (lambda: Propagator.normalized([1, -1]), r"kernel must not be negative anywhere, got -1.0 at index \(1,\)"),
-        (lambda: Propagator.normalized([0, 2, -1]), r"kernel must not be negative anywhere, got -1.0 at index \(2,\)"),
+        (
+            lambda: Propagator.normalized([0, 2, -1, -3]),
+            r"kernel must not be negative anywhere, got -1.0 at index \(2,\)",
+        ),
         (lambda: Propagator.normalized([0, 0]), "kernel must not be zero everywhere"),
         (lambda: Propagator.normalized([np.inf]), "kernel must be finite"),
         (lambda: Propagator.softmax([np.nan]), "kernel must be finite"),
