@@ -110,6 +110,22 @@ def test_modes_are_eigenvectors_of_the_lattice_laplacian(name, size, which):
     np.testing.assert_allclose(naive.laplacian(mode, (1.0,), (name,)), -decay * mode, rtol=0, atol=5e-15 * 4 * scale)
 
 
+@pytest.mark.parametrize("name", boundary.NAMES)
+@pytest.mark.parametrize("size", [1, 2, 7, 8])
+def test_frequencies_are_the_turns_of_waves_with_these_eigenvalues(name, size):
+    """Minus the Laplacian of a wave that turns by an angle from cell to cell is ``4 sin(angle / 2)**2`` times it."""
+    matrix = naive.matrix(lambda u: naive.laplacian(u, (1.0,), (name,)), (size,))
+    angles = 2 * np.arcsin(np.sqrt(np.clip(-np.linalg.eigvalsh(matrix), 0, 4)) / 2)
+    ours = np.sort(boundary.frequencies(size, name))
+    # an eigenvalue is off by some EPS, an angle near 0 or half a turn by the root of that
+    np.testing.assert_allclose(ours, np.sort(angles) * size / (2 * np.pi), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("walls", PAIRS)
+def test_between_different_walls_waves_have_odd_numbers_of_quarters(walls):
+    assert boundary.frequencies(5, walls).tolist() == [0.25, 0.75, 1.25, 1.75, 2.25]
+
+
 @given(st.data(), strategies.shapes((1, 3), most=6), strategies.DTYPES)
 def test_transform_inverts_and_keeps_precision(data, shape, dtype):
     u = data.draw(strategies.fields(shape, dtype))

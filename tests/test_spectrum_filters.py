@@ -62,6 +62,20 @@ def test_a_hard_pass_twice_is_once(data, u, radius):
     np.testing.assert_allclose(spectrum.low_pass(once, radius, boundary=names), once, rtol=0, atol=rounding(u))
 
 
+@pytest.mark.parametrize(("name", "before"), [("absorbing", 0.5), ("zero", 1.0)])
+def test_sines_between_walls_are_kept_whole_or_not_at_all(name, before):
+    """Walls lie half a cell beyond the centres of the edge cells, or a whole one."""
+    n = 24
+    long = n - 1 + 2 * before  # cells from wall to wall
+    for halves in range(1, n + 1):
+        wave = np.sin(np.pi * halves * (np.arange(n) + before) / long)
+        cycles = halves / 2 * n / long
+        kept = dc.spectrum.low_pass(wave, cycles + 0.01, boundary=name)
+        np.testing.assert_allclose(kept, wave, rtol=0, atol=1e-14)
+        dropped = dc.spectrum.low_pass(wave, cycles - 0.01, boundary=name)
+        np.testing.assert_allclose(dropped, 0, rtol=0, atol=1e-14)
+
+
 def test_soft_edge_falls_from_one_to_zero_and_keeps_the_mean():
     weights = spectrum.radial_window(65, 10, edge=6)
     middle, line = weights[32], weights[32:]
