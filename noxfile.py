@@ -39,10 +39,11 @@ def peers(session: nox.Session) -> None:
     session.run("pytest", "-m", "peer", "tests")
 
 
-@nox.session(default=False)
+# By pip, which reads, unlike uv, where a machine keeps torch's builds for the CPU; the version is that of .ci/run.
+@nox.session(default=False, venv_backend="virtualenv")
 def docs(session: nox.Session) -> None:
     """Build the documentation site into docs/_build; a warning is an error."""
-    session.install("-e", ".[dask,xarray]", "torch", "scikit-learn", "--group", "docs")
+    session.install("-e", ".[dask,xarray]", "torch==2.13.0", "scikit-learn", "--group", "docs")
     session.run("sphinx-build", "-W", "--keep-going", "-q", "-b", "html", "docs", "docs/_build")
 
 
