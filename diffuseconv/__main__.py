@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 
 import diffuseconv as dc
-from diffuseconv import _units
+from diffuseconv import _files, _units
 
 FILMS = (".mp4", ".gif", ".webp")
+PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 ROUNDING = 1e-12
 
 
@@ -29,9 +30,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return 0, or 2 after one line on stderr that says what is wrong."""
     cli = _parser()
     args = cli.parse_args(argv)
-    if vars(args).get("output", "") is None:
-        args.output = f"{Path(args.photo).stem}_{args.command}.png"
     try:
+        if "output" in args:
+            given = args.output or f"{Path(args.photo).stem}_{args.command}.png"
+            kinds = dict.fromkeys(PICTURES + (FILMS if args.command == "diffuse" else ()))
+            args.output = str(_files.target("output", given, tuple(kinds)))
         args.run(args)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read what is printed has seen enough, as `head` does
@@ -54,7 +57,6 @@ def diffuse(args: argparse.Namespace) -> None:
     """
     eq = dc.DiffusionEquation(args.diffusivity, args.spacing, args.boundary)
     photo = _photo(args)
-    width = np.sqrt(2 * args.diffusivity * args.duration)
     if Path(args.output).suffix.lower() in FILMS:
         times = np.linspace(0.0, args.duration, args.frames)
         channels = [(field for _, field in eq.frames(c, times)) for c in _channels(photo)]
@@ -63,6 +65,7 @@ def diffuse(args: argparse.Namespace) -> None:
     else:
         evolved = [eq.evolve(channel, args.duration) for channel in _channels(photo)]
         dc.save_image(args.output, _joined(evolved), limits=(0.0, 1.0))
+    width = np.sqrt(2 * args.diffusivity * args.duration)
     print(
         f"{args.output}: a point spreads to a standard deviation of {width:.4g} m ({width / args.spacing:.4g} pixels)"
     )
@@ -155,7 +158,12 @@ def warm(args: argparse.Namespace) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     """Build the command line."""
-    cli = argparse.ArgumentParser(prog="diffuseconv", description=__doc__, formatter_class=_Text)
+    cli = argparse.ArgumentParser(
+        prog="diffuseconv",
+        description=__doc__,
+        formatter_class=_Text,
+        epilog="Exit status: 0; 2 after one line on stderr that says what is wrong; 130 when stopped by Ctrl-C.",
+    )
     cli.add_argument("--version", action="version", version=f"diffuseconv {dc.__version__}")
     commands = cli.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -271,10 +279,10 @@ def _kernel(text: str) -> Any:
 
 def _typed(path: Path) -> Any:
     """Return the kernel in a text file: rows of numbers, with spaces or commas between them."""
-    lines = [line.partition("#")[0].replace(",", " ").split() for line in path.read_text(encoding="utf-8").splitlines()]
-    rows = [line for line in lines if line]
     try:
-        kernel = np.array([[float(number) for number in row] for row in rows])
+        text = path.read_text(encoding="utf-8").splitlines()
+        rows = [line.partition("#")[0].replace(",", " ").split() for line in text]
+        kernel = np.array([[float(number) for number in row] for row in rows if row])
     except ValueError:  # a word, or rows of different lengths; text that is not UTF-8 is one too
         kernel = np.zeros(0)
     if kernel.size == 0:

@@ -55,8 +55,8 @@ def plain(name: str, value: object, *, empty: bool = False) -> Array:
     """Return a NumPy array of any dtype, not empty if not `empty`; none of another library is loaded or detached."""
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name} must be a plain array (fill its holes first, or see mask=), got a masked array")
-    library = type(value).__module__.partition(".")[0]
-    if library in OTHER_LIBRARIES:
+    library = library_of(value)
+    if library is not None:
         raise TypeError(f"{name} must be a NumPy array here (convert it first), got {library}'s {type(value).__name__}")
     try:
         values = np.asarray(value)
@@ -65,6 +65,15 @@ def plain(name: str, value: object, *, empty: bool = False) -> Array:
     if values.size == 0 and not empty:
         raise ValueError(f"{name} must not be empty, got shape {values.shape}")
     return values
+
+
+def library_of(value: object) -> str | None:
+    """Return the other library that this, or a class that it derives from, belongs to; None for NumPy's and lists."""
+    for kind in type(value).__mro__:
+        library = kind.__module__.partition(".")[0]
+        if library in OTHER_LIBRARIES:
+            return library
+    return None
 
 
 def is_finite(value: Array) -> bool:

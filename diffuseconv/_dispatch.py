@@ -26,10 +26,20 @@ FILES = {  # of each library, asked in this order
 }
 
 
-def engine_of(value: object) -> str | None:
-    """Return the library whose array this is, None for NumPy's and for everything that NumPy makes an array of."""
-    library = type(value).__module__.partition(".")[0]
-    return library if library in FILES else None
+ARRAYS = {"dask": "Array", "xarray": "DataArray", "torch": "Tensor", "cupy": "ndarray", "array_api_strict": "Array"}
+
+
+def engine_of(name: str, value: object) -> str | None:
+    """Return the library whose array this is, None for NumPy's and for everything that NumPy makes an array of.
+
+    Raises TypeError for what is of such a library and no array, as xarray's Dataset is.
+    """
+    library = _checks.library_of(value)
+    if library not in FILES:
+        return None
+    if all(kind.__name__ != ARRAYS[library] for kind in type(value).__mro__):
+        raise TypeError(f"{name} must be {library}'s {ARRAYS[library]} or a NumPy array, got a {type(value).__name__}")
+    return library
 
 
 def for_arrays_of_any_kind(position: int = 0) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -41,7 +51,7 @@ def for_arrays_of_any_kind(position: int = 0) -> Callable[[Callable[P, R]], Call
         @functools.wraps(verb)
         def dispatched(*args: P.args, **kwargs: P.kwargs) -> R:
             array = args[position] if len(args) > position else kwargs.get(name)
-            engine = engine_of(array)
+            engine = engine_of(name, array)
             if engine is None:
                 return verb(*args, **kwargs)
             there = implementation(verb.__name__, engine)
@@ -74,5 +84,6 @@ def implementation(verb: str, engine: str) -> Callable[..., Any]:
         if verb in module.__all__:
             found: Callable[..., Any] = getattr(module, verb)
             return found
-    known = ", ".join(name for module in modules for name in module.__all__)
+    verbs = {name for module in modules for name in module.__all__ if inspect.isfunction(getattr(module, name))}
+    known = ", ".join(sorted(verbs))
     raise TypeError(f"{verb} takes no {engine} arrays (of these, {known} do); convert yours to NumPy first")

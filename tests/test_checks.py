@@ -77,6 +77,7 @@ def test_masked_arrays_are_refused_by_every_check():
             check("x", np.ma.array([1.0, 2.0], mask=[True, False]))
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize("library", ["torch", "dask.array", "xarray"])
 def test_arrays_of_other_libraries_are_never_loaded(library):
     """A verb that takes NumPy arrays alone says so, and neither detaches a tensor nor computes a lazy array."""
@@ -95,7 +96,7 @@ def test_arrays_of_other_libraries_are_never_loaded(library):
             lambda v: dc.ensemble(v, [1.0]),
             lambda v: dc.random_walk(v, [1.0], 3),
             lambda v: dc.interpret(v),
-            lambda v: dc.spectrum.log_spectrum(v),
+            lambda v: dc.spectrum.orientation(v),
             lambda v: dc.draws_needed(v, [1.0], 0.1),
             lambda v: _checks.wave("x", v),
         ):

@@ -66,6 +66,11 @@ def test_interpret_info_and_warm(tmp_path, capsys):
         ),
         (["interpret", "words.txt"], "kernel must be rows"),
         (["interpret", "empty.txt"], "kernel must be rows"),
+        (["interpret", "latin.txt"], "kernel must be rows"),
+        (["diffuse", "p.png", "--duration=-5s", "-o", "o.png"], "duration must be at least 0, got -5"),
+        (["diffuse", "none.png", "--duration=5s", "-o", "o.avi"], ".bmp, .mp4, .gif, got 'o.avi'"),
+        (["convolve", "none.png", "--kernel", "box", "-o", "o.mp4"], "output must end in one of .png"),
+        (["measure", "none.png", "--kernel", "box", "-o", "none/o.png"], "output must lie in a folder that exists"),
         (["explore", "--port", "70000", "--no-browser"], "port must be at most 65535, got 70000"),
     ],
 )
@@ -73,6 +78,8 @@ def test_errors_are_one_line(argv, message, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name, text in {"ragged": "1 2\n3\n", "words": "1 two\n", "empty": "# nothing\n"}.items():
         (tmp_path / f"{name}.txt").write_text(text)
+    (tmp_path / "latin.txt").write_bytes("1 2 # für".encode("latin-1"))
+    dc.save_image("p.png", np.zeros((3, 4)))
     assert main(argv) == 2
     said = capsys.readouterr().err
     assert message in said

@@ -59,6 +59,20 @@ def test_feature_maps():
         np.testing.assert_allclose(got.compute(), expected, rtol=0, atol=1e-10)
 
 
+def test_the_other_order_of_bytes():
+    u = np.random.default_rng(4).random((20, 21))
+    lazy = da.from_array(u.astype(u.dtype.newbyteorder()), chunks=9)
+    eq = dc.DiffusionEquation()
+    for call in (lambda u: dc.convolve(u, np.ones((3, 3))), lambda u: dc.measure(u, np.ones((3, 3)) / 9, rng=1)):
+        np.testing.assert_allclose(call(lazy), call(u), rtol=0, atol=1e-12)
+    np.testing.assert_allclose(eq.evolve(lazy, 1.0), eq.evolve(u, 1.0), rtol=0, atol=1e-13)
+    counts = (9 * u).astype(np.int32)
+    swapped = da.from_array(counts.astype(counts.dtype.newbyteorder()), chunks=9)
+    np.testing.assert_array_equal(
+        dc.scatter(swapped, np.ones((3, 3)) / 9, rng=1), dc.scatter(counts, np.ones((3, 3)) / 9, rng=1)
+    )
+
+
 def test_nothing_is_computed_at_the_call():
     def fail(block):
         raise AssertionError("computed")
@@ -78,6 +92,9 @@ def test_nothing_is_computed_at_the_call():
         (lambda u: dc.convolve(u, np.ones((3, 3)), mask=np.ones((3, 3), bool)), ValueError, "mask must have"),
         (lambda u: dc.convolve(u, np.ones((3, 3)), out=np.ones((20, 20))), ValueError, "out must be None"),
         (lambda u: dc.convolve(u[u > 5], np.ones(3)), ValueError, "known shape"),
+        (lambda u: dc.scatter(u.astype(int)[u[:, 0] > 0], np.ones((3, 3)) / 9), ValueError, "known shape"),
+        (lambda u: dc.convolve(da.ma.masked_equal(u, 0), np.ones((3, 3))), TypeError, "numpy's MaskedArray"),
+        (lambda u: dc.DiffusionEquation().evolve(da.ma.masked_equal(u, 0), 1.0), TypeError, "numpy's MaskedArray"),
         (lambda u: dc.DiffusionEquation(velocity=(1, 2, 3)).evolve(u, 1.0), ValueError, "one for each of the 2 axes"),
         (
             lambda u: dc.DiffusionEquation(decay=np.ones(3)).evolve(u, 1.0),

@@ -106,9 +106,34 @@ def _diffused(layer, u, log_diffusivity, velocity):
         (lambda: dc.convolve(torch.ones(3, dtype=torch.bfloat16), [1.0]), TypeError, "float32 or float64 tensor"),
         (lambda: dc.convolve(torch.ones(3, 3), [1.0]), ValueError, "kernel must have one dimension"),
         (lambda: dc.measure(torch.ones(3), [1.0]), TypeError, "measure takes no torch arrays"),
+        (
+            lambda: dc.convolve(torch.eye(3).to_sparse(), [[1.0]]),
+            TypeError,
+            "must be a dense tensor that holds numbers",
+        ),
+        (
+            lambda: dc.convolve(torch.ones(3, device="meta"), [1.0]),
+            TypeError,
+            "must be a dense tensor that holds numbers",
+        ),
+        (lambda: dc.spectrum.low_pass(torch.eye(3).to_sparse(), 1.0), TypeError, "must be a dense tensor"),
+        (lambda: dc.DiffusionEquation().explicit_steps(torch.eye(3).to_sparse(), 1), TypeError, "a dense tensor"),
+        (lambda: dc.DiffusionEquation().explicit_steps(torch.ones(3, device="meta"), 1), TypeError, "a dense tensor"),
         (lambda: dc.DiffusionEquation(source=lambda t: t).evolve(torch.ones(3), 1.0), TypeError, "got a function"),
     ],
 )
 def test_bad_input(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_classes_of_ones_own_stay_tensors():
+    class Picture(torch.Tensor):
+        pass
+
+    picture = torch.rand(4, 5).as_subclass(Picture)
+    assert isinstance(dc.convolve(picture, np.ones((3, 3))), torch.Tensor)
+    with pytest.raises(
+        TypeError, match=r"measure takes no torch arrays \(of these, band_pass, convolve, correlate, evolve"
+    ):
+        dc.measure(picture, np.ones((3, 3)))

@@ -117,6 +117,54 @@ def test_over_dask(salt):
     np.testing.assert_allclose(lazy, dc.convolve(salt, np.ones((3, 3)), dims=("y", "x")), atol=1e-10)
 
 
+def test_over_dask_nothing_is_loaded(salt):
+    """What Dask arrays cannot do is refused for those in a DataArray too."""
+    pytest.importorskip("dask")
+    tank = salt[0].drop_vars("t").chunk(7)
+    eq = dc.DiffusionEquation(2.0, boundary="absorbing")
+    for call in (
+        lambda: eq.steady_state(tank),
+        lambda: list(eq.frames(tank, [1.0])),
+        lambda: eq.explicit_steps(tank, 2),
+    ):
+        with pytest.raises(TypeError, match="takes no dask arrays"):
+            call()
+    later = eq.evolve(tank, 0.1)
+    assert later.chunks is not None
+    np.testing.assert_allclose(later, eq.evolve(tank.compute(), 0.1), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [xr.Dataset, xr.Variable])
+def test_what_is_no_data_array_is_refused(salt, kind):
+    value = salt.to_dataset() if kind is xr.Dataset else salt.variable
+    message = f"must be xarray's DataArray or a NumPy array, got a {kind.__name__}"
+    for call in (
+        lambda: dc.convolve(value, np.ones((3, 3))),
+        lambda: dc.scatter(value, np.ones((3, 3)) / 9),
+        lambda: dc.DiffusionEquation().evolve(value, 1.0),
+    ):
+        with pytest.raises(TypeError, match=message):
+            call()
+
+
+def test_a_class_of_ones_own_stays_a_data_array(salt):
+    class Salt(xr.DataArray):
+        __slots__ = ()
+
+    own = Salt(salt)
+    assert isinstance(dc.convolve(own, np.ones((3, 3)), dims=("y", "x")), xr.DataArray)
+    with pytest.raises(TypeError, match="low_pass takes no xarray arrays"):
+        dc.spectrum.low_pass(own, 3.0)
+
+
+def test_a_velocity_points_along_growing_indices(salt):
+    """The coordinate x falls, so the salt goes to where it is larger for a velocity below 0."""
+    tank = salt[0].drop_vars("t")
+    eq = dc.DiffusionEquation(0.1, velocity=(0.0, -2.0), boundary="periodic")
+    before, after = (float(np.angle((u * np.exp(2j * np.pi * u.x / 7.5)).sum())) for u in (tank, eq.evolve(tank, 0.1)))
+    assert (after - before) % (2 * np.pi) < np.pi
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

@@ -16,7 +16,7 @@ from diffuseconv import _checks
 from diffuseconv import boundary as walls
 from diffuseconv._typing import Array
 
-__all__ = ["Halo", "checked", "one_thread"]
+__all__ = ["Halo", "check_chunks", "checked", "one_thread"]
 
 
 @dataclass(frozen=True)
@@ -81,16 +81,27 @@ class Halo:
 
 
 def checked(name: str, u: da.Array) -> da.Array:
-    """Return a Dask array of known shape as float32 or float64."""
+    """Return a Dask array as float32 or float64, its shape and the kind of its chunks checked."""
+    check_chunks(name, u)
+    if u.dtype.kind in "iub":
+        return u.astype(np.float64)
+    native = u.dtype.newbyteorder("=")
+    if native not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise TypeError(f"{name} must hold float32, float64, integers or booleans, got dtype {u.dtype}")
+    return u.astype(native)
+
+
+def check_chunks(name: str, u: da.Array) -> None:
+    """Refuse Dask arrays of unknown shape, empty ones, and those whose chunks are no plain NumPy arrays."""
     if any(np.isnan(size) for size in u.shape):
         raise ValueError(f"{name} must have a known shape (see compute_chunk_sizes), got {u.shape}")
     if u.size == 0:
         raise ValueError(f"{name} must not be empty, got shape {u.shape}")
-    if u.dtype.kind in "iub":
-        return u.astype(np.float64)
-    if u.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
-        raise TypeError(f"{name} must hold float32, float64, integers or booleans, got dtype {u.dtype}")
-    return u
+    if type(u._meta) is not np.ndarray:
+        kind = type(u._meta)
+        raise TypeError(
+            f"{name} must have NumPy arrays as chunks, got {kind.__module__.split('.')[0]}'s {kind.__name__}"
+        )
 
 
 @contextlib.contextmanager

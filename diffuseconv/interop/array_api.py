@@ -244,6 +244,12 @@ def _compat() -> Any:
 def _field(name: str, value: Any) -> tuple[Any, Any]:
     """Return the namespace of an array, and the array in single or double precision, checked."""
     xp = _compat().array_namespace(value)
+    layout = getattr(value, "layout", None)  # torch's tensors have one
+    if str(layout or "torch.strided") != "torch.strided" or getattr(value, "is_meta", False):
+        raise TypeError(
+            f"{name} must be a dense tensor that holds numbers (see Tensor.to_dense), "
+            f"got layout {layout} on device {value.device}"
+        )
     if 0 in value.shape:
         raise ValueError(f"{name} must not be empty, got shape {tuple(value.shape)}")
     if xp.isdtype(value.dtype, ("bool", "integral")):

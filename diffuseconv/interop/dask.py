@@ -24,7 +24,7 @@ from diffuseconv._typing import Array
 from diffuseconv.convolution.separable import split
 from diffuseconv.diffusion import DiffusionEquation
 from diffuseconv.interop._dask_evolve import evolved
-from diffuseconv.interop._dask_halo import Halo, checked, one_thread
+from diffuseconv.interop._dask_halo import Halo, check_chunks, checked, one_thread
 from diffuseconv.measurement import _streams, sampling, scattering, variance
 from diffuseconv.measurement._taps import prepare, taps_of
 from diffuseconv.propagator import Propagator
@@ -129,6 +129,7 @@ def scatter(counts: da.Array, propagator: Any, *, rng: object = None, boundary: 
     Each slab scatters into cells beyond its ends, which are added to its neighbours. The sum of the counts is checked
     slab by slab.
     """
+    check_chunks("counts", counts)
     if counts.dtype.kind not in "iub":
         raise TypeError(f"counts must hold whole numbers, got dtype {counts.dtype}")
     if not 1 <= counts.ndim <= 3:

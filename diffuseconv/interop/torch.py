@@ -205,6 +205,11 @@ def _sums(field: Tensor, kernel: Any, boundary: Any, mode: str, axes: Any, flip:
 
 def _check_tensor(name: str, tensor: Tensor) -> None:
     """Refuse tensors that the loops cannot read."""
+    if tensor.layout != torch.strided or tensor.device.type == "meta":
+        raise TypeError(
+            f"{name} must be a dense tensor that holds numbers (see Tensor.to_dense), "
+            f"got layout {tensor.layout} on device {tensor.device}"
+        )
     if tensor.dtype not in (torch.float32, torch.float64):
         raise TypeError(f"{name} must be a float32 or float64 tensor (see Tensor.to), got {tensor.dtype}")
 

@@ -77,7 +77,8 @@ def evolve(eq: DiffusionEquation, u: xr.DataArray, duration: float, *args: Any, 
     """Return `DiffusionEquation.evolve` of a DataArray.
 
     Where the equation has the default spacing of 1, that of the coordinates is taken: one width where they are evenly
-    spaced; where they are the centres of cells whose widths change slowly, the widths of those cells.
+    spaced; where they are the centres of cells whose widths change slowly, the widths of those cells. A velocity points
+    along growing indices: change its sign where a coordinate falls.
     """
     eq, options = _prepared(eq, u, options)
     return u.copy(data=eq.evolve(u.data, duration, *args, **options))
@@ -101,7 +102,7 @@ def explicit_steps(eq: DiffusionEquation, u: xr.DataArray, steps: int, *args: An
 def steady_state(eq: DiffusionEquation, u: xr.DataArray, **options: Any) -> xr.DataArray:
     """Return `DiffusionEquation.steady_state` of a DataArray; the spacing is found as in `evolve`."""
     eq, options = _prepared(eq, u, options)
-    return u.copy(data=eq.steady_state(np.asarray(u.data), **options))
+    return u.copy(data=eq.steady_state(u.data, **options))
 
 
 def to_xarray(
