@@ -1,4 +1,4 @@
-"""Measure ours beside every installed peer, in one interleaved run, results first checked equal."""
+"""Measure ours and every installed peer in one interleaved run, results first checked equal."""
 
 import argparse
 import importlib
@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=SUBJECTS, default=SUBJECTS, metavar="NAME", help=str(SUBJECTS))
-    parser.add_argument("--quick", action="store_true", help="small sizes alone")
+    parser.add_argument("--quick", action="store_true", help="small sizes only")
     parser.add_argument("--rounds", type=int, default=7, help="timed rounds; the median counts (default 7)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure to this file")
     options = parser.parse_args(arguments)

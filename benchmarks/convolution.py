@@ -1,4 +1,4 @@
-"""Convolution beside OpenCV, scipy.ndimage, scipy.signal and PyTorch: small, separable and wide kernels, and a bank."""
+"""Convolution against OpenCV, scipy.ndimage, scipy.signal and PyTorch: small, separable, wide kernels, and a bank."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Diffusion on a square: explicit steps and the spectral explicit_steps beside py-pde, Devito, NumPy and scipy.ndimage.
+"""Diffusion on a square: explicit steps, one by one and in one transform, against py-pde, Devito, NumPy, scipy.ndimage.
 
 All contenders reach the same time. Those that would take too long run fewer steps, and their time is scaled up.
 """
@@ -58,7 +58,7 @@ def py_pde(u: np.ndarray, step: float, diffusivity: np.ndarray | None = None) ->
 
 
 def devito(u: np.ndarray, step: float, diffusivity: np.ndarray | None) -> Callable[[int], object] | None:
-    """Return Devito's generated code with OpenMP (held edges, arithmetic means), or None where it is not installed."""
+    """Return Devito's generated code with OpenMP (Dirichlet edges, arithmetic means), or None without Devito."""
     try:
         from devito import Eq, Function, Grid, Operator, TimeFunction, configuration
     except ImportError:

@@ -1,7 +1,7 @@
-"""Drift on a periodic square: the exact solution, explicit steps and Poisson-weighted ones beside py-pde.
+"""Drift on a periodic square: the exact solution, explicit steps and Poisson-weighted ones against py-pde.
 
 py-pde solves the same equation by the same central differences where the velocity is constant; where it varies, by
-differences at cell centres that conserve no mass, so that results agree to a few per cent alone and are not compared.
+differences at cell centres that conserve no mass, so that results agree only to a few per cent and are not compared.
 Its loops are timed with all threads and with one: which is quicker depends on what else the machine does.
 """
 

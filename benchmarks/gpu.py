@@ -1,4 +1,4 @@
-"""Arrays on a GPU beside the same work on the CPU; nothing to measure where no GPU is at hand."""
+"""Arrays on a GPU against the same work on the CPU; nothing to measure where no GPU is at hand."""
 
 from collections.abc import Callable, Iterator
 

@@ -103,11 +103,11 @@ def main() -> None:
     args.folder.mkdir(parents=True, exist_ok=True)
     cells = args.cells
     rates = in_memory(min(cells, 4096))
-    alone = run(args.folder, cells // args.workers, cells, 1, args.memory) if args.weak else {}
+    single = run(args.folder, cells // args.workers, cells, 1, args.memory) if args.weak else {}
     print(f"{cells} x {cells} float32, {cells * cells * 4 / 1e9:.2f} GB; {args.workers} workers of {args.memory}")
     for name, (took, peak) in run(args.folder, cells, cells, args.workers, args.memory).items():
         slower = took / (rates[name] * cells * cells)
-        scaling = f", weak scaling {100 * alone[name][0] / took:.0f} %" if args.weak else ""
+        scaling = f", weak scaling {100 * single[name][0] / took:.0f} %" if args.weak else ""
         print(f"{name}: {took:.1f} s, {peak / 1e9:.2f} GB a worker, {slower:.1f} times the time in memory{scaling}")
 
 

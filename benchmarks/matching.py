@@ -1,4 +1,4 @@
-"""Template matching beside scikit-image and OpenCV: time, and the largest error against scores summed in long double.
+"""Template matching against scikit-image and OpenCV: time, and the largest error against scores summed in long double.
 
 OpenCV works in float32: it is quicker, and wrong by what float32 cannot hold. That shows where a picture has little
 contrast for its brightness: in the second case one corner is 100 times as bright and 1000 times as even as the rest.

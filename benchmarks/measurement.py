@@ -1,6 +1,6 @@
-"""Measurement and scatter beside NumPy's and PyTorch's samplers; results are random, so their laws are tested instead.
+"""Measurement and scatter against NumPy's and PyTorch's samplers; results are random, so their laws are tested instead.
 
-NumPy and PyTorch only draw which tap, or how often each tap, is taken; what a pixel then reads, walls included, is
+NumPy and PyTorch only draw which tap, or how often each tap, is drawn; what a pixel then reads, walls included, is
 ours in addition. All contenders of one table run interleaved. `Generator.choice` is asked for all draws in one call,
 `Generator.multinomial` for the counts of all pixels in one call, `torch.multinomial` for all draws of all pixels.
 """

@@ -20,7 +20,7 @@ def problem(size: int, ndim: int = 2) -> tuple[dc.DiffusionEquation, np.ndarray]
 
 
 def long_run(size: int, duration: float) -> Iterator[Case]:
-    """Reach the same time by each scheme, then many frames beside the last one."""
+    """Reach the same time by each scheme, then many frames, against the last one only."""
     eq, u = problem(size)
     exact = eq.evolve(u, duration, "chebyshev", tolerance=1e-14)
     runs: dict[str, Call] = {
@@ -33,7 +33,7 @@ def long_run(size: int, duration: float) -> Iterator[Case]:
     yield Case(f"{size} x {size}, variable D, t = {duration:g}", runs, checks)
     times = np.linspace(duration / 50, duration, 50)
     frames: dict[str, Call] = {
-        "the last frame alone": runs["chebyshev, tolerance 1e-10 (default)"],
+        "the last frame only": runs["chebyshev, tolerance 1e-10 (default)"],
         "50 frames of one run": lambda: sum(1 for _ in eq.frames(u, times, "chebyshev")),
     }
     yield Case(f"frames that share terms, {size} x {size}", frames)

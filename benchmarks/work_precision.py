@@ -34,7 +34,7 @@ FINEST = {
 ROUNDS, LONGEST = 3, 0.3  # longer runs are timed once
 OURS, PEERS = ("auto", "implicit", "rkl2", "chebyshev", "rational"), ("BDF", "Radau", "LSODA")
 LEVEL = 1.25  # times within this factor are level
-LOOKS = {  # Okabe and Ito's colours, which every kind of colour vision tells apart
+MARKS = {  # Okabe and Ito's colours, which every kind of colour vision distinguishes
     "auto": ("#D55E00", "o", "-"),
     "implicit": ("#E69F00", "s", "--"),
     "rkl2": ("#CC79A7", "^", "--"),
@@ -49,7 +49,7 @@ LOOKS = {  # Okabe and Ito's colours, which every kind of colour vision tells ap
 
 @dataclass(frozen=True)
 class Problem:
-    """Diffusion on [0, 1]: a held wall (or none) at the low end, a source (or none), a closed high end."""
+    """Diffusion on [0, 1]: a Dirichlet wall (or none) at the low end, a source (or none), a closed high end."""
 
     title: str
     u: np.ndarray
@@ -69,7 +69,7 @@ def sine(t: float) -> float:
 
 
 def thermostat(t: float, u: np.ndarray) -> np.ndarray:
-    """Return a heater on the low fifth that turns off as the far end reaches 1/2, and a loss everywhere."""
+    """Return a heater on the low fifth that is switched off as the far end reaches 1/2, and a loss everywhere."""
     return 20 * (X < 0.2) / (1 + math.exp(min((u[-1] - 0.5) * 50, 700))) - u
 
 
@@ -251,7 +251,7 @@ def work_at(points: list[Point], error: float, field: str) -> float:
 
 
 def verdict(found: dict[str, list[Point]], field: str) -> str:
-    """Return, for each error, where `auto` stands beside the best peer, and each peer's work over that of `auto`."""
+    """Return, for each error, where `auto` stands against the best peer, and each peer's work over that of `auto`."""
     words = []
     peers = [name for name in found if name not in OURS and getattr(found[name][0], field)]
     for error in TOLERANCES:
@@ -277,7 +277,7 @@ def draw(results: dict[str, dict[str, list[Point]]], field: str, label: str, pat
         for name, points in found.items():
             if not all(getattr(point, field) for point in points):
                 continue
-            colour, marker, line = LOOKS[name]
+            colour, marker, line = MARKS[name]
             work = [getattr(point, field) * (1e3 if field == "seconds" else 1) for point in points]
             shown[name] = axis.loglog(
                 [point.error for point in points],
@@ -292,7 +292,7 @@ def draw(results: dict[str, dict[str, list[Point]]], field: str, label: str, pat
         axis.invert_xaxis()
         axis.set_title(title, fontsize=10)
         axis.grid(alpha=0.3)
-    names = [name for name in LOOKS if name in shown]
+    names = [name for name in MARKS if name in shown]
     figure.supxlabel("largest error at the end, relative to the field's range (smaller to the right)", fontsize=10)
     figure.supylabel(label, fontsize=10)
     figure.legend([shown[n] for n in names], names, loc="outside upper center", ncols=len(names), frameon=False)

@@ -1,7 +1,7 @@
 """Convolution as diffusion, from the command line.
 
-A kernel says where a grain of salt may go. Convolve, and you see what all grains do together; measure, and each pixel
-looks at one random source; let a photograph diffuse for a physical time, and its brightness spreads as salt would.
+A kernel says where a grain of salt may go. Convolve, and you see the sum over all grains; measure, and each pixel
+reads one random source; let a photograph diffuse for a physical time, and its brightness spreads as salt would.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def diffuse(args: argparse.Namespace) -> None:
-    """Diffuse a photograph for a physical time: a picture of the end, or a film of the way there.
+    """Diffuse a photograph for a physical time: a picture of the end, or a film of the evolution.
 
     Every pixel is a cube of water `spacing` wide, its brightness the salt in it; glass walls stand around the
     picture. After a time t a point has become a bell of standard deviation sqrt(2 D t). Solved exactly in time.
@@ -100,7 +100,7 @@ def interpret(args: argparse.Namespace) -> None:
 def explore(args: argparse.Namespace) -> None:
     """Open a page on which one paints salt and walls, lifts them, and sees what kernels do.
 
-    The page is served on this machine's loopback address alone; photographs that one loads stay here.
+    The page is served on this machine's loopback address only; photographs that one loads stay here.
     """
     from diffuseconv.explorer import explore as serve
 
@@ -183,7 +183,7 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument(
             "--shape", type=int, nargs=2, metavar=("ROWS", "COLUMNS"), help="resize it to this shape first"
         )
-        sub.add_argument("--colour", action="store_true", help="keep the colours (brightness alone otherwise)")
+        sub.add_argument("--colour", action="store_true", help="keep the colours (brightness only otherwise)")
         sub.add_argument(
             "--boundary", default="reflecting", help="reflecting, periodic, absorbing or zero (default: reflecting)"
         )
@@ -216,7 +216,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("kernel", metavar="KERNEL", help=kernel)
     sub = command(explore)
     sub.add_argument("--port", type=int, default=0, help="port on the loopback address (default: a free one)")
-    sub.add_argument("--no-browser", action="store_true", help="print the address alone")
+    sub.add_argument("--no-browser", action="store_true", help="only print the address")
     command(info)
     command(warm)
     return cli

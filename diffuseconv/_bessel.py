@@ -32,7 +32,7 @@ def symmetric(z: float, tolerance: float) -> FloatArray:
 
 
 def skellam(onward: float, back: float, tolerance: float) -> FloatArray:
-    r"""Return the chances of all moves of a grain that hops `onward` times one way on average and `back` the other.
+    r"""Return the chances of all moves of a grain that hops on average `onward` times forward, `back` times back.
 
     :math:`p_d = e^{-(a+b)} (a/b)^{d/2} I_d(2\sqrt{ab})`, the origin at ``size // 2``. Ratios of neighbours come from
     :math:`a p_{d-1} = d p_d + b p_{d+1}`, backwards from far out, where rounding dies away; their products start at the

@@ -43,7 +43,7 @@ def limits(value: Any) -> tuple[float, float]:
     if not low < high:
         raise ValueError(f"limits must be a pair (low, high) with low < high, got {_checks.got((low, high))}")
     if not math.isfinite(high - low):
-        raise ValueError(f"limits must lie less than 1.8e+308 apart (scale the field), got {_checks.got((low, high))}")
+        raise ValueError(f"limits must differ by less than 1.8e+308 (scale the field), got {_checks.got((low, high))}")
     return low, high
 
 

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all: written under a temporary name beside their target, then renamed."""
+"""Files that appear whole or not at all: written under a temporary name in the folder of their target, then renamed."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def _locked(path: Path, final: Path) -> Generator[None]:
 
 
 def sibling(path: Path) -> Path:
-    """Return the temporary name beside a folder to be made, always the same one."""
+    """Return the temporary name, in the parent of a folder to be made, always the same one."""
     return path.with_name(_MARK + hashlib.sha256(path.name.encode()).hexdigest()[:16])
 
 

@@ -1,7 +1,7 @@
 """Calls into compiled code of other libraries: Ctrl-C need not wait for them, and the interpreter does not end in them.
 
 Up to Python 3.13 the interpreter, as it ends, ends every daemon thread that comes back from compiled code. C++ code
-(SciPy's transforms) and SuperLU cannot be left that way: the process aborts. So the end waits for the calls of daemon
+(SciPy's transforms) and SuperLU cannot be ended so: the process aborts. So the end waits for the calls of daemon
 threads that have begun, and those that have not wait for the end.
 """
 
@@ -47,7 +47,7 @@ def interruptible(work: Callable[[], _T]) -> _T:
 
     What has been interrupted runs on behind, and its result is dropped; the interpreter's end waits for it.
     """
-    if ending() or not _in_main_thread():  # Ctrl-C reaches the main thread alone
+    if ending() or not _in_main_thread():  # Ctrl-C reaches only the main thread
         return work()
     results: list[Any] = []
     errors: list[BaseException] = []

@@ -38,7 +38,7 @@ def spectral_gap(factors: Sequence[FloatArray] | FloatArray, shape: Sequence[int
     gaps = [_gap(factor, (n,), (name,)) for factor, n, name in zip(factors, shape, names, strict=True)]
     leaving = [gap for gap, name in zip(gaps, names, strict=True) if RECORDS[name].ghost != 1]
     if not leaving:
-        return min(gaps)  # the slowest mode of a product varies along one axis alone
+        return min(gaps)  # the slowest mode of a product varies along one axis only
     if max(leaving) >= 1:
         return 1.0
     return -math.expm1(sum(math.log1p(-gap) for gap in leaving))

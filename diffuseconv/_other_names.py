@@ -21,7 +21,7 @@ _ELSEWHERE = {
 
 
 def hint(value: object, among: Iterable[str]) -> str:
-    """Return the way out where a boundary goes by the name of another library, or is written in capitals."""
+    """Return the advice where a boundary goes by the name of another library, or is written in capitals."""
     ours = _ELSEWHERE.get(value.lower(), [value.lower()]) if isinstance(value, str) else []
     fitting = [repr(name) for name in ours if name in among]
     return f"; write {' or '.join(fitting)}" if fitting else ""

@@ -189,7 +189,7 @@ def writing(folder: Path) -> Generator[None]:
 
 @contextmanager
 def making(final: Path) -> Generator[Path]:
-    """Yield a locked folder beside a run that is not there yet; delete it if it is not renamed."""
+    """Yield a locked folder next to a run that is not there yet; delete it if it is not renamed."""
     folder = _files.sibling(final)
     with suppress(FileExistsError):
         folder.mkdir()

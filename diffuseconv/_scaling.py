@@ -9,7 +9,7 @@ from diffuseconv._typing import Array
 
 
 def exponent(values: Array) -> int:
-    """Return the power of two that brings the largest part of any number into [1/2, 1); 0 for zeros.
+    """Return the power of two that scales the largest part of any number into [1/2, 1); 0 for zeros.
 
     Examples
     --------

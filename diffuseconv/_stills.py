@@ -31,7 +31,7 @@ def opened(file: IO[bytes], most: int) -> Iterator[tuple[Any, dict[str, Any]]]:
 
 
 def orientation(image: Any) -> object:
-    """Return how a decoded picture is still to be turned: Pillow turns TIFF itself, and forgets the tag then."""
+    """Return how a decoded picture is still to be rotated: Pillow rotates TIFF itself, and forgets the tag then."""
     return image.metadata(index=0, exclude_applied=False).get("Orientation")
 
 
@@ -52,7 +52,7 @@ def pillow(file: IO[bytes], most: int, _: object = None, *, white: float = 0.0) 
             samples = image.read(index=0, mode="L")
             depth = start[24]
             level = min(transparent, 1) if depth == 1 else transparent
-            opaque = samples != level * 255 // (2**depth - 1)  # Pillow scales the samples alone
+            opaque = samples != level * 255 // (2**depth - 1)  # Pillow scales only the samples
             samples = np.stack([samples, np.where(opaque, 255, 0).astype(np.uint8)], axis=-1)
         elif mode in ("P", "PA", "La", "RGBa") or transparent is not None:
             samples = image.read(index=0, mode="RGBA")

@@ -183,7 +183,7 @@ def _start_workers(workers: int) -> None:
     for number in range(workers):
         mark = object()
         if number not in _workers and _workers.setdefault(number, mark) is mark:
-            try:  # without the locks of `threading.Thread`, which a signal handler could find taken
+            try:  # without the locks of `threading.Thread`, which a signal handler could find held
                 _thread.start_new_thread(_serve, (_tasks,))
             except RuntimeError:
                 del _workers[number]

@@ -1,4 +1,4 @@
-"""Types that the annotations share, and the one way to make arrays read-only."""
+"""Types that the annotations share, and the functions that make arrays read-only."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def read_only(values: Array) -> Array:
 
 
 def loop_input(values: Array) -> Array:
-    """Return an array as compiled loops read it, aligned, in C order and read-only: each compiles for such alone."""
+    """Return an array as compiled loops read it, aligned, in C order and read-only: each compiles only for such."""
     if not (values.flags.c_contiguous and values.flags.aligned):
         values = np.require(values, requirements=["C", "A"])
     return read_only(values.view())

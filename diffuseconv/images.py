@@ -123,7 +123,7 @@ def load_image(
                 return _upright(picture, wanted, gray)
         except _samples.RefusedError as error:
             raise ValueError(f"path {error.rule}, got {name} {error.found}") from None
-        except Exception as error:  # a decoder may fail in any way on a broken file
+        except Exception as error:  # a decoder may raise anything on a broken file
             reason = " ".join(str(error).split())
             raise ValueError(f"path must be a whole picture, got {name}: {reason}") from error
 

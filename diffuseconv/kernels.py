@@ -372,7 +372,7 @@ def disc(radius: float = 2.0) -> Kernel:
     Returns
     -------
     ndarray of float64
-        Two axes of the same odd size, sum 1, unchanged by flips and quarter turns.
+        Two axes of the same odd size, sum 1, unchanged by flips and rotations by 90°.
 
     Raises
     ------

@@ -325,7 +325,7 @@ class Propagator:
 
         .. math:: D_{ab} = \mathrm{Cov}[d_a, d_b]\, \Delta x_a \Delta x_b / (2 t)
 
-        Together with `drift` this names the equation the propagator is one step of:
+        With `drift` this names the equation the propagator is one step of:
         :math:`u_t = -v\cdot\nabla u + \nabla\cdot(D \nabla u)`.
 
         Parameters
@@ -431,7 +431,7 @@ class Propagator:
         Raises
         ------
         TypeError
-            If `n` is not whole and the propagator is not a heat kernel (which alone remembers its duration).
+            If `n` is not whole and the propagator is not a heat kernel (only these remember their duration).
         ValueError
             If `n` is negative: diffusion does not run backward.
 
@@ -492,7 +492,7 @@ class Propagator:
             Cells of the field along each axis.
         boundary : str or sequence of str
             For all axes, or one for each. On walled axes the propagator must be its own mirror image; with ``"zero"``
-            it must besides reach no further than the next cell, because others have no common modes.
+            it must also reach no further than the next cell, because others have no common modes.
         tolerance : float
             Between 0 and 1.
 

@@ -110,7 +110,7 @@ def record(
     path : str or path-like
         The folder to be made. It appears with the first frame.
     frames : iterable
-        Pairs ``(time, field)`` as `DiffusionEquation.frames` yields, times increasing, or fields alone, whose times
+        Pairs ``(time, field)`` as `DiffusionEquation.frames` yields, times increasing, or only fields, whose times
         are 0, 1, 2, ...; all of one shape and dtype. Must have at least one frame.
     name : str, optional
         The name of the field.
@@ -143,7 +143,7 @@ def record(
     The store has Zarr format 3, one chunk a frame (of 64 MiB at most), each with a CRC-32C checksum. Nothing in it is
     pickled. Locks are those of POSIX; elsewhere a second writer is not refused.
 
-    A run goes on *bitwise* if each frame is made from the one before alone (and `rng`), as a loop over
+    A run goes on *bitwise* if each frame is made only from the one before (and `rng`), as a loop over
     `DiffusionEquation.evolve`, `scatter` or `measure` does, or if the same frames are made from the start again, as
     `DiffusionEquation.frames` with the same field and times makes them.
 

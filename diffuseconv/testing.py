@@ -95,7 +95,7 @@ def assert_sum(
     variance, span : array_like
         As for `bernstein`.
     false_alarm : float
-        For all elements together; each has its share (union bound), whether or not they depend on each other.
+        For all elements at once; each has its share (union bound), whether or not they depend on each other.
     rounding : array_like
         What the arithmetic of `total` may add to the deviation.
 
@@ -223,7 +223,7 @@ def assert_frequencies(counts: ArrayLike, chances: ArrayLike, *, draws: int, fal
     draws : int
         The number of draws, the same for each element.
     false_alarm : float
-        For all elements together (union bound).
+        For all elements at once (union bound).
 
     Returns
     -------
@@ -396,7 +396,7 @@ def assert_independent(
     Raises
     ------
     AssertionError
-        If the draws go together, or against each other, more than chance allows.
+        If the draws are correlated, positively or negatively, more than chance allows.
 
     Examples
     --------
@@ -421,13 +421,13 @@ def _numbers(name: str, value: ArrayLike) -> Array:
 
 
 def _fitting(**named: ArrayLike) -> list[Array]:
-    """Return arrays whose shapes fit together, under their names."""
+    """Return arrays whose shapes broadcast, under their names."""
     arrays = {name: _numbers(name, value) for name, value in named.items()}
     try:
         np.broadcast_shapes(*(array.shape for array in arrays.values()))
     except ValueError:
         shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
-        raise ValueError(f"{' and '.join(named)} must have shapes that fit together, got {shapes}") from None
+        raise ValueError(f"{' and '.join(named)} must have shapes that broadcast, got {shapes}") from None
     return list(arrays.values())
 
 

@@ -138,13 +138,13 @@ class Film:
 
 
 class OptionError(ValueError):
-    """Options that do not fit together; `run` reports it as one line."""
+    """Options that exclude each other; `run` reports it as one line."""
 
 
 def run(
     cli: argparse.ArgumentParser, argv: Sequence[str] | None, simulate: Callable[[argparse.Namespace], Film]
 ) -> None:
-    """Read the options, write the film, its still and its record beside it, and print what was found."""
+    """Read the options, write the film, its still and its record, and print what was found."""
     args = cli.parse_args(argv)
     style(args.preset)
     with one_line_errors(cli):
@@ -203,7 +203,7 @@ def parser(doc: str | None) -> argparse.ArgumentParser:
     cli.add_argument(
         "--output",
         default=str(FOLDER.relative_to(Path.cwd()) if FOLDER.is_relative_to(Path.cwd()) else FOLDER),
-        help=f"a folder, or the film's path ({', '.join(FILMS)}); still picture and JSON record lie beside the film",
+        help=f"a folder, or the film's path ({', '.join(FILMS)}); still picture and JSON record go to the same folder",
     )
     cli.add_argument("--preset", choices=PRESETS, default="screen", help="slide: light ground and larger type")
     return cli
@@ -286,7 +286,7 @@ class Outputs:
 def outputs(output: str | os.PathLike[str], stem: str, suffix: str = ".mp4") -> Outputs:
     """Return where the results of a run go, and make the folder.
 
-    `output` is a folder, or the path of the film if it ends in a film's suffix. Beside a ``.png`` film (APNG) the still
+    `output` is a folder, or the path of the film if it ends in a film's suffix. With a ``.png`` film (APNG) the still
     picture is called ``..._still.png``.
     """
     path = Path(output)
@@ -454,7 +454,7 @@ def animate(figure: Figure, artists: Sequence[Artist], updates: Iterable[Any]) -
 def _redrawn(parent: Any, moving: set[Artist], renderer: Any) -> list[Artist]:
     """List in drawing order the moving artists below a figure or axes, and the still ones that are drawn over them.
 
-    A moving artist may reach all of its axes. What lies beside those (another panel, a colour bar) is not redrawn.
+    A moving artist may reach all of its axes. What lies outside of those (another panel, a colour bar) is not redrawn.
     """
     found: list[Artist] = []
     reached: list[Bbox] = []

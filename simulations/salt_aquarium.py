@@ -119,7 +119,7 @@ def simulate(args: argparse.Namespace) -> sim.Film:
 
 
 def complete(args: argparse.Namespace) -> None:
-    """Check what options cannot be used together, and set the duration that was not given."""
+    """Check which options exclude each other, and set the duration that was not given."""
     if args.image and args.start != "photo":
         raise sim.OptionError(f"--image belongs to --start photo, got --start {args.start}")
     if args.duration is None:  # so many times the life of the slowest mode; a hole slows it down
@@ -149,7 +149,7 @@ def keep_run(args: argparse.Namespace, start: Field) -> None:
 
 
 def steps(args: argparse.Namespace, salt: Field, times: Field) -> Iterator[tuple[float, Field]]:
-    """Yield the tank at each time, made from the time before alone."""
+    """Yield the tank at each time, made only from the time before."""
     free = free_tank(args)
     yield float(times[0]), salt
     for before, after in pairwise(times.tolist()):

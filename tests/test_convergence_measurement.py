@@ -378,7 +378,7 @@ def test_assertions_refuse_what_they_cannot_judge():
         (lambda: testing.assert_frequencies([], [], draws=3), "counts must not be empty"),
         (lambda: testing.assert_frequencies([1], [1.5], draws=3), "chances must lie between 0 and 1"),
         (lambda: testing.assert_frequencies([1], [0.5], draws=10**400), "draws must be at most"),
-        (lambda: testing.assert_variance([1, 2], [1, 2, 3], 1, span=1), "must have shapes that fit together"),
+        (lambda: testing.assert_variance([1, 2], [1, 2, 3], 1, span=1), "must have shapes that broadcast"),
         (lambda: testing.assert_mean_square([], 1, proxy=1, fourth=1), "deviations must not be empty"),
         (lambda: testing.assert_independent([1, 2], [1, 2, 3], variance=1, span=1), "must have shapes that fit"),
     ):

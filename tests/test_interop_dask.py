@@ -225,7 +225,7 @@ def test_what_varies_from_cell_to_cell(boundary):
         (lambda: dc.DiffusionEquation(boundary=dc.Dirichlet(1.0)), "boundaries given by name"),
         (lambda: dc.DiffusionEquation(np.ones((4, 4))), "got shape \\(4, 4\\)"),
         (lambda: dc.DiffusionEquation(velocity=(np.ones((21, 20)), 0.0)), "velocity \\(other than a number"),
-        (lambda: dc.DiffusionEquation(velocity=1.0, capacity=np.ones((20, 20))), "velocity beside capacity"),
+        (lambda: dc.DiffusionEquation(velocity=1.0, capacity=np.ones((20, 20))), "velocity with capacity"),
         (lambda: dc.DiffusionEquation(coordinates="cylindrical"), "coordinates"),
     ],
 )

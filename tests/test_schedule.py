@@ -196,8 +196,8 @@ def test_a_drift_may_jump(method):
 def test_functions_that_are_no_velocity_are_refused():
     rng = np.random.default_rng(0)
     for given, error, words in (
-        (lambda t, u: u, TypeError, r"^velocity must be a function of time alone"),
-        ((0.0, lambda t, u: u), TypeError, r"^velocity must be a function of time alone"),
+        (lambda t, u: u, TypeError, r"^velocity must be a function of time only"),
+        ((0.0, lambda t, u: u), TypeError, r"^velocity must be a function of time only"),
         (lambda t: rng.random(), ValueError, r"^velocity must return the same values"),
         (lambda t: np.ones((3, 3)), ValueError, r"^velocity must be a number, or a sequence"),
         (lambda t: np.ones(9), ValueError, r"^velocity"),

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -147,6 +148,32 @@ def test_docstrings_open_with_a_verb(path):
             text = ast.get_docstring(node)
             if text is not None and not any("property" in ast.unparse(d) for d in node.decorator_list):
                 assert text.split()[0].rstrip(".:,") in VERBS.split(), f"{node.name}: {text.splitlines()[0]}"
+
+
+# Words that once stood for ghost cells, strides, threads and locks here. They mean nothing to a numericist, whatever
+# they mean in English, so text that needs one says it otherwise. A title that has one is a quotation.
+PRIVATE = """
+    alone apart beside besides brings brought crew give_way hold_back leave_edges looks march obstacle publish rouse
+    scene seats taken together turns way
+"""
+TITLES = ("Pattern Classification and Scene Analysis",)
+
+
+def test_text_has_no_private_words():
+    """Neither names nor prose nor messages of the package and its benchmarks, the explorer's page among them."""
+    private = re.compile(rf"\b({'|'.join(PRIVATE.split())})\b", re.IGNORECASE)
+    folders = (PACKAGE, PACKAGE.parent / "benchmarks")
+    texts = [
+        path for folder in folders for suffix in ("py", "js", "html", "css") for path in folder.rglob(f"*.{suffix}")
+    ]
+    assert len(texts) > 100
+    found = [
+        f"{path.relative_to(PACKAGE.parent)}:{number}: {line.strip()}"
+        for path in texts
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if private.search(line) and not any(title in line for title in TITLES)
+    ]
+    assert not found, "\n".join(found)
 
 
 def modules_after(code: str) -> set[str]:

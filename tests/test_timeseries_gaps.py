@@ -135,7 +135,7 @@ def test_a_state_is_that_of_lfilter():
         (lambda: ts.fit_ar(np.arange(9.0), 1, mask=np.arange(9) % 2 == 0), "got none at lag 1"),
         (
             lambda: ts.fit_ar(np.arange(9.0), 1, method="least-squares", mask=np.arange(9) % 2 == 0),
-            "mask must leave more than 1 values known together with the 1 before them, got 0",
+            "mask must leave more than 1 values that are known with the 1 before them, got 0",
         ),
         (lambda: ts.fit_ar(np.arange(9.0), 1, mask=np.zeros(9, bool)), "mask must leave some of the series known"),
         (

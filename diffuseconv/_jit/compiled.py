@@ -15,7 +15,7 @@ __all__ = ["compiled"]
 
 
 def compiled(function=None, /, **options):
-    """Compile a loop over arrays, which other threads may run beside it; options are those of `numba.njit`."""
+    """Compile a loop over arrays, which other threads may run at the same time; options are those of `numba.njit`."""
     if function is None:
         return functools.partial(compiled, **options)
     if config.DISABLE_JIT:

@@ -13,7 +13,7 @@ from diffuseconv._jit.tile import FLAT_BYTES, ROWS, TALL_BYTES, Band, Source, Ta
 BLOCK_ROWS, BLOCK_COLUMNS = 16, 512  # of sums; with a 15 x 15 kernel they read 130 kB, which stays in a fast cache
 KERNELS_A_BLOCK = 8  # of a bank: threads share few large blocks unevenly
 GROUP_BYTES = 1024  # of a row, side by side: for every 8 rows of a kernel they read 16 kB, a part of the fastest cache
-ROW_PADDING = 16  # keeps rows of a block from lying 4096 bytes apart, where a cache holds only a few of them
+ROW_PADDING = 16  # so that rows of a block have no stride of 4096 bytes, where a cache holds only a few of them
 SPARE = ROWS * GROUP_BYTES // 4  # sums of a group of tiles, in single precision
 BEYOND = FLAT_BYTES // 4  # values that tiles read beyond the last row, for sums that are thrown away
 
@@ -36,7 +36,7 @@ class Part(NamedTuple):
 
 
 class Target(NamedTuple):
-    """Where sums go: a corner, how far apart rows lie, how many rows and places there are."""
+    """Where sums go: a corner, the stride of rows, how many rows and places there are."""
 
     corner: Any
     stride: Any
@@ -46,13 +46,13 @@ class Target(NamedTuple):
 
 @compiled
 def pitch_of(columns, more):
-    """Return how far apart the rows of a block lie, which read `more` values than they have sums."""
+    """Return the stride of the rows of a block, which read `more` values than they have sums."""
     return min(BLOCK_COLUMNS, -(-columns // ROW_PADDING) * ROW_PADDING) + ROW_PADDING + more
 
 
 @compiled
 def floor_of(columns, height, more):
-    """Return how far apart the planes of a block lie."""
+    """Return the stride of the planes of a block."""
     return pitch_of(columns, more) * (BLOCK_ROWS - 1 + height)
 
 
@@ -111,7 +111,7 @@ def sum_group(block, source, weights, taps, step, out, target, spare):
         if full > np.uintp(0):
             at = Source(begin, source.pitch, source.floor)
             sum_band(block, at, weights, taps, step, out, Band(corner, stride, full, flat))
-        if rest > np.uintp(0):  # what tiles do not fill is summed beside the result, and what belongs there copied
+        if rest > np.uintp(0):  # what tiles do not fill is summed in scratch, and what belongs to the result copied
             at = Source(begin + done, source.pitch, source.floor)
             sum_band(block, at, weights, taps, step, spare, Band(done, group, rest, flat))
         for y in range(min(tall, high - row)):
@@ -133,7 +133,7 @@ def correlate_blocks(stack, bank, lines, before, step, out, begin, end):
     """Fill blocks `begin` to `end` of ``out[k, b, z, y, x] = sum_j bank[k, j] continued[b, (z, y, x) + j]``.
 
     `lines` say for planes, rows and columns, each as (source, sign), how they continue, the last ones by `before`
-    cells; taps stand next to each other there (a step of None), or `step` values apart. Return 0 if all sums are
+    cells; taps are contiguous there (a step of None), or have the stride `step`. Return 0 if all sums are
     finite, otherwise NaN.
     """
     planes, rows, columns = lines

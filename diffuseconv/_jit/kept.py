@@ -33,7 +33,7 @@ class Kept:
 
     def __init__(self, function):
         if function.__closure__:
-            raise TypeError(f"{function.__qualname__} must not close over variables: its name does not tell it apart")
+            raise TypeError(f"{function.__qualname__} must not close over variables: its name does not identify it")
         self._name = f"{function.__module__.rpartition('.')[2]}.{function.__qualname__}"
 
     @property

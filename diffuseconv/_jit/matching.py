@@ -6,7 +6,7 @@ import numpy as np
 
 from diffuseconv._jit.compiled import compiled
 
-COLUMNS = 64  # handled together: one block's suffixes stay in the second-level cache
+COLUMNS = 64  # handled as one block: its suffixes stay in the second-level cache
 
 
 @compiled

@@ -209,7 +209,7 @@ def alias(chance, cut, other):
             highs -= 1
             low[lows] = large
             lows += 1
-    for i in range(lows):  # left over by rounding alone
+    for i in range(lows):  # left over only by rounding
         cut[low[i]] = 1
     for i in range(highs):
         cut[high[i]] = 1

@@ -1,9 +1,9 @@
 """Loops for many sweeps of one stencil over a field: explicit steps, and the recurrence of Chebyshev polynomials.
 
-A field lies flat: planes of rows of cells; a plane has one row in two dimensions, a line is one row. Two arrays take
-turns: a sweep reads level n from one and writes level n + 1 over level n - 1 in the other. Several sweeps go through
-memory in one pass, each a plane behind the one before it. Beyond a wall stands the edge cell itself, so that nothing
-flows, and what walls take is subtracted. Unsigned indices spare a wraparound test in the inner loops.
+A field lies flat: planes of rows of cells; a plane has one row in two dimensions, a line is one row. Two arrays
+alternate: a sweep reads level n from one and writes level n + 1 over level n - 1 in the other. Several sweeps go
+through memory in one pass, each a plane behind the one before it. Beyond a wall stands the edge cell itself, so that
+nothing flows, and what walls take is subtracted. Unsigned indices spare a wraparound test in the inner loops.
 
 Threads share the planes out in tiles whose ends move by one plane with each sweep: first strips, which shrink, then the
 seams between them, which grow. So no tile needs what another is writing.
@@ -74,7 +74,7 @@ class Faces(NamedTuple):
 
 
 class Cells(NamedTuple):
-    """What a sweep does to each cell beside exchanges; empty arrays stand for nothing."""
+    """What a sweep does to each cell in addition to exchanges; empty arrays stand for nothing."""
 
     change: Any  # whether anything is lost or added
     shares: Any  # that multiply what flows in, instead of a scale
@@ -94,7 +94,7 @@ class Terms(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """All that sweeps read beside the field."""
+    """All that sweeps read other than the field."""
 
     grid: Any
     rates: Any
@@ -109,7 +109,7 @@ class Plan(NamedTuple):
 
     tiles: Any
     bands: Any
-    first: Any  # sweeps taken before
+    first: Any  # sweeps done before
     sweeps: Any
     batch: Any
     depth: Any  # sweeps per pass
@@ -126,7 +126,7 @@ class Block(NamedTuple):
 
 
 class Row(NamedTuple):
-    """Where a row of cells begins, the rows beside it and their faces (those before the plane begin where it does).
+    """Where a row of cells begins, its neighbour rows and their faces (those before the plane begin where it does).
 
     At its ends stand two values: on a ring the other end's, behind walls the edge cells themselves.
     """
@@ -187,7 +187,7 @@ def uniform_cells(source, target, problem, row):
 
 @compiled(inline="always")
 def cell_flow(rates, drifts, face, before, after):
-    """Return what flows through one face; without drifts, an exchange alone."""
+    """Return what flows through one face; without drifts, only an exchange."""
     flow = rates[face] * (before - after)
     if drifts.size > 0:
         flow += drifts[face] * (before if drifts[face] > 0 else after)
@@ -278,7 +278,7 @@ def fold(index, count):
 
 @compiled(inline="always")
 def row_of(source, grid, p, i):
-    """Return where row `i` of plane `p` and what is beside it begin; beyond the last, both count from 0 again."""
+    """Return where row `i` of plane `p` and its neighbours begin; beyond the last, both count from 0 again."""
     p, i = fold(p, grid.planes), fold(i, grid.rows)
     size, plane = grid.size, grid.rows * grid.size
     here, around = p * plane + i * size, plane * (grid.planes - ONE)
@@ -325,7 +325,7 @@ def lose(source, target, here, losses, first, size):
 
 @compiled(inline="always")
 def lose_of_row(source, target, losses, grid, p, i):
-    """Subtract what the walls beside row `i` of plane `p` take, and what decays."""
+    """Subtract what the walls next to row `i` of plane `p` take, and what decays."""
     size, edge = grid.size, p * grid.rows + i
     here = edge * size
     end = here + size - ONE

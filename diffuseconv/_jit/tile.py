@@ -122,7 +122,7 @@ _read_flat, _add_flat, _write_flat = _tile(flat=True)
 
 
 class Source(NamedTuple):
-    """Where sums begin to read in a block, and how far apart its rows and planes lie."""
+    """Where sums begin to read in a block, and the strides of its rows and planes."""
 
     start: Any
     pitch: Any

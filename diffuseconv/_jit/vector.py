@@ -1,6 +1,6 @@
 """Vectors as wide as a register, for loops that LLVM would vectorise less well by itself.
 
-A loop may hold vectors in variables, add, subtract and multiply them, and take what stands one lane beside them without
+A loop may hold vectors in variables, add, subtract and multiply them, and shift them by one lane without
 a load that straddles two cache lines. Uncompiled, a vector is an array of as many numbers (see `plain_vector`).
 """
 

@@ -1,6 +1,6 @@
 """Convolution: where all grains go at once.
 
-Every call is brought to one form: fields, continued beyond their walls, correlated with kernels at all places where
+Every call is reduced to one form: fields, continued beyond their walls, correlated with kernels at all places where
 they fit. Convolution flips the kernel for it; the modes differ only in how far the fields are continued. Then one of
 three methods sums: `direct`, `separable` or `fourier`.
 """

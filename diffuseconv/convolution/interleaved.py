@@ -1,4 +1,4 @@
-"""Photographs whose colours lie side by side in memory, without pulling the colours apart."""
+"""Photographs whose colours are interleaved in memory, without copying the colours into planes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def is_interleaved(shape: Sequence[int], plan: Plan) -> bool:
 
 
 def correlate_interleaved(u: Array, kernel: Array, plan: Plan) -> tuple[Array, bool]:
-    """Correlate all channels at once: the last spatial axis and the channels are one axis, taps lie channels apart."""
+    """Correlate all channels at once: they and the last spatial axis are one axis, on which taps have their stride."""
     stack = u.reshape(1, *u.shape[:-2], -1)
     sums, finite = correlate_directly(stack, kernel[None], plan.widths, plan.names, u.shape[-1])
     return sums.reshape(plan.shape), finite

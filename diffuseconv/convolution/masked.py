@@ -1,4 +1,4 @@
-"""Sums over the known cells alone: weights renormalised, so that each result is a mean of what it sees."""
+"""Sums over only the known cells: weights renormalised, so that each result is a mean of what it sees."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from diffuseconv.convolution.sums import by_method, scaled, too_large
 __all__ = ["mean_of_known"]
 
 # Below this share of a kernel on known cells (by bytes of a value) the rounding of a transform, which is relative to
-# the whole field, is no longer that of a mean: those places alone are summed directly.
+# the whole field, is no longer that of a mean: only those places are summed directly.
 LEAST_SHARE = {4: 0.1, 8: 0.01}
 TILE, BLOCK = 48, 256  # places a side that are summed directly at once, and that are looked through at once
 HEADROOM = {4: 30, 8: 200}  # power of two of the largest value, so that products with faint weights stay normal
@@ -55,7 +55,7 @@ def mean_of_known(
     values = np.where(known, stack, kind(0))
     headroom = HEADROOM[stack.itemsize] - int(np.frexp(max(values.max(), -values.min()))[1])
     np.ldexp(values, headroom, out=values)
-    if method == "fft":  # which would hold the continued field beside this one
+    if method == "fft":  # which would hold the continued field in addition to this one
         values = extend(values, widths, names, range(1, stack.ndim))
         mean: Array = _sum(values, kernels, _INSIDE[: len(names)], _NOTHING, method)
     else:
@@ -79,7 +79,7 @@ def mean_of_known(
 
 
 def _sum(stack: Array, parts: Sequence[Array], widths: Widths, names: Sequence[Name], method: str) -> Array:
-    """Sum by a method whose error is that of each sum; of a transform alone it is that of the whole field."""
+    """Sum by a method whose error is that of each sum; of a transform it is that of the whole field."""
     names = names[: len(widths)]
     if method == "separable":
         return correlate_along_axes(stack, parts, widths, names)[0]

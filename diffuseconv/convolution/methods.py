@@ -22,7 +22,7 @@ PIXEL, TAP, TAP_ON_A_LINE = 0.4, 0.0215, 0.15  # on a line no value serves sever
 PASS, FAR_PASS, TAP_OF_A_PASS = 0.5, 1.2, 0.04  # along the last two axes, which go at once, and along any other
 WAVE, FAR_WAVE, NEAR = 0.22, 0.44, 500_000  # for each cell and power of two of a transform; of more cells than NEAR
 # What a product costs elsewhere, in a sum over many axes and over one, as a multiple. Loops compiled for AVX2 took 1.7
-# and 1.1 times, plain ones 11 and 2.5 times as long as AVX-512's on one Xeon; NEON, unmeasured, is taken to be as AVX2.
+# and 1.1 times, plain ones 11 and 2.5 times as long as AVX-512's on one Xeon; NEON, unmeasured, counts as AVX2.
 # A machine's class never changes, nor does its choice.
 PRODUCT = {"AVX-512": (1.0, 1.0), "AVX2": (1.5, 1.2), "NEON": (1.5, 1.2), "plain": (8.0, 3.0)}
 SINGLE = {"direct": 0.5, "separable": 0.5, "fft": 0.6}  # the cost of float32, as a share

@@ -41,7 +41,7 @@ def correlate_by_factors(
 ) -> tuple[Array, bool]:
     """Correlate every field of a stack, fields first, with the product of one factor for each axis.
 
-    Where few modes of an axis outlive the kernel, the field is expanded in those alone: two thin matrix products
+    Where few modes of an axis outlive the kernel, the field is expanded in only those: two thin matrix products
     instead of a sum over all taps. The sums of all axes commute, so the modes are summed up again at the end.
     """
     expansions, summed = [], []
@@ -64,7 +64,7 @@ def correlate_by_factors(
 def correlate_along_axes(
     stack: Array, factors: Sequence[Array], widths: Sequence[tuple[int, int]], names: Sequence[Name]
 ) -> tuple[Array, bool]:
-    """Correlate like `correlate_by_factors` by sums over taps alone, whose errors are those of each sum."""
+    """Correlate like `correlate_by_factors`, but only by sums over taps, whose errors are those of each sum."""
     return _correlate_lines(stack, list(zip(range(1, stack.ndim), factors, widths, names, strict=True)))
 
 

@@ -40,7 +40,7 @@ def in_range_or_scaled(
 ) -> Array:
     """Return sums linear in both arguments of `compute`; from values of size 1 at most where they overflow.
 
-    The result tells, for what overflows on the way stays infinite or becomes NaN. So does what is not finite in the
+    The result tells, for what overflows in between stays infinite or becomes NaN. So does what is not finite in the
     `field` that `u` was made from, as every cell is read with some weight, be it 0: no pass over the field is needed.
     """
     with np.errstate(over="ignore", invalid="ignore"):

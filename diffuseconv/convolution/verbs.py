@@ -1,4 +1,4 @@
-"""The verbs: what users call, with its checks, and how it is brought to the one form that the methods take."""
+"""The verbs: what users call, with its checks, and how it is reduced to the one form that the methods take."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def convolve(
         ``"direct"`` sums over all taps; ``"separable"`` along one axis after the other (kernels of rank one only);
         ``"fft"`` multiplies in Fourier space; ``"auto"`` is the one that `convolution_method` names.
     mask : array_like of bool, optional
-        True where the field is known, of the field's shape or of its spatial axes alone. The weights (all >= 0) of
+        True where the field is known, of the field's shape or of only its spatial axes. The weights (all >= 0) of
         the known cells are scaled to the sum of all weights, so a mask that is True everywhere changes nothing but
         the rounding; where no known cell is in reach the result is NaN. Values under False are ignored, NaN too. A cell
         beyond a wall is known where the cell that it mirrors or repeats is; beyond a ``"zero"`` wall, or a constant,
@@ -95,11 +95,11 @@ def convolve(
     ``2**-24 * (kernel.size + 100)`` instead of ``1e-12``. Weights and products below the smallest normal number of the
     field's precision may vanish. The result is the same bits for any number of threads.
 
-    Where sums overflow on the way to a result that does not, field and kernel are scaled by powers of two.
+    Where intermediate sums overflow and the result does not, field and kernel are scaled by powers of two.
 
     With a mask every result lies, to rounding, in the range of the known values under the kernel (``"fft"``: in its
     box), however small their share of the weights: where it is small, ``"fft"`` sums directly. Four fields of memory
-    are enough, beside the scratch of a transform.
+    are enough, plus the scratch of a transform.
 
     Examples
     --------
@@ -225,7 +225,7 @@ def _apply(
     out: Array | None,
     flip: bool,
 ) -> Array:
-    """Check everything, bring the call to its one form, sum, and put the axes back."""
+    """Check everything, reduce the call to its one form, sum, and put the axes back."""
     if _is_complex(field) or _is_complex(kernel):
         sums = _complex(
             lambda u, k, walls: _apply(u, k, walls, mode, axes, method, mask, None, flip),

@@ -87,7 +87,7 @@ class Trial(NamedTuple):
 
 
 class Integrator(Protocol):
-    """One way to take a step."""
+    """A method that takes a step."""
 
     @property
     def order(self) -> int:
@@ -96,7 +96,7 @@ class Integrator(Protocol):
 
     @property
     def longest(self) -> float:
-        """The longest step that can be taken."""
+        """The longest step that the method allows."""
         ...
 
     @property
@@ -390,7 +390,7 @@ class _Run:
 
 
 def _wall_range(problem: Lattice, clock: Clock, duration: float) -> float:
-    """Return the range that walls which depend on time impose on the cells beside them, at some times of the run."""
+    """Return the range that walls which depend on time impose on the cells next to them, at some times of the run."""
     if not problem.moving_walls:
         return 0.0
     imposed = []

@@ -273,7 +273,7 @@ def diffusivities(value: Any, shape: tuple[int, ...], mask: Array | None = None)
 
 
 def _on_faces(grid: Grid, axis: int, d: Array, periodic: bool, mask: Array | None) -> Array:
-    """Return the diffusivity on all faces along an axis; a wall has that of the half cell beside it."""
+    """Return the diffusivity on all faces along an axis; a wall has that of the adjacent half cell."""
     low, high = d[_at(axis, slice(0, 1))], d[_at(axis, slice(-1, None))]
     widths = grid.widths[axis]
     if d.shape[axis] == len(widths) + 1:  # given on faces
@@ -293,7 +293,7 @@ def _on_faces(grid: Grid, axis: int, d: Array, periodic: bool, mask: Array | Non
 
 
 def _wet_sides(axis: int, mask: Array | None, periodic: bool) -> Array | None:
-    """Return True for each face with no dry cell beside it; None where all are such."""
+    """Return True for each face with no adjacent dry cell; None where all are such."""
     if mask is None:
         return None
     low, high = mask[_at(axis, slice(0, 1))], mask[_at(axis, slice(-1, None))]

@@ -49,7 +49,7 @@ class DiffusionEquation:
     diffusivity : number, sequence or array, default 1
         `D`, length²/time: a number; one (or one array) per axis; an array of the field's shape, at cell centres, of
         which faces take the harmonic mean (layered media are exact; 0 is a wall); for each axis an array over its
-        faces (one entry more than cells along it, as `flux` gives; the ends are the walls'), taken as it is; or a
+        faces (one entry more than cells along it, as `flux` gives; the ends are the walls'), used as it is; or a
         constant symmetric positive definite (ndim, ndim) tensor.
     spacing : number or one per axis, default 1
         Width of a cell; for each axis a number or an array of cell widths (a graded grid).
@@ -64,7 +64,7 @@ class DiffusionEquation:
         Salt per volume and time: constant, ``source(t)`` or ``source(t, u)``.
     source_slope : function, optional
         ``source_slope(t, u)``: the derivative of each cell's source by that cell's own value, for the steps of a stiff
-        reaction. Without it a difference quotient is taken.
+        reaction. Without it a difference quotient is used.
     mask : array of bool, optional
         True where the tank holds water; elsewhere nothing moves and values stay as they are, NaN too.
     velocity : number or sequence, optional
@@ -78,7 +78,7 @@ class DiffusionEquation:
     decay : number or array, optional
         Rate >= 0 at which salt vanishes, per time and per unit of `u`.
     coordinates : {"cartesian", "polar", "cylindrical", "spherical"}
-        ``"polar"`` and ``"spherical"`` fields depend on the radius alone, ``"cylindrical"`` ones on (r, z). Masses and
+        ``"polar"`` and ``"spherical"`` fields depend only on the radius, ``"cylindrical"`` ones on (r, z). Masses and
         volumes are the true integrals over the circle, ring or sphere.
     inner_radius : number, default 0
         Where the radius begins. At 0 the low side is the axis, through which nothing flows whatever `boundary` says.
@@ -149,7 +149,7 @@ class DiffusionEquation:
             keep("velocity", checked_velocity(self.velocity))
             for function in functions(self.velocity):
                 if arguments_of(function, "velocity") != 1:
-                    raise TypeError(f"velocity must be a function of time alone, got {_checks.got(function)}")
+                    raise TypeError(f"velocity must be a function of time only, got {_checks.got(function)}")
         for name in ("capacity", "decay"):
             if getattr(self, name) is not None:
                 keep(name, _weight(name, getattr(self, name), mask, above=name == "capacity"))
@@ -163,7 +163,7 @@ class DiffusionEquation:
 
         .. math:: \Delta t \le 1 / \max_i \sum_{\text{faces of } i} D_f / \Delta x^2
 
-        in which a held wall counts once, with the cell's own diffusivity, and a wall without flux not at all. This
+        in which a Dirichlet wall counts once, with the cell's own diffusivity, and a wall without flux not at all. This
         bounds the spectral radius of every problem and is sharp for constant `D`: ``1 / (2 sum D / spacing²)``.
 
         Parameters
@@ -855,7 +855,7 @@ def _diffusivity(name: str, value: Any, mask: Array | None) -> Any:
     if isinstance(value, (list, tuple)) and any(isinstance(item, np.ndarray) and item.ndim for item in value):
         return tuple(_diffusivity(f"{name}[{axis}]", item, mask) for axis, item in enumerate(value))
     if mask is not None and _is_over_faces(np.shape(value), mask.shape):
-        values = frozen(_checks.array(name, value, finite=False).astype(np.float64))  # NaN beside dry cells may be
+        values = frozen(_checks.array(name, value, finite=False).astype(np.float64))  # NaN next to dry cells may be
         if np.nanmin(values, initial=0.0) < 0:
             raise ValueError(f"{name} must be at least 0, got {np.nanmin(values):g}")
         return values

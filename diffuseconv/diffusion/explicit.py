@@ -17,7 +17,7 @@ __all__ = ["OPTIONS", "checked_step", "solve", "unsupported", "whole_steps"]
 
 OPTIONS = {"time_step": None}
 
-PROBED = 16  # steps between two looks at the reaction's slope
+PROBED = 16  # steps between two estimates of the reaction's slope
 ROUNDING = 1e-12  # a step may exceed the limit, or a duration a whole number of steps, by this relative amount
 
 
@@ -29,7 +29,7 @@ def unsupported(problem: Lattice) -> str | None:
 def checked_step(lattice: Lattice, time_step: float | None) -> float:
     """Return the step, checked against the stability limit: half of it when none is given.
 
-    At half the limit every eigenvalue of a step lies in 0..1 and every weight is >= 0, beside held walls too.
+    At half the limit every eigenvalue of a step lies in 0..1 and every weight is >= 0, next to Dirichlet walls too.
     """
     limit = lattice.stable_time_step
     if time_step is None:

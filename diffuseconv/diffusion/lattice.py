@@ -29,7 +29,7 @@ __all__ = ["Lattice", "WallTerm", "apply_faces", "as_planes"]
 
 POOLED = 1 << 18  # cells from which a loop that does several passes gains from the pool of threads
 MOMENTS = 8  # of a problem whose drift depends on time, that are kept
-SLAB = 1 << 16  # cells looked at together where a largest value is all that is asked for
+SLAB = 1 << 16  # cells handled at once where only a largest value is needed
 SMALLEST_SHARE = 1 << 15  # cells per thread below which handing out work costs more than it saves
 
 
@@ -166,7 +166,7 @@ class Lattice:
                 return None
             if n == 1 and g.min() < 0:  # no rate of a lone cell stands for a drift in through its wall
                 return None
-            if n > 1 and inner[0] == 0 and g.any():  # walls that lose salt beside shut faces: no ghost expresses it
+            if n > 1 and inner[0] == 0 and g.any():  # walls that lose salt next to shut faces: no ghost expresses it
                 return None
             found.append(float(inner[0]) if n > 1 else float(g.max()))
         return tuple(found)
@@ -179,7 +179,7 @@ class Lattice:
         return self.outflow_of(0, self.shape[0], wall_share)
 
     def outflow_of(self, low: int, high: int, wall_share: float = 1.0) -> Array:
-        """Return the outflow of the planes `low` to ``high - 1`` alone."""
+        """Return the outflow of only the planes `low` to ``high - 1``."""
 
         def of(values: Array, faces: int = 0) -> Array:
             return values if len(values) == 1 else values[low : high + faces]
@@ -221,7 +221,7 @@ class Lattice:
 
         :math:`-u^T W L u = \sum g (u_i - u_j)^2 + \sum_{walls} \kappa u_i^2 \le
         2 \sum_i u_i^2 (\sum g + \sum \kappa/2)`. With a drift walls and decay count in full (Gershgorin), and the step
-        ``2 / largest_rate`` keeps every weight of an explicit step >= 0. Where a drift brings in more than leaves, the
+        ``2 / largest_rate`` keeps every weight of an explicit step >= 0. Where a drift carries in more than leaves, the
         `growth` counts too.
         """
         share = 0.5 if self.symmetric else 1.0

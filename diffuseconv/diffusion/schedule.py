@@ -95,7 +95,7 @@ class Schedule:
     def place(self, time: float) -> tuple[float, int]:
         """Return a time, moved into the table where it repeats, and which entry is the last one not after it.
 
-        Times that rounding alone tells from that of an entry are at it: a jump in a later period is a sum.
+        Times that differ from that of an entry only by rounding are at it: a jump in a later period is a sum.
         """
         times = np.asarray(self.times)
         rounding = ROUNDINGS * math.ulp(max(abs(time), abs(times[0]), abs(times[-1])))

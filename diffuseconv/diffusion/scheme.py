@@ -24,7 +24,7 @@ class Scheme(Protocol):
     ----------
     OPTIONS : mapping from str to float or None
         The options that the scheme uses, ``"time_step"``, ``"tolerance"`` or ``"max_step"``, and their defaults. All
-        others are refused by `run.frames` when they are given together with this scheme's name.
+        others are refused by `run.frames` when they are given with this scheme's name.
     """
 
     @property

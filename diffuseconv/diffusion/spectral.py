@@ -9,8 +9,9 @@ Late, few modes are left, and two thin matrix products are cheaper than transfor
 bring in is then the limit of long times (and, in modes that do not decay, a growth at a constant rate), of which the
 rest of the field decays by few modes too.
 
-A constant drift turns Fourier modes of a periodic axis, and behind walls it makes the modes of `modes`. There rounding
-grows by a condition number, :math:`e^{|v| L/2D}` for each axis: more than `MOST_CONDITION` in all is refused.
+A constant drift shifts the phases of Fourier modes of a periodic axis, and behind walls it makes the modes of
+`modes`. There rounding grows by a condition number, :math:`e^{|v| L/2D}` for each axis: more than
+`MOST_CONDITION` in all is refused.
 """
 
 from __future__ import annotations
@@ -231,14 +232,14 @@ class _Plan:
         """Return what constant walls and sources lead to, but for modes that do not decay."""
         cached: Array | None = self._steady.get(dtype)
         if cached is None:
-            brought = self.analyse(np.zeros(self.shape) if self.forcing is None else self.forcing)
+            forced = self.analyse(np.zeros(self.shape) if self.forcing is None else self.forcing)
 
             def change(rates: Array, slab: slice) -> None:
-                brought[slab] /= np.where(rates > 0, rates, 1)
-                brought[slab][rates <= 0] = 0
+                forced[slab] /= np.where(rates > 0, rates, 1)
+                forced[slab][rates <= 0] = 0
 
             self.each_mode(change)
-            cached = self._steady[dtype] = self.synthesise(brought).astype(dtype, copy=False)
+            cached = self._steady[dtype] = self.synthesise(forced).astype(dtype, copy=False)
         return cached
 
     @cached_property
@@ -304,7 +305,7 @@ def _has_matrix(axis: Axis, problem: Lattice) -> bool:
 
 
 def _decay(lattice: Lattice) -> float:
-    """Return the rate at which all modes decay besides their own."""
+    """Return the rate at which all modes decay in addition to their own."""
     return 0.0 if lattice.decay is None else float(lattice.decay.max())
 
 
@@ -328,13 +329,13 @@ def _advance(plan: _Plan, found: _Amplitudes, step: _Step, last: bool) -> Array:
     if step.additive:
         _multiply(amplitudes, [step.kept(rate + plan.decay * (axis == 0)) for axis, rate in enumerate(plan.mode_rates)])
     if not step.additive or plan.forcing is not None:
-        brought = None if plan.forcing is None else plan.analyse(plan.forcing.astype(u.dtype), overwrite=True)
+        forced = None if plan.forcing is None else plan.analyse(plan.forcing.astype(u.dtype), overwrite=True)
 
         def change(rates: Array, slab: slice) -> None:
             if not step.additive:
                 amplitudes[slab] *= step.kept(rates).astype(u.dtype)
-            if brought is not None:
-                amplitudes[slab] += brought[slab] * step.gathered(rates).astype(u.dtype)
+            if forced is not None:
+                amplitudes[slab] += forced[slab] * step.gathered(rates).astype(u.dtype)
 
         plan.each_mode(change)
     return plan.synthesise(amplitudes).astype(u.dtype, copy=False)
@@ -405,12 +406,12 @@ def _grown(
     """Multiply modes by their growth at the sum of rates along each axis, less a decay, and add what comes in."""
     _multiply(modes, [np.exp((growth - decay * (axis == 0)) * duration) for axis, growth in enumerate(growths)])
     if forcing is not None:
-        brought = analyse(forcing)
+        forced = analyse(forcing)
 
         def gather(rates: Array, slab: slice) -> None:
             moving = rates != 0
             gathered = np.where(moving, np.expm1(rates * duration) / np.where(moving, rates, 1), duration)
-            modes[slab] += brought[slab] * gathered
+            modes[slab] += forced[slab] * gathered
 
         _by_slabs(growths, -decay, gather)
     return modes

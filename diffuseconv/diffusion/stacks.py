@@ -1,4 +1,4 @@
-"""Stacks of fields: arrays of which some axes alone are spatial, such as colour photographs and batches."""
+"""Stacks of fields: arrays of which only some axes are spatial, such as colour photographs and batches."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def unsupported(problem: Lattice) -> str | None:
 
 
 def limit(lattice: Lattice, u: FloatArray | None, dry: NDArray[np.bool_] | None = None) -> FloatArray:
-    """Return the limit from a field `u`; None if it depends on `u` in `dry` cells alone, which become 0."""
+    """Return the limit from a field `u`; None if it depends on `u` only in `dry` cells, which become 0."""
     import scipy.sparse.csgraph
 
     matrix = lattice.flow_matrix()
@@ -71,7 +71,7 @@ def limit(lattice: Lattice, u: FloatArray | None, dry: NDArray[np.bool_] | None 
             steady[solved], free[solved], times = found.T
             if times.min() <= 0 or times.max() * lattice.largest_rate > LONGEST:  # how long salt stays
                 raise ValueError(
-                    "steady_state needs walls through which the drift brings in less than leaves: here the salt grows, "
+                    "steady_state needs walls through which the drift carries in less than leaves: here salt grows, "
                     "or its amount depends on the whole run (evolve for a long time instead)"
                 )
     if u is not None:
@@ -127,7 +127,7 @@ def _solve(matrix: Any, b: FloatArray, ndim: int, definite: bool) -> FloatArray:
     import scipy.sparse
     import scipy.sparse.linalg as solvers
 
-    if matrix.diagonal().min() <= 0:  # a drift brings more of a cell's salt in than leaves: no limit
+    if matrix.diagonal().min() <= 0:  # a drift carries more of a cell's salt in than leaves: no limit
         return np.full(b.shape, -1.0)
     scale = 1 / np.sqrt(matrix.diagonal())  # a diagonal of ones: rates may differ by many orders of magnitude
     a = scipy.sparse.diags_array(scale) @ matrix @ scipy.sparse.diags_array(scale)

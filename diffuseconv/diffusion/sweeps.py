@@ -28,7 +28,7 @@ EXCHANGE = 1 << 19  # cell updates in twice the time that it takes threads to me
 CHECK_INTERVAL = 1 << 24  # cell updates between two checks whether a field still changes
 DEPTH = 8  # sweeps per pass through memory
 VECTOR = BYTES
-BLOCK = 1 << 11  # cells that are swept at once, beside which a call costs little
+BLOCK = 1 << 11  # cells that are swept at once, against which a call costs little
 CACHE = 1 << 19  # bytes that a pass may keep at hand
 LARGEST = 1e290  # of a rate times a value, beyond which rates are scaled first
 

@@ -5,7 +5,7 @@ With a rate :math:`\rho` that no cell's outflow exceeds, :math:`P = 1 + L/\rho` 
 
 .. math:: e^{tL} = \sum_k e^{-\rho t} \frac{(\rho t)^k}{k!} P^k :
 
-salt takes a random, Poisson distributed number of steps. All terms are >= 0, so nothing turns negative and nothing is
+salt takes a random, Poisson distributed number of steps. All terms are >= 0, so nothing becomes negative and nothing is
 lost. Constant sources and walls `b` enter every step, :math:`y_{k+1} = P y_k + b/\rho`; the sum of the weighted
 :math:`y_k` is then :math:`e^{tL} u + t \varphi_1(tL) b`.
 

@@ -213,7 +213,7 @@ def exchange(
     `outward` is the velocity through the wall, n-wards: what it carries is added, by the hybrid scheme.
     """
     a, b = over_face("wall a", wall.a, face), over_face("wall b", wall.b, face)
-    unit = np.maximum(np.abs(a), np.abs(b))  # numbers of any size: their ratio alone matters
+    unit = np.maximum(np.abs(a), np.abs(b))  # numbers of any size: only their ratio matters
     a, b = a / unit, b / unit
     rate = diffusivity / wall.distance / spacing**2  # of the piece between the centre and the wall
     q, share = (0.0 if getattr(wall, "closed", False) else outward) / spacing, ON_THE_FACE / wall.distance
@@ -270,7 +270,7 @@ def sides(value: Any, ndim: int | None = None) -> tuple[tuple[Side, Side], ...]:
 
 
 def are_named(value: Any) -> bool:
-    """Return whether a boundary is given by names alone."""
+    """Return whether a boundary is given only by names."""
     return all(map(are_named, value)) if isinstance(value, (list, tuple)) else isinstance(value, str)
 
 

@@ -167,11 +167,11 @@ export function render({ model, el }) {
     const radius = element("input", { type: "range", min: 1, max: 40, value: 10, "aria-label": "Brush radius in cells" });
     const diffusivity = element("input", { type: "range", min: -1, max: 2.5, step: 0.05, value: 1, "aria-label": "Diffusivity, cells squared per second" });
     const drift = { across: 0, down: 0 };
-    const drifts = Object.keys(drift).map((way) => {
-      const slider = element("input", { type: "range", min: -20, max: 20, step: 1, value: 0, id: `dc-${way}`, "aria-label": `Drift ${way}, cells per second` });
+    const drifts = Object.keys(drift).map((direction) => {
+      const slider = element("input", { type: "range", min: -20, max: 20, step: 1, value: 0, id: `dc-${direction}`, "aria-label": `Drift ${direction}, cells per second` });
       const said = element("output", { textContent: "0" });
-      slider.oninput = () => { drift[way] = slider.valueAsNumber; said.textContent = String(drift[way]); };
-      return element("label", {}, `Drift ${way}`, slider, said);
+      slider.oninput = () => { drift[direction] = slider.valueAsNumber; said.textContent = String(drift[direction]); };
+      return element("label", {}, `Drift ${direction}`, slider, said);
     });
     const rate = element("output", {});
     diffusivity.oninput = () => { rate.textContent = `${(10 ** diffusivity.valueAsNumber).toPrecision(3)} cells²/s`; };
@@ -320,7 +320,7 @@ export function render({ model, el }) {
       if (!got.picture || times !== uses) return;
       const [low, high] = range(unpack(got.picture).values);
       limits = low < -1e-6 || high > 1 + 1e-6 ? [low, high] : [0, 1];
-      show(got.picture, `Convolved ${times === 1 ? "once" : `${times} times`}: what all grains do together. Black ${limits[0].toPrecision(3)}, white ${limits[1].toPrecision(3)}.`);
+      show(got.picture, `Convolved ${times === 1 ? "once" : `${times} times`}: the sum over all grains. Black ${limits[0].toPrecision(3)}, white ${limits[1].toPrecision(3)}.`);
     }
     const convolved = button("Convolve", () => convolve(1)), again = button("Once more", () => convolve(Math.min(100, uses + 1)));
     async function measured(draws) {

@@ -1,4 +1,4 @@
-"""A server for one page, on this machine alone.
+"""A server for one page, reached only from this machine.
 
 It listens on the loopback address, answers only below a random path, refuses requests that name another host or come
 from another page, and takes bodies of a limited size.

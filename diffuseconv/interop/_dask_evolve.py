@@ -62,7 +62,7 @@ def evolved(eq: DiffusionEquation, field: da.Array, duration: Any, tolerance: An
     if constant and not varied:
         return _by_axes(eq, u, duration, tolerance, list(zip(constant, spacing, names, strict=True)))
     if eq.velocity is not None:
-        raise TypeError(f"evolve takes no dask arrays for a velocity beside {', '.join(varied)}; compute u first")
+        raise TypeError(f"evolve takes no dask arrays for a velocity with {', '.join(varied)}; compute u first")
     return _piecewise(eq, u, duration, TOLERANCE if tolerance is None else tolerance, names, spacing, varied)
 
 

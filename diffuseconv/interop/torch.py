@@ -99,7 +99,7 @@ def evolve(eq: DiffusionEquation, u: Tensor, duration: float, *args: Any, **opti
     eq : DiffusionEquation
         Without velocity, capacity, decay or curved coordinates; sources and walls must not depend on the field.
     u : Tensor
-        float32 or float64; on another device than the CPU by ``"spectral"`` alone.
+        float32 or float64; on another device than the CPU only by ``"spectral"``.
     duration, *args, **options
         As for `DiffusionEquation.evolve`.
 
@@ -364,7 +364,7 @@ class PropagatorConv2d(nn.Module):
 
 
 class MeasuredConv2d(PropagatorConv2d):
-    """A `PropagatorConv2d` that draws while it trains: each pixel looks at `draws` random sources.
+    """A `PropagatorConv2d` that draws while it trains: each pixel reads `draws` random sources.
 
     In evaluation it is the exact mean. The gradient uses the same draws: through the values that were drawn, and
     through the logarithm of their chances (weighted by how far each value lies from the mean of its pixel), so that

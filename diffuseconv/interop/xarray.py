@@ -31,7 +31,7 @@ __all__ = [
     "to_xarray",
 ]
 
-UNEVEN = 1e-5  # relative difference of two widths that coordinates in single precision may show by rounding alone
+UNEVEN = 1e-5  # relative difference of two widths that rounding of coordinates to single precision may make
 GRADED = 2.0  # the largest ratio of neighbouring widths that still counts as a graded grid
 
 
@@ -76,7 +76,7 @@ def scatter(counts: xr.DataArray, propagator: Any, **options: Any) -> xr.DataArr
 def evolve(eq: DiffusionEquation, u: xr.DataArray, duration: float, *args: Any, **options: Any) -> xr.DataArray:
     """Return `DiffusionEquation.evolve` of a DataArray.
 
-    Where the equation has the default spacing of 1, that of the coordinates is taken: one width where they are evenly
+    Where the equation has the default spacing of 1, that of the coordinates is used: one width where they are evenly
     spaced; where they are the centres of cells whose widths change slowly, the widths of those cells. A velocity points
     along growing indices: change its sign where a coordinate falls.
     """
@@ -273,7 +273,7 @@ def _spacing(u: xr.DataArray, dim: str) -> float | Array | None:
 
 
 def _graded(steps: Array) -> Array:
-    """Return the smoothest widths of cells whose centres lie these steps apart.
+    """Return the smoothest widths of cells whose centres have these distances.
 
     A step is half the sum of two widths, which leaves one number open: to add it to the even cells and take it from the
     odd ones changes no centre. It is chosen such that the sum of squares of the widths' second differences is least.

@@ -66,7 +66,7 @@ def _one_sign(kernel: FloatArray) -> bool:
 
 
 def _distance(f: FloatArray, g: FloatArray) -> float:
-    """Measure how far apart two frequencies are; whole numbers do not count."""
+    """Return the distance of two frequencies; whole numbers do not count."""
     difference = f - g
     return float(np.abs(difference - np.rint(difference)).max())
 

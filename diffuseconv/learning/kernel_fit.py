@@ -134,7 +134,7 @@ def fit_kernel(
     for _ in range(1 + _REFINEMENTS):
         left = _left(pairs, means, weights, taps, names)
         slope = basis.T @ (_equations.onto_shifts(pairs, left, taps, names) - amount * weights)
-        # the means meet the sum of the weights alone, not the rounding of the differences' columns
+        # the means multiply only the sum of the weights, not the rounding of the differences' columns
         slope[0] += basis[:, 0].sum() * sum(float(np.sum(m * stack)) for m, stack in zip(means, left, strict=True))
         step = basis @ (inverse @ slope)
         change = float(np.abs(step).max())
@@ -168,7 +168,7 @@ def _balanced(
 ) -> tuple[FloatArray, FloatArray]:
     """Return B' A' A B and a basis B of the weights: their sum, scaled down as the means are large, and differences.
 
-    The means meet the sum of the weights alone. Formed in this basis, the products of the differences never see them,
+    The means multiply only the sum of the weights. Formed in this basis, products of the differences never see them,
     so that a large offset costs no digits.
     """
     size = math.prod(taps)

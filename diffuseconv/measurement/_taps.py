@@ -86,7 +86,7 @@ def table(chance: NDArray[np.float64], offset: Array) -> _loops.Table:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a measurement needs besides the values of the field."""
+    """What a measurement needs in addition to the values of the field."""
 
     taps: Taps
     table: _loops.Table

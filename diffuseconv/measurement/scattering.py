@@ -36,7 +36,7 @@ def scatter(
     A grain in cell i lands in cell i + j - o with chance :math:`p_j`; a glass wall reflects the grain, as often as
     needed. So the grains of one cell spread as one multinomial. The mean is the push-forward of `counts`, which is
     ``convolve(counts, propagator)`` on periodic and zero fields, and behind glass walls when the propagator is
-    unchanged by flipping each walled axis alone.
+    unchanged by flipping any one walled axis.
 
     Parameters
     ----------
@@ -204,8 +204,8 @@ def land(
 def _move(grains: NDArray[np.int64], taps: Taps, key: NDArray[np.uint64], landed: NDArray[np.int64]) -> None:
     """Move all grains into the extended array, in calls that are not too long.
 
-    The cells are cut into parts no shorter than the reach of the taps: those with a part between them land apart, so
-    that threads share one array.
+    The cells are cut into parts no shorter than the reach of the taps: those with a part between them land in disjoint
+    cells, so that threads share one array.
     """
     wide, offset = landed.shape, offsets(taps.index, landed.shape)
     streams, law = _streams.start(key, grains.size), (table(taps.chance, offset), taps.chain(offset), FEW * offset.size)

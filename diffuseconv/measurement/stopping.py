@@ -64,7 +64,7 @@ def measure_until(
               \ell = \ln \frac{4 N J}{1 - c}
 
     of its expectation by the empirical Bernstein inequality [1]_, for all N pixels and all J checks (at n = 16, 32, 64
-    and so on) together but for the probability 1 - c; b is the range of all values that can be drawn. Since the bound
+    and so on) at once but for the probability 1 - c; b is the range of all values that can be drawn. Since the bound
     holds at every check, one may stop at the first that is small enough [2]_.
 
     Parameters

@@ -80,9 +80,9 @@ def draws_needed(
     boundary: Walls = "reflecting",
     axes: object = None,
 ) -> int:
-    r"""Return how many draws bring every pixel at once within `tolerance` of the convolution, with a confidence.
+    r"""Return how many draws put every pixel at once within `tolerance` of the convolution, with a confidence.
 
-    The smallest n that Bernstein's or Hoeffding's inequality guarantees at all N pixels together,
+    The smallest n that Bernstein's or Hoeffding's inequality guarantees at all N pixels at once,
 
     .. math:: n = \ln\frac{2N}{1 - c} \max_i \min\left(
               \frac{2 \sigma_i^2}{\epsilon^2} + \frac{2 b}{3 \epsilon}, \frac{b^2}{2 \epsilon^2} \right)

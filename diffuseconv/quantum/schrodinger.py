@@ -4,8 +4,8 @@ r"""The Schrödinger equation: diffusion whose diffusivity is imaginary.
           \quad\Longleftrightarrow\quad
           \frac{\partial \psi}{\partial t} = D \nabla^2 \psi - \frac{i}{\hbar} V \psi, \qquad D = \frac{i \hbar}{2 m}
 
-On the lattice it has the modes of the diffusion equation. There a mode *decays*, :math:`e^{-\lambda |D| t}`; here it
-*turns*, :math:`e^{-i \lambda |D| t}`, and keeps its size: nothing is forgotten, and time can run backwards.
+On the lattice it has the modes of the diffusion equation. There a mode *decays*, :math:`e^{-\lambda |D| t}`; here its
+phase rotates, :math:`e^{-i \lambda |D| t}`, and its size stays: nothing is forgotten, and the evolution is reversible.
 
 What the walls mean for a wave; all four keep the probability:
 
@@ -59,7 +59,7 @@ def evolve(
     - ``"spectral"`` (no potential): each mode of the lattice Laplacian is multiplied by its phase. Exact in time.
     - ``"chebyshev"`` (any potential): the exponential as a sum of Chebyshev polynomials of `H` weighted with Bessel
       functions :math:`J_k`, cut below the rounding. Exact in time, and unitary to rounding. Its cost grows as
-      duration times the spread of the energies, so it is also the quickest way to many digits.
+      duration times the spread of the energies, so it is also the quickest method for many digits.
     - ``"split-step"``: Strang's :math:`e^{-iV\Delta t/2\hbar}\, e^{-iT\Delta t/\hbar}\, e^{-iV\Delta t/2\hbar}`.
       Unitary at any step; error of order :math:`\Delta t^2`. Its cost does not grow with a high potential.
     - ``"auto"``: spectral without potential; with one chebyshev, or split-step if `time_step` is given.

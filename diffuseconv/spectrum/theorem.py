@@ -163,7 +163,7 @@ def fourier_transform(
     values : array_like
         Samples of `f`, real.
     positions : array_like
-        Where they were taken, evenly spaced and increasing, at least 2.
+        Their places, evenly spaced and increasing, at least 2.
     frequencies : array_like
         Any frequencies, in cycles per length, one-dimensional.
     constant : float
@@ -208,7 +208,7 @@ def inverse_fourier_transform(
     transform : array_like of complex
         Samples of `F`.
     frequencies : array_like
-        Where they were taken, evenly spaced and increasing, in cycles per length. The trapezoid rule repeats the
+        Their places, evenly spaced and increasing, in cycles per length. The trapezoid rule repeats the
         result with period ``1 / spacing`` of the frequencies.
     positions : array_like
         Any positions, one-dimensional.
@@ -253,13 +253,13 @@ def continuous_theorem(
     for the transform pair of `fourier_transform`. With :math:`c = 1` there is no constant; with the unitary pair in
     angular frequency, :math:`c = 1/\sqrt{2\pi}`, it is :math:`\sqrt{2\pi}`.
 
-    All three integrals are trapezoid rules over the given points: the two sides differ by :math:`O(\Delta x^2)`, and by
-    rounding alone if both functions vanish at both ends.
+    All three integrals are trapezoid rules over the given points: the two sides differ by :math:`O(\Delta x^2)`, and
+    only by rounding if both functions vanish at both ends.
 
     Parameters
     ----------
     f, g : array_like
-        Samples of two real functions at `positions`, taken as 0 elsewhere.
+        Samples of two real functions at `positions`, 0 elsewhere.
     positions : array_like
         Evenly spaced and increasing, `n` of them.
     frequencies : array_like

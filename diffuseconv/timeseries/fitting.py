@@ -222,7 +222,7 @@ def _least_squares(values: FloatArray, known: BoolArray, p: int) -> ARFit:
     whole = np.lib.stride_tricks.sliding_window_view(known, p + 1).all(axis=1)
     n = int(whole.sum())
     if n <= p:
-        raise ValueError(f"mask must leave more than {p} values known together with the {p} before them, got {n}")
+        raise ValueError(f"mask must leave more than {p} values that are known with the {p} before them, got {n}")
     lagged = np.stack([values[p - j : len(values) - j] for j in range(1, p + 1)], axis=1)[whole]
     now = values[p:][whole]
     means, mean = lagged.mean(axis=0), now.mean()
