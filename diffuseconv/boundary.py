@@ -40,7 +40,7 @@ from typing import Any, TypeAlias, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from diffuseconv import _checks, _fft, _other_names
+from diffuseconv import _checks, _fft, _other_names, _scaling
 
 __all__ = [
     "NAMES",
@@ -657,8 +657,16 @@ def transform(
     boundary = _walls("field", field, boundary)
     if norm is not None:
         _checks.choice("norm (if not None)", norm, ("ortho",))
-    given = modes = np.asarray(field)
-    options: dict[str, Any] = {"workers": _threads(workers), "norm": norm}
+    given = np.asarray(field)
+    expanded = partial(_expand, boundary=boundary, workers=_threads(workers), norm=norm)
+    if overwrite:
+        return expanded(given, overwrite=True)
+    return _in_range("field", given, expanded, "its modes")
+
+
+def _expand(given: NDArray[Any], boundary: Sequence[Walls], *, overwrite: bool = False, **options: Any) -> NDArray[Any]:
+    """Return the amplitudes of a field's modes."""
+    modes = given
     for axis, name in enumerate(boundary):
         if _kind(name) != "dft":
             modes = _along(modes, axis, name, inverse=False, overwrite_x=overwrite or modes is not given, **options)
@@ -667,6 +675,16 @@ def transform(
         return modes
     forward: Any = _fft.fftn if np.iscomplexobj(modes) else _fft.rfftn
     return np.asarray(forward(modes, axes=joint, overwrite_x=overwrite or modes is not given, **options))
+
+
+def _in_range(name: str, given: NDArray[Any], apply: Callable[[NDArray[Any]], NDArray[Any]], what: str) -> NDArray[Any]:
+    """Apply a linear transform, to numbers of size 1 at most if it overflows; refuse what the result cannot hold."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        result = apply(given)
+        if _checks.is_finite(result) or not _checks.is_finite(given):
+            return result
+        power = _scaling.exponent(given)
+        return _scaling.unscaled(name, apply(_scaling.times_power(given, -power)), power, what)
 
 
 def _shape_of(modes: NDArray[Any], shape: Any, transformed: int, halved: int | None) -> tuple[int, ...]:
@@ -716,9 +734,27 @@ def inverse_transform(
         If an argument is not what is described above, or `shape` does not belong to these modes.
     """
     boundary, workers = _walls("modes", modes, boundary), _threads(workers)
-    given = field = np.asarray(modes)
+    given = np.asarray(modes)
     joint = [axis for axis, name in enumerate(boundary) if _kind(name) == "dft"]
-    shape = _shape_of(field, shape, len(boundary), joint[-1] if joint and real else None)
+    shape = _shape_of(given, shape, len(boundary), joint[-1] if joint and real else None)
+    summed = partial(_sum_up, shape=shape, boundary=boundary, workers=workers, real=real)
+    if overwrite:
+        return summed(given, overwrite=True)
+    return _in_range("modes", given, summed, "the field")
+
+
+def _sum_up(
+    given: NDArray[Any],
+    shape: tuple[int, ...],
+    boundary: Sequence[Walls],
+    workers: int | None,
+    real: bool,
+    *,
+    overwrite: bool = False,
+) -> NDArray[Any]:
+    """Return the field that modes make up."""
+    field = given
+    joint = [axis for axis, name in enumerate(boundary) if _kind(name) == "dft"]
     others = joint[:-1] if real else joint  # one by one: `scipy.fft.irfftn` would hold another array of this size
     if others:
         field = _fft.ifftn(field, axes=others, workers=workers, overwrite_x=overwrite)

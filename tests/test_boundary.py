@@ -315,3 +315,22 @@ def test_only_names_that_continue_images_are_said_to_do_so():
         with pytest.raises(ValueError, match="must be one of") as refusal:
             boundary.per_axis(name, 1)
         assert "images" not in str(refusal.value)
+
+
+WALLS = ["periodic", "reflecting", "absorbing", "zero", "mirror", ("absorbing", "reflecting")]
+
+
+@pytest.mark.parametrize("walls", WALLS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_transforms_of_the_largest_numbers_are_finite_or_refused(walls, dtype):
+    """Scaled by powers of two, which round nothing; what the modes themselves exceed is refused in one line."""
+    most, names = np.finfo(dtype).max, [walls] * 2
+    u = (np.where(np.indices((5, 6)).sum(axis=0) % 2, -1, 1) * np.linspace(0.5, 1, 6)).astype(dtype)
+    with pytest.raises(ValueError, match=r"^field must leave its modes below .* \(use other units\), got some beyond$"):
+        boundary.transform(u * most, names)
+    modes = boundary.transform(u, names)
+    modes *= dtype(0.9) * most / np.abs([modes.real, modes.imag]).max()  # sums of these overflow, their mean does not
+    back = boundary.inverse_transform(modes, u.shape, names)
+    assert np.isfinite(back).all()
+    expected = boundary.inverse_transform(modes / most, u.shape, names)
+    np.testing.assert_allclose(back / most, expected, rtol=0, atol=100 * np.finfo(dtype).eps * np.abs(expected).max())
