@@ -30,6 +30,7 @@ __all__ = [
 
 _MOST = float(np.finfo(np.float64).max)
 LARGEST = 1e100  # of numbers that are squared, multiplied and summed
+_LARGE = math.frexp(LARGEST)[1]
 
 
 @dataclass(frozen=True)
@@ -298,13 +299,16 @@ def assert_variance(
     True
     """
     first, second, variance, span = _fitting(first=first, second=second, variance=variance, span=span)
-    half = (first - second) ** 2 / 2
-    variance = np.broadcast_to(_not_negative("variance", variance), half.shape)
+    difference = first - second
+    power, _ = _raised(difference, difference, variance, span**2)
+    half = np.ldexp(difference, power) ** 2 / 2
+    variance = np.broadcast_to(np.ldexp(_not_negative("variance", variance), 2 * power), half.shape)
+    span = np.ldexp(span, power)
     most = np.broadcast_to(span**2 / 2, half.shape)
     whole = float(variance.sum())
     spread = float((variance * np.maximum(most - variance, 0)).sum())
     verdict = assert_sum(half.sum(), whole, variance=spread, span=most.max(), false_alarm=false_alarm)
-    return Verdict(verdict.deviation, min(verdict.smallest_fault / whole, _MOST) if whole > 0 else 0.0, false_alarm)
+    return Verdict(verdict.deviation, _times(verdict.smallest_fault, whole), false_alarm)
 
 
 def assert_mean_square(
@@ -369,7 +373,7 @@ def assert_mean_square(
             f"variance of {variance:.6g} (false alarm below {false_alarm:g})"
         )
     allowed = max(most - variance, variance - least)
-    return Verdict(abs(seen - variance) / allowed, 2 * allowed / variance, false_alarm)
+    return Verdict(abs(seen - variance) / allowed, _times(2 * allowed, variance), false_alarm)
 
 
 def assert_independent(
@@ -405,11 +409,30 @@ def assert_independent(
     True
     """
     first, second, variance, span = _fitting(first=first, second=second, variance=variance, span=span)
-    products = first * second
-    variance = np.broadcast_to(_not_negative("variance", variance), products.shape)
+    powers = _raised(first, second, np.sqrt(_not_negative("variance", variance)), span)
+    products = np.ldexp(first, powers[0]) * np.ldexp(second, powers[1])
+    variance = np.broadcast_to(np.ldexp(variance, 2 * sum(powers)), products.shape)
+    span = np.ldexp(span, sum(powers))
     whole = float(np.sqrt(variance).sum())
     verdict = assert_sum(products.sum(), 0.0, variance=variance.sum(), span=span.max(), false_alarm=false_alarm)
-    return Verdict(verdict.deviation, min(verdict.smallest_fault / whole, _MOST) if whole > 0 else 0.0, false_alarm)
+    return Verdict(verdict.deviation, _times(verdict.smallest_fault, whole), false_alarm)
+
+
+def _times(fault: float, size: float) -> float:
+    """Return how many times as large as `size` a fault is, the largest number at most; 0 where there is no size."""
+    return min(fault / size, _MOST) if size > 0 else 0.0
+
+
+def _raised(first: Array, second: Array, *bounds: Array) -> tuple[int, int]:
+    """Return powers of two for factors so small that squares of their products underflow; 0 otherwise."""
+    powers = -_exponent(first), -_exponent(second)
+    small = sum(powers) > _LARGE and all(_exponent(bound) + sum(powers) < _LARGE for bound in bounds if bound.any())
+    return powers if small else (0, 0)
+
+
+def _exponent(values: Array) -> int:
+    """Return the exponent of two of the largest magnitude."""
+    return math.frexp(float(np.abs(values).max()))[1]
 
 
 def _numbers(name: str, value: ArrayLike) -> Array:
@@ -447,7 +470,13 @@ def _binomial_tail(counts: Array, draws: int, chances: Array) -> Array:
         return np.asarray(np.minimum(binom.cdf(counts, draws, chances), binom.sf(counts - 1, draws, chances)))
     mean, rest = draws * chances, draws * (1 - chances)
     excess = counts - mean
-    with np.errstate(divide="ignore", invalid="ignore"):
-        divergence = np.where(counts > 0, counts * np.log1p(excess / mean), 0.0)
-        divergence += np.where(counts < draws, (draws - counts) * np.log1p(-excess / rest), 0.0)
-    return np.asarray(np.where((mean == 0) & (counts == 0), 1.0, np.exp(-np.maximum(divergence, 0.0))))
+    divergence = _relative_entropy(counts, mean, excess) + _relative_entropy(draws - counts, rest, -excess)
+    return np.asarray(np.exp(-np.maximum(divergence, 0.0)))
+
+
+def _relative_entropy(count: Array, mean: Array, excess: Array) -> Array:
+    """Return ``count * log(count / mean)`` for an `excess` over the mean, which tells more digits where it is small."""
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        near = np.abs(excess) < mean / 2
+        logarithm = np.where(near, np.log1p(np.where(near, excess / mean, 0.0)), np.log(count) - np.log(mean))
+        return np.asarray(np.where(count > 0, count * logarithm, 0.0))

@@ -371,7 +371,10 @@ def test_impossible_counts_never_pass(draws, chance, count):
 def test_assertions_refuse_what_they_cannot_judge():
     """One line that names the argument: shapes that do not fit, nothing at all, numbers beyond the range."""
     for refused, words in (
-        (lambda: testing.bernstein([1.0, 2.0], [1.0, 2.0, 3.0], 0.1), "variance and span must have shapes that fit"),
+        (
+            lambda: testing.bernstein([1.0, 2.0], [1.0, 2.0, 3.0], 0.1),
+            "variance and span must have shapes that broadcast",
+        ),
         (lambda: testing.bernstein(-1.0, 1.0, 0.1), "variance must be at least 0, got -1"),
         (lambda: testing.bernstein(np.inf, 1.0, 0.1), r"variance must not exceed 1e\+100"),
         (lambda: testing.assert_sum([], [], variance=1, span=1), "total must not be empty"),
@@ -380,8 +383,34 @@ def test_assertions_refuse_what_they_cannot_judge():
         (lambda: testing.assert_frequencies([1], [0.5], draws=10**400), "draws must be at most"),
         (lambda: testing.assert_variance([1, 2], [1, 2, 3], 1, span=1), "must have shapes that broadcast"),
         (lambda: testing.assert_mean_square([], 1, proxy=1, fourth=1), "deviations must not be empty"),
-        (lambda: testing.assert_independent([1, 2], [1, 2, 3], variance=1, span=1), "must have shapes that fit"),
+        (lambda: testing.assert_independent([1, 2], [1, 2, 3], variance=1, span=1), "must have shapes that broadcast"),
     ):
         with pytest.raises(ValueError, match=words) as caught:
             refused()
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scale", [2.0**-300, 2.0**-480, 5e-324])
+def test_numbers_whose_squares_underflow_are_judged_all_the_same(scale):
+    """A power of two changes no verdict, and draws that differ never pass as having no variance."""
+    rng = np.random.default_rng(1)
+    first, second = rng.random((2, 1000))
+    if scale > 1e-200:
+        plain = testing.assert_variance(first, second, 1 / 12, span=1.0)
+        scaled = testing.assert_variance(scale * first, scale * second, scale**2 / 12, span=scale)
+        assert scaled.deviation == pytest.approx(plain.deviation, rel=1e-6)
+        assert scaled.smallest_fault == pytest.approx(plain.smallest_fault, rel=1e-6)
+    with pytest.raises(AssertionError, match="is not within 0 of 0"):
+        testing.assert_variance([scale], [0.0], 0.0, span=0.0)
+    with pytest.raises(AssertionError, match="is not within 0 of 0"):
+        testing.assert_independent([scale], [scale], variance=0.0, span=0.0)
+
+
+def test_verdicts_on_subnormal_bounds_are_finite():
+    tiny = 5e-324
+    assert testing.assert_mean_square([0.0, tiny], tiny, proxy=1.0, fourth=tiny).smallest_fault == np.finfo(float).max
+    assert testing.assert_frequencies([0], [1e-310], draws=10**10).deviation <= 1
+    with pytest.raises(AssertionError, match="only with probability 0 "):
+        testing.assert_frequencies([10], [1.0], draws=10**18)
+    with pytest.raises(AssertionError, match="only with probability 0 "):
+        testing.assert_frequencies([10**10], [1e-310], draws=10**10)
