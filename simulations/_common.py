@@ -475,6 +475,14 @@ def _redrawn(parent: Any, moving: set[Artist], renderer: Any) -> list[Artist]:
     return found
 
 
+def figures(value: float, digits: int = 2) -> str:
+    """Return a number with so many significant digits, as people write it: ``100``, ``0.03`` or ``3 × 10⁻¹²``."""
+    mantissa, _, exponent = f"{value:.{digits}g}".partition("e")
+    if exponent.startswith("-"):
+        return f"{mantissa} × 10{str(int(exponent)).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
+    return f"{float(mantissa + _ + exponent):.0f}" if exponent else mantissa
+
+
 def mark_times(axes: Axes, first: float, last: float) -> None:
     """Make the horizontal axis logarithmic in time, in units that people use."""
     axes.set_xscale("log")

@@ -196,7 +196,7 @@ def draw_shares(axes: Axes, duration: float, opens: float, final: float) -> tupl
     unit, name = sim.time_unit(duration)
     axes.set(xlim=(0, duration / unit), ylim=(-0.02, 1.02), xlabel=f"time ({name})", ylabel="share of the salt")
     axes.axvline(opens / unit, color=sim.ORANGE, linewidth=1)
-    axes.text(opens / unit, 1.0, " the door opens", color=sim.ORANGE, va="top", size=9)
+    axes.text(opens / unit, 1.0, "  the door opens", color=sim.ORANGE, va="top", size=9)
     axes.axhline(final, color=sim.FAINT, linewidth=0.8, linestyle=":")
     axes.text(0, final, " behind the door, in the end", color=sim.FAINT, va="bottom", size=8)
     names = ((sim.BLUE, "in front of the door"), (sim.GREEN, "behind the door"))

@@ -80,7 +80,7 @@ def simulate(args: argparse.Namespace) -> sim.Film:
                 sim.repaint(image, np.clip(field, 0, 1))
             pairs.append([100 * found.relative_error for found in (disc, blocks)])
             sim.extend_curves(curves, 100 * blocks.kept_fraction, pairs[-1])
-            kept = f"{100 * blocks.kept_fraction:.2g} % of the numbers kept"
+            kept = f"{sim.figures(100 * blocks.kept_fraction)} % of the numbers kept"
             caption.set_text("{}: error {:.1f} % with the disc, {:.1f} % in blocks".format(kept, *pairs[-1]))
             yield
         middle = pairs[round(0.88 * (len(pairs) - 1))]

@@ -16,6 +16,7 @@ import argparse
 from collections.abc import Sequence
 
 import _common as sim
+import matplotlib
 import numpy as np
 from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
@@ -49,10 +50,11 @@ def simulate(args: argparse.Namespace) -> sim.Film:
     left.imshow(photo)
     patch = Rectangle((-0.5, -0.5), 3, 3, fill=False, edgecolor=sim.ORANGE, linewidth=2.5)
     left.add_patch(patch)
-    target = sim.panel(right, whole, "feature map of all three layers", "sum of 27 products", sim.SIGNED, norm)
+    colours = matplotlib.colormaps[sim.SIGNED].with_extremes(bad=sim.EMPTY)  # what is still to come
+    target = sim.panel(right, whole, "feature map of all three layers", "sum of 27 products", colours, norm)
     boxes = [drawn.add_axes((0.12 + 0.27 * place, 0.03, 0.2, 0.25)) for place in range(3)]
     images = [
-        sim.panel(box, part, name, None, sim.SIGNED, norm) for box, part, name in zip(boxes, parts, NAMES, strict=True)
+        sim.panel(box, part, name, None, colours, norm) for box, part, name in zip(boxes, parts, NAMES, strict=True)
     ]
 
     def story() -> sim.Story:
@@ -60,7 +62,7 @@ def simulate(args: argparse.Namespace) -> sim.Film:
             row, column = divmod(int(count) - 1, whole.shape[1])
             patch.set_xy((column - 0.5, row - 0.5))
             for image, field in zip((target, *images), (whole, *parts), strict=True):
-                shown = np.zeros(whole.size)
+                shown = np.full(whole.size, np.nan)
                 shown[:count] = field.ravel()[:count]
                 sim.repaint(image, shown.reshape(whole.shape))
             terms = " + ".join(f"{part[row, column]:z.2f}" for part in parts)

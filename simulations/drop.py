@@ -75,6 +75,7 @@ class Tank:
         tank.set(xticks=[], yticks=[])
         tank.spines[:].set(visible=True, color=sim.FAINT)
         tank.set_title(in_words(grains), fontsize=max(9, 16 * scale), pad=8)
+        self.axes = tank
         self.image = tank.imshow(np.zeros((size, size)), norm=PowerNorm(0.6, 0, 1))
         (self.track,) = tank.plot([], [], color="white", linewidth=0.8, alpha=0.6)
         cut = drawn.add_axes((left, 0.13, width, 0.2))
@@ -116,6 +117,7 @@ def simulate(args: argparse.Namespace) -> sim.Film:
     scale = min(1.0, pitch / 0.2)
     places = [(0.035 + (number + 0.5) * pitch - width / 2, width, scale) for number in range(len(args.grains))]
     tanks = [Tank(drawn, place, grains, args.size) for place, grains in zip(places, args.grains, strict=True)]
+    sim.scale_bar(tanks[0].axes, args.spacing)
     rng = np.random.default_rng(args.rng)
     walks = [dc.random_walk(tank.start, jump, args.frames - 1, rng=rng) for tank in tanks]
 

@@ -41,13 +41,13 @@ def simulate(args: argparse.Namespace) -> sim.Film:
     strongest = float(np.quantile(np.abs(edges), 0.99))
     drawn = sim.figure(1280, 640)
     caption = sim.heading(drawn, "The softmax of an edge detector is nearly the identity")
-    boxes = [drawn.add_axes((0.02 + 0.245 * place, 0.2, 0.225, 0.58)) for place in range(4)]
+    boxes = [drawn.add_axes((0.015 + 0.23 * place, 0.2, 0.215, 0.58)) for place in range(4)]
     shades = Normalize(-strongest, strongest)
     table = sim.panel(boxes[0], np.zeros((3, 3)), "softmax: chances of a hop", None, norm=Normalize(0, 1))
     numbers = sim.label_squares(boxes[0], (3, 3), 13)
     image = sim.panel(boxes[1], photo, "softmax ∗ picture", None, "gray", Normalize(0, 1))
     lost = sim.panel(boxes[2], edges, "(picture − softmax ∗ picture) / w", None, sim.SIGNED, shades)
-    sim.panel(boxes[3], edges, "edge detector ∗ picture", None, sim.SIGNED, shades)
+    sim.panel(boxes[3], edges, "edge detector ∗ picture", "grey level, white is 1", sim.SIGNED, shades)
     words = drawn.text(0.5, 0.09, "", ha="center", size=13, color=sim.ORANGE)
     boxes[0].set_xlabel("w: the chance of each hop", color=sim.FAINT)
 
@@ -64,10 +64,10 @@ def simulate(args: argparse.Namespace) -> sim.Film:
             sim.repaint(lost, left)
             moved = float(np.abs(photo - spread).mean())
             first = first or moved
-            caption.set_text(f"temperature {temperature:.2g}: D = {p.diffusivity(1.0)[0, 0]:.2g} cells² a step")
-            words.set_text(
-                f"the picture changes by {100 * moved:.2g} % of white on average; both maps agree to {gaps[-1]:.0e}"
-            )
+            told = f"D = {sim.figures(p.diffusivity(1.0)[0, 0])} cells² a step"
+            caption.set_text(f"temperature {temperature:.1f}: {told}")
+            told = f"the picture changes by {sim.figures(100 * moved)} % of white on average"
+            words.set_text(f"{told}; both maps agree to {sim.figures(gaps[-1], 1)}")
             yield
         told = f"at temperature 1 the softmax changes the picture by {100 * first:.2g} % of white; "
         return {

@@ -84,7 +84,7 @@ def simulate(args: argparse.Namespace) -> sim.Film:
             for curve, values in zip(curves, ([one.loss for one in states[:count]], error[:count]), strict=True):
                 curve.set_data(1 + np.arange(count), values)
             dots.set_data(goal, pairs(now))
-            told = f"largest error of a weight {100 * error[count - 1]:.2g} %"
+            told = f"largest error of a weight {sim.figures(100 * error[count - 1])} %"
             caption.set_text(f"step {state.step} of {states[-1].step}: {told}")
             yield
         direct = [dc.learning.fit_kernel(photo, map_, (SIDE, SIDE)).kernel for map_ in edges]

@@ -53,11 +53,11 @@ def simulate(args: argparse.Namespace) -> sim.Film:
     norm = Normalize(0, float(wanted.max()))
     drawn = sim.figure(1280, 520)
     caption = sim.heading(drawn, "Cross-correlation is convolution with the template upside down")
-    boxes = [drawn.add_axes((0.01 + 0.24 * place, 0.08, 0.23, 0.64)) for place in range(4)]
+    boxes = [drawn.add_axes((0.01 + 0.23 * place, 0.08, 0.22, 0.64)) for place in range(4)]
     sim.panel(boxes[0], picture, "picture", None, "gray", Normalize(0, 1))
     template = sim.panel(boxes[1], face, "template", None, "gray", Normalize(float(face.min()), float(face.max())))
     result = sim.panel(boxes[2], wanted, "picture ∗ template", None, sim.FLUX, norm)
-    sim.panel(boxes[3], wanted, "correlation, upright", None, sim.FLUX, norm)
+    sim.panel(boxes[3], wanted, "correlation, upright", "sum of products", sim.FLUX, norm)
     for box in boxes[2:]:
         box.plot(
             *np.unravel_index(int(wanted.argmax()), wanted.shape)[::-1],
@@ -75,9 +75,8 @@ def simulate(args: argparse.Namespace) -> sim.Film:
             gap = float(np.abs(found - wanted).max())
             sim.repaint(template, kernel)
             sim.repaint(result, found)
-            caption.set_text(
-                f"turned by {angle:.0f}°: differs from correlation by {gap / wanted.max():.1g} of its largest value"
-            )
+            share = sim.figures(100 * gap / wanted.max())
+            caption.set_text(f"turned by {angle:.0f}°: differs from correlation by {share} % of its largest value")
             yield
         return {
             "largest_difference": gap

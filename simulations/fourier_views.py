@@ -116,12 +116,13 @@ def simulate(args: argparse.Namespace) -> sim.Film:
                 angles.append(angle)
                 stripes = dc.spectrum.orientation(pictures[0] * views.window)
                 found.append((stripes, dc.spectrum.rotation_between(portrait, pictures[1])))
+                found[-1] = tuple((one - angle + 90) % 180 - 90 + angle for one in found[-1])  # known up to half a turn
                 views.point(found[-1])
                 sim.extend_curves(dots, angle, found[-1])
-            told = f"at {angles[-1]:.1f}° found {found[-1][0]:.2f}° and {found[-1][1]:.2f}°"
+            told = f"at {angles[-1]:.1f}° found {found[-1][0]:z.2f}° and {found[-1][1]:z.2f}°"
             caption.set_text(f"turned by {angle:.1f}°; {told}")
             yield
-        error = np.abs((np.array(found) - np.array(angles)[:, None] + 90) % 180 - 90).max(axis=0)
+        error = np.abs(np.array(found) - np.array(angles)[:, None]).max(axis=0)
         told = f"largest error over half a turn: stripes {error[0]:.2g}°, photograph {error[1]:.2g}°"
         return {"stripes_error": error[0], "photograph_error": error[1]}, told
 

@@ -98,7 +98,7 @@ def simulate(args: argparse.Namespace) -> sim.Film:
             yield
         disc = discs[middle]
         kind = f"soft edge of {args.edge:g} cycles" if args.edge else "hard disc"
-        told = f"{disc.kept:.2g} % of the numbers keep the picture to an error of {disc.error:.1f} % ({kind})"
+        told = f"{sim.figures(disc.kept)} % of the numbers keep the picture to an error of {disc.error:.1f} % ({kind})"
         return {"still_kept_percent": disc.kept, "still_error_percent": disc.error}, told
 
     return sim.Film(drawn, [circle, low, high, curve, now, words], story(), still=middle / max(1, len(discs) - 1))
@@ -128,7 +128,7 @@ def in_words(disc: Disc, edge: float) -> str:
     ratio = 100 / disc.kept
     soft = f", soft over {edge:g}" if edge else ""
     return (
-        f"radius {disc.radius:.1f} cycles per image{soft}\n{disc.kept:.2g} % of the numbers kept\n"
+        f"radius {disc.radius:.1f} cycles per image{soft}\n{sim.figures(disc.kept)} % of the numbers kept\n"
         f"compressed {ratio:,.{0 if ratio > 100 else 1}f} : 1\nerror {disc.error:.1f} %"
     )
 

@@ -200,7 +200,7 @@ def simulate(args: argparse.Namespace) -> sim.Film:
             now.hop(p, 4)
             pictures.show(p, now)
             dot.set_data([temperature], [spread(p)])
-            caption.set_text(f"First: the temperature rises to {temperature:.3g}; four hops")
+            caption.set_text(f"First: the temperature rises to {sim.figures(temperature, 3)}; four hops")
             yield
         dot.set_data([args.temperature], [spread(final)])
         now.reset()

@@ -88,6 +88,7 @@ def flat_inside(radius, shape=(64, 64)):
     [
         (lambda: spectrum.rotation_between(flat_inside(33), U.repeat(2, 0).repeat(2, 1)), "image must vary around"),
         (lambda: spectrum.rotation_between(np.pad(np.ones((1, 1)), 16), flat_inside(33)), "rotated must vary around"),
+        (lambda: spectrum.rotation_between(np.pad(np.ones((1, 1)), (0, 63)), np.eye(64)), "image must vary around"),
         (lambda: spectrum.filter_kind([1e308] * 3), "kernel must leave its gain below"),
         (lambda: spectrum.transfer_function([1e308] * 3, 4), "kernel must leave the transfer function below"),
         (lambda: spectrum.transfer_function([1.0], 10**15), "shape must need no more memory"),

@@ -176,7 +176,7 @@ def _rings(picture: NDArray[np.float64], side: int, radii: NDArray[np.float64]) 
     middle = [(n - 1) / 2 - first for n, first in zip(picture.shape, corner, strict=True)]
     part = picture[corner[0] : corner[0] + side, corner[1] : corner[1] + side]
     distance = np.hypot(np.arange(side)[:, None] - middle[0], np.arange(side) - middle[1])
-    window = np.cos(np.pi * np.minimum(distance / side, 0.5)) ** 2
+    window = np.where(2 * distance < side, np.cos(np.pi * distance / side) ** 2, 0.0)
     tapered = window * (part - (window * part).sum() / window.sum())
     size = _fft.next_fast_len(2 * side, real=True)
     root = np.sqrt(np.abs(_fft.fftshift(_fft.fft2(tapered, (size, size)))))
