@@ -73,6 +73,16 @@ def test_walls_hold_salt_back():
     salt = field(ran["salt"])
     assert salt[:, :120].min() > 0
     assert salt[:, 135:].max() == 0
+    run = {"ask": "run", "duration": 1e4, "diffusivity": 5.0}
+    answer(session, {"ask": "paint", "strokes": [{"x": 128, "y": 128, "radius": 5, "tool": "lift"}]})
+    assert field(answer(session, run)["salt"])[:, 135:].min() > 0
+    answer(session, {"ask": "paint", "strokes": [{"x": 128, "y": 128, "radius": 5, "tool": "wall"}]})
+    right = session.salt[:, 128:].sum()
+    answer(session, run)
+    assert session.salt[:, 128:].sum() == pytest.approx(right, rel=1e-9)
+    answer(session, {"ask": "clear"})
+    answer(session, {"ask": "paint", "strokes": [{"x": 60, "y": 128, "radius": 10, "tool": "salt"}]})
+    assert field(answer(session, run)["salt"])[:, 135:].min() > 0
 
 
 def test_kernel_words_are_those_of_interpret():
@@ -253,3 +263,6 @@ def test_a_photograph_of_ones_own(tab, tmp_path):
     until(tab, lambda: "once" in tab.locator("figcaption").nth(1).text_content())
     shown = np.array(picture.evaluate(drawn)).reshape(40, 60, 4)[..., 0]
     assert np.abs(shown / 256 - dc.convolve(photo / 255, dc.kernels.box())).max() < 1.01 / 256  # 256 levels
+    (tmp_path / "letter.png").write_text("no picture")
+    tab.get_by_label("Your own photograph").set_input_files(tmp_path / "letter.png")
+    until(tab, lambda: "no picture" in tab.get_by_role("alert").text_content())

@@ -66,12 +66,14 @@ function draw(canvas, field, colours, low, high, water) {
   canvas.height = field.rows;
   const context = canvas.getContext("2d");
   const image = context.createImageData(field.columns, field.rows);
+  const inks = new Uint32Array(256), pixels = new Uint32Array(image.data.buffer);  // one store for each pixel
+  const bytes = new Uint8Array(inks.buffer);
+  for (let level = 0; level < 256; level++) bytes.set([colours[3 * level], colours[3 * level + 1], colours[3 * level + 2], 255], 4 * level);
+  const [wall] = new Uint32Array(Uint8Array.of(150, 150, 150, 255).buffer);
   const scale = 256 / (high - low || 1);
-  for (let i = 0; i < field.values.length; i++) {
-    const level = 3 * Math.max(0, Math.min(255, Math.floor((field.values[i] - low) * scale)));
-    const wall = water && !water[i];
-    for (let c = 0; c < 3; c++) image.data[4 * i + c] = wall ? 150 : colours[level + c];
-    image.data[4 * i + 3] = 255;
+  for (let i = 0; i < pixels.length; i++) {
+    const level = (field.values[i] - low) * scale;
+    pixels[i] = water && !water[i] ? wall : inks[level > 255 ? 255 : level < 0 ? 0 : level | 0];
   }
   context.putImageData(image, 0, 0);
 }
@@ -216,16 +218,17 @@ export function render({ model, el }) {
     async function turn() {
       if (busy) return;
       busy = true;
+      let took = 0;
       if (pending.length) { const strokes = pending; pending = []; show(await ask("paint", { strokes })); }
       if (running) {
         const began = performance.now();
         const state = await ask("run", { flux, duration: pace, diffusivity: 10 ** diffusivity.valueAsNumber, wall: walls.value, drift: [drift.down, drift.across] });
-        const took = performance.now() - began;
-        pace = Math.max(1 / 8, Math.min(1, took > 120 ? pace / 2 : took < 50 ? pace * 2 : pace));  // what is slow takes shorter steps
+        took = performance.now() - began;
+        pace = Math.max(1 / 16, Math.min(1, took > 30 ? pace / 2 : took < 25 ? pace * 1.25 : pace));  // shorter steps keep 20 frames a second
         if (state.salt) show(state); else { running = false; go.textContent = "Run"; }
       }
       busy = false;
-      if (running || pending.length) requestAnimationFrame(turn);
+      if (running || pending.length) (took > 15 && !document.hidden ? setTimeout : requestAnimationFrame)(turn);  // no frame to wait for
     }
     function stroke(x, y) { pending.push({ x, y, radius: radius.valueAsNumber, tool }); turn(); }
     let down = false, last = null;
@@ -328,7 +331,9 @@ export function render({ model, el }) {
       if (got.picture) show(got.picture, `The mean of ${got.draws} draws for each pixel; off the convolution by ${got.error.toPrecision(3)} (rms).`);
     }
     load.onchange = async () => {
-      const bitmap = await createImageBitmap(load.files[0]);
+      const bitmap = load.files.length ? await createImageBitmap(load.files[0]).catch(() => null) : undefined;
+      alertLine.textContent = bitmap === null ? "This file is no picture that the browser can read." : "";
+      if (!bitmap) return;
       const scale = Math.min(1, 512 / Math.max(bitmap.width, bitmap.height));
       const columns = Math.max(1, Math.round(bitmap.width * scale)), rows = Math.max(1, Math.round(bitmap.height * scale));
       const canvas = element("canvas", { width: columns, height: rows });

@@ -64,6 +64,8 @@ class Session:
     salt: Array = field(default_factory=lambda: np.zeros((SIZE, SIZE)))
     water: Array = field(default_factory=lambda: np.ones((SIZE, SIZE), bool))  # False where a wall stands
     time: float = 0.0
+    equation: DiffusionEquation | None = None  # of the last run, which knows what it has worked out
+    asked: tuple[object, ...] = ()  # what it was made for
     picture: Array = field(default_factory=lambda: _test_card())
     measured: Array | None = None
     draws: int = 0
@@ -121,17 +123,16 @@ def paint(session: Session, strokes: list[dict[str, Any]], flux: bool = False) -
         tool = choice("tool", stroke.get("tool"), ("salt", "water", "wall", "lift"))
         if tool in ("salt", "water"):
             session.salt[where & session.water] = 1.0 if tool == "salt" else 0.0
-        elif tool == "wall":
-            session.water[where] = False
-            session.salt[where] = 0.0
         else:
-            session.water[where] = True
+            session.water[where] = tool == "lift"
+            session.salt[~session.water] = 0.0
+            session.asked = ()
     return _tank(session, DiffusionEquation(), flux)
 
 
 def clear(session: Session) -> dict[str, Any]:
     """Empty the tank and remove its walls."""
-    session.salt[...], session.water[...], session.time = 0.0, True, 0.0
+    session.salt[...], session.water[...], session.time, session.asked = 0.0, True, 0.0, ()
     return _tank(session, DiffusionEquation())
 
 
@@ -149,7 +150,11 @@ def run(
     diffusivity = number("diffusivity", diffusivity, least=0.0)
     down, across = (number("drift", part, least=-FASTEST, most=FASTEST) for part in drift)
     velocity = (down, across) if down or across else None
-    eq = DiffusionEquation(diffusivity, boundary=choice("wall", wall, WALLS), mask=mask, velocity=velocity)
+    asked = (diffusivity, choice("wall", wall, WALLS), velocity)
+    if session.equation is None or asked != session.asked:
+        session.equation = DiffusionEquation(diffusivity, boundary=wall, mask=mask, velocity=velocity)
+        session.asked = asked
+    eq = session.equation
     session.salt = np.nan_to_num(eq.evolve(session.salt, duration))
     session.time += duration
     return _tank(session, eq, flux)
