@@ -18,6 +18,7 @@ from typing import Any
 import numba
 
 from diffuseconv import _foreign
+from diffuseconv._heap import keep_freed_memory
 from diffuseconv._jit.pause import pause
 
 PAUSES, NANOSECONDS = 100, 1000  # of a thread in a sweep before it sleeps
@@ -211,3 +212,5 @@ def _after_fork() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
+
+keep_freed_memory()  # here, for whatever computes imports this file

@@ -1,5 +1,8 @@
 """Memory of runs, in fields of the dtype beside what goes in and comes out (see the table in docs/limits.md)."""
 
+import platform
+import subprocess
+import sys
 import tracemalloc
 
 import numpy as np
@@ -53,3 +56,24 @@ def test_whole_transforms_of_wide_kernels():
         return dc.convolve(u, k[: u.shape[0] // 2, : u.shape[1] // 2], method="fft")
 
     assert peak(convolve, np.random.default_rng(0).random((300, 300))) <= 8
+
+
+FAULTS = """
+import resource
+import numpy as np
+import diffuseconv as dc
+
+u, k = np.ones((256, 256)), np.ones((63, 62))
+for call in range(12):
+    if call == 2:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    dc.convolve(u, k, method="fft")
+print((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) // 10)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries are left as they are")
+def test_freed_memory_is_kept_for_the_next_call():
+    """Its arrays, of 128 pages and more each, come from the heap that the call before has left, in a fresh process."""
+    result = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
+    assert int(result.stdout) < 128
