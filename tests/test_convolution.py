@@ -440,7 +440,7 @@ def test_method_is_a_function_of_shapes_and_type():
     assert methods.quickest((1024, 1024), (19, 19), "float64", False, "plain") == "fft"
     for (
         machine
-    ) in methods.PRODUCT:  # the choice follows from a class of machines alone, and none sums wide kernels directly
+    ) in methods.COST:  # the choice follows from a class of machines alone, and none sums wide kernels directly
         assert methods.quickest((64, 64), (3, 3), "float32", False, machine) == "direct"
         assert methods.quickest((1024, 1024), (101, 101), "float64", False, machine) == "fft"
     assert dc.convolution_method(1000, 5, np.float32) == "direct"

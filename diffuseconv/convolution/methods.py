@@ -18,13 +18,15 @@ PIECE = {1: 32768, 2: 320, 3: 64}  # cells a side of the smallest pieces to tran
 SMALL_PIECE = 16  # a side of more than three
 KERNELS_A_PIECE = 3  # pieces as long as three kernels: longer ones overlap less, shorter ones transform quicker
 # Nanoseconds in float64 on two threads (see benchmarks/convolution.py); only their ratios matter.
+CALL = {"direct": 40_000, "separable": 80_000, "fft": 600_000}  # whatever the size: most of it Python
 PIXEL, TAP, TAP_ON_A_LINE = 0.4, 0.0215, 0.15  # on a line no value serves several rows of sums
 PASS, FAR_PASS, TAP_OF_A_PASS = 0.5, 1.2, 0.04  # along the last two axes, which go at once, and along any other
 WAVE, FAR_WAVE, NEAR = 0.22, 0.44, 500_000  # for each cell and power of two of a transform; of more cells than NEAR
-# What a product costs elsewhere, in a sum over many axes and over one, as a multiple. Loops compiled for AVX2 took 1.7
-# and 1.1 times, plain ones 11 and 2.5 times as long as AVX-512's on one Xeon; NEON, unmeasured, counts as AVX2.
-# A machine's class never changes, nor does its choice.
-PRODUCT = {"AVX-512": (1.0, 1.0), "AVX2": (1.5, 1.2), "NEON": (1.5, 1.2), "plain": (8.0, 3.0)}
+# What a product costs elsewhere in a sum over many axes, in one over one axis, and a transform, as multiples. AVX2 is
+# fitted to a Zen 3, 32 x 32 to 2048 x 2048 cells and 5 x 5 to 129 x 129 taps: of 126 choices all but one took at most
+# 1.3 times as long as the best. NEON, unmeasured, counts as AVX2. Plain loops took 11 and 2.5 times as long as
+# AVX-512's on one Xeon. A machine's class never changes, nor does its choice.
+COST = {"AVX-512": (1.0, 1.0, 1.0), "AVX2": (1.4, 1.2, 1.7), "NEON": (1.4, 1.2, 1.7), "plain": (8.0, 3.0, 1.0)}
 SINGLE = {"direct": 0.5, "separable": 0.5, "fft": 0.6}  # the cost of float32, as a share
 
 
@@ -73,22 +75,23 @@ def quickest(
     machine: str = MACHINE.name,
 ) -> str:
     """Return the method of least modelled cost on a class of machines: `convolution_method` without checks."""
-    tap, tap_of_a_pass = PRODUCT[machine]
+    tap, tap_of_a_pass, wave = COST[machine]
     pixels, taps, ndim = math.prod(field_shape), math.prod(kernel_shape), len(kernel_shape)
     axes = zip(field_shape, kernel_shape, strict=True)
     lengths = [pieces(*axis, ndim, number == ndim - 1) for number, axis in enumerate(axes)]
     transformed = math.prod(step + k - 1 for (_, step), k in zip(lengths, kernel_shape, strict=True))
     transforms = 1 + 2 * math.prod(count for count, _ in lengths)
+    wave *= WAVE if transformed < NEAR else FAR_WAVE
     cost = {
         "direct": pixels * (PIXEL + taps * (TAP * tap if ndim > 1 else TAP_ON_A_LINE * tap_of_a_pass)),
-        "fft": transforms * transformed * math.log2(transformed + 1) * (WAVE if transformed < NEAR else FAR_WAVE),
+        "fft": transforms * transformed * math.log2(transformed + 1) * wave,
     }
     if rank_one and ndim > 1:
         products = sum(kernel_shape) * TAP_OF_A_PASS * tap_of_a_pass
         cost["separable"] = pixels * (2 * PASS + (ndim - 2) * FAR_PASS + products)
     if dtype == "float32":
         cost = {name: SINGLE[name] * value for name, value in cost.items()}
-    return min(cost, key=lambda name: cost[name])
+    return min(cost, key=lambda name: CALL[name] + cost[name])
 
 
 def pieces(length: int, taps: int, ndim: int, last: bool = False) -> tuple[int, int]:
