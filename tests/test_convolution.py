@@ -375,10 +375,10 @@ def test_feature_maps_are_one_convolution_each(data, flip, mode):
 
 def test_feature_maps_of_wide_kernels_and_photographs():
     rng = np.random.default_rng(8)
-    photo, bank = rng.random((64, 70, 3)).astype(np.float32), rng.random((2, 40, 41)).astype(np.float32)
-    assert dc.convolution_method((64, 70), (40, 41), "float32") == "fft"
+    photo, bank = rng.random((160, 170, 3)).astype(np.float32), rng.random((2, 70, 71)).astype(np.float32)
+    assert dc.convolution_method((160, 170), (70, 71), "float32") == "fft"
     maps = dc.feature_maps(photo, bank, axes=(0, 1), flip=False)
-    assert maps.shape == (2, 25, 30, 3)
+    assert maps.shape == (2, 91, 100, 3)
     assert maps.dtype == np.float32
     for number, colour in itertools.product(range(2), range(3)):
         reference = scipy.signal.correlate(photo[..., colour].astype(float), bank[number], "valid")
@@ -438,11 +438,10 @@ def test_method_is_a_function_of_shapes_and_type():
     assert dc.convolution_method((1000,), (5,), rank_one=True) == "direct"
     assert methods.quickest((1024, 1024), (19, 19), "float64", False, "AVX-512") == "direct"
     assert methods.quickest((1024, 1024), (19, 19), "float64", False, "plain") == "fft"
-    for (
-        machine
-    ) in methods.COST:  # the choice follows from a class of machines alone, and none sums wide kernels directly
+    for machine in methods.COST:  # the choice follows from a class of machines alone; none sums wide kernels directly
         assert methods.quickest((64, 64), (3, 3), "float32", False, machine) == "direct"
         assert methods.quickest((1024, 1024), (101, 101), "float64", False, machine) == "fft"
+        assert methods.quickest((32, 32), (21, 21), "float64", False, machine) == "direct"
     assert dc.convolution_method(1000, 5, np.float32) == "direct"
 
 
