@@ -16,5 +16,5 @@ LARGEST = (1 << 25) - (1 << 13)  # bytes of the largest array that it learns fro
 
 
 def keep_freed_memory() -> None:
-    """Let the C library keep up to 64 MiB of freed memory, as it does in every program that works on large arrays."""
+    """Keep up to 64 MiB of freed memory, as the C library does in every program that works on large arrays."""
     np.empty(LARGEST, np.uint8)  # freed at once, no page of it touched
