@@ -22,7 +22,7 @@ LARGEST = 1024  # cells a side of what is shown; of a larger field every second,
 
 def number(value: float) -> str:
     """Return a number as a person writes it."""
-    return f"{value:.6g}".replace("-", "−")
+    return f"{value + 0.0:.6g}".replace("-", "−")  # no minus before zero
 
 
 def png(field: NDArray[Any], colormap: str | None = None) -> bytes:

@@ -75,6 +75,7 @@ def test_the_other_records():
     words, _ = shown(dc.DiffusionEquation(boundary=dc.Neumann(2.0)).mass_balance(u))
     assert "inflow" in words
     assert "64" in words  # 32 faces, 2 through each
+    assert "−0" not in shown(dc.DiffusionEquation().mass_balance(u))[0]
     words, (picture,) = shown(dc.measure_until(u, dc.kernels.box(), 0.2, rng=1))
     assert "0.95" in words
     assert picture.shape == (192, 192, 3)
