@@ -23,7 +23,7 @@ PIXEL, TAP, TAP_ON_A_LINE = 0.4, 0.0215, 0.15  # on a line no value serves sever
 PASS, FAR_PASS, TAP_OF_A_PASS = 0.5, 1.2, 0.04  # along the last two axes, which go at once, and along any other
 WAVE, FAR_WAVE, NEAR = 0.22, 0.44, 500_000  # for each cell and power of two of a transform; of more cells than NEAR
 # What a product costs elsewhere in a sum over many axes, in one over one axis, and a transform, as multiples. AVX2 is
-# fitted to a Zen 3, 32 x 32 to 2048 x 2048 cells and 5 x 5 to 129 x 129 taps: of 126 choices all but one took at most
+# fitted to a Zen 3, 32 x 32 to 2048 x 2048 cells and 5 x 5 to 129 x 129 taps: of 212 choices all but four took at most
 # 1.3 times as long as the best. NEON, unmeasured, counts as AVX2. Plain loops took 11 and 2.5 times as long as
 # AVX-512's on one Xeon. A machine's class never changes, nor does its choice.
 COST = {"AVX-512": (1.0, 1.0, 1.0), "AVX2": (1.4, 1.2, 1.7), "NEON": (1.4, 1.2, 1.7), "plain": (8.0, 3.0, 1.0)}
