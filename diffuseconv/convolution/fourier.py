@@ -18,7 +18,7 @@ __all__ = ["correlate_in_fourier_space"]
 
 SAFE_POWER = {4: 40, 8: 300}  # products of values up to 2**this, of so many bytes, cannot overflow in the transforms
 WORTH_WORKERS = 1 << 18  # cells of a transform, below which its threads take longer to wake than it takes
-ROWS = 1 << 20  # waves transformed back at once: their results need as much memory again
+WAVES_AT_ONCE = 1 << 20  # of those transformed back: their results need as much memory again
 
 
 class _Axis(NamedTuple):
@@ -91,7 +91,7 @@ def correlate_in_fourier_space(
             kept = product[(0, *map(slice, target.shape[:-1]))]
             if not others:
                 target, kept = target[None], kept[None]
-            for low, high in _threads.slices(len(kept), 1 + kept.size // ROWS):
+            for low, high in _threads.slices(len(kept), 1 + kept.size // WAVES_AT_ONCE):
                 target[low:high] = _fft.irfft(kept[low:high], sizes[-1], workers=workers)[..., : target.shape[-1]]
 
     _threads.run(sum_piece, jobs)
