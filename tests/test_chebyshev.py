@@ -187,3 +187,33 @@ def test_what_all_frames_may_leave_out_is_the_tolerance(monkeypatch, coordinates
     used = np.array(given) * 5 * worst / 1e-6  # of the field's range, which is 4; at first of its half
     assert (used > 1.99).all()
     assert (used < 4.01).all()
+
+
+@pytest.mark.parametrize(("shape", "terms"), [((2,), 6), ((31, 31), 10)])
+def test_the_field_that_suffers_most_from_the_first_term_left_out(shape, terms):
+    """Its sums are those of all negative entries of a row of T_k: in a plane far more than the field's largest value.
+
+    The term that is left out goes to the first weight besides, which doubles what a small field is off.
+    """
+    eq, weight = dc.DiffusionEquation(boundary="absorbing"), 2 * scipy.special.ive(terms, 1.0)
+    rate = eq.lattice(shape).largest_rate
+    lines = [np.diag([-3.0, *[-2.0] * (n - 2), -3.0]) + np.eye(n, k=1) + np.eye(n, k=-1) for n in shape]
+
+    def along(axis, matrix, u):
+        return np.moveaxis(np.tensordot(matrix, u, (1, axis)), 0, axis)
+
+    def step(u):
+        return u + 2 / rate * sum(along(axis, line, u) for axis, line in enumerate(lines))
+
+    unit = np.zeros(shape)
+    unit[tuple(n // 2 for n in shape)] = 1.0
+    before, row = unit, step(unit)
+    for _ in range(terms - 1):
+        before, row = row, 2 * step(row) - before
+    u = (row < unit).astype(float)
+    expected = u
+    for axis, line in enumerate(lines):
+        expected = along(axis, scipy.linalg.expm(2 / rate * line), expected)
+    for share in (1.5, 1.7, 2.0, 2.5, 3.0):  # of the term
+        got = eq.evolve(u, 2 / rate, "chebyshev", tolerance=share * weight)
+        assert np.abs(got - expected).max() <= share * weight + 1e-13
