@@ -102,6 +102,9 @@ def test_few_modes_are_used_and_exact(name, size, dtype):
     assert into.shape[0] < size // 2
     u = np.random.default_rng(0).normal(size=size).astype(dtype)
     assert_agrees(back @ (into @ u), naive.convolve(u, factor, (name,)), u, factor)
+    for power in (-20, 20):  # of the weights: what may be lost is relative to their sum
+        scaled = separable._surviving_modes(np.ldexp(factor, power), size, width, name, 1000)
+        np.testing.assert_array_equal(scaled[0], np.ldexp(into, power))
     assert separable._surviving_modes(factor, size, (width[0] + 1, width[1] - 1), name, 1000) is None
     uneven = factor * np.linspace(0.5, 1.5, factor.size).astype(dtype)
     assert separable._surviving_modes(uneven, size, width, name, 1000) is None
@@ -503,6 +506,11 @@ U, K = np.ones((4, 5)), np.ones((3, 3))
         (lambda: dc.convolve(U, K, method=["fft"]), ValueError, r"method must be one of .*, got \['fft'\]"),
         (lambda: dc.convolve(U, K, method="fast"), ValueError, "method must be one of 'auto'"),
         (lambda: dc.convolve(U, K, mode="full"), ValueError, "boundary must be 'zero' with mode='full', got 'refl"),
+        (
+            lambda: dc.convolve(U, K, mode="full", boundary=("zero", "absorbing")),
+            ValueError,
+            "boundary must be 'zero' with mode='full', got 'zero', 'absorbing'",
+        ),
         (lambda: dc.convolve(U, np.ones((5, 3)), mode="valid"), ValueError, "kernel must fit inside the field"),
         (lambda: dc.convolve(U, np.eye(3), method="separable"), ValueError, "kernel must be of rank one"),
         (lambda: dc.convolve(U, K, mask=U), TypeError, "mask must hold booleans"),

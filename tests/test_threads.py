@@ -244,14 +244,17 @@ def test_a_forked_child_has_workers_of_its_own_and_no_records_of_its_parent():
     """Forked by the caller while a worker is within its block: that call cannot end, and says so; others can."""
     run_program("""
 from diffuseconv import _threads
-begun, forked = threading.Event(), threading.Event()
+forked, begun, deadline = threading.Event(), [], time.monotonic() + 60
 caller, parent, children, done = threading.get_ident(), os.getpid(), [], []
 def block():
     if threading.get_ident() != caller:
-        begun.set()
-        assert forked.wait(30)
+        begun.append(1)
+        assert forked.wait(60)
     elif not children:
-        assert begun.wait(30)
+        while len(begun) < min(_threads.count(), 100) - 1:
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+        _threads._tasks.put(_threads._Task(None))  # for which no worker has time
         children.append(os.fork())
         if children[0] == 0:
             signal.alarm(60)
