@@ -477,10 +477,11 @@ def _redrawn(parent: Any, moving: set[Artist], renderer: Any) -> list[Artist]:
 
 def figures(value: float, digits: int = 2) -> str:
     """Return a number with so many significant digits, as people write it: ``100``, ``0.03`` or ``3 × 10⁻¹²``."""
-    mantissa, _, exponent = f"{value:.{digits}g}".partition("e")
+    text = f"{value:.{digits}g}"
+    mantissa, _, exponent = text.partition("e")
     if exponent.startswith("-"):
         return f"{mantissa} × 10{str(int(exponent)).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
-    return f"{float(mantissa + _ + exponent):.0f}" if exponent else mantissa
+    return f"{float(text):.0f}" if exponent else text
 
 
 def mark_times(axes: Axes, first: float, last: float) -> None:

@@ -107,7 +107,7 @@ def simulate(args: argparse.Namespace) -> sim.Film:
             inside, distance = eq.total_mass(field), float(np.abs(field - end).max())
             sim.repaint(salt, field)
             sim.repaint(away, np.maximum(np.abs(field - end), LEAST * most))
-            sim.extend_curves(curves, time / unit, (inside, leaves))
+            sim.extend_curves(curves, time / unit, (inside, leaves / args.fed))
             caption.set_text(f"{sim.clock(time)}: {leaves / args.fed:.0%} of what is fed leaves again")
             yield
         told = f"after {sim.clock(duration)} the tank holds {inside:.4g} kg/m, in the steady state {held:.4g}; "
@@ -132,11 +132,10 @@ def draw_balance(drawn: Figure, fed: float, held: float, duration: float) -> tup
     inside.set(title="in the tank", ylabel="kg per m of depth", ylim=(0, 1.1 * held), xlim=(0, duration / unit))
     inside.axhline(held, color=sim.FAINT, linestyle="--", linewidth=1)
     inside.text(0, 1.02 * held, " steady state, solved for", color=sim.FAINT, size=9)
-    through.set(
-        xlabel=f"time ({name})", title="through feeders and gate", ylabel="kg/s per m of depth", ylim=(0, 1.15 * fed)
-    )
+    rate = f"{sim.figures(fed, 3)} kg/s per m"
+    through.set(xlabel=f"time ({name})", title="through feeders and gate", ylabel=f"share of {rate}", ylim=(0, 1.15))
     through.set(xlim=(0, duration / unit))
-    through.axhline(fed, color=sim.ORANGE, label="fed")
+    through.axhline(1, color=sim.ORANGE, label="fed")
     (salt,) = inside.plot([], [], color=sim.BLUE)
     (out,) = through.plot([], [], color=sim.GREEN, label="leaves through the gate")
     through.legend(loc="lower right")

@@ -148,8 +148,9 @@ class Tables:
         self.spot.set_visible(step == 3)
         self.products.show(patch * self.turned if step >= 1 else np.full((3, 3), np.nan))
         added = float((patch * self.turned).sum())
-        said = f"the sum of the nine products is {added:.0f}"
-        said += f";   {added:.0f} / 9 = {self.whole[row, column]:z.1f}" if step == 3 else ""
+        said = f"the sum of the nine products is {added:z.0f}"
+        said += f";   {added:z.0f} / 9 = {self.whole[row, column]:z.1f}" if step == 3 else ""
+        said = said.replace("-", "−")
         self.sentence.set_text(("nine pixels lie under the patch", "nine products", said, said)[step])
 
 

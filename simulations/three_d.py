@@ -139,7 +139,7 @@ def simulate(args: argparse.Namespace) -> sim.Film:
         told = f"after {sim.clock(duration)} {behind:.1%} of the dye is behind the plate; lost on the way: {lost:.0e}"
         return {"behind": behind, "lost": lost}, told
 
-    return sim.Film(drawn, [*faces, *cuts, *curves, caption], story(), still=0.45)
+    return sim.Film(drawn, [*faces, *cuts, *curves, caption], story(), still=0.3)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
