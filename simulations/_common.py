@@ -430,7 +430,8 @@ def animate(figure: Figure, artists: Sequence[Artist], updates: Iterable[Any]) -
 
     `updates` is a generator that changes the artists (``repaint``, ``set_data``, ``set_text``) and then yields; what it
     yields is ignored. All else stays as first drawn. Yields pictures ``(rows, columns, 3)`` of uint8, to the last bit
-    those that drawing everything anew would give, where nothing sticks out of its axes into others.
+    those that drawing everything anew would give, where nothing sticks out of its axes into others; the same one again
+    where nothing has changed.
     """
     canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()  # places titles and labels
@@ -440,12 +441,16 @@ def animate(figure: Figure, artists: Sequence[Artist], updates: Iterable[Any]) -
     canvas.draw()
     ground = canvas.copy_from_bbox(figure.bbox)
     renderer = canvas.get_renderer()
+    picture = None
     try:
         for _ in updates:
-            canvas.restore_region(ground)
-            for artist in redrawn:
-                artist.draw(renderer)
-            yield np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
+            if picture is None or any(artist.stale for artist in redrawn):
+                canvas.restore_region(ground)
+                for artist in redrawn:
+                    artist.draw(renderer)
+                    artist.stale = False  # hidden ones and empty texts do not say so themselves
+                picture = np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
+            yield picture
     finally:
         for artist in redrawn:
             artist.set_animated(False)

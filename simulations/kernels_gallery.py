@@ -132,6 +132,7 @@ class Wall:
         self.name.set_text(shown.name)
         self.words.set_text("\n".join(textwrap.wrap(shown.summary, 96)))
         self.facts.set_text(f"{shown.brightness}\n{shown.equation}")
+        self.edge.set_visible(True)
         self.table.set_data(square(shown.kernel))
         label(self.numbers, shown.kernel)
 
@@ -155,8 +156,9 @@ def simulate(args: argparse.Namespace) -> sim.Film:
         starts = [-(-number * args.frames // len(exhibits)) for number in range(len(exhibits) + 1)]
         for shown, first, last in zip(exhibits, starts, starts[1:], strict=False):
             wall.hang(shown)
-            for frame in range(first, last):
-                wall.sweep(shown, (frame - first + 1) / max(1, 0.3 * (last - first)))
+            for share in np.arange(1, last - first + 1) / max(1, 0.3 * (last - first)):
+                if share < 1 or wall.edge.get_visible():  # once it is all there nothing is drawn again
+                    wall.sweep(shown, share)
                 yield
         names = [shown.name for shown in exhibits]
         return {"kernels": names}, f"{len(exhibits)} kernels on one photograph"

@@ -160,8 +160,9 @@ def simulate(args: argparse.Namespace) -> sim.Film:
                     sim.repaint(image, kernel / np.abs(kernel).max())
             caption.set_text("read right: " + ", ".join(f"{kind} {100 * s:.1f} %" for kind, s in scores.items()))
             yield
+        views = [turn(unseen, angle) for angle in ANGLES]
         for kind, layers in nets.items():
-            turned[kind] = np.array([right(layers, turn(unseen, angle), truth) for angle in ANGLES])
+            turned[kind] = np.array([right(layers, view, truth) for view in views])
         told = ", ".join(f"{kind} {100 * t[0, 0]:.1f} % ({100 * t[3, 0]:.1f} % at 45°)" for kind, t in turned.items())
         return {"angles": ANGLES, "right": turned, "test": test}, f"read right of {test} upright digits: {told}"
 

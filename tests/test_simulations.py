@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 
 import _common
@@ -209,21 +210,34 @@ def test_animate_draws_what_a_full_drawing_would():
         right.legend([line], ["salt"], loc="center")
         note = left.text(1, 1, "over", color="white")
         note.set_zorder(4)
-        return figure, [image, line]
+        return figure, [image, line, note]
 
     def change(artists, step):
-        _common.repaint(artists[0], np.full((8, 8), step / 3))
-        artists[1].set_ydata([0, step / 4, step / 3])
+        image, line, note = artists
+        _common.repaint(image, np.full((8, 8), step / 3))
+        line.set_ydata([0, step / 4, step / 3])
+        line.set_visible(step != 2)
+        note.set_text("over" if step != 3 else "")
 
+    def told(artists):
+        shown = None
+        for step in steps:
+            if step != shown:
+                change(artists, step)
+            shown = step
+            yield
+
+    steps = (0, 0, 1, 2, 2, 3, 3, 0)
     figure, artists = drawing()
-    frames = list(_common.animate(figure, artists, (change(artists, step) for step in range(4))))
-    assert [frame.shape for frame in frames] == [(200, 400, 3)] * 4
-    for step in range(4):
+    frames = list(_common.animate(figure, artists, told(artists)))
+    assert [frame.shape for frame in frames] == [(200, 400, 3)] * len(steps)
+    assert [one is other for one, other in pairwise(frames)] == [one == other for one, other in pairwise(steps)]
+    for step, frame in zip(steps, frames, strict=True):
         figure, artists = drawing()
         change(artists, step)
         figure.canvas.draw()
         whole = np.asarray(figure.canvas.buffer_rgba())[..., :3]
-        np.testing.assert_array_equal(frames[step], whole)
+        np.testing.assert_array_equal(frame, whole)
 
 
 @pytest.mark.parametrize(
