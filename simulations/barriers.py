@@ -198,7 +198,7 @@ def draw_shares(axes: Axes, duration: float, opens: float, final: float) -> tupl
     axes.axvline(opens / unit, color=sim.ORANGE, linewidth=1)
     axes.text(opens / unit, 1.0, "  the door opens", color=sim.ORANGE, va="top", size=9)
     axes.axhline(final, color=sim.FAINT, linewidth=0.8, linestyle=":")
-    axes.text(0, final, " behind the door, in the end", color=sim.FAINT, va="bottom", size=8)
+    axes.text(duration / unit, final, "behind the door, in the end", color=sim.FAINT, va="bottom", ha="right", size=8)
     names = ((sim.BLUE, "in front of the door"), (sim.GREEN, "behind the door"))
     curves = [axes.plot([], [], color=colour, label=label)[0] for colour, label in names]
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1.01), ncols=2)

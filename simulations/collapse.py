@@ -95,7 +95,7 @@ class Pictures:
         axes.set(xlim=(0, 0.42), ylim=(8.6, -0.6), yticks=range(9))
         axes.set_yticklabels(NAMES, fontsize=12)
         axes.tick_params(axis="y", length=0)
-        axes.set_xlabel("share of the pixels; |: chance")
+        axes.set_xlabel("share; |: chance")
         axes.set_title("which place was drawn", fontsize=15, pad=10, x=0.2)
         axes.plot(CHANCES.ravel(), range(9), "|", color=sim.ORANGE, markersize=20, markeredgewidth=2.5, zorder=3)
         return axes.barh(range(9), np.zeros(9), height=0.62, color=sim.BLUE)

@@ -60,7 +60,7 @@ def simulate(args: argparse.Namespace) -> sim.Film:
     tones = dc.spectrum.log_spectrum(music)[music.size // 2 :]
     drawn = sim.figure()
     caption = sim.heading(drawn, "A song as a sum of waves")
-    top, middle, bottom = (drawn.add_axes((0.07, y, 0.9, 0.17)) for y in (0.64, 0.36, 0.09))
+    top, middle, bottom = (drawn.add_axes((0.07, y, 0.9, 0.155)) for y in (0.66, 0.365, 0.09))
     top.plot(np.arange(tones.size) / args.seconds, tones / tones.max(), color=sim.FAINT, linewidth=0.8)
     top.set(
         title="how strong each tone is (logarithm), and the window",

@@ -90,9 +90,9 @@ class Search:
             seen.add_patch(box)
         self.scores, self.marks, self.notes = [], [], []
         for place, (name, meaning) in enumerate(WALLS.items()):
-            axes = drawn.add_axes((0.02 + 0.31 * place, 0.09, 0.29, 0.27))
+            axes = drawn.add_axes((0.02 + 0.305 * place, 0.09, 0.285, 0.27))
             unit = "score" if place == 2 else None
-            title = f'score, "{name}": beyond the edge is {meaning}'
+            title = f'score, "{name}":\nbeyond the edge is {meaning}'
             self.scores.append(sim.panel(axes, picture, "", unit, sim.SALT, Normalize(-0.3, 1)))
             axes.set_title(title, size=11)
             self.marks.append(axes.plot([], [], "o", mfc="none", mec=sim.ORANGE, ms=16, mew=2)[0])
@@ -119,8 +119,9 @@ class Search:
         return best
 
 
-HOW = """Score: correlation of the face with what
-lies under it, 1 for a copy, 0 for nothing alike.
+HOW = """Score: correlation of the face
+with what lies under it,
+1 for a copy, 0 for nothing alike.
 Boxes: the best places behind mirrors.
 Rings: the best places behind each wall."""
 

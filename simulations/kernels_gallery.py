@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import _common as sim
+import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -184,7 +185,8 @@ def contact_sheet(photo: NDArray[np.float64], exhibits: Sequence[Exhibit]) -> Fi
     """Draw all results on one sheet, each with its kernel in the corner."""
     columns = 5
     rows = -(-(len(exhibits) + 1) // columns)
-    height = 400 * rows + 60
+    wide = 100 / matplotlib.rcParams["figure.dpi"]  # larger type leaves room for fewer letters, and needs more lines
+    height = round(400 / wide**0.5) * rows + 60
     sheet = sim.figure(1600, height)
     sheet.suptitle("What a kernel does to a photograph", size=22, y=1 - 22 / height)
     boxes = sheet.subplots(rows, columns, squeeze=False).ravel()
@@ -196,10 +198,10 @@ def contact_sheet(photo: NDArray[np.float64], exhibits: Sequence[Exhibit]) -> Fi
         axes.set_visible(True)
         axes.imshow(shown.result)
         sim.bare(axes, shown.name, color=sim.ORANGE, family="monospace", fontsize=12, pad=6)
-        text = textwrap.wrap(shown.summary, 46)
+        text = textwrap.wrap(shown.summary, round(43 * wide))
         axes.text(0, -0.03, "\n".join(text), transform=axes.transAxes, va="top", size=9)
-        equation = "\n".join(textwrap.wrap(shown.equation, 60))
-        below = -0.035 - 0.06 * len(text)
+        equation = "\n".join(textwrap.wrap(shown.equation, round(53 * wide)))
+        below = -0.035 - 0.06 / wide * len(text)
         axes.text(0, below, equation, transform=axes.transAxes, va="top", size=7.5, color=sim.FAINT)
         if shown is not given:
             corner = axes.inset_axes((0.74, 0.02, 0.24, 0.24))

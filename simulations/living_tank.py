@@ -132,10 +132,9 @@ def draw_balance(drawn: Figure, fed: float, held: float, duration: float) -> tup
     inside.set(title="in the tank", ylabel="kg per m of depth", ylim=(0, 1.1 * held), xlim=(0, duration / unit))
     inside.axhline(held, color=sim.FAINT, linestyle="--", linewidth=1)
     inside.text(0, 1.02 * held, " steady state, solved for", color=sim.FAINT, size=9)
-    rate = f"{sim.figures(fed, 3)} kg/s per m"
-    through.set(xlabel=f"time ({name})", title="through feeders and gate", ylabel=f"share of {rate}", ylim=(0, 1.15))
-    through.set(xlim=(0, duration / unit))
-    through.axhline(1, color=sim.ORANGE, label="fed")
+    through.set(xlabel=f"time ({name})", title="through feeders and gate", ylabel="share of what is fed")
+    through.set(xlim=(0, duration / unit), ylim=(0, 1.15))
+    through.axhline(1, color=sim.ORANGE, label=f"fed: {sim.figures(fed, 3)} kg/s per m of depth")
     (salt,) = inside.plot([], [], color=sim.BLUE)
     (out,) = through.plot([], [], color=sim.GREEN, label="leaves through the gate")
     through.legend(loc="lower right")

@@ -120,7 +120,7 @@ def power_of_ten(value: float) -> float:
 
 def unit_name(unit: float) -> str:
     """Write a unit of diffusivity."""
-    return f"{unit:.0e} m²/s".replace("e-0", "e-")
+    return f"{sim.figures(unit)} m²/s".replace("1 × ", "")
 
 
 class Pictures:

@@ -168,7 +168,7 @@ class Pictures:
         for bar, height in zip(self.bars, ours / ours.max(), strict=True):
             bar.set_height(height)
         self.bell.set_ydata(theirs / ours.max())
-        self.far.set_text(f"distance from a Gaussian: {total_variation(many, like):.1%}")
+        self.far.set_text(f"off a Gaussian by {total_variation(many, like):.1%}")
 
 
 def draw_spreads(axes: Axes, temperatures: Any, spreads: Sequence[float]) -> Line2D:

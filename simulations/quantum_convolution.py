@@ -114,7 +114,7 @@ class Pictures:
         axes.set(xlim=(FIRST, shots), ylim=(floor[-1] / 3, floor[0] * 2))
         axes.plot(totals, floor, "--", color=sim.FAINT, linewidth=1.2, label="scale / (2 √shots)")
         (self.curve,) = axes.plot([], [], color=sim.GREEN, label="of this run")
-        axes.legend(fontsize=9, loc="lower left")
+        axes.legend(fontsize=9, loc="upper right")
         axes.grid(axis="y")
         self.moving = [self.seen, self.count, self.curve]
 
