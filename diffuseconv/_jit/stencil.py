@@ -5,6 +5,9 @@ alternate: a sweep reads level n from one and writes level n + 1 over level n - 
 through memory in one pass, each a plane behind the one before it. Beyond a wall stands the edge cell itself, so that
 nothing flows, and what walls take is subtracted. Unsigned indices spare a wraparound test in the inner loops.
 
+Loops are inlined by numba, for calls would count the owners of their arrays; the rest by LLVM, which compiles in a
+third of the time.
+
 Threads share the planes out in tiles whose ends move by one plane with each sweep: first strips, which shrink, then the
 seams between them, which grow. So no tile needs what another is writing.
 """
@@ -41,6 +44,7 @@ def uncounted(array):
 
 borrow = uncounted if config.DISABLE_JIT else borrowed
 ZERO, ONE = np.uintp(0), np.uintp(1)
+YES, NO = (True,), ()  # flags of two types: loops are compiled for each, without a test for every vector
 
 
 class Grid(NamedTuple):
@@ -53,16 +57,14 @@ class Grid(NamedTuple):
     periodic: Any
     vectors: Any  # whole ones in a row
     lanes: Any  # of a vector
-    middle: Any  # whether the middle axis exchanges anything
+    middle: Any  # YES where the middle axis exchanges anything
 
 
 class Rates(NamedTuple):
     """How much flows through faces: one rate for each axis, or the scale of those that stand in arrays."""
 
-    uniform: Any
     constant: Any
     scale: Any
-    drifting: Any  # whether faces also carry the cell upwind of them
 
 
 class Faces(NamedTuple):
@@ -71,6 +73,14 @@ class Faces(NamedTuple):
     across: Any
     down: Any
     along: Any
+
+
+class Flows(NamedTuple):
+    """What flows through each face: an exchange, and the cell upwind of it carried along."""
+
+    exchanges: Any
+    drifts: Any
+    drifting: Any  # YES where there are drifts
 
 
 class Cells(NamedTuple):
@@ -86,7 +96,7 @@ class Cells(NamedTuple):
 class Terms(NamedTuple):
     """What a sweep adds to: ``totals[m] += weights[m, k - begin] T_k`` for terms k from `begin` to ``ends[m]``."""
 
-    recurrence: Any
+    recurrence: Any  # YES or NO
     begin: Any
     weights: Any
     ends: Any
@@ -98,8 +108,6 @@ class Problem(NamedTuple):
 
     grid: Any
     rates: Any
-    exchanges: Any
-    drifts: Any
     cells: Any
     terms: Any
 
@@ -144,29 +152,35 @@ class Row(NamedTuple):
     right: Any
 
 
+@compiled(forceinline=True)
+def uniform_vector(source, target, problem, row, j, west, x, east):
+    """Sweep one vector of a row, between those to its west and east."""
+    rates = problem.rates.constant
+    two, minus = spread(source.dtype.type(2)), spread(source.dtype.type(-2))
+    y = product_minus(two, x, load(target, row.here + j)) if problem.terms.recurrence else x
+    around = load(source, row.before + j) + load(source, row.after + j)
+    y = plus_product(y, spread(rates[0]), plus_product(around, minus, x))
+    if problem.grid.middle:
+        around = load(source, row.above + j) + load(source, row.below + j)
+        y = plus_product(y, spread(rates[1]), plus_product(around, minus, x))
+    store(target, row.here + j, plus_product(y, spread(rates[2]), plus_product(west + east, minus, x)))
+
+
 @compiled(inline="always")
 def uniform_vectors(source, target, problem, row):
     """Sweep a row by whole vectors: 1.5 to 1.8 times as quick as `uniform_cells`."""
-    grid, rates, recurrence = problem.grid, problem.rates, problem.terms.recurrence
+    grid = problem.grid
     lanes, end = grid.lanes, grid.vectors * grid.lanes
     if grid.vectors > ZERO:
-        two, minus = spread(rates.scale), spread(-rates.scale)
-        across, down, along = spread(rates.constant[0]), spread(rates.constant[1]), spread(rates.constant[2])
         beyond = spread(row.right if end == grid.size else source[row.here + end])
-        west, x = spread(row.left), load(source, row.here)
-        for vector in range(grid.vectors):
-            j, inside = vector * lanes, vector + ONE < grid.vectors
-            east = load(source, row.here + j + lanes) if inside else beyond
-            y = product_minus(two, x, load(target, row.here + j)) if recurrence else x
-            y = plus_product(
-                y, across, plus_product(load(source, row.before + j) + load(source, row.after + j), minus, x)
-            )
-            if grid.middle:
-                around = load(source, row.above + j) + load(source, row.below + j)
-                y = plus_product(y, down, plus_product(around, minus, x))
-            around = after_last(west, x) + from_second(x, east)
-            store(target, row.here + j, plus_product(y, along, plus_product(around, minus, x)))
-            west, x = x, east
+        past = spread(row.left)
+        for vector in range(grid.vectors - ONE):  # the last has another neighbour
+            j = vector * lanes
+            x = load(source, row.here + j)
+            uniform_vector(source, target, problem, row, j, after_last(past, x), x, load(source, row.here + j + ONE))
+            past = x
+        x = load(source, row.here + end - lanes)
+        uniform_vector(source, target, problem, row, end - lanes, after_last(past, x), x, from_second(x, beyond))
 
 
 @compiled(inline="always")
@@ -185,18 +199,18 @@ def uniform_cells(source, target, problem, row):
         target[row.here + j] = y + rates.constant[2] * ((west + east) - two * x)
 
 
-@compiled(inline="always")
-def cell_flow(rates, drifts, face, before, after):
-    """Return what flows through one face; without drifts, only an exchange."""
+@compiled(forceinline=True)
+def cell_flow(rates, drifts, drifting, face, before, after):
+    """Return what flows through one face: an exchange, and what lies upwind carried along."""
     flow = rates[face] * (before - after)
-    if drifts.size > 0:
+    if drifting:
         flow += drifts[face] * (before if drifts[face] > 0 else after)
     return flow
 
 
-@compiled(inline="always")
-def vector_flow(rates, drifts, face, before, after, drifting):
-    """Return what flows through a vector of faces: an exchange, and what lies upwind carried along."""
+@compiled(forceinline=True)
+def vector_flow(rates, drifts, drifting, face, before, after):
+    """Return what flows through a vector of faces."""
     flow = load(rates, face) * (before - after)
     if drifting:
         drift = load(drifts, face)
@@ -204,79 +218,79 @@ def vector_flow(rates, drifts, face, before, after, drifting):
     return flow
 
 
+@compiled(forceinline=True)
+def varied_vector(source, target, problem, flows, row, j, x, flow, next_flow):
+    """Sweep one vector of a row, into which flows one thing along it and out of which the next."""
+    (across, down, _), (drift, drift_down, _), drifting = flows
+    before, after = load(source, row.before + j), load(source, row.after + j)
+    inflow = flow - from_second(flow, next_flow)
+    inflow = inflow + (
+        vector_flow(across, drift, drifting, row.here + j, before, x)
+        - vector_flow(across, drift, drifting, row.last_faces + j, x, after)
+    )
+    if problem.grid.middle:
+        above, below = load(source, row.above + j), load(source, row.below + j)
+        inflow = inflow + (
+            vector_flow(down, drift_down, drifting, row.upper_faces + j, above, x)
+            - vector_flow(down, drift_down, drifting, row.lower_faces + j, x, below)
+        )
+    two, shares = spread(source.dtype.type(2)), problem.cells.shares
+    y = product_minus(two, x, load(target, row.here + j)) if problem.terms.recurrence else x
+    factor = load(shares, row.here + j) if shares.size > 0 else spread(problem.rates.scale)
+    store(target, row.here + j, plus_product(y, factor, inflow))
+
+
 @compiled(inline="always")
-def varied_vectors(source, target, problem, row, drifting):
+def varied_vectors(source, target, problem, flows, row):
     """Sweep a row by whole vectors: 1.5 to 1.8 times as quick as `varied_cells`."""
-    grid, recurrence, shares = problem.grid, problem.terms.recurrence, problem.cells.shares
-    rates, drifts = problem.exchanges, problem.drifts
+    grid, rates, drifts, drifting = problem.grid, flows.exchanges.along, flows.drifts.along, flows.drifting
     lanes, end = grid.lanes, grid.vectors * grid.lanes
     if grid.vectors > ZERO:
-        factor, two = spread(problem.rates.scale), spread(source.dtype.type(2))
-        right = row.right if end == grid.size else source[row.here + end]
-        beyond = spread(right)
-        last_flow = spread(
-            cell_flow(rates.along, drifts.along, row.end_faces + end, source[row.here + end - ONE], right)
-        )
         x = load(source, row.here)
-        flow = vector_flow(rates.along, drifts.along, row.end_faces, after_last(spread(row.left), x), x, drifting)
-        for vector in range(grid.vectors):
-            j, inside = vector * lanes, vector + ONE < grid.vectors
-            east = load(source, row.here + j + lanes) if inside else beyond
-            if inside:
-                face = row.end_faces + j + lanes
-                next_flow = vector_flow(rates.along, drifts.along, face, after_last(x, east), east, drifting)
-            else:
-                next_flow = last_flow
-            inflow = flow - from_second(flow, next_flow)
-            around = vector_flow(rates.across, drifts.across, row.here + j, load(source, row.before + j), x, drifting)
-            around = around - vector_flow(
-                rates.across, drifts.across, row.last_faces + j, x, load(source, row.after + j), drifting
-            )
-            inflow = inflow + around
-            if grid.middle:
-                around = vector_flow(
-                    rates.down, drifts.down, row.upper_faces + j, load(source, row.above + j), x, drifting
-                )
-                around = around - vector_flow(
-                    rates.down, drifts.down, row.lower_faces + j, x, load(source, row.below + j), drifting
-                )
-                inflow = inflow + around
-            y = product_minus(two, x, load(target, row.here + j)) if recurrence else x
-            if shares.size > 0:
-                factor = load(shares, row.here + j)
-            store(target, row.here + j, plus_product(y, factor, inflow))
+        flow = vector_flow(rates, drifts, drifting, row.end_faces, after_last(spread(row.left), x), x)
+        for vector in range(grid.vectors - ONE):  # the last has another neighbour
+            j = (vector + ONE) * lanes
+            east = load(source, row.here + j)
+            next_flow = vector_flow(rates, drifts, drifting, row.end_faces + j, after_last(x, east), east)
+            varied_vector(source, target, problem, flows, row, vector * lanes, x, flow, next_flow)
             x, flow = east, next_flow
+        beyond = row.right if end == grid.size else source[row.here + end]
+        next_flow = spread(
+            cell_flow(rates, drifts, drifting, row.end_faces + end, source[row.here + end - ONE], beyond)
+        )
+        varied_vector(source, target, problem, flows, row, end - lanes, x, flow, next_flow)
 
 
 @compiled(inline="always")
-def varied_cells(source, target, problem, row):
+def varied_cells(source, target, problem, flows, row):
     """Sweep what vectors leave of a row, with a rate and perhaps a drift on every face."""
-    grid, recurrence, shares = problem.grid, problem.terms.recurrence, problem.cells.shares
-    rates, drifts = problem.exchanges, problem.drifts
+    grid, shares = problem.grid, problem.cells.shares
+    (across, down, along), (drift, drift_down, drift_along), drifting = flows
     two = source.dtype.type(2)
     for j in range(grid.vectors * grid.lanes, grid.size):
         x, end = source[row.here + j], row.end_faces + j
         west = source[row.here + j - ONE] if j > ZERO else row.left
         east = source[row.here + j + ONE] if j + ONE < grid.size else row.right
-        inflow = cell_flow(rates.across, drifts.across, row.here + j, source[row.before + j], x)
-        inflow -= cell_flow(rates.across, drifts.across, row.last_faces + j, x, source[row.after + j])
+        inflow = cell_flow(across, drift, drifting, row.here + j, source[row.before + j], x)
+        inflow -= cell_flow(across, drift, drifting, row.last_faces + j, x, source[row.after + j])
         if grid.middle:
-            inflow += cell_flow(rates.down, drifts.down, row.upper_faces + j, source[row.above + j], x)
-            inflow -= cell_flow(rates.down, drifts.down, row.lower_faces + j, x, source[row.below + j])
-        inflow += cell_flow(rates.along, drifts.along, end, west, x)
-        inflow -= cell_flow(rates.along, drifts.along, end + ONE, x, east)
+            inflow += cell_flow(down, drift_down, drifting, row.upper_faces + j, source[row.above + j], x)
+            inflow -= cell_flow(down, drift_down, drifting, row.lower_faces + j, x, source[row.below + j])
+        inflow += cell_flow(along, drift_along, drifting, end, west, x)
+        inflow -= cell_flow(along, drift_along, drifting, end + ONE, x, east)
         factor = shares[row.here + j] if shares.size > 0 else problem.rates.scale
-        target[row.here + j] = (two * x - target[row.here + j] if recurrence else x) + factor * inflow
+        y = two * x - target[row.here + j] if problem.terms.recurrence else x
+        target[row.here + j] = y + factor * inflow
 
 
-@compiled(inline="always")
+@compiled(forceinline=True)
 def fold(index, count):
     """Return an index without a sign that starts anew from 0 beyond the last."""
     place = np.uintp(index)
     return place if place < count else place - count
 
 
-@compiled(inline="always")
+@compiled(forceinline=True)
 def row_of(source, grid, p, i):
     """Return where row `i` of plane `p` and its neighbours begin; beyond the last, both count from 0 again."""
     p, i = fold(p, grid.planes), fold(i, grid.rows)
@@ -300,20 +314,23 @@ def row_of(source, grid, p, i):
 
 
 @compiled(inline="always")
-def sweep_block(source, target, problem, block):
-    """Sweep a block of planes and rows."""
+def uniform_block(source, target, problem, block):
+    """Sweep a block of planes and rows, with one rate for each axis."""
     for p in range(block.first, block.last):
         for i in range(block.top, block.bottom):
             row = row_of(source, problem.grid, p, i)
-            if problem.rates.uniform:
-                uniform_vectors(source, target, problem, row)
-                uniform_cells(source, target, problem, row)
-            else:
-                if problem.rates.drifting:
-                    varied_vectors(source, target, problem, row, True)
-                else:
-                    varied_vectors(source, target, problem, row, False)
-                varied_cells(source, target, problem, row)
+            uniform_vectors(source, target, problem, row)
+            uniform_cells(source, target, problem, row)
+
+
+@compiled(inline="always")
+def varied_block(source, target, problem, flows, block):
+    """Sweep a block of planes and rows, with a rate and perhaps a drift on every face."""
+    for p in range(block.first, block.last):
+        for i in range(block.top, block.bottom):
+            row = row_of(source, problem.grid, p, i)
+            varied_vectors(source, target, problem, flows, row)
+            varied_cells(source, target, problem, flows, row)
 
 
 @compiled
@@ -345,7 +362,7 @@ def lose_of_row(source, target, losses, grid, p, i):
         lose(source, target, here, losses[6], here, size)
 
 
-@compiled(inline="always")
+@compiled(forceinline=True)
 def add_row(target, here, factor, added, size):
     """Add a number times a row of what walls and sources bring in."""
     for j in range(size):
@@ -391,7 +408,7 @@ def finish(source, target, problem, block, term):
 @compiled(inline="always")
 def lent(problem):
     """Return a problem whose arrays are borrowed."""
-    grid, rates, exchanges, drifts, cells, terms = problem
+    grid, rates, cells, terms = problem
     low, high, top, bottom, left, right, everywhere = cells.losses
     losses = (
         borrow(low), borrow(high), borrow(top), borrow(bottom), borrow(left), borrow(right), borrow(everywhere)
@@ -399,23 +416,34 @@ def lent(problem):
     return Problem(
         grid,
         rates,
-        Faces(borrow(exchanges.across), borrow(exchanges.down), borrow(exchanges.along)),
-        Faces(borrow(drifts.across), borrow(drifts.down), borrow(drifts.along)),
         Cells(cells.change, borrow(cells.shares), losses, cells.factor, borrow(cells.added)),
         Terms(terms.recurrence, terms.begin, borrow(terms.weights), borrow(terms.ends), borrow(terms.totals)),
     )
 
 
+@compiled(inline="always")
+def lent_flows(flows):
+    """Return flows whose arrays are borrowed."""
+    (across, down, along), (drift, drift_down, drift_along), drifting = flows
+    return Flows(
+        Faces(borrow(across), borrow(down), borrow(along)),
+        Faces(borrow(drift), borrow(drift_down), borrow(drift_along)),
+        drifting,
+    )
+
+
 @compiled(fastmath={"contract"})
-def advance(part, k, fields, problem, plan):
+def advance(part, k, fields, problem, flows, plan):
     """Sweep tile `part` in round `k`, `plan.depth` sweeps per pass, band after band of its rows.
 
+    Without `flows` rates are uniform; numba leaves the other branch out before it compiles.
     Tiles and bands are (low, how it moves with each sweep, high, how it moves); bands begin anew with each pass.
     """
     low, low_moves, high, high_moves = plan.tiles[part]
     bands, begin = plan.bands, k // 2 * plan.batch
     sweeps = min(plan.batch, plan.sweeps - begin)
     problem = lent(problem)
+    through = None if flows is None else lent_flows(flows)
     even, odd = borrow(fields[0]), borrow(fields[1])
     for start in range(0, sweeps, plan.depth):
         count = min(plan.depth, sweeps - start)
@@ -433,6 +461,9 @@ def advance(part, k, fields, problem, plan):
                     )
                     level += plan.first + begin
                     source, target = (even, odd) if level % 2 == 0 else (odd, even)
-                    sweep_block(source, target, problem, block)
+                    if flows is None:
+                        uniform_block(source, target, problem, block)
+                    else:
+                        varied_block(source, target, problem, through, block)
                     if plan.finishes:
-                        finish(source, target, problem, block, level + 1 + problem.terms.recurrence)
+                        finish(source, target, problem, block, level + 1 + len(problem.terms.recurrence))

@@ -188,12 +188,13 @@ class Lattice:
         for axis, periodic in enumerate(self.periodic):
             given = self.rates[axis], None if self.drift is None else self.drift[axis]
             down, up = _directed(*(None if values is None else of(values, axis == 0) for values in given))
-            before, after = np.moveaxis(up, axis, 0)[:-1], np.moveaxis(down, axis, 0)[1:]
+            across: tuple[Any, ...] = (slice(None),) * axis
+            before, after = up[(*across, slice(None, -1))], down[(*across, slice(1, None))]
             if not periodic and wall_share != 1:
                 before, after = before.copy(), after.copy()
-                before[0] *= wall_share if axis or low == 0 else 1
-                after[-1] *= wall_share if axis or high == self.shape[0] else 1
-            total = total + np.moveaxis(before + after, 0, axis)
+                before[(*across, 0)] *= wall_share if axis or low == 0 else 1
+                after[(*across, -1)] *= wall_share if axis or high == self.shape[0] else 1
+            total = total + (before + after)
         return total if self.weights is None else total / of(self.weights)
 
     def most(self, of: Callable[[int, int], Array]) -> float:

@@ -30,6 +30,7 @@ DEPTH = 8  # sweeps per pass through memory
 VECTOR = BYTES
 BLOCK = 1 << 11  # cells that are swept at once, against which a call costs little
 CACHE = 1 << 19  # bytes that a pass may keep at hand
+UNEVEN = 1 << 18  # bytes that two fields differ by
 LARGEST = 1e290  # of a rate times a value, beyond which rates are scaled first
 
 
@@ -43,16 +44,17 @@ def explicit_steps(lattice: Lattice, u: Array, steps: int, step: float) -> Array
 def chebyshev_sums(lattice: Lattice, rate: float, u: Array, weights: Array, ends: NDArray[np.int64]) -> Array:
     """Return ``sum_k weights[m, k] T_k(A) u`` with ``A = 1 + 2 L / rate`` for each `m`, up to ``k = ends[m]``, odd.
 
-    A first sweep gives T_1, the others ``T_(k+1) = 2 A T_k - T_(k-1)``, which overwrites ``T_(k-1)``.
+    Sweeps give ``T_(k+1) = 2 A T_k - T_(k-1)``, which overwrites ``T_(k-1)``; the first, with 0 for ``T_(-1)``, 2 T_1.
     """
     zeroth, first = _pair(u, np.float64)
-    _sweeper(lattice, (zeroth, first), 2 / rate)(0, 1)
-    totals = np.empty((len(ends), *u.shape))
-    for low, high in _threads.slices(u.size, 1 + u.size // BLOCK):  # by blocks, lest products need as much memory again
-        pair = zeroth.reshape(-1)[low:high], first.reshape(-1)[low:high]
-        totals.reshape(len(ends), -1)[:, low:high] = weights[:, :1] * pair[0] + weights[:, 1:2] * pair[1]
-    terms = _loops.Terms(True, 0, weights, ends, totals.reshape(-1))
-    _sweeper(lattice, (first, zeroth), 4 / rate, terms=terms)(0, int(ends.max()) - 1)
+    first[...] = 0
+    totals, weights = np.zeros((len(ends), *u.shape)), weights.copy()
+    weights[:, 1] /= 2
+    terms = _loops.Terms(_loops.YES, 0, weights, ends, totals.reshape(-1))
+    sweep = _sweeper(lattice, (first, zeroth), 4 / rate, terms=terms)
+    sweep(-1, 1)
+    first /= 2
+    sweep(0, int(ends.max()) - 1)
     return totals
 
 
@@ -67,7 +69,7 @@ def poisson_sum(lattice: Lattice, u: Array, step: float, first: int, weights: Ar
     table[0, first - begin : count] = weights
     even, odd = _pair(u, np.float64)
     total, last = np.zeros(u.shape), begin + table.size - 1
-    terms = _loops.Terms(False, begin, table, np.array([last]), total.reshape(-1))
+    terms = _loops.Terms(_loops.NO, begin, table, np.array([last]), total.reshape(-1))
     advance = _sweeper(lattice, (even, odd), step, lattice.forcing, terms)
     batch = max(2, CHECK_INTERVAL // u.size // 2 * 2)
     for done in range(0, last, batch):
@@ -94,12 +96,12 @@ def _sweeper(
     to the sums of `terms`.
     """
     u = pair[0]
-    terms = terms or _loops.Terms(False, 0, np.empty((0, 0)), np.empty(0, np.int64), np.empty(0))
+    terms = terms or _loops.Terms(_loops.NO, 0, np.empty((0, 0)), np.empty(0, np.int64), np.empty(0))
     if lattice.diagonal is not None:
         return lambda first, sweeps: _sweep_by_matrix(lattice, pair, scale, forcing, terms, first, sweeps)
     planes, rows, size = as_planes(lattice.shape, 1)
     periodic = as_planes(lattice.periodic, False)
-    rates, exchanges, drifts = _rates(lattice, u, scale)
+    rates, flows = _rates(lattice, u, scale)
     none, lanes = np.empty(0, u.dtype), VECTOR // u.itemsize
     grid = _loops.Grid(
         np.uintp(planes),
@@ -109,7 +111,7 @@ def _sweeper(
         periodic,
         np.uintp(size // lanes),
         np.uintp(lanes),
-        u.ndim == 3,
+        _loops.YES if u.ndim == 3 else _loops.NO,
     )
     losses = _losses(lattice, u.dtype, scale)
     shares = (
@@ -118,11 +120,11 @@ def _sweeper(
     added = loop_input(np.empty(0) if forcing is None else np.ascontiguousarray(forcing).reshape(-1))
     change = added.size > 0 or any(loss.size for loss in losses)
     cells = _loops.Cells(change, shares, losses, scale, added)
-    problem = _loops.Problem(grid, rates, exchanges, drifts, cells, terms)
+    problem = _loops.Problem(grid, rates, cells, terms)
     tiles, neighbours, most = _tiles(planes, min(_threads.count(), u.size // SMALLEST_SHARE), periodic[0])
     batch = min(most, max(2, BATCH // u.size) if len(tiles) == 1 else max(DEPTH, math.isqrt(EXCHANGE // (rows * size))))
     batch = max(1, batch if batch < 2 else batch // 2 * 2)
-    arrays = 2 if rates.uniform else 2 + u.ndim * (1 + rates.drifting)
+    arrays = 2 if flows is None else 2 + u.ndim * (1 + len(flows.drifting))
     bands = _bands(rows, size * u.itemsize * arrays, periodic[1])
     finishes = change or len(terms.ends) > 0
     fields = pair[0].reshape(-1), pair[1].reshape(-1)
@@ -132,7 +134,7 @@ def _sweeper(
 
         def advance(part: int, k: int) -> None:
             if part % 2 == k % 2:  # strips in even rounds, the seams between them in odd ones
-                _loops.advance(part, k, fields, problem, plan)
+                _loops.advance(part, k, fields, problem, flows, plan)
 
         _threads.sweep(advance, neighbours, 2 * -(-sweeps // batch))
 
@@ -159,7 +161,7 @@ def _sweep_by_matrix(
             lattice.apply(source, target, keep=1.0, scale=scale)
         if forcing is not None:
             target += (scale * forcing).astype(target.dtype, copy=False)
-        term = level + 1 + terms.recurrence
+        term = level + 1 + len(terms.recurrence)
         if term % 2:
             for m, end in enumerate(terms.ends):
                 if terms.begin < term <= end:
@@ -169,20 +171,24 @@ def _sweep_by_matrix(
 
 
 def _rates(lattice: Lattice, u: Array, scale: float) -> Any:
-    """Return the rates of faces, and what lies on them: the lattice's own arrays where that does no harm, or copies."""
+    """Return uniform rates and None, or the scale of rates on faces and these with what drifts through them.
+
+    They are the lattice's own arrays where that does no harm, or copies.
+    """
     number = u.dtype.type
-    none = _loops.Faces(*(loop_input(np.empty(0, u.dtype)),) * 3)
     if lattice.uniform is not None:
         constant = as_planes(tuple(number(scale * rate) for rate in lattice.uniform), number(0))
         constant = constant if u.ndim > 1 else (number(0), *constant[1:])
-        return _loops.Rates(True, constant, number(2), False), none, none
+        return _loops.Rates(constant, number(1)), None
     given = lattice.rates + (lattice.drift or ())
     direct = all(g.dtype == u.dtype for g in given) and lattice.largest_rate * max(u.max(), -u.min()) < LARGEST
     factor, scale = (None, scale) if direct else (scale, 1.0)
     exchanges = _faces(lattice, lattice.rates, u, factor)
-    drifts = none if lattice.drift is None else _faces(lattice, lattice.drift, u, factor)
-    rates = _loops.Rates(False, (number(0),) * 3, number(scale), lattice.drift is not None)
-    return rates, exchanges, drifts
+    if lattice.drift is None:
+        flows = _loops.Flows(exchanges, _loops.Faces(*(loop_input(np.empty(0, u.dtype)),) * 3), _loops.NO)
+    else:
+        flows = _loops.Flows(exchanges, _faces(lattice, lattice.drift, u, factor), _loops.YES)
+    return _loops.Rates((number(0),) * 3, number(scale)), flows
 
 
 def _faces(lattice: Lattice, values: tuple[Array, ...], u: Array, factor: float | None) -> Any:
@@ -250,7 +256,8 @@ def _aligned(shape: tuple[int, ...], dtype: Any, skip: int = 0) -> Array:
     the same places in a cache.
     """
     count = math.prod(shape) * np.dtype(dtype).itemsize
-    room = np.empty(count + 8192, np.uint8)
+    # of two fields one is longer, or glibc would hand both back when freed: new pages cost as much as twenty sweeps
+    room = np.empty(count + 8192 + (min(count // 4, UNEVEN) if skip else 0), np.uint8)
     start = (skip - room.ctypes.data) % 4096
     empty: Array = room[start : start + count].view(dtype).reshape(shape)
     return empty
