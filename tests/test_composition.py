@@ -104,7 +104,9 @@ def test_heat_kernels_stay_heat_kernels():
     assert p.power(0).compose(p) == p
     np.testing.assert_allclose(p.power(0.25).fourier_numbers, [0.075, 0.15], rtol=4 * EPS)
     assert p.power(0.5).power(2) == p
-    assert Propagator([0.5, 0.5]).power(0) == Propagator([1.0])
+    still, line = Propagator([0.5, 0.5]).power(0), Propagator.heat(1.0, 1.0, ndim=1)
+    assert still == Propagator([1.0])
+    assert still.compose(line) == line.compose(still) == line
     coarse = Propagator.heat(1.0, 1.0, tolerance=1e-3)
     assert coarse.power(1).shape == coarse.shape
 

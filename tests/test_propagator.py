@@ -234,6 +234,10 @@ def test_normalized_divides_by_the_sum(density, size):
         (lambda: Propagator.heat(1, 1).power(-0.5), "n must be at least 0, got -0.5"),
         (lambda: Propagator([1.0]).steps_to_mix(0), "shape must be at least 1, got 0"),
         (lambda: Propagator([1.0]).steps_to_mix(4, "mirror"), "boundary must be one of"),
+        (
+            lambda: Propagator.softmax(EDGE).steps_to_mix((10**6, 10**7)),
+            "shape must need no more memory .*, got .* GiB",
+        ),
         (lambda: Propagator([1.0]).steps_to_mix(4, tolerance=1.0), "tolerance must be less than 1"),
         (lambda: Propagator([0.5, 0.5]).steps_to_mix(4), "boundary must be 'periodic' on axis 0"),
         (lambda: Propagator(np.ones(5) / 5).steps_to_mix(4, "zero"), "moves further than one cell"),

@@ -124,7 +124,7 @@ def test_a_withdrawn_call_holds_nothing(monkeypatch):
     monkeypatch.setattr(_threads, "count", lambda: 3)
     array = np.zeros(9)
     alive = weakref.ref(array)
-    _threads.run(lambda a, _: a.fill(1), [(array, i) for i in range(5)])
+    _threads.run(lambda place, held=array: held.put(place, 1), [(i,) for i in range(9)])
     assert array.all()
     del array
     assert _threads._tasks.qsize() == 2
