@@ -186,7 +186,7 @@ def contact_sheet(photo: NDArray[np.float64], exhibits: Sequence[Exhibit]) -> Fi
     columns = 5
     rows = -(-(len(exhibits) + 1) // columns)
     wide = 100 / matplotlib.rcParams["figure.dpi"]  # larger type leaves room for fewer letters, and needs more lines
-    height = round(400 / wide**0.5) * rows + 60
+    height = round(400 / wide) * rows + 60
     sheet = sim.figure(1600, height)
     sheet.suptitle("What a kernel does to a photograph", size=22, y=1 - 22 / height)
     boxes = sheet.subplots(rows, columns, squeeze=False).ravel()
