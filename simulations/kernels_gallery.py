@@ -71,7 +71,7 @@ def options() -> argparse.ArgumentParser:
     cli = sim.parser(__doc__)
     sim.add_image(cli)
     cli.add_argument("--size", type=sim.at_least(16), default=300, help="rows and columns of the photograph")
-    sim.add_film(cli, frames=40 * len(CATALOGUE), fps=15)
+    sim.add_film(cli, frames=28 * len(CATALOGUE), fps=10)
     return cli
 
 
