@@ -248,6 +248,21 @@ def test_clock_says_times_as_people_do(seconds, text):
     assert _common.clock(seconds) == text
 
 
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [
+        (99.7, 2, "100"),
+        (1234, 3, "1230"),
+        (0.031, 2, "0.031"),
+        (0, 2, "0"),
+        (1e-10, 2, "1 × 10⁻¹⁰"),
+        (2.9e-12, 1, "3 × 10⁻¹²"),
+    ],
+)
+def test_figures_are_written_as_people_do(value, digits, text):
+    assert _common.figures(value, digits) == text
+
+
 def test_parser_refuses_nonsense_in_one_line(capsys):
     cli = _common.parser("What it shows.")
     _common.add_film(cli)
