@@ -3,6 +3,7 @@
 import ast
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -25,6 +26,17 @@ def test_prose_wraps_at_100(page):
         fenced ^= line.startswith("```")
         if not fenced and not line.startswith(("|", "![", "[")) and "http" not in line:
             assert len(line) <= 100, f"line {number} has {len(line)} characters"
+
+
+def test_links_of_the_readme_lead_somewhere_on_a_package_index():
+    """There, where no file stands beside it; here to files that are there."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for link in re.findall(r"\]\((?!http)([^)#]*)", text):
+        assert (ROOT / link).exists(), link
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["metadata"]
+    for change in settings["hooks"]["fancy-pypi-readme"]["substitutions"]:
+        text = re.sub(change["pattern"], change["replacement"], text)
+    assert re.findall(r"\]\((?!https://)[^)]*", text) == []
 
 
 def blocks(page: Path, kind: str) -> list[ast.Module]:
