@@ -56,6 +56,8 @@ html_theme = "pydata_sphinx_theme"
 html_title = "diffuseconv"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+alone = {page.stem for page in HERE.glob("*.md")} - {"reference"}  # pages with none below them: the left side is empty
+html_sidebars: dict[str, list[str]] = {page: [] for page in sorted(alone)}
 html_theme_options = {
     "show_prev_next": False,
     "secondary_sidebar_items": ["page-toc"],
