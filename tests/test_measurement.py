@@ -52,6 +52,17 @@ def test_one_draw_reads_one_place(data):
         assert drawn[i] in allowed
 
 
+@pytest.mark.parametrize("taps", [(1, 4), (2, 3), (5, 2)])
+@pytest.mark.parametrize("walls", [(dc.Constant(-2.5), "reflecting"), ("periodic", dc.Constant(7.0))])
+def test_a_constant_is_read_wherever_the_kernel_reaches(taps, walls):
+    """A kernel of one tap draws with certainty."""
+    u = np.arange(12.0).reshape(3, 4)
+    for tap in range(math.prod(taps)):
+        k = np.zeros(taps)
+        k.flat[tap] = 1.0
+        np.testing.assert_array_equal(dc.measure(u, k, boundary=walls, rng=0), naive.convolve(u, k, walls))
+
+
 def test_colours_move_together():
     rows, columns = 40, 30
     where = np.stack(np.indices((rows, columns)), axis=-1).astype(float)
