@@ -198,6 +198,9 @@ def test_draws_needed_keeps_its_promise():
     assert dc.draws_needed(np.ones(5), np.ones(3) / 3, 1e-9) == 1
     level = math.log(2 * 4 / 0.05)
     assert dc.draws_needed([0, 0, 4, 0], [0.25, 0.5, 0.25], 0.1) == math.ceil(level * 16 / (2 * 0.1**2))
+    colours = np.array([[0, 0, 4, 0]] * 3).T  # twelve values at once
+    level = math.log(2 * 12 / 0.05)
+    assert dc.draws_needed(colours, [0.25, 0.5, 0.25], 0.1, axes=0) == math.ceil(level * 16 / (2 * 0.1**2))
     flat = np.zeros(1000)
     flat[500] = 100.0
     rare = dc.draws_needed(flat, [0.01, 0.98, 0.01], 1.0)
