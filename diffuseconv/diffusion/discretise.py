@@ -90,6 +90,7 @@ def discretise(
             diagonal = rest if diagonal is None else diagonal + rest
 
     kept = [on_faces(axis) for axis in range(ndim)] if functions(velocity) else None
+    still: dict[tuple[int, bool], tuple[Array, WallTerm]] = {}
 
     def along(axis: int, carried: Array | None, terms: list[WallTerm]) -> tuple[Array, Array]:
         """Return the rates and the drift of one axis; what its walls add goes to the terms."""
@@ -107,7 +108,12 @@ def discretise(
             return _joined(axis, ends, inner, ends), _joined(axis, through, drift, through)
         losses = []
         for is_high, wall in zip((False, True), sides[axis], strict=True):
-            loss, term = _wall(wall, grid, axis, is_high, d, carried, shape, wet, shared)
+            found = still.get((axis, is_high))
+            if found is None:
+                found = _wall(wall, grid, axis, is_high, d, carried, shape, wet, shared)
+            if kept is not None and getattr(wall, "closed", False):
+                still[axis, is_high] = found  # whatever the velocity is, at later times too
+            loss, term = found
             if callable(term.value) or np.any(term.value):
                 terms.append(term)
             losses.append(loss)
@@ -337,6 +343,8 @@ def _at(axis: int, piece: slice) -> tuple[slice, ...]:
 
 def _joined(axis: int, low: Array, inner: Array, high: Array) -> Array:
     """Return wall and inner faces along an axis in one array, broadcast across it."""
+    if all(n == 1 for part in (low, inner, high) for n in part.shape[:axis] + part.shape[axis + 1 :]):
+        return np.concatenate((low, inner, high), axis)
     across = np.broadcast_shapes(*(np.moveaxis(part, axis, 0).shape[1:] for part in (low, inner, high)))
     joined = np.empty((*across[:axis], 2 + inner.shape[axis], *across[axis:]))
     for piece, part in ((slice(0, 1), low), (slice(1, -1), inner), (slice(-1, None), high)):

@@ -30,6 +30,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.polynomial import legendre
 
+from diffuseconv import _threads
 from diffuseconv._typing import Array
 from diffuseconv.diffusion import control, costs, shifted
 from diffuseconv.diffusion.control import OPTIONS, Clock, Overflow, Trial
@@ -45,6 +46,7 @@ FEW_ITERATIONS = 3  # of Newton's: more ask for a new Jacobian
 FORGOTTEN, LEAST_RATE = 0.8, 1e-3  # the rate of convergence is less and less trusted (Hairer & Wanner, IV.8.10)
 CONVERGED = 0.01  # of the allowed error, that Newton's iteration may leave
 FARTHEST = 2.0  # a guess from the step before reaches so many of its lengths
+BLOCK = 1 << 11  # cells of a product that BLAS leaves to one thread: others would spin on busy processors
 EPS = float(np.finfo(np.float64).eps)
 
 
@@ -316,5 +318,8 @@ def _lagrange(nodes: Array, places: Array) -> Array:
 
 def _combine(weights: Array, fields: Array) -> Array:
     """Return sums of fields, weighted by each row of a matrix."""
-    combined: Array = (weights @ fields.reshape(len(fields), -1)).reshape(len(weights), *fields.shape[1:])
+    combined = np.empty((len(weights), *fields.shape[1:]), np.result_type(weights, fields))
+    left, right = combined.reshape(len(weights), -1), fields.reshape(len(fields), -1)
+    for low, high in _threads.slices(right.shape[1], 1 + right.shape[1] // BLOCK):
+        np.matmul(weights, right[:, low:high], out=left[:, low:high])
     return combined

@@ -76,7 +76,7 @@ def solve(
     for time in times:
         if time > before and not settled:
             past, here = here, _evolve(problem, first, time - start)
-            change = float(np.linalg.norm(here - past))
+            change = shifted.norm(here - past)
             settled = before > start and change * max(1.0, (times[-1] - time) / (time - before)) <= allowed / 10
             before = time
         yield here.astype(u.dtype)

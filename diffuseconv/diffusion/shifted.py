@@ -25,7 +25,7 @@ from diffuseconv._foreign import interruptible
 from diffuseconv._typing import Array
 from diffuseconv.diffusion.lattice import Lattice
 
-__all__ = ["Solver", "converges_fast", "factorises", "iterated", "solver"]
+__all__ = ["Solver", "converges_fast", "factorises", "iterated", "norm", "solver"]
 
 Solver: TypeAlias = Callable[[Array], Array]
 
@@ -147,13 +147,13 @@ def iterated(problem: Lattice, shift: complex, scale: float, slope: Array | None
         return _image(problem, shift, scale, slope, x)
 
     def solve(y: Array) -> Array:
-        limit, best = accuracy * float(np.linalg.norm(y)), np.inf
+        limit, best = accuracy * norm(y), np.inf
         x = precondition(y)
         residual = y - apply(x)
         direction = precondition(residual)
         product = _dot(residual, direction)
         for _ in range(MOST_ITERATIONS):
-            size = float(np.linalg.norm(residual))
+            size = norm(residual)
             if size <= limit or 0.5 * best < size <= 1e3 * limit:  # or rounding lets it fall no further
                 return x
             best = min(best, size)
@@ -171,6 +171,11 @@ def iterated(problem: Lattice, shift: complex, scale: float, slope: Array | None
 def _dot(x: Array, y: Array) -> Any:
     """Return the sum of products, unconjugated."""
     return (x * y).sum()
+
+
+def norm(x: Array) -> float:
+    """Return the Euclidean norm, without BLAS: its threads would spin for milliseconds on busy processors."""
+    return math.sqrt(float(_dot(x, x.conj()).real))
 
 
 def _mean_problem(problem: Lattice, shift: complex, scale: float, slope: float) -> Solver:
