@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
 
 if sys.version_info >= (3, 12):
     from functools import cached_property
@@ -33,15 +32,22 @@ else:
 __all__ = ["cached_property", "kept"]
 
 T = TypeVar("T")
-_KEPT: WeakKeyDictionary[Any, dict[Any, Any]] = WeakKeyDictionary()
+
+
+class _Cache(dict[Any, Any]):
+    """What is kept with an object: no part of it, so that pickles and copies of it have an empty one."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Cache, ()
 
 
 def kept(owner: Any, key: Any, make: Callable[[], T], most: int = 8) -> T:
     """Return what `make` returns under a key, made once while the owner lives (and is no part of it: never pickled).
 
-    At most so many keys are kept; one more, and all are made anew.
+    At most so many keys are kept; one more, and all are made anew. It lies with the owner, not in a table of weak
+    references: an interrupt within the callback of one would be lost.
     """
-    cache = _KEPT.setdefault(owner, {})
+    cache: dict[Any, Any] = vars(owner).setdefault("_kept", _Cache())
     found: T = cache.get(key, cache)  # another thread may empty the cache at any time
     if found is not cache:
         return found

@@ -7,6 +7,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from numba.core import event
 
 from diffuseconv import _compiling
 
@@ -34,6 +35,23 @@ def test_nothing_is_said_into_a_file(monkeypatch):
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     start(_compiling._Notice(), "diffuseconv._jit.finite")
     assert sys.stderr.getvalue() == ""
+
+
+@pytest.mark.parametrize("module", ["diffuseconv._jit.finite", "someone.else"])
+@pytest.mark.parametrize("interrupted", [True, False])
+def test_an_interrupt_that_the_compiler_turns_into_an_error_comes_through(module, interrupted):
+    data = {"dispatcher": SimpleNamespace(py_func=SimpleNamespace(__module__=module))}
+    ours = module.startswith("diffuseconv")
+
+    def compile_badly():
+        with event.trigger_event("numba:compile", data=data):
+            try:
+                raise KeyboardInterrupt if interrupted else ValueError
+            except BaseException:
+                raise RuntimeError("operation impossible on finalized object")  # noqa: B904
+
+    with pytest.raises(KeyboardInterrupt if ours and interrupted else RuntimeError):
+        compile_badly()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")

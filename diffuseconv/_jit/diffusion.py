@@ -1,9 +1,8 @@
-"""Loops over cells and faces: the rate of change of a field.
+"""Loops over cells and faces: the rate of change of a field, added to what is there.
 
-All arrays are flat, and a field is a block of planes of rows. The rates of an axis are those of the faces before each
-plane (one plane more than the field), row or cell. The outermost faces lead to the ghosts: 0 beyond walls, the other
-side on periodic axes. Unsigned indices spare a wraparound test in the inner loops. Loops along a row are inlined, for
-calls would count the owners of their arrays for every row.
+All arrays are flat, and a field is a block of planes of rows: a plane has one row in two dimensions, a line is one row.
+What one cell gives through a face is, to the last bit, what the other gets. Unsigned indices spare a wraparound test in
+the inner loops. Loops along a row are inlined, for calls would count the owners of their arrays for every row.
 """
 
 from typing import Any, NamedTuple
@@ -15,87 +14,150 @@ from diffuseconv._jit.compiled import compiled
 ONE = np.uintp(1)
 
 
-class Grid(NamedTuple):
-    """The shape of a block of cells, and which of its axes are periodic."""
+class Faces(NamedTuple):
+    """Values on the faces before each cell along an axis, one more than cells; empty for none.
 
-    planes: int
-    rows: int
-    size: int
+    Those before row `i` of plane `p` begin at ``planes[p] + rows[i]``: rows that are alike are there once.
+    """
+
+    values: Any
+    planes: Any
+    rows: Any
+
+
+class Axis(NamedTuple):
+    """The rates at which faces exchange salt, and the signed ones at which they carry the cell upwind of them."""
+
+    exchange: Faces
+    drift: Faces
+
+
+class Rates(NamedTuple):
+    """The rates of a block of cells along planes, rows and cells. Beyond walls lies a row of zeros, `blank`.
+
+    An empty `loss` is 0 and an empty `weights` is 1.
+    """
+
+    shape: tuple[int, ...]
     periodic: tuple[Any, ...]
+    axes: tuple[Axis, ...]
+    loss: Any
+    weights: Any
+    blank: Any
 
 
-class Row(NamedTuple):
-    """Where a row begins, the rows before and after it along another axis, and the faces on both sides and along it."""
+class Factors(NamedTuple):
+    """What multiplies the field, its rate of change, and what is held already."""
 
-    here: Any
-    size: Any
-    before: Any
-    after: Any
-    has_before: Any
-    has_after: Any
-    lower: Any
-    upper: Any
-    along: Any
+    keep: Any
+    scale: Any
+    held: Any
 
 
 @compiled(inline="always")
-def flow_in(u, across, along, row, ends, keep, out):
-    """Write keep * u + what flows in through four faces of each cell of a row, beyond which stand the `ends`."""
-    zero = u.dtype.type(0)
-    here, lower, upper, face, last = row.here, row.lower, row.upper, row.along, row.size - ONE
+def carried(drift, before, after):
+    """Return what a drift carries through a face."""
+    zero = drift * 0
+    return max(drift, zero) * before + min(drift, zero) * after
+
+
+@compiled(inline="always")
+def flow_along(u, faces, first, drifts, drift, here, size, ends, scale, weights, out, drifting):
+    """Add what flows into a row through the faces of its own axis, beyond which stand the `ends`."""
+    last = size - ONE
     for j in range(ONE, last):
-        x = u[here + j]
-        out[here + j] = keep * x + (
-            (
-                across[lower + j] * ((u[row.before + j] if row.has_before else zero) - x)
-                + across[upper + j] * ((u[row.after + j] if row.has_after else zero) - x)
-            )
-            + (along[face + j] * (u[here + j - ONE] - x) + along[face + j + ONE] * (u[here + j + ONE] - x))
-        )
+        west, x, east = u[here + j - ONE], u[here + j], u[here + j + ONE]
+        inflow = faces[first + j] * (west - x) - faces[first + j + ONE] * (x - east)
+        if drifting:
+            inflow += carried(drifts[drift + j], west, x) - carried(drifts[drift + j + ONE], x, east)
+        out[here + j] += (scale / weights[here + j] if weights.size > 0 else scale) * inflow
     for end in range(2):
         j = np.uintp(end) * last
-        x = u[here + j]
-        west = u[here + j - ONE] if j > 0 else ends[0]
-        east = u[here + j + ONE] if j < last else ends[1]
-        out[here + j] = keep * x + (
-            (
-                across[lower + j] * ((u[row.before + j] if row.has_before else zero) - x)
-                + across[upper + j] * ((u[row.after + j] if row.has_after else zero) - x)
-            )
-            + (along[face + j] * (west - x) + along[face + j + ONE] * (east - x))
-        )
+        if end == 0 or last > 0:
+            x = u[here + j]
+            west = u[here + j - ONE] if j > 0 else ends[0]
+            east = u[here + j + ONE] if j < last else ends[1]
+            inflow = faces[first + j] * (west - x) - faces[first + j + ONE] * (x - east)
+            if drifting:
+                inflow += carried(drifts[drift + j], west, x) - carried(drifts[drift + j + ONE], x, east)
+            out[here + j] += (scale / weights[here + j] if weights.size > 0 else scale) * inflow
 
 
 @compiled(inline="always")
-def flow_across(u, across, row, out):
-    """Add what flows into a row from the rows before and after it."""
-    zero = u.dtype.type(0)
-    for j in range(row.size):
-        x = u[row.here + j]
-        out[row.here + j] += across[row.lower + j] * ((u[row.before + j] if row.has_before else zero) - x) + across[
-            row.upper + j
-        ] * ((u[row.after + j] if row.has_after else zero) - x)
+def flow_across(u, sides, places, faces, first, drifts, drift, here, size, scale, weights, out, drifting):
+    """Add what flows into a row from the rows before and after it, which begin at two places of the arrays `sides`."""
+    (below, above), (before, after), (lower, upper), (entry, leave) = sides, places, first, drift
+    for j in range(size):
+        west, x, east = below[before + j], u[here + j], above[after + j]
+        inflow = faces[lower + j] * (west - x) - faces[upper + j] * (x - east)
+        if drifting:
+            inflow += carried(drifts[entry + j], west, x) - carried(drifts[leave + j], x, east)
+        out[here + j] += (scale / weights[here + j] if weights.size > 0 else scale) * inflow
+
+
+@compiled(inline="always")
+def begin_row(u, here, size, factors, out):
+    """Write a row of ``held * out + keep * u``; what is not held may be anything."""
+    for j in range(here, here + size):
+        out[j] = factors.keep * u[j] + (factors.held * out[j] if factors.held != 0 else u.dtype.type(0))
+
+
+@compiled(inline="always")
+def lose(u, here, size, loss, scale, weights, out):
+    """Subtract what decays of a row."""
+    for j in range(here, here + size):
+        out[j] -= (scale / weights[j] if weights.size > 0 else scale) * (loss[j] * u[j])
 
 
 @compiled
-def inflow(u, faces, grid, keep, out, begin, end):
-    """Write keep * u + L u for the planes from `begin` to `end`; a field without rows has no faces before them."""
-    zero, size, plane = u.dtype.type(0), np.uintp(grid.size), np.uintp(grid.rows * grid.size)
-    for k in range(begin, end):
-        for i in range(grid.rows):
-            here = np.uintp(k) * plane + np.uintp(i) * size
-            ends = (u[here + size - ONE], u[here]) if grid.periodic[2] else (zero, zero)
-            before = here - plane if k > 0 else here + np.uintp(grid.planes - 1) * plane
-            after = here + plane if k + 1 < grid.planes else here - np.uintp(k) * plane
-            has_before, has_after = k > 0 or grid.periodic[0], k + 1 < grid.planes or grid.periodic[0]
-            along = here + np.uintp(k * grid.rows + i)
-            row = Row(here, size, before, after, has_before, has_after, here, here + plane, along)
-            flow_in(u, faces[0], faces[2], row, ends, keep, out)
-            if faces[1].size > 0:
-                before = here - size if i > 0 else here + plane - size
-                after = here + size if i + 1 < grid.rows else here + size - plane
-                has_before, has_after = i > 0 or grid.periodic[1], i + 1 < grid.rows or grid.periodic[1]
-                lower = here + np.uintp(k) * size
-                flow_across(
-                    u, faces[1], Row(here, size, before, after, has_before, has_after, lower, lower + size, along), out
-                )
+def flow(u, rates, factors, low, high, out):
+    """Write ``held * out + keep * u + scale * L u`` for the rows from `low` to `high` of all planes."""
+    planes, rows, size = np.uintp(rates.shape[0]), np.uintp(rates.shape[1]), np.uintp(rates.shape[2])
+    nothing, plane_size, blank, periodic = np.uintp(0), rows * size, rates.blank, rates.periodic
+    across, down, along = rates.axes
+    scale, weights = factors.scale, rates.weights
+    for index in range(np.uintp(low), np.uintp(high)):
+        here, p, i = index * size, index // rows, index % rows
+        begin_row(u, here, size, factors, out)
+        ends = (u[here + size - ONE], u[here]) if periodic[2] else (blank[0], blank[0])
+        g, q = along.exchange, along.drift
+        first = g.planes[p] + g.rows[i]
+        if q.values.size > 0:
+            drift = q.planes[p] + q.rows[i]
+            flow_along(u, g.values, first, q.values, drift, here, size, ends, scale, weights, out, True)
+        else:
+            flow_along(u, g.values, first, q.values, nothing, here, size, ends, scale, weights, out, False)
+        if across.exchange.values.size > 0:
+            g, q = across.exchange, across.drift
+            last = here + (planes - ONE) * plane_size
+            below, before = (u, here - plane_size) if p > 0 else (u, last) if periodic[0] else (blank, nothing)
+            above, after = (
+                (u, here + plane_size) if p + ONE < planes else (u, i * size) if periodic[0] else (blank, nothing)
+            )
+            sides, places = (below, above), (before, after)
+            faces = g.planes[p] + g.rows[i], g.planes[p + ONE] + g.rows[i]
+            if q.values.size > 0:
+                drifts = q.planes[p] + q.rows[i], q.planes[p + ONE] + q.rows[i]
+                flow_across(u, sides, places, g.values, faces, q.values, drifts, here, size, scale, weights, out, True)
+            else:
+                flow_across(u, sides, places, g.values, faces, q.values, faces, here, size, scale, weights, out, False)
+        if down.exchange.values.size > 0:
+            g, q = down.exchange, down.drift
+            last = here + plane_size - size
+            below, before = (u, here - size) if i > 0 else (u, last) if periodic[1] else (blank, nothing)
+            above, after = (
+                (u, here + size)
+                if i + ONE < rows
+                else (u, here + size - plane_size)
+                if periodic[1]
+                else (blank, nothing)
+            )
+            sides, places = (below, above), (before, after)
+            faces = g.planes[p] + g.rows[i], g.planes[p] + g.rows[i + ONE]
+            if q.values.size > 0:
+                drifts = q.planes[p] + q.rows[i], q.planes[p] + q.rows[i + ONE]
+                flow_across(u, sides, places, g.values, faces, q.values, drifts, here, size, scale, weights, out, True)
+            else:
+                flow_across(u, sides, places, g.values, faces, q.values, faces, here, size, scale, weights, out, False)
+        if rates.loss.size > 0:
+            lose(u, here, size, rates.loss, scale, weights, out)

@@ -30,8 +30,9 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from diffuseconv import _checks, _threads
 from diffuseconv._typing import Array
-from diffuseconv.diffusion.lattice import Lattice
+from diffuseconv.diffusion.lattice import SLAB, Lattice
 
 __all__ = [
     "OPTIONS",
@@ -42,6 +43,7 @@ __all__ = [
     "column",
     "evaluate",
     "integrate",
+    "largest",
     "reaction_slope",
     "sensor",
     "unsupported",
@@ -122,14 +124,20 @@ class Integrator(Protocol):
         ...
 
 
-def evaluate(problem: Lattice, time: float, u: Array) -> Array:
+def evaluate(problem: Lattice, time: float, u: Array, out: Array | None = None) -> Array:
     """Return the right-hand side; functions given by users see finite fields only."""
-    if not np.isfinite(u).all():
+    if not _checks.is_finite(u):
         raise Overflow
-    change = problem.rhs(time, u)
-    if not np.isfinite(change).all():
+    change = problem.rhs(time, u, out)
+    if not _checks.is_finite(change):
         raise Overflow
     return change
+
+
+def largest(u: Array, of: Callable[..., Array] = np.abs, *others: Array) -> float:
+    """Return the largest value of a function of fields, looked at a few planes at a time."""
+    parts = _threads.slices(len(u), 1 + u.size // SLAB)
+    return float(np.max([of(*(field[low:high] for field in (u, *others))).max() for low, high in parts]))  # NaN too
 
 
 def reaction_slope(problem: Lattice, time: float, u: Array) -> Array:
@@ -140,9 +148,13 @@ def reaction_slope(problem: Lattice, time: float, u: Array) -> Array:
     if problem.reaction_slope is not None:
         given = problem.reaction_slope(time, u)
         return np.where(np.isfinite(given), given, 0.0)
-    moved = u + _shift(u)
-    slope: Array = (reaction(time, moved) - reaction(time, u)) / (moved - u)
-    return np.where(np.isfinite(slope), slope, 0.0)
+    slope = u + _shift(u)
+    moved = np.broadcast_to(np.array(reaction(time, slope)), u.shape)
+    plain = np.broadcast_to(reaction(time, u), u.shape)
+    for low, high in _threads.slices(len(u), 1 + u.size // SLAB):
+        part = (moved[low:high] - plain[low:high]) / (slope[low:high] - u[low:high])
+        slope[low:high] = np.where(np.isfinite(part), part, 0.0)
+    return slope
 
 
 def sensor(problem: Lattice, time: float, u: Array, bit: int) -> int | None:
@@ -151,7 +163,7 @@ def sensor(problem: Lattice, time: float, u: Array, bit: int) -> int | None:
     The halves are those of a bit of the cell's index. A sensor is seen by what follows it in the other half.
     """
     assert problem.reaction is not None
-    shift, plain = _shift(u), problem.reaction(time, u)
+    shift, plain = _shift(u), np.array(problem.reaction(time, u))
     half = ((np.arange(u.size) >> bit) % 2 == 1).reshape(u.shape)
     seen = [np.abs(problem.reaction(time, u + shift * side) - plain) * ~side for side in (half, ~half)]
     largest = [float(changes.max()) for changes in seen]
@@ -171,7 +183,7 @@ def sensor(problem: Lattice, time: float, u: Array, bit: int) -> int | None:
 
 def _shift(u: Array) -> float:
     """Return by how much values are moved for a difference quotient."""
-    return math.sqrt(EPS) * max(float(np.abs(u).max()), float(np.ptp(u)), 1e-150)
+    return math.sqrt(EPS) * max(largest(u), float(np.ptp(u)), 1e-150)
 
 
 def column(problem: Lattice, time: float, u: Array, cell: int) -> Array:
@@ -179,7 +191,7 @@ def column(problem: Lattice, time: float, u: Array, cell: int) -> Array:
     assert problem.reaction is not None
     moved = u.copy()
     moved.flat[cell] += _shift(u)
-    change = problem.reaction(time, moved) - problem.reaction(time, u)
+    change = np.array(problem.reaction(time, moved)) - problem.reaction(time, u)
     slope = np.array(np.broadcast_to(change / (moved.flat[cell] - u.flat[cell]), u.shape))
     slope.flat[cell] = 0.0
     return np.where(np.isfinite(slope), slope, 0.0)
@@ -210,16 +222,18 @@ def integrate(
     duration = durations[-1] if durations else 0.0
     run = _Run(
         problem,
-        u.astype(np.float64),
+        u,
         start,
         duration,
         steps(problem, duration),
         TOLERANCE if tolerance is None else max(tolerance, FINEST),
         math.inf if max_step is None else max_step,
     )
-    for duration in durations:
+    for index, duration in enumerate(durations):
         run.advance(duration)
-        yield run.field.astype(u.dtype)
+        if index == len(durations) - 1:
+            run.slope = run.field  # lest a copy, which a caller may need, takes a field more
+        yield run.field.astype(u.dtype, copy=index < len(durations) - 1 or run.field is u)
 
 
 class _Run:
@@ -237,19 +251,19 @@ class _Run:
     ) -> None:
         self.problem, self.integrator, self.tolerance = problem, integrator, tolerance
         self.duration, self.clock, self.longest = duration, Clock(start, duration), longest
-        self.first, self.field = u, u
+        self.first, self.field = u, u.astype(np.float64, copy=False)
         self.elapsed, self.carry = 0.0, 0.0
         self.scale, self.spent = float(np.ptp(u)), 0.0  # the largest range or change; errors beyond the even share
         self.wall, self.after, self.high = math.inf, 0.0, self.clock.high  # the next jump known: both its sides
         self.searched = (-1.0, 0.0)  # whence and how far a jump was looked for
         self.forced, self.forced_since = 0, 0.0
         self.steps, self.pace_since, self.pace, self.slow = 0, 0.0, 1e-300, 0
-        self.slope, self.proposed = u, 0.0
+        self.slope, self.proposed = self.field, 0.0
         self.noise = 0.0
         if duration > 0:
             with np.errstate(all="ignore"):
                 self.scale = max(self.scale, _wall_range(problem, self.clock, duration))
-                self.noise = _clock_noise(problem, self.clock, duration, u)
+                self.noise = _clock_noise(problem, self.clock, duration, self.field)
                 self.restart()
 
     def restart(self) -> None:
@@ -259,7 +273,7 @@ class _Run:
         except Overflow:
             raise ValueError(self.stuck("walls or source are not finite")) from None
         self.integrator.accept(self.clock, self.elapsed, self.field)
-        steepest, size = float(np.abs(self.slope).max()), max(float(np.abs(self.field).max()), self.scale)
+        steepest, size = largest(self.slope), max(largest(self.field), self.scale)
         first = 0.01 * (size / steepest) if steepest > 0 and size > 0 else math.inf
         self.proposed = min(first, max(0.01 * self.duration, math.ulp(0.0)), self.integrator.longest)
 
@@ -286,7 +300,7 @@ class _Run:
         allowed = self.allowed(step, self.scale)
         try:
             trial = self.integrator.attempt(self.clock, self.elapsed, self.field, self.slope, step, allowed)
-            error = trial.error if np.isfinite(trial.field).all() else math.inf
+            error = trial.error if _checks.is_finite(trial.field) else math.inf
         except Overflow:
             trial, error = None, math.inf
         if trial is None or not math.isfinite(error):
@@ -294,11 +308,12 @@ class _Run:
                 raise ValueError(self.stuck("the right-hand side overflows or jumps without end"))
             self.proposed = max(SHRINK * step, min(step / 2, shortest))
             return
-        change = float(np.abs(trial.field - self.first).max())
+        change = largest(trial.field, lambda one, other: np.abs(one - other), self.first)
         scale = max(self.scale, float(np.ptp(trial.field)), change)  # kept only if the step is accepted
-        rounding = 4 * EPS * float(np.abs(trial.field).max()) + self.noise
+        rounding = 4 * EPS * largest(trial.field) + self.noise
         allowed = max(self.allowed(step, scale), rounding)
         if error > allowed and step > shortest:
+            trial = None  # its memory may serve to look for a jump
             factor = SAFETY * (allowed / error) ** (1 / self.integrator.order)
             if factor < 0.5 and self.find_jump(step):
                 return
@@ -393,40 +408,52 @@ def _wall_range(problem: Lattice, clock: Clock, duration: float) -> float:
     """Return the range that walls which depend on time impose on the cells next to them, at some times of the run."""
     if not problem.moving_walls:
         return 0.0
-    imposed = []
-    for part in range(SAMPLES + 1):
-        time = clock.at(part / SAMPLES * duration)
-        outflow, b = np.broadcast_to(problem.at(time).outflow(), problem.shape), problem.b(time)
-        if b is not None:
-            imposed.append(np.where(outflow > 0, b / outflow, 0.0))
-    spread = float(np.max(np.max(imposed, axis=0) - np.min(imposed, axis=0)))
+    parts = _threads.slices(problem.shape[0], 1 + math.prod(problem.shape) // SLAB)
+    least, most = np.full(problem.shape, math.inf), np.full(problem.shape, -math.inf)
+    for sample in range(SAMPLES + 1):
+        time = clock.at(sample / SAMPLES * duration)
+        now, b = problem.at(time), np.zeros(problem.shape)
+        now.add_terms(time, b, b, 1.0, reaction=False)
+        for low, high in parts:
+            outflow = np.broadcast_to(now.outflow_of(low, high), b[low:high].shape)
+            imposed = np.divide(b[low:high], outflow, out=np.zeros_like(outflow), where=outflow > 0)
+            np.minimum(least[low:high], imposed, out=least[low:high])
+            np.maximum(most[low:high], imposed, out=most[low:high])
+    most -= least
+    spread = float(most.max())
     return spread if math.isfinite(spread) else 0.0
 
 
 def _clock_noise(problem: Lattice, clock: Clock, duration: float, u: Array) -> float:
     """Return what the rounding of a time late on a clock does to walls and sources, in terms of the field."""
-    largest = 0.0
-    for part in range(SAMPLES):
-        time = clock.at(part / SAMPLES * duration)
-        moved = _terms(problem, math.nextafter(time, math.inf), u) - _terms(problem, time, u)
-        largest = max(largest, float(np.max(np.abs(moved) / (problem.outflow() + 10 / duration))))
-    return largest if math.isfinite(largest) and largest < 1e-3 * max(float(np.ptp(u)), 1.0) else 0.0
+    most = 0.0
+    parts = _threads.slices(len(u), 1 + u.size // SLAB)
+    for sample in range(SAMPLES):
+        time = clock.at(sample / SAMPLES * duration)
+        moved = _terms(problem, math.nextafter(time, math.inf), u)
+        moved -= _terms(problem, time, u)
+        most = max(
+            most,
+            *(
+                float(np.max(np.abs(moved[low:high]) / (problem.outflow_of(low, high) + 10 / duration)))
+                for low, high in parts
+            ),
+        )
+    return most if math.isfinite(most) and most < 1e-3 * max(float(np.ptp(u)), 1.0) else 0.0
 
 
 def _terms(problem: Lattice, time: float, u: Array) -> Array:
     """Return what depends on time."""
     total: Array = np.zeros(problem.shape) if problem.moving is None else problem.at(time).apply(u)
-    b = problem.b(time)
-    if b is not None:
-        total = total + b
-    return total if problem.reaction is None else total + problem.reaction(time, u)
+    problem.add_terms(time, u, total, 1.0)
+    return total
 
 
 def _jump(problem: Lattice, low: float, high: float, u: Array) -> tuple[float, float] | None:
     """Return the neighbouring times between which a function of time jumps, None if none does."""
 
     def change(one: Array, other: Array) -> float:
-        return float(np.abs(other - one).max())
+        return largest(one, lambda here, there: np.abs(there - here), other)
 
     if high - low < 1e3 * math.ulp(high):
         return None  # nothing but rounding could be told

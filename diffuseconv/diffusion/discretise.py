@@ -436,15 +436,19 @@ def _source(
 def _function(
     name: str, given: Callable[..., Any], shape: tuple[int, ...], mask: Array | None, capacity: Any
 ) -> Callable[[float, Array], Array]:
-    """Return a function of time and field over the capacity, its results checked and 0 where the mask is False."""
-    takes_field = arguments_of(given, name) == 2
+    """Return a function of time and field over the capacity, its results checked and 0 where the mask is False.
+
+    What it returns may be the user's own array: it must not be written to, and may change with the next call.
+    """
+    takes_field, plain = arguments_of(given, name) == 2, np.ndim(capacity) == 0 and capacity == 1
 
     def per_time(time: float, u: Array) -> Array:
         values = given(time, read_only(u.view())) if takes_field else given(time)
         result = _checks.array(f"{name}'s result", values, finite=False)  # a trial step may lead anywhere
         if result.shape not in ((), shape):
             raise ValueError(f"{name} must return a number or an array of shape {shape}, got shape {result.shape}")
-        return np.asarray((result if mask is None else np.where(mask, result, 0.0)) / capacity)
+        inside = result if mask is None else np.where(mask, result, 0.0)
+        return np.asarray(inside if plain else inside / capacity)
 
     return per_time
 

@@ -82,7 +82,7 @@ def _fields(
 def _allowed_step(problem: Lattice, time: float, u: Array, step: float, given: bool) -> float:
     """Return a step that drift and reaction allow, probed here; a longer one that was given is refused."""
     with np.errstate(all="ignore"):
-        slope = float(reaction_slope(problem, time, u.astype(np.float64)).min())
+        slope = float(reaction_slope(problem, time, u.astype(np.float64, copy=False)).min())
     rate = max(problem.at(moment).largest_rate for moment in (time, time + step))
     limit = 2 / max(rate - min(0.0, slope), 1e-300)
     if given and step > limit * (1 + ROUNDING):
@@ -103,11 +103,6 @@ def _advance(lattice: Lattice, u: Array, start: float, steps: int, step: float) 
     here, there = u.copy(), np.empty_like(u)
     for n in range(steps):
         time = start + n * step
-        lattice.at(time).apply(here, there, keep=1.0, scale=step)
-        forcing = lattice.b(time)
-        if forcing is not None:
-            there += (step * forcing).astype(u.dtype)
-        if lattice.reaction is not None:
-            there += (step * lattice.reaction(time, here)).astype(u.dtype, copy=False)
+        lattice.advance(time, here, there, keep=1.0, scale=step)
         here, there = there, here
     return here

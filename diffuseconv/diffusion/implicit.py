@@ -102,7 +102,7 @@ class Steps:
         self.rate = 1.0  # at which Newton's iteration converges, as last seen; less and less trusted
         self.looked = 0  # bit of cells' indices by which a sensor is looked for
         self.cell: int | None = None  # whose value the reaction of others follows
-        self.column = np.zeros(problem.shape)  # and how
+        self.column = np.zeros((1,) * len(problem.shape))  # and how
         self.tried: tuple[Array, float, Array] | None = None  # field, length and stages of the last trial step
         self.past: tuple[Array, float, Array] | None = None  # and of the last accepted one
 
@@ -196,14 +196,15 @@ class Steps:
         z, past = self.guess(u, step), math.inf
         images: list[Array] = []  # what earlier iterations have led to, and their changes
         moves: list[Array] = []
+        count = 0
         for _ in range(MOST_ITERATIONS):
+            count += 1
             move = self.change(times, walls, u, z, step)
             size, rounding = float(np.abs(move).max()), 4 * EPS * float(np.abs(u + z[-1]).max())
             if not math.isfinite(size):
                 raise Overflow
-            images.append(z + move)
-            moves.append(move)
-            z = _accelerated(images[-DEPTH:], moves[-DEPTH:])
+            images, moves = [*images[1 - DEPTH :], z + move], [*moves[1 - DEPTH :], move]
+            z = _accelerated(images, moves)
             if past < math.inf:
                 self.rate = size / past if past > 0 else 0.0
             left = size * self.rate / max(1 - self.rate, EPS)
@@ -212,7 +213,7 @@ class Steps:
             past = size
         else:
             raise Overflow
-        self.iterations = len(moves)
+        self.iterations = count
         self.rate = max(min(self.rate, 1.0) ** FORGOTTEN, LEAST_RATE)
         if self.iterations > FEW_ITERATIONS:
             self.made_for = 0.0

@@ -22,10 +22,9 @@ import numpy as np
 from diffuseconv import _threads
 from diffuseconv._cached import cached_property, kept
 from diffuseconv._jit import diffusion as _loops
-from diffuseconv._jit import flow as _flow
 from diffuseconv._typing import Array, loop_input
 
-__all__ = ["Lattice", "WallTerm", "apply_faces", "as_planes"]
+__all__ = ["Lattice", "WallTerm", "add", "as_planes"]
 
 POOLED = 1 << 18  # cells from which a loop that does several passes gains from the pool of threads
 MOMENTS = 8  # of a problem whose drift depends on time, that are kept
@@ -253,57 +252,51 @@ class Lattice:
         """The largest stable explicit step, ``2 / largest_rate``; infinite where nothing flows."""
         return math.inf if self.largest_rate == 0 else 2 / self.largest_rate
 
-    def faces(self, dtype: Any = np.float64, scale: float = 1.0) -> tuple[Array, ...]:
-        """Return `rates` times `scale` as full contiguous arrays of this dtype (as compiled loops want them)."""
-        full = []
-        for axis, g in enumerate(self.rates):
-            shape = tuple(n + (a == axis) for a, n in enumerate(self.shape))
-            scaled = g if scale == 1 else g * scale
-            full.append(np.ascontiguousarray(np.broadcast_to(scaled.astype(dtype, copy=False), shape)))
-        return tuple(full)
-
-    def apply(self, u: Array, out: Array | None = None, keep: float = 0.0, scale: float = 1.0) -> Array:
-        """Return ``keep * u + scale * L u`` (a new array unless `out` is given) for a contiguous float field."""
-        out = np.empty_like(u) if out is None else out
-        if self.drift is None and self.weights is None and self.decay is None:
-            apply_faces(u, self._faces(u.dtype, scale), self.periodic, keep, out)
+    def apply(
+        self, u: Array, out: Array | None = None, keep: float = 0.0, scale: float = 1.0, held: float = 0.0
+    ) -> Array:
+        """Return ``held * out + keep * u + scale * L u`` (a new array unless `out` is given) for a contiguous field."""
+        out, held = (np.empty_like(u), 0.0) if out is None else (out, held)
+        own = u.dtype == np.float64  # other rates are copies that the scale keeps in their range
+        rates, number = self._loop_rates(u.dtype, 1.0 if own else scale), u.dtype.type
+        factors = _loops.Factors(number(keep), number(scale if own else 1.0), number(held))
+        given, target, rows = (loop_input(u).reshape(-1), rates, factors), out.reshape(-1), math.prod(rates.shape[:2])
+        shares = 2 * u.size // SMALLEST_SHARE
+        if shares < 2:
+            _loops.flow(*given, 0, rows, target)
         else:
-            _apply_flow(u, self._flow(u.dtype, scale), self.periodic, keep, out)
+            parts = _threads.slices(rows, min(shares, _threads.count()))
+            _threads.run(_loops.flow, [(*given, low, high, target) for low, high in parts])
         if self.diagonal is not None:
             extra = (self.diagonal @ u.reshape(-1)).reshape(u.shape) * scale
             out += (extra if self.weights is None else extra / self.weights).astype(u.dtype, copy=False)
         return out
 
-    def _faces(self, dtype: Any, scale: float) -> tuple[Array, ...]:
-        """Return `faces`, kept for the next call."""
-        faces: tuple[Array, ...] | None = self._full.get((dtype, scale))  # of which other threads may make others
-        if faces is None:
-            self._full.clear()
-            faces = self._full[dtype, scale] = self.faces(dtype, scale)
-        return faces
-
-    def _flow(self, dtype: Any, scale: float) -> tuple[Any, ...]:
-        """Return (down, up, loss, weight) times `scale` as flat arrays, kept for the next call; empty for none."""
-        known: tuple[Any, ...] | None = self._full.get((dtype, scale))
+    def _loop_rates(self, dtype: Any, scale: float) -> Any:
+        """Return the rates times `scale` as compiled loops read them, kept for the next call; without copies if 1."""
+        known: Any = self._full.get((dtype, scale))  # of which other threads may make others
         if known is not None:
             return known
-        none = np.empty(0, dtype)
-        rated = scale if self.weights is None else 1.0  # where weights divide, they hold the scale
+        none = loop_input(np.empty(0, dtype))
+        nothing = _loops.Faces(none, *(loop_input(np.empty(0, np.uintp)),) * 2)
+        axes = [_loops.Axis(nothing, nothing)] * 3
+        for axis, place in enumerate(_places(len(self.shape))):
+            drift = nothing
+            if self.drift is not None and self.drift[axis].any():
+                drift = _faces(self.drift[axis], self.shape, axis, dtype, scale)
+            axes[place] = _loops.Axis(_faces(self.rates[axis], self.shape, axis, dtype, scale), drift)
 
-        def full(values: Any, shape: tuple[int, ...]) -> Array:
-            return np.ascontiguousarray(np.broadcast_to(np.asarray(values, dtype=dtype), shape)).reshape(-1)
+        def full(values: Any) -> Array:
+            return loop_input(np.broadcast_to(np.asarray(values, dtype=dtype), self.shape)).reshape(-1)
 
-        across = [none, np.zeros(2 * math.prod(self.shape), dtype)]  # what a line and a plane have none of
-        down, up = across[: 3 - len(self.shape)], across[: 3 - len(self.shape)]
-        for axis in range(len(self.shape)):
-            faces = tuple(n + (a == axis) for a, n in enumerate(self.shape))
-            for rates, found in zip(self.directed(axis), (down, up), strict=True):
-                found.append(full(rates if rated == 1 else rates * rated, faces))
-        loss = none if self.decay is None else full(self.decay * rated, self.shape)
-        weight = none if self.weights is None else full(scale / self.weights, self.shape)
+        shape, periodic = as_planes(self.shape, 1), as_planes(self.periodic, False)
+        loss = none if self.decay is None else full(self.decay if scale == 1 else self.decay * scale)
+        weights = none if self.weights is None else full(self.weights)
         self._full.clear()
-        flow = self._full[dtype, scale] = (tuple(down), tuple(up), loss, weight)
-        return flow
+        rates = self._full[dtype, scale] = _loops.Rates(
+            shape, periodic, tuple(axes), loss, weights, loop_input(np.zeros(shape[2], dtype))
+        )
+        return rates
 
     @cached_property
     def _full(self) -> dict[Any, Any]:
@@ -362,15 +355,40 @@ class Lattice:
             total[wall.where] += self.from_wall(wall, time)
         return total
 
-    def rhs(self, time: float, u: Array) -> Array:
-        """Return the whole right-hand side ``L u + b(t) + reaction(t, u)`` as a new array of `u`'s dtype."""
-        change = self.at(time).apply(u)
-        forcing = self.b(time)
-        if forcing is not None:
-            change += forcing.astype(u.dtype, copy=False)
-        if self.reaction is not None:
-            change += self.reaction(time, u)
-        return change
+    def rhs(self, time: float, u: Array, out: Array | None = None) -> Array:
+        """Return the whole right-hand side ``L u + b(t) + reaction(t, u)``, a new array unless `out` is given."""
+        return self.advance(time, u, out)
+
+    def advance(
+        self,
+        time: float,
+        u: Array,
+        out: Array | None = None,
+        keep: float = 0.0,
+        scale: float = 1.0,
+        held: float = 0.0,
+    ) -> Array:
+        """Return ``held * out + keep * u + scale * (L u + b(t) + reaction(t, u))``, as `apply` without more memory."""
+        out = self.at(time).apply(u, out, keep, scale, held)
+        self.add_terms(time, u, out, scale)
+        return out
+
+    def add_terms(self, time: float, u: Array, total: Array, scale: float, reaction: bool = True) -> None:
+        """Add ``scale * (b(t) + reaction(t, u))`` to a field, or without the reaction."""
+        now = self.at(time)
+        if now.source is not None:
+            add(total, scale, now.source)
+        for wall in now.walls:
+            total[wall.where] += (scale * now.from_wall(wall, time)).astype(total.dtype, copy=False)
+        if self.reaction is not None and reaction:
+            add(total, scale, self.reaction(time, u))
+
+
+def add(total: Array, factor: float, field: Array) -> None:
+    """Add a number times a field (or what broadcasts to it) to another, a few planes at a time."""
+    whole = np.broadcast_to(field, total.shape)
+    for low, high in _threads.slices(len(total), 1 + total.size // SLAB):
+        total[low:high] += (factor * whole[low:high]).astype(total.dtype, copy=False)
 
 
 def _directed(g: Any, q: Any) -> tuple[Array, Array]:
@@ -378,19 +396,30 @@ def _directed(g: Any, q: Any) -> tuple[Array, Array]:
     return (g, g) if q is None or not q.any() else (g + np.maximum(q, 0.0), g + np.maximum(-q, 0.0))
 
 
-def _apply_flow(u: Array, flow: tuple[Any, ...], periodic: tuple[bool, ...], keep: float, out: Array) -> None:
-    """Write ``keep * u`` plus the change by directed rates to `out`, on as many threads as pay."""
-    down, up, loss, weight = flow
-    lead = 3 - u.ndim
-    shape, wrap = (1,) * lead + u.shape, (False,) * lead + periodic
-    rates = _flow.Rates(shape, wrap, down, up, loss, weight, np.zeros(shape[-1], u.dtype))
-    given, target = (loop_input(u).reshape(-1), rates, u.dtype.type(keep)), out.reshape(-1)
-    rows = shape[0] * shape[1]
-    if u.size < POOLED:
-        _flow.flow(*given, 0, rows, target)
-        return
-    parts = _threads.slices(rows, min(2 * u.size // SMALLEST_SHARE, _threads.count()))
-    _threads.run(_flow.flow, [(*given, low, high, target) for low, high in parts])
+def _places(ndim: int) -> tuple[int, ...]:
+    """Return which of (planes, rows, cells) each axis is."""
+    return ((2,), (0, 2), (0, 1, 2))[ndim - 1]
+
+
+def _faces(values: Array, shape: tuple[int, ...], axis: int, dtype: Any, scale: float) -> Any:
+    """Return values on the faces along an axis as compiled loops read them: rows that are alike are there once."""
+    places, cells, own = _places(len(shape)), list(as_planes(shape, 1)), [1, 1, 1]
+    cells[places[axis]] += 1
+    for place, n in zip(places, values.shape, strict=True):
+        own[place] = n
+    lines = values.reshape(own)
+    lines = lines.astype(dtype, copy=False) if scale == 1 else (lines * scale).astype(dtype, copy=False)
+    if own[2] < cells[2] and min(own[:2]) == 1:
+        distinct, row = np.unique(lines, return_inverse=True)
+        flat, starts = np.repeat(distinct, cells[2]), row.reshape(own[:2]) * cells[2]
+    else:
+        lines = np.broadcast_to(lines, (*own[:2], cells[2]))
+        flat, starts = lines, np.arange(0, lines.size, cells[2]).reshape(own[:2])
+    planes, rows = (starts[:, 0], starts[0] - starts[0, 0]) if own[0] > 1 else (starts[0, :1] * 0, starts[0])
+    tables = [
+        loop_input(np.broadcast_to(table, n).astype(np.uintp)) for table, n in ((planes, cells[0]), (rows, cells[1]))
+    ]
+    return _loops.Faces(loop_input(flat).reshape(-1), *tables)
 
 
 def as_planes(shape: tuple[Any, ...], single: Any) -> tuple[Any, Any, Any]:
@@ -399,19 +428,3 @@ def as_planes(shape: tuple[Any, ...], single: Any) -> tuple[Any, Any, Any]:
     A plane consists of planes with a `single` row, a line is one of them.
     """
     return (shape[0] if len(shape) > 1 else single, shape[1] if len(shape) > 2 else single, shape[-1])
-
-
-def apply_faces(u: Array, faces: tuple[Array, ...], periodic: tuple[bool, ...], keep: float, out: Array) -> None:
-    """Write ``keep * u`` plus the exchange through full `faces` to `out`, on as many threads as pay."""
-    if u.ndim == 1:
-        faces = (np.zeros(2 * u.size, u.dtype), *faces)
-    before_planes, *before_rows, before_cells = (g.reshape(-1) for g in faces)
-    rates = (before_planes, before_rows[0] if before_rows else np.empty(0, u.dtype), before_cells)
-    grid = _loops.Grid(*as_planes(u.shape, 1), as_planes(periodic, False))
-    given = (loop_input(u).reshape(-1), rates, grid, u.dtype.type(keep), out.reshape(-1))
-    shares = 2 * u.size // SMALLEST_SHARE
-    if shares < 2:
-        _loops.inflow(*given, 0, grid.planes)
-        return
-    blocks = _threads.slices(grid.planes, min(shares, _threads.count()))
-    _threads.run(_loops.inflow, [(*given, *ends) for ends in blocks])

@@ -29,10 +29,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from diffuseconv import _checks
 from diffuseconv._typing import Array
 from diffuseconv.diffusion import control, costs
-from diffuseconv.diffusion.control import OPTIONS, Clock, Overflow, Trial, evaluate, unsupported
-from diffuseconv.diffusion.lattice import Lattice
+from diffuseconv.diffusion.control import OPTIONS, Clock, Overflow, Trial, evaluate, largest, unsupported
+from diffuseconv.diffusion.lattice import Lattice, add
 
 __all__ = ["OPTIONS", "Steps", "solve", "step", "unsupported"]
 
@@ -74,31 +75,48 @@ class Steps:
             rate = max(rate, there.largest_rate)
             if step_ * there.drift_rate > DRIFT_LIMIT:
                 raise Overflow
-        ahead, share = step(self.problem, u, slope, clock, elapsed, step_, rate)
-        after = evaluate(self.problem, clock.at(elapsed + step_), ahead)
-        defect = ahead - u - step_ / 2 * (slope + after)
-        return Trial(ahead, after, share * float(np.abs(defect).max()))
+        spare = np.empty_like(u)
+        ahead, share = step(self.problem, u, slope, clock, elapsed, step_, rate, spare)
+        after = evaluate(self.problem, clock.at(elapsed + step_), ahead, None if ahead is spare else spare)
+
+        def defect(ahead: Array, u: Array, slope: Array, after: Array) -> Array:
+            return np.abs(ahead - u - step_ / 2 * (slope + after))
+
+        return Trial(ahead, after, share * largest(ahead, defect, u, slope, after))
 
 
 solve = partial(control.integrate, Steps)
 
 
 def step(
-    problem: Lattice, u: Array, slope: Array, clock: Clock, elapsed: float, duration: float, rate: float
+    problem: Lattice,
+    u: Array,
+    slope: Array,
+    clock: Clock,
+    elapsed: float,
+    duration: float,
+    rate: float,
+    spare: Array | None = None,
 ) -> tuple[Array, float]:
-    """Compute one step; return the field after it, and what share of the trapezium's defect its own error is."""
+    """Compute one step; return the field after it, and what share of the trapezium's defect its own error is.
+
+    Stages take turns in two fields, of which `spare` may be one: each is written over the last but one, of which it
+    holds a part.
+    """
     ratio = duration * rate / 2
     plain = problem.symmetric and problem.moving is None
     table = _coefficients(_stages(ratio) if plain else max(5, _stages(ratio / DRIFT_REACH)))
-    past, here = u, u + table.first * duration * slope
+    past, here = np.empty_like(u) if spare is None else spare, np.multiply(slope, table.first * duration)
+    here += u
+    begun = False
     for mu, nu, tilde_mu, tilde_gamma, at in table.rows:
-        change = evaluate(problem, clock.at(elapsed + at * duration), here)
-        change *= tilde_mu * duration
-        change += mu * here
-        change += nu * past
-        change += (1 - mu - nu) * u
-        change += tilde_gamma * duration * slope
-        past, here = here, change
+        if not _checks.is_finite(here):
+            raise Overflow
+        held, rest = (nu, 1 - mu - nu) if begun else (0.0, 1 - mu)  # the first stage of all is the field itself
+        problem.advance(clock.at(elapsed + at * duration), here, past, mu, tilde_mu * duration, held)
+        add(past, rest, u)
+        add(past, tilde_gamma * duration, slope)
+        past, here, begun = here, past, True
     return here, table.error_share
 
 

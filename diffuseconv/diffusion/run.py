@@ -128,7 +128,7 @@ def _run(
         last = len(segment.stops) - 1
         for index, field in enumerate(fields):
             if index == last and following is not None:
-                u = field.copy()  # the yielded field belongs to the caller
+                u = field.copy() if index < segment.asked else field  # a yielded field belongs to the caller
             if index < segment.asked:
                 yield next(asked), field
         if following is not None:
@@ -148,9 +148,9 @@ def _check_functions(problem: Lattice, time: float, u: Array) -> None:
             )
 
     if problem.reaction is not None:
-        same("source", problem.reaction(time, u), problem.reaction(time, u))
+        same("source", np.array(problem.reaction(time, u)), problem.reaction(time, u))
     if problem.reaction_slope is not None:
-        same("source_slope", problem.reaction_slope(time, u), problem.reaction_slope(time, u))
+        same("source_slope", np.array(problem.reaction_slope(time, u)), problem.reaction_slope(time, u))
     for wall in problem.moving_walls:
         same("a wall", wall.at(time), wall.at(time))
     if problem.moving is not None:
