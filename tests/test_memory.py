@@ -4,11 +4,13 @@ import platform
 import subprocess
 import sys
 import tracemalloc
+from collections import deque
 
 import numpy as np
 import pytest
 
 import diffuseconv as dc
+from diffuseconv import _checks
 
 
 def peak(call, u):
@@ -46,6 +48,80 @@ def test_spectral_runs(shape, boundary, source, velocity, duration, double, sing
     made = 2 * source  # the source, and the copy that the equation keeps
     assert peak(evolve, u) <= double + made + 0.1
     assert peak(evolve, u.astype(np.float32)) <= single + 2 * made + 0.1
+
+
+def tanks(shape, rough):
+    """Return for each scheme a run of it on a tank whose diffusivity is rough or not; what sources return is made."""
+    rng, place = np.random.default_rng(2), np.empty(shape)
+    diffusivity = 0.5 + rng.random(shape) if rough else 0.7
+
+    def decay(t, u):
+        return np.multiply(u, -0.1, out=place)
+
+    def run(method, **given):
+        return lambda u: dc.DiffusionEquation(diffusivity, **given).evolve(u, 0.1, method)
+
+    def last_of(method, **given):
+        def last(u):
+            frames = dc.DiffusionEquation(diffusivity, **given).frames(u, [0.03, 0.07, 0.1], method)
+            return deque(frames, maxlen=1)[0][1]
+
+        return last
+
+    return {
+        "explicit": run("explicit"),
+        "explicit, source": run("explicit", source=decay),
+        "chebyshev": run("chebyshev"),
+        "uniformization": run("uniformization"),
+        "rkl2": run("rkl2", source=decay),
+        "rkl2, wall": run("rkl2", boundary=dc.Dirichlet(np.sin)),
+        "rkl2, drift": run("rkl2", source=decay, velocity=0.1),
+        "frames, rkl2": last_of("rkl2", source=decay),
+        "frames, explicit": last_of("explicit"),
+        "frames, chebyshev": last_of("chebyshev"),
+    }
+
+
+BOUNDS = {
+    "explicit": (1, 1),
+    "explicit, source": (3, 7),
+    "chebyshev": (2, 5),
+    "uniformization": (2, 5),
+    "rkl2": (4, 9),
+    "rkl2, wall": (4, 10),
+    "rkl2, drift": (4, 9),
+    "frames, rkl2": (6, 11),
+    "frames, explicit": (5, 5),
+    "frames, chebyshev": (6, 10),
+}  # documented in limits.md: with constant coefficients, in fields of float64 and float32
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+@pytest.mark.parametrize("rough", [False, True])
+@pytest.mark.parametrize("shape", [(512, 400), (60, 62, 56)])
+def test_schemes_keep_to_their_bounds(shape, rough, name):
+    """A diffusivity per cell adds its copy in the equation and the rates of each axis, a drift as many again."""
+    u, call = np.random.default_rng(0).random(shape), tanks(shape, rough)[name]
+    more = (1 + len(shape) * (1 + ("drift" in name))) * rough
+    copies = len(shape) * rough * ("explicit" in name)  # of rates, in the field's dtype
+    double, single = BOUNDS[name]
+    assert peak(call, u) <= double + more + 0.2
+    assert peak(call, u.astype(np.float32)) <= single + 2 * more + copies + 0.4
+
+
+def test_what_does_not_fit_is_refused_by_what_each_scheme_takes(monkeypatch):
+    """With room for so many bytes a cell, those schemes alone that need no more can begin."""
+    u = np.random.default_rng(0).random((128, 100))
+    monkeypatch.setattr(_checks, "SMALL", 0)
+    steady, source = dc.DiffusionEquation(0.7), dc.DiffusionEquation(0.7, source=lambda t, v: -v)
+    needed = {"spectral": 16, "explicit": 16, "chebyshev": 24, "uniformization": 24, "rkl2": 40, "implicit": 880}
+    for method, each in needed.items():
+        eq = source if method in ("rkl2", "implicit") else steady
+        monkeypatch.setattr(_checks, "_free_memory", lambda each=each: u.size * each)
+        assert np.isfinite(eq.evolve(u, 1e-3, method)).all()
+        monkeypatch.setattr(_checks, "_free_memory", lambda each=each: u.size * each - 1)
+        with pytest.raises(ValueError, match=r"^u must need no more memory than .* got "):
+            eq.evolve(u, 1e-3, method)
 
 
 def test_whole_transforms_of_wide_kernels():

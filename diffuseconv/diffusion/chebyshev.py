@@ -34,10 +34,10 @@ from numpy.typing import NDArray
 from diffuseconv import _threads
 from diffuseconv._typing import Array
 from diffuseconv.diffusion.lattice import SLAB, Lattice
-from diffuseconv.diffusion.scheme import check_updates, unsteady, unsymmetric
+from diffuseconv.diffusion.scheme import check_updates, copied_rates, unsteady, unsymmetric
 from diffuseconv.diffusion.sweeps import chebyshev_sums
 
-__all__ = ["OPTIONS", "solve", "unsupported"]
+__all__ = ["OPTIONS", "memory", "solve", "unsupported"]
 
 OPTIONS = {"tolerance": 1e-10}  # of the field's range
 LONGEST = 1e8  # in units of 2 / rate: beyond, a run is cut (Bessel functions of such arguments lose digits)
@@ -49,6 +49,12 @@ SUM_COST = 0.2  # cost of a weighted sum, where a term of the recurrence costs 1
 def unsupported(problem: Lattice) -> str | None:
     """Return why the scheme cannot solve a problem, None if it can."""
     return unsteady(problem) or unsymmetric(problem)
+
+
+def memory(problem: Lattice, itemsize: int) -> float:
+    """Return the bytes a cell of two terms and their sum in float64, what sources add, and copies of rates."""
+    added = 8.0 if problem.source is not None or problem.walls else 0.0
+    return 24.0 + added + copied_rates(problem, 8)
 
 
 class _Expansion(NamedTuple):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
+from diffuseconv.diffusion import shifted
 from diffuseconv.diffusion.lattice import Lattice
 
-__all__ = ["evaluation", "factorisation", "iterations", "substitution"]
+__all__ = ["entries", "evaluation", "factorisation", "iterations", "substitution"]
 
 
 def evaluation(problem: Lattice) -> float:
@@ -19,6 +20,14 @@ def factorisation(problem: Lattice) -> float:
     """Return the cost of factorising a real shifted system and solving it once."""
     size, ndim = math.prod(problem.shape), len(problem.shape)
     return 1e-4 + size * (4e-7 if ndim == 1 else 3e-7 * size**0.25 if ndim == 2 else 1e-7 * size**0.67)
+
+
+def entries(problem: Lattice) -> float:
+    """Return how many entries a cell the factors of a shifted system have, as measured up to 192² and 27³."""
+    size, ndim = math.prod(problem.shape), len(problem.shape)
+    if not shifted.factorises(problem) and problem.plain:
+        return 0.0
+    return 6.0 if ndim == 1 else 3.2 * math.log2(size) if ndim == 2 else 1.5 * size**0.55
 
 
 def iterations(problem: Lattice) -> float:

@@ -371,7 +371,7 @@ class DiffusionEquation:
         if times:
             known += schedule.events((self.source, self.boundary, self.velocity), start, times[-1])
         originals, restore = stacks.split(u, axes)
-        fields = [self._field(field) for field in originals]
+        fields = [self._field(field, 4.0) for field in originals]  # what more a run needs depends on its scheme
         if durations is None:  # between frames a caller may do to `u` what it likes
             fields = [field.copy() for field in fields]
             originals = fields if self.mask is None else [np.array(field) for field in originals]
@@ -409,10 +409,9 @@ class DiffusionEquation:
         """Return the discretised problem from a time to the next event: steps of schedules are constant there."""
         given = {name: getattr(self, name) for name in ("source", "boundary", "velocity")}
         if not schedule.tables(tuple(given.values())):
-            return self.lattice(shape, time)
-        return replace(self, **{name: schedule.at_time(value, time) for name, value in given.items()}).lattice(
-            shape, time
-        )
+            return self._discretised(shape, time)
+        now = {name: schedule.at_time(value, time) for name, value in given.items()}
+        return replace(self, **now)._discretised(shape, time)
 
     def _states(self, scheduled: Any) -> Callable[[float], tuple[int, ...]]:
         """Return a function of time: while what it returns is the same, barriers and schedules are as they are."""
@@ -718,6 +717,14 @@ class DiffusionEquation:
         """Return the discretised problem on a field of this shape, valid from `time` to the next lift."""
         cells = _checks.shape("shape", shape)
         _checks.fits_memory("shape", 48.0 * math.prod(cells), "about six fields: take larger cells, or fewer")
+        return self._discretised(cells, time)
+
+    def _discretised(self, cells: tuple[int, ...], time: float) -> Lattice:
+        """Return the problem on fields of a checked shape; refuse rates on faces that do not fit into memory."""
+        given = [part for v in (self.diffusivity, self.velocity) for part in (v if isinstance(v, tuple) else (v,))]
+        varies = any(np.ndim(part) == len(cells) for part in given) or self.mask is not None
+        rates = len(cells) * (1 + (self.velocity is not None)) if varies or self.barriers is not None else 0
+        _checks.fits_memory("u", 8.0 * rates * math.prod(cells), "rates on faces: take larger cells, or fewer")
         with np.errstate(over="ignore", invalid="ignore"):  # what that gives is refused below
             lattice = discretise(
                 cells,
@@ -778,13 +785,13 @@ class DiffusionEquation:
             weights = weights * per_cell("capacity", self.capacity, field.shape, mask, above=True)
         return field, weights, mask
 
-    def _field(self, u: Any) -> Array:
-        """Return a contiguous field, checked where the mask holds; NaN elsewhere becomes 0."""
+    def _field(self, u: Any, needed: float = 48.0) -> Array:
+        """Return a contiguous field, checked where the mask holds; NaN elsewhere becomes 0. `needed`: bytes a cell."""
         if np.ndim(u) > 3:
             raise ValueError(
                 f"u must have 1, 2 or 3 dimensions, or axes= must name the spatial ones of a stack, got {np.ndim(u)}"
             )
-        _checks.fits_memory("u", 48.0 * np.size(u), "about six fields: take larger cells, or fewer")
+        _checks.fits_memory("u", needed * np.size(u), "take larger cells, or fewer")
         field = _checks.field("u", u, finite=False)
         mask = mask_on(self.mask, field.shape)
         filled = field if mask is None else np.where(mask | np.isfinite(field), field, field.dtype.type(0))

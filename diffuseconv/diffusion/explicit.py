@@ -10,10 +10,10 @@ import numpy as np
 from diffuseconv._typing import Array
 from diffuseconv.diffusion.control import reaction_slope
 from diffuseconv.diffusion.lattice import Lattice
-from diffuseconv.diffusion.scheme import check_updates
+from diffuseconv.diffusion.scheme import check_updates, copied_rates
 from diffuseconv.diffusion.sweeps import explicit_steps
 
-__all__ = ["OPTIONS", "checked_step", "solve", "unsupported", "whole_steps"]
+__all__ = ["OPTIONS", "checked_step", "memory", "solve", "unsupported", "whole_steps"]
 
 OPTIONS = {"time_step": None}
 
@@ -24,6 +24,13 @@ ROUNDING = 1e-12  # a step may exceed the limit, or a duration a whole number of
 def unsupported(problem: Lattice) -> str | None:
     """Return why the scheme cannot solve a problem, None if it can: it always can."""
     return None
+
+
+def memory(problem: Lattice, itemsize: int) -> float:
+    """Return the bytes a cell of two levels, what a source returns, and copies of rates."""
+    if problem.steady:
+        return 2 * itemsize + copied_rates(problem, itemsize)
+    return 4 * itemsize + (0.0 if itemsize == 8 else copied_rates(problem, itemsize))
 
 
 def checked_step(lattice: Lattice, time_step: float | None) -> float:

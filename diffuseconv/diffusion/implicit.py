@@ -36,7 +36,7 @@ from diffuseconv.diffusion import control, costs, shifted
 from diffuseconv.diffusion.control import OPTIONS, Clock, Overflow, Trial
 from diffuseconv.diffusion.lattice import Lattice
 
-__all__ = ["OPTIONS", "Steps", "Table", "radau", "slowest_decay", "solve", "unsupported"]
+__all__ = ["OPTIONS", "Steps", "Table", "memory", "radau", "slowest_decay", "solve", "unsupported"]
 
 STAGES = 5
 INVERSE_ITERATIONS = 8
@@ -55,6 +55,12 @@ def unsupported(problem: Lattice) -> str | None:
     drifts = not problem.symmetric or problem.moving is not None
     no_other = drifts and not problem.positive  # neither decay rates nor a density of steps
     return None if no_other else control.unsupported(problem)
+
+
+def memory(problem: Lattice, itemsize: int) -> float:
+    """Return the bytes a cell of stages of some iterations in float64, and one real and two complex factorisations."""
+    factors = 0.0 if shifted.converges_fast(problem) else 52 * costs.entries(problem)
+    return 8 * (60.0 if problem.reaction is None else 110.0) + factors
 
 
 class Table(NamedTuple):

@@ -29,6 +29,7 @@ __all__ = ["Lattice", "WallTerm", "add", "as_planes"]
 POOLED = 1 << 18  # cells from which a loop that does several passes gains from the pool of threads
 MOMENTS = 8  # of a problem whose drift depends on time, that are kept
 SLAB = 1 << 16  # cells handled at once where only a largest value is needed
+PIECE = 1 << 14  # and together where sums need as much memory again
 SMALLEST_SHARE = 1 << 15  # cells per thread below which handing out work costs more than it saves
 
 
@@ -387,7 +388,7 @@ class Lattice:
 def add(total: Array, factor: float, field: Array) -> None:
     """Add a number times a field (or what broadcasts to it) to another, a few planes at a time."""
     whole = np.broadcast_to(field, total.shape)
-    for low, high in _threads.slices(len(total), 1 + total.size // SLAB):
+    for low, high in _threads.slices(len(total), 1 + total.size // PIECE):
         total[low:high] += (factor * whole[low:high]).astype(total.dtype, copy=False)
 
 

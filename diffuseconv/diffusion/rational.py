@@ -26,11 +26,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from diffuseconv._typing import Array
-from diffuseconv.diffusion import shifted
+from diffuseconv.diffusion import costs, shifted
 from diffuseconv.diffusion.lattice import Lattice
 from diffuseconv.diffusion.scheme import unsteady, unsymmetric
 
-__all__ = ["AT_INFINITY", "OPTIONS", "POLES", "RESIDUES", "solve", "unsupported"]
+__all__ = ["AT_INFINITY", "OPTIONS", "POLES", "RESIDUES", "memory", "solve", "unsupported"]
 
 OPTIONS: dict[str, float | None] = {"tolerance": 1e-10}
 POLES = (
@@ -58,6 +58,11 @@ AT_INFINITY = 1.832174378254041275e-14
 def unsupported(problem: Lattice) -> str | None:
     """Return why the scheme cannot solve a problem, None if it can."""
     return unsteady(problem) or unsymmetric(problem)
+
+
+def memory(problem: Lattice, itemsize: int) -> float:
+    """Return the bytes a cell of some complex fields and one complex factorisation."""
+    return 8 * (20.0 if len(problem.shape) == 1 else 60.0) + 20 * costs.entries(problem)
 
 
 def solve(

@@ -35,11 +35,16 @@ from diffuseconv.diffusion import control, costs
 from diffuseconv.diffusion.control import OPTIONS, Clock, Overflow, Trial, evaluate, largest, unsupported
 from diffuseconv.diffusion.lattice import Lattice, add
 
-__all__ = ["OPTIONS", "Steps", "solve", "step", "unsupported"]
+__all__ = ["OPTIONS", "Steps", "memory", "solve", "step", "unsupported"]
 
 MOST_STAGES = 299
 # With a drift eigenvalues fill a parabola. These keep it inside the regions of stability, for 5 to 299 stages.
 DRIFT_REACH, DRIFT_LIMIT = 0.8, 0.45  # share of the reach; largest step times the squared imaginary over the real part
+
+
+def memory(problem: Lattice, itemsize: int) -> float:
+    """Return the bytes a cell of the field, its slope, two stages and what a source returns, in float64."""
+    return 40.0
 
 
 class Steps:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from diffuseconv import _checks
 from diffuseconv._typing import Array
 from diffuseconv.diffusion import (
     chebyshev,
@@ -102,6 +103,8 @@ def frames(
     def solve(segment: _Segment, u: Array) -> Iterator[Array]:
         problem = problem_at(segment.start)
         scheme = _choose(problem, name, segment, tolerance)
+        needed = scheme.memory(problem, u.itemsize) + (u.itemsize if len(segment.stops) > 1 else 0)
+        _checks.fits_memory("u", needed * u.size, "take larger cells, fewer, or another method")
         options: dict[str, Any] = {"time_step": None, "tolerance": None}
         for option, default in scheme.OPTIONS.items():
             options[option] = default if given[option] is None else given[option]

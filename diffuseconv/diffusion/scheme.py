@@ -5,13 +5,14 @@ A scheme plugs in by fulfilling `Scheme` and by one entry in `run.SCHEMES`, whic
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from diffuseconv._typing import Array
 from diffuseconv.diffusion.lattice import Lattice
 
-__all__ = ["Scheme", "check_updates", "unsteady", "unsymmetric"]
+__all__ = ["Scheme", "check_updates", "copied_rates", "unsteady", "unsymmetric"]
 
 MOST_UPDATES = 1e14  # cell updates: a day or more on any one machine
 MOST_SWEEPS = 1e10  # over however few cells: as long
@@ -32,6 +33,10 @@ class Scheme(Protocol):
 
     def unsupported(self, problem: Lattice) -> str | None:
         """Return why the scheme cannot solve a problem (what follows the method's name in an error), None if it can."""
+        ...
+
+    def memory(self, problem: Lattice, itemsize: int) -> float:
+        """Return the bytes a cell that a run takes beside its field and the problem, for a field of this item size."""
         ...
 
     def solve(
@@ -71,6 +76,14 @@ def unsymmetric(problem: Lattice) -> str | None:
     if problem.growth > 0:
         return 'needs walls through which no drift carries salt in unbounded ("uniformization" solves this one)'
     return None
+
+
+def copied_rates(problem: Lattice, itemsize: int) -> float:
+    """Return the bytes a cell of the rates that sweeps copy: those that vary and are not there for every face."""
+    if problem.uniform is not None:
+        return 0.0
+    cells = math.prod(problem.shape)
+    return itemsize * sum(g.size < cells or g.itemsize != itemsize for g in problem.rates + (problem.drift or ()))
 
 
 def check_updates(cells: int, sweeps: float, remedy: str) -> None:

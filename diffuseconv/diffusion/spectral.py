@@ -31,7 +31,7 @@ from diffuseconv.diffusion.lattice import Lattice
 from diffuseconv.diffusion.modes import MOST_CELLS, MOST_CONDITION, Axis, axes_of, basis, rates
 from diffuseconv.diffusion.scheme import unsteady
 
-__all__ = ["OPTIONS", "explicit_steps", "solve", "unsupported"]
+__all__ = ["OPTIONS", "explicit_steps", "memory", "solve", "unsupported"]
 
 OPTIONS: dict[str, float | None] = {}  # exact to rounding: nothing to choose
 FORGOTTEN = 45.0  # modes that have decayed by exp(-45) = 3e-20 lie below the rounding of any field
@@ -68,6 +68,11 @@ def unsupported(problem: Lattice) -> str | None:
             f'("{other}" solves this problem)'
         )
     return None
+
+
+def memory(problem: Lattice, itemsize: int) -> float:
+    """Return the bytes a cell of a transform, its result, and what sources add."""
+    return 2 * itemsize + (10.0 if problem.source is not None or problem.walls else 0.0)
 
 
 def solve(

@@ -15,8 +15,9 @@ from diffuseconv._typing import Array
 from diffuseconv.diffusion import control, implicit, rkl2
 from diffuseconv.diffusion.control import OPTIONS, Clock, Integrator, Overflow, Trial, unsupported
 from diffuseconv.diffusion.lattice import Lattice
+from diffuseconv.diffusion.rkl2 import memory
 
-__all__ = ["OPTIONS", "Steps", "solve", "unsupported"]
+__all__ = ["OPTIONS", "Steps", "memory", "solve", "unsupported"]
 
 SETTLING = 15  # steps that a kind has to find its length, after a change
 SPENT = 5  # costs of one step of the other kind, after which it is tried

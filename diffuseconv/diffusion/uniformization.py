@@ -24,10 +24,10 @@ import numpy as np
 
 from diffuseconv._typing import Array, FloatArray
 from diffuseconv.diffusion.lattice import Lattice
-from diffuseconv.diffusion.scheme import check_updates, unsteady
+from diffuseconv.diffusion.scheme import check_updates, copied_rates, unsteady
 from diffuseconv.diffusion.sweeps import poisson_sum
 
-__all__ = ["OPTIONS", "poisson_weights", "solve", "unsupported"]
+__all__ = ["OPTIONS", "memory", "poisson_weights", "solve", "unsupported"]
 
 OPTIONS = {"tolerance": 1e-12}  # of the field's range
 ROUNDING = 16 * float(np.finfo(np.float64).eps)  # of a cell's outflow, lest a step take more than there is
@@ -39,6 +39,11 @@ def unsupported(problem: Lattice) -> str | None:
     if not problem.positive:
         return "needs rates that are not negative, which this tensor's are"
     return unsteady(problem)
+
+
+def memory(problem: Lattice, itemsize: int) -> float:
+    """Return the bytes a cell of two terms and their sum in float64, and copies of rates."""
+    return 24.0 + copied_rates(problem, 8)
 
 
 def solve(
