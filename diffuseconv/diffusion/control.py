@@ -84,8 +84,8 @@ class Clock:
     def at(self, elapsed: float) -> float:
         """Return the time after a duration."""
         total = self.start + elapsed
-        moment, taken = Moment(min(max(total, self.low), self.high)), total - self.start
-        moment.rest = (total - moment) + ((self.start - (total - taken)) + (elapsed - taken))
+        moment, passed = Moment(min(max(total, self.low), self.high)), total - self.start
+        moment.rest = (total - moment) + ((self.start - (total - passed)) + (elapsed - passed))
         inwards = moment - total if moment != total else moment.rest
         moment.toward = math.copysign(math.inf, inwards)
         return moment

@@ -29,7 +29,7 @@ __all__ = ["Lattice", "WallTerm", "add", "as_planes"]
 POOLED = 1 << 18  # cells from which a loop that does several passes gains from the pool of threads
 MOMENTS = 8  # of a problem whose drift depends on time, that are kept
 SLAB = 1 << 16  # cells handled at once where only a largest value is needed
-PIECE = 1 << 14  # and together where sums need as much memory again
+PIECE = 1 << 14  # cells handled at once where sums need as much memory again
 SMALLEST_SHARE = 1 << 15  # cells per thread below which handing out work costs more than it saves
 
 

@@ -105,7 +105,7 @@ def step(
 ) -> tuple[Array, float]:
     """Compute one step; return the field after it, and what share of the trapezium's defect its own error is.
 
-    Stages take turns in two fields, of which `spare` may be one: each is written over the last but one, of which it
+    Stages alternate between two fields, of which `spare` may be one: each is written over the last but one, of which it
     holds a part.
     """
     ratio = duration * rate / 2

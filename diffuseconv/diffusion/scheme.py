@@ -36,7 +36,7 @@ class Scheme(Protocol):
         ...
 
     def memory(self, problem: Lattice, itemsize: int) -> float:
-        """Return the bytes a cell that a run takes beside its field and the problem, for a field of this item size."""
+        """Return the bytes a cell that a run needs beyond its field and the problem, for a field of this item size."""
         ...
 
     def solve(
