@@ -9,7 +9,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from diffuseconv import boundary, interop, kernels, learning, matching, quantum, spectrum, testing, timeseries
+    from diffuseconv import (
+        boundary,
+        images,
+        interop,
+        kernels,
+        learning,
+        matching,
+        quantum,
+        spectrum,
+        testing,
+        timeseries,
+    )
     from diffuseconv.boundary import Constant
     from diffuseconv.convolution import convolution_method, convolve, correlate, feature_maps
     from diffuseconv.diffusion import Barrier, DiffusionEquation, Dirichlet, Neumann, Robin, Schedule
@@ -47,6 +58,7 @@ __all__ = [
     "draws_needed",
     "ensemble",
     "feature_maps",
+    "images",
     "interop",
     "interpret",
     "kernels",
