@@ -43,12 +43,20 @@ def array(name: str, value: ArrayLike, *, finite: bool = True) -> Array:
     if values.dtype.kind in "iub":
         values = values.astype(np.float64)
     elif values.dtype.kind == "f" and values.dtype.itemsize in (4, 8):
-        values = values.astype(values.dtype.newbyteorder("="), copy=False)
+        values = in_native_order(values)
     else:
         raise TypeError(f"{name} must hold float32, float64, integers or booleans, got dtype {values.dtype}")
     if finite:
         all_finite(name, values)
     return values
+
+
+def in_native_order(values: Array) -> Array:
+    """Return numbers in the processor's byte order, its dtype naming none: buffers that do are refused."""
+    if values.dtype.byteorder == "=":
+        return values
+    native = np.dtype(values.dtype.char)
+    return values.astype(native, copy=False).view(native)
 
 
 def plain(name: str, value: object, *, empty: bool = False) -> Array:
@@ -119,7 +127,7 @@ def wave(name: str, value: ArrayLike) -> Array:
     if values.dtype.itemsize not in (8, 16):
         raise TypeError(f"{name} must hold complex64, complex128 or real numbers, got dtype {values.dtype}")
     all_finite(name, values)
-    return values.astype(values.dtype.newbyteorder("="), copy=False)
+    return in_native_order(values)
 
 
 def takes(function: Callable[..., Any], count: int) -> bool:

@@ -83,7 +83,7 @@ def rgb(name: str, picture: NDArray[Any], bits: int = 8) -> NDArray[Any]:
     """Return a colour picture of shape ``(rows, columns, 3)`` as unsigned integers of 8 or 16 bits."""
     unsigned = picture.dtype.kind == "u" and picture.dtype.itemsize <= bits // 8
     if unsigned and picture.dtype.itemsize == bits // 8:
-        return picture.astype(picture.dtype.newbyteorder("="), copy=False)
+        return _checks.in_native_order(picture)
     if unsigned:
         return picture.astype(np.uint16) * np.uint16(257)  # white is 65535
     if picture.dtype.kind != "f":

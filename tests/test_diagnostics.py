@@ -41,3 +41,9 @@ def test_totals_need_no_lattice(monkeypatch):
     eq = dc.DiffusionEquation(spacing=0.5, boundary=dc.Dirichlet(1.0))
     assert (eq.total_mass(np.ones(4)), eq.energy(np.ones(4))) == (2.0, 1.0)
     assert round(eq.entropy(np.ones(4)), 12) == round(math.log(4), 12)
+
+
+@pytest.mark.parametrize("order", "<>=")
+def test_the_byte_order_of_a_dtype_may_be_named(order):
+    u = np.random.default_rng(0).random((3, 4))
+    assert dc.DiffusionEquation().total_mass(u.astype(u.dtype.newbyteorder(order))) == math.fsum(u.ravel().tolist())

@@ -8,7 +8,7 @@ import strategies
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from learning_pictures import FALSE_ALARM, PROBLEMS, coverage, noisy_pair, photo
-from scipy import stats
+from scipy import fft, stats
 
 import diffuseconv as dc
 from diffuseconv import learning
@@ -69,6 +69,16 @@ def test_noise_of_the_later_picture_is_told_from_that_of_the_earlier(told):
     away += variances.max() * trials * 4  # what fitting one number takes from each sum: about one variance
     mean = np.mean([fit.noise_variance for fit in fits])
     assert abs(mean - 0.1**2) < away / trials / u.size < 0.1 * 0.1**2
+
+
+def test_the_standard_error_counts_the_square_of_the_noise():
+    """Of equal pictures the residuals are 0: each score has the variance r² (P b + b²), its slope is r² (P - b)."""
+    b, u = 0.5, np.random.default_rng(3).normal(size=(16, 12))
+    power = fft.dctn(u, norm="ortho") ** 2
+    rates = np.add.outer(*(4 * np.sin(np.pi * np.arange(n) / (2 * n)) ** 2 for n in u.shape))
+    expected = math.sqrt(np.sum(rates**2 * (power * b + b**2))) / np.sum(rates**2 * (power - b))
+    fit = learning.fit_diffusivity(u, u, 1.0, before_noise=b**0.5)
+    assert fit.standard_error == pytest.approx(expected, rel=1e-12)
 
 
 def test_the_two_fits_agree_on_one_process():
