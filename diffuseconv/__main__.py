@@ -14,7 +14,7 @@ import platform
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -158,7 +158,7 @@ def warm(args: argparse.Namespace) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     """Build the command line."""
-    cli = argparse.ArgumentParser(
+    cli = _Parser(
         prog="diffuseconv",
         description=__doc__,
         formatter_class=_Text,
@@ -220,6 +220,13 @@ def _parser() -> argparse.ArgumentParser:
     command(info)
     command(warm)
     return cli
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong, without the usage before it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {' '.join(message.split())} (--help tells more)\n")
 
 
 class _Text(argparse.RawDescriptionHelpFormatter):

@@ -101,7 +101,9 @@ def test_units_that_are_not_known(text, capsys):
     with pytest.raises(SystemExit) as stopped:
         main(["diffuse", "p.png", "-o", "o.png", f"--duration={text}"])
     assert stopped.value.code == 2
-    assert "must be a number with a unit" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "must be a number with a unit" in said
+    assert said.count("\n") == 1
 
 
 @pytest.mark.parametrize("command", ["", "diffuse", "convolve", "measure", "interpret", "explore", "info", "warm"])
