@@ -36,7 +36,7 @@ def options() -> argparse.ArgumentParser:
     cli.add_argument(
         "--width", type=sim.positive, default=4.0, help="standard deviation of a jump along an axis, in pixels"
     )
-    cli.add_argument("--draws", type=sim.at_least(2, 10**12), default=2**16, help="measurements in all")
+    cli.add_argument("--draws", type=sim.at_least(2, 10**12), default=2**14, help="measurements in all")
     sim.add_rng(cli)
     sim.add_film(cli, frames=330)
     return cli
