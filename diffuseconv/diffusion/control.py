@@ -34,9 +34,9 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from diffuseconv import _checks, _threads
+from diffuseconv import _checks
 from diffuseconv._typing import Array
-from diffuseconv.diffusion.lattice import PIECE, Lattice
+from diffuseconv.diffusion.lattice import Lattice, pieces
 
 __all__ = [
     "OPTIONS",
@@ -153,7 +153,7 @@ def evaluate(problem: Lattice, time: float, u: Array, out: Array | None = None) 
 
 def largest(u: Array, of: Callable[..., Array] = np.abs, *others: Array) -> float:
     """Return the largest value of a function of fields, looked at a few planes at a time."""
-    parts = _threads.slices(len(u), 1 + u.size // PIECE)
+    parts = pieces(u.shape)
     return float(np.max([of(*(field[low:high] for field in (u, *others))).max() for low, high in parts]))  # NaN too
 
 
@@ -168,7 +168,7 @@ def reaction_slope(problem: Lattice, time: float, u: Array) -> Array:
     slope = u + _shift(u)
     moved = np.broadcast_to(np.array(reaction(time, slope)), u.shape)
     plain = np.broadcast_to(reaction(time, u), u.shape)
-    for low, high in _threads.slices(len(u), 1 + u.size // PIECE):
+    for low, high in pieces(u.shape):
         part = (moved[low:high] - plain[low:high]) / (slope[low:high] - u[low:high])
         slope[low:high] = np.where(np.isfinite(part), part, 0.0)
     return slope
@@ -436,7 +436,7 @@ def _wall_range(problem: Lattice, clock: Clock, duration: float) -> float:
     """Return the range that walls which depend on time impose on the cells next to them, at some times of the run."""
     if not problem.moving_walls:
         return 0.0
-    parts = _threads.slices(problem.shape[0], 1 + math.prod(problem.shape) // PIECE)
+    parts = pieces(problem.shape)
     least, most = np.full(problem.shape, math.inf), np.full(problem.shape, -math.inf)
     for sample in range(SAMPLES + 1):
         time = clock.at(sample / SAMPLES * duration)
@@ -455,7 +455,7 @@ def _wall_range(problem: Lattice, clock: Clock, duration: float) -> float:
 def _clock_noise(problem: Lattice, clock: Clock, duration: float, u: Array) -> tuple[float, float]:
     """Return by how much walls and sources change from one time to the next number, and what that does to a field."""
     most, reach = 0.0, 0.0
-    parts = _threads.slices(len(u), 1 + u.size // PIECE)
+    parts = pieces(u.shape)
     for sample in range(SAMPLES):
         time = float(clock.at(sample / SAMPLES * duration))
         moved = _terms(problem, math.nextafter(time, math.inf), u)

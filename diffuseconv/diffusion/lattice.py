@@ -24,7 +24,7 @@ from diffuseconv._cached import cached_property, kept
 from diffuseconv._jit import diffusion as _loops
 from diffuseconv._typing import Array, loop_input
 
-__all__ = ["Lattice", "WallTerm", "add", "as_planes"]
+__all__ = ["Lattice", "WallTerm", "add", "as_planes", "pieces"]
 
 POOLED = 1 << 18  # cells from which a loop that does several passes gains from the pool of threads
 MOMENTS = 8  # of a problem whose drift depends on time, that are kept
@@ -385,10 +385,15 @@ class Lattice:
             add(total, scale, self.reaction(time, u))
 
 
+def pieces(shape: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Return the ends of the pieces of a field, whole planes each, in which sums are formed one after the other."""
+    return _threads.slices(shape[0], 1 + math.prod(shape) // PIECE)
+
+
 def add(total: Array, factor: float, field: Array) -> None:
     """Add a number times a field (or what broadcasts to it) to another, a few planes at a time."""
     whole = np.broadcast_to(field, total.shape)
-    for low, high in _threads.slices(len(total), 1 + total.size // PIECE):
+    for low, high in pieces(total.shape):
         total[low:high] += (factor * whole[low:high]).astype(total.dtype, copy=False)
 
 
