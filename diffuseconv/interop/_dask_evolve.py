@@ -4,9 +4,11 @@ Where D and the velocity are constant on a box the axes do not know of one anoth
 
 .. math:: e^{t (L_1 \oplus L_2)} = e^{t L_1} e^{t L_2},
 
-so each is solved exactly in a pass of its own, with the field in one chunk along it. Elsewhere a polynomial of L of
-degree K agrees with the exponential to a tolerance, and no cell beyond K neighbours enters it: a chunk with a halo of
-K cells is then evolved by itself. Long runs are cut into segments, whose number makes the modelled work least.
+so each is solved exactly in a pass of its own, with the field in one chunk along it. Where the heat kernel is much
+narrower than a chunk the field stays as it is cut: a chunk with a halo as deep as the kernel is evolved by itself, and
+what the halo leaves out is below rounding. Elsewhere a polynomial of L of degree K agrees with the exponential to a
+tolerance, and no cell beyond K neighbours enters it, so that a halo of K cells does. Long runs are cut into segments,
+whose number makes the modelled work least.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from diffuseconv._typing import Array
 from diffuseconv.boundary import record
 from diffuseconv.diffusion import Barrier, DiffusionEquation, Schedule
 from diffuseconv.interop._dask_halo import Halo, checked, one_thread
+from diffuseconv.propagator import Propagator
 
 __all__ = ["evolved"]
 
@@ -101,19 +104,51 @@ def _by_axes(
     """Solve one axis after the other, exactly or, where a drift against walls leaves no modes, to its tolerance."""
     drifts = _checks.per_axis("velocity", eq.velocity or 0.0, u.ndim, _checks.number)
     share = None if tolerance is None else tolerance / u.ndim
+    passed = duration / (1.0 if eq.capacity is None else float(eq.capacity))
+    depths = [
+        None if drift else _depth(sizes, diffusivity * passed / width**2, np.finfo(u.dtype).eps / 2)
+        for sizes, drift, (diffusivity, width, _) in zip(u.chunks, drifts, axes, strict=True)
+    ]
+    decay = eq.decay
+    if any(depths):
+        joint = dataclasses.replace(
+            eq,
+            diffusivity=tuple(0.0 if d is None else item[0] for d, item in zip(depths, axes, strict=True)),
+            velocity=None,
+        )
+        names = [name for _, _, name in axes]
+        halo = Halo.deep(u, [depth or 0 for depth in depths], [record(name).joined for name in names])
+        u, decay = _advanced(u, joint, duration, names, halo, {}, "spectral").rechunk(u.chunks), None
     for axis, (diffusivity, width, name) in enumerate(axes):
+        if any(depths) and depths[axis] is not None:
+            continue
         line = DiffusionEquation(
             (0.0, diffusivity),
             (1.0, width),
             ("reflecting", name),
             velocity=(0.0, drifts[axis]) if drifts[axis] else None,
             capacity=eq.capacity,
-            decay=eq.decay if axis == 0 else None,
+            decay=decay,
         )
+        decay = None
         lines = u.rechunk({a: -1 if a == axis else "auto" for a in range(u.ndim)}, block_size_limit=BLOCK)
         solved = lines.map_blocks(_lines, axis=axis, eq=line, duration=duration, tolerance=share, dtype=u.dtype)
         u = solved.rechunk(u.chunks)
     return u
+
+
+def _depth(sizes: Sequence[int], number: float, rounding: float) -> int | None:
+    """Return the halo beyond which less than rounding of a heat kernel lies, None where whole lines cost less.
+
+    A grain feels a wall at the end of the halo once it has come that far, at most twice as likely as to end beyond
+    it (reflection principle). A halo on either side at most doubles the work.
+    """
+    if len(sizes) == 1:
+        return 0
+    if 2 * number > max(sizes) ** 2:
+        return None
+    depth = Propagator.heat(number, 1.0, ndim=1, tolerance=rounding).shape[0] // 2
+    return depth if 2 * depth <= max(sizes) else None
 
 
 def _lines(block: Array, *, axis: int, eq: DiffusionEquation, duration: float, tolerance: float | None) -> Array:
@@ -193,27 +228,41 @@ def _piecewise(
         {"diffusivity": 1.0} if "diffusivity" in parts else {}
     )
     plain = dataclasses.replace(eq, barriers=None, boundary="reflecting", spacing=tuple(spacing), **given)
-    axes = tuple(range(u.ndim))
     # periodic axes are continued by their other end, all others end at their wall
-    halo = Halo.deep(u, depth, axes, tuple(record(name).joined for name in names))
+    halo = Halo.deep(u, [depth] * u.ndim, [record(name).joined for name in names])
     constant = {name: halo.blocks(halo.extended(part)) for name, part in parts.items()}
     for _ in range(count):
-        u = da.map_blocks(
-            _piece,
-            halo.blocks(halo.extended(u)),
-            *constant.values(),
-            which=tuple(constant),
-            eq=plain,
-            names=tuple(names),
-            depth=depth,
-            duration=duration / count,
-            tolerance=tolerance / 2 / count,
-            blocks=tuple(len(sizes) for sizes in halo.chunks),
-            chunks=halo.chunks,
-            dtype=u.dtype,
-            meta=np.empty((0,) * u.ndim, u.dtype),
-        )
+        u = _advanced(u, plain, duration / count, names, halo, constant, "chebyshev", tolerance / 2 / count)
     return u
+
+
+def _advanced(
+    u: da.Array,
+    eq: DiffusionEquation,
+    duration: float,
+    names: Sequence[str],
+    halo: Halo,
+    parts: dict[str, da.Array],
+    method: str,
+    tolerance: float | None = None,
+) -> da.Array:
+    """Evolve each chunk with its halo by itself."""
+    return da.map_blocks(
+        _piece,
+        halo.blocks(halo.extended(u)),
+        *parts.values(),
+        which=tuple(parts),
+        eq=eq,
+        names=tuple(names),
+        depth=tuple(halo.depth[axis][0] for axis in halo.axes),
+        duration=duration,
+        method=method,
+        tolerance=tolerance,
+        blocks=tuple(len(sizes) for sizes in halo.chunks),
+        chunks=halo.chunks,
+        dtype=u.dtype,
+        meta=np.empty((0,) * u.ndim, u.dtype),
+    )
 
 
 def _piece(
@@ -222,9 +271,10 @@ def _piece(
     which: Sequence[str],
     eq: DiffusionEquation,
     names: Sequence[str],
-    depth: int,
+    depth: Sequence[int],
     duration: float,
-    tolerance: float,
+    method: str,
+    tolerance: float | None,
     blocks: Sequence[int],
     block_id: Any,
 ) -> Array:
@@ -240,15 +290,13 @@ def _piece(
     if any(barrier is not None for barrier in barriers):
         options["barriers"] = barriers
     walls, inside = [], []
-    for axis, name in enumerate(names):
-        first, last = block_id[axis] == 0, block_id[axis] == blocks[axis] - 1
-        if record(name).joined:
-            walls.append(("reflecting", "reflecting"))
-            inside.append(slice(depth, -depth))
-        else:
-            walls.append((name if first else "reflecting", name if last else "reflecting"))
-            inside.append(slice(None if first else depth, None if last else -depth))
+    for axis, (name, wide) in enumerate(zip(names, depth, strict=True)):
+        joined = record(name).joined
+        walls.append("reflecting" if joined and wide else name)  # what stands where a halo is cut is not felt
+        before = wide if joined or block_id[axis] > 0 else 0
+        after = wide if joined or block_id[axis] < blocks[axis] - 1 else 0
+        inside.append(slice(before, block.shape[axis] - after))
     local = dataclasses.replace(eq, boundary=tuple(walls), **options)
     with one_thread():
-        result = local.evolve(np.ascontiguousarray(block), duration, "chebyshev", tolerance=tolerance)
+        result = local.evolve(np.ascontiguousarray(block), duration, method, tolerance=tolerance)
     return np.ascontiguousarray(result[tuple(inside)])

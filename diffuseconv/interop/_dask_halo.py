@@ -55,11 +55,16 @@ class Halo:
         return cls(axes, names, tuple(extension), depth, tuple(start), tuple(chunks))
 
     @classmethod
-    def deep(cls, u: da.Array, depth: int, axes: tuple[int, ...], joined: Sequence[bool]) -> Halo:
-        """Return halos of this depth, across the ends of the axes that are joined."""
-        start = tuple(ensure_minimum_chunksize(min(depth, u.shape[axis]), u.chunks[axis]) for axis in axes)
-        extension = tuple((depth, depth) if join else (0, 0) for join in joined)
-        return cls(axes, ("periodic",) * len(axes), extension, dict.fromkeys(axes, (depth, depth)), start, start)
+    def deep(cls, u: da.Array, depths: Sequence[int], joined: Sequence[bool]) -> Halo:
+        """Return the halos of these depths, across the ends of the axes that are joined."""
+        axes = tuple(range(u.ndim))
+        start = tuple(
+            ensure_minimum_chunksize(min(depth, size), chunks) if depth else chunks
+            for depth, size, chunks in zip(depths, u.shape, u.chunks, strict=True)
+        )
+        extension = tuple((depth, depth) if join else (0, 0) for depth, join in zip(depths, joined, strict=True))
+        both = {axis: (depth, depth) for axis, depth in enumerate(depths)}
+        return cls(axes, ("periodic",) * len(axes), extension, both, start, start)
 
     def extended(self, u: da.Array) -> da.Array:
         """Return the field continued beyond its walls; the first and last chunks hold what is added."""
