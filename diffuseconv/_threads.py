@@ -164,10 +164,9 @@ def _share(call: Callable[[], None], stop: Callable[[], None], threads: int) -> 
         if task.claim():
             task.call = None  # frees what it holds although it stays in the queue
             continue
-        while True:
+        while task.call is not None:  # it is over once that is None: Ctrl-C may come with the lock already acquired
             try:
                 task.running.acquire()
-                break
             except BaseException as error:  # Ctrl-C
                 errors.append(error)
                 stop()
@@ -206,6 +205,7 @@ def _after_fork() -> None:
         if task.claimed.locked() and task.running.locked():
             task.error = RuntimeError("a process must not fork within a call that the child is to finish")
             stop()
+            task.call = None
             task.running.release()
     _active.clear()
 

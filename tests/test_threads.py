@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 import weakref
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numba
 import numpy as np
@@ -45,6 +45,20 @@ def run_program(code, first=""):
     return ended.stdout
 
 
+def in_time(call):
+    """Make a call in a thread aside, for half a minute at most; raise what it raises."""
+    ended = Future()
+
+    def aside():
+        try:
+            ended.set_result(call())
+        except BaseException as error:
+            ended.set_exception(error)
+
+    threading.Thread(target=aside, daemon=True).start()
+    return ended.result(30)
+
+
 @several
 def test_workers_join():
     """A worker joins, for both blocks end only when both have begun; at once, soon after, and from sleep."""
@@ -80,14 +94,16 @@ def test_no_part_runs_ahead_of_its_neighbours(neighbours):
 
 @pytest.mark.parametrize("shared", ["run", "sweep"])
 def test_errors_of_workers_reach_the_caller(shared):
-    caller = threading.get_ident()
-
-    def work(*_):
-        if threading.get_ident() != caller:
-            raise ZeroDivisionError("from a worker")
-        time.sleep(0.01)
+    """At once, and never a call that waits for what a worker no longer does."""
 
     def share():
+        caller = threading.get_ident()
+
+        def work(*_):
+            if threading.get_ident() != caller:
+                raise ZeroDivisionError("from a worker")
+            time.sleep(0.01)
+
         if shared == "run":
             _threads.run(work, [()] * 500)
         else:
@@ -95,26 +111,24 @@ def test_errors_of_workers_reach_the_caller(shared):
 
     if _threads.count() > 1:
         with pytest.raises(ZeroDivisionError, match="from a worker"):
-            share()
+            in_time(share)
     else:
-        share()
+        in_time(share)
 
 
-@several
-def test_a_call_returns_after_its_last_worker():
+def test_a_call_returns_after_its_last_worker(monkeypatch):
     """Nothing writes to the caller's arrays once a call has returned."""
-    caller, begun, ended = threading.get_ident(), threading.Event(), []
+    monkeypatch.setattr(_threads, "count", lambda: 4)
+    caller, begun, ended = threading.get_ident(), threading.Barrier(4, timeout=20), []
 
     def work():
-        if threading.get_ident() == caller:
-            assert begun.wait(20)
-        else:
-            begun.set()
+        begun.wait()
+        if threading.get_ident() != caller:
             time.sleep(0.1)
             ended.append(True)
 
-    _threads.run(work, [(), ()])
-    assert ended
+    _threads.run(work, [()] * 4)
+    assert len(ended) == 3
 
 
 def test_a_withdrawn_call_holds_nothing(monkeypatch):
@@ -133,17 +147,20 @@ def test_a_withdrawn_call_holds_nothing(monkeypatch):
 
 
 def test_errors_of_the_caller_end_the_call():
-    caller = threading.get_ident()
+    def share(call, *arguments):
+        caller = threading.get_ident()
 
-    def work(*_):
-        if threading.get_ident() == caller:
-            raise KeyError("here")
-        time.sleep(0.001)
+        def work(*_):
+            if threading.get_ident() == caller:
+                raise KeyError("here")
+            time.sleep(0.001)
+
+        call(work, *arguments)
 
     with pytest.raises(KeyError):
-        _threads.run(work, [()] * 10**5)
+        in_time(lambda: share(_threads.run, [()] * 10**5))
     with pytest.raises(KeyError):
-        _threads.sweep(work, [[-1, 1], [0, -1]], 10**5)
+        in_time(lambda: share(_threads.sweep, [[-1, 1], [0, -1]], 10**5))
 
 
 @several
@@ -336,6 +353,7 @@ time.sleep({delay})
 
 @unix
 def test_ctrl_c_ends_a_call_and_the_next_one_works():
+    """Also while the caller waits for its last worker: with that one, whichever thread the signal comes to."""
     run_program("""
 for delay in (0.002, 0.01, 0.03):
     try:
@@ -345,4 +363,19 @@ for delay in (0.002, 0.01, 0.03):
     except KeyboardInterrupt:
         pass
     check()
+from diffuseconv import _threads
+caller, ended = threading.get_ident(), []
+def block(interrupt, begun):
+    begun.wait()
+    if threading.get_ident() != caller:
+        time.sleep(0.05)  # until the caller waits
+        interrupt(signal.SIGINT)
+        time.sleep(0.05)
+        ended.append(interrupt)
+for interrupt in (signal.raise_signal, lambda number: signal.pthread_kill(caller, number)) * (_threads.count() > 1):
+    try:
+        _threads.run(block, [(interrupt, threading.Barrier(2, timeout=20))] * 2)
+        raise SystemExit("not interrupted")
+    except KeyboardInterrupt:
+        assert ended.pop() is interrupt
 """)
