@@ -21,7 +21,7 @@ def test_what_drifts_in_through_a_wall_of_given_flux_grows(n, inward, duration, 
     eq = dc.DiffusionEquation(1.0, 1.0, ((dc.Neumann(0.0), "reflecting"),), velocity=(faces,))
     grown = transport.exact(eq.operator((n,)).matrix.toarray(), np.zeros(n), np.ones(n), duration)
     np.testing.assert_allclose(eq.evolve(np.ones(n), duration, method), grown, rtol=1e-11)
-    for other in ("chebyshev", "rational"):
+    for other in ("chebyshev", "rational", "spectral")[: 3 if n > 1 else 2]:
         with pytest.raises(ValueError, match="needs walls through which no drift carries"):
             eq.evolve(np.ones(n), duration, other)
 

@@ -35,6 +35,8 @@ def test_what_cannot_be_written_is_refused():
     for refused in (lambda u: dc.measurement_variance(u, [0.5, 0.5]), lambda u: dc.ensemble(u, [0.5, 0.5])):
         with pytest.raises(ValueError, match=r"field must not exceed .* squares overflow, got"):
             refused([1e200, 0.0])
+    with pytest.raises(ValueError, match=r"field must not exceed 3.35e\+143 in magnitude, or squares overflow"):
+        dc.measurement_variance([1e150, 0.0], [1e10, 1.0])  # what is drawn is 1e160
     with pytest.raises(ValueError, match=r"field must not exceed .* squares overflow"):
         dc.measurement_variance(np.array([1e30, 0.0], np.float32), [0.5, 0.5])
 

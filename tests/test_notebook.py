@@ -61,6 +61,8 @@ def test_a_propagator_shows_its_moments():
     assert re.search(r"mean move, x 0\.75\b", " ".join(words.split()))
     assert f"{p.entropy:.4g} nats" in words
     assert p._repr_png_() == _notebook.png(p.density)
+    rounded = dc.Propagator([0.25 - 1e-15, 0.5, 0.25 + 1e-15])  # whose mean is none but for rounding
+    assert re.search(r"mean move, x 0 ", " ".join(shown(rounded)[0].split()))
     for line in (dc.Propagator.heat(1.0, 2.0, ndim=1), dc.Propagator.heat(1.0, 2.0, ndim=3)):
         assert len(shown(line)[1]) == 1
     wide = dc.Propagator.heat(1.0, 1e8)

@@ -25,6 +25,8 @@ STILL = np.ones((4, 4))
         ({"diffusivity": np.full((4, 4), np.nan)}, ValueError, "diffusivity must be finite"),
         ({"spacing": 0.0}, ValueError, "spacing must be greater than 0"),
         ({"spacing": (1.0, 1.0, 1.0)}, ValueError, "spacing must be one value or one for each of the 2 axes"),
+        ({"spacing": (1.0, np.ones(3))}, ValueError, r"spacing\[1\] must hold one width for each of the 4 cells"),
+        ({"spacing": (np.ones(5), 1.0)}, ValueError, r"spacing\[0\] must hold one width for each of the 4 cells"),
         ({"boundary": "mirror"}, ValueError, "boundary must be one of"),
         ({"boundary": "Circular"}, ValueError, "got 'Circular'; write 'periodic'"),
         ({"boundary": ("reflecting",)}, ValueError, "boundary must be one value or one for each of the 2 axes"),

@@ -381,3 +381,28 @@ def test_control_keeps_to_its_side_of_a_segment():
     assert 5.0 < clock.at(0.0) < 5.0 + 1e-12
     assert 10.0 - 1e-12 < clock.at(5.0) < 10.0
     assert control.Clock(1e16, 1.0).at(0.5) == 1e16
+
+
+def test_the_rounding_of_functions_late_on_a_clock_is_their_second_difference():
+    """What alternates from one number to the next is bent by twice its height, what is linear not at all."""
+    start, u = 2.0**30, np.zeros(3)
+    tick = math.ulp(start)
+    for source, bent in ((lambda t: (t - start) / tick % 2, 2.0), (lambda t: t - start, 0.0)):
+        problem = dc.DiffusionEquation(source=source).lattice(u.shape)
+        assert control._roughness(problem, control.Clock(start, 1.0), 1.0, u) == bent
+
+
+def test_errors_die_out_no_faster_than_walls_less_the_reaction_let_them():
+    """Half the slowest mode's rate, 2 - 2 cos(pi/n), less the logarithmic norm of a reaction that follows a sensor."""
+    n, own, sensor = 6, 0.02, -0.03
+    for alone in (True, False):
+        eq = dc.DiffusionEquation(
+            boundary="absorbing", source=lambda t, v, all=alone: own * v + (0.0 if all else sensor * v[2])
+        )
+        problem, u = eq.lattice((n,)), np.ones(n)
+        steps = implicit.Steps(problem, 10.0)
+        steps.slope = control.reaction_slope(problem, 0.0, u)
+        if not alone:
+            steps.column = control.column(problem, 0.0, u, 2)
+        growth = own if alone else own - sensor  # in the maximum norm, of all cells but the sensor
+        assert steps.damping == pytest.approx(1 - math.cos(math.pi / n) - growth, abs=1e-8)  # of difference quotients
