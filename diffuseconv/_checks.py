@@ -100,6 +100,18 @@ def all_finite(name: str, value: Array, way_out: str = "") -> None:
         raise ValueError(f"{name} must be finite, got {value[where]} at index {where}{way_out}")
 
 
+def ends_agree(name: str, values: Array, axis: int) -> None:
+    """Refuse values over faces whose first and last along an axis differ though they are one face."""
+    first, last = np.take(values, 0, axis), np.take(values, -1, axis)
+    differ = ~((first == last) | (np.isnan(first) & np.isnan(last)))
+    if differ.any():
+        where = np.argmax(differ)
+        raise ValueError(
+            f"{name} must be the same on the first and last face of a periodic axis, which are one, "
+            f"got {first.flat[where]:g} and {last.flat[where]:g}"
+        )
+
+
 def summable(name: str, value: Array, way_out: str = "") -> Array:
     """Refuse values that are not finite, or so large that a sum of them, as a transform is, would leave the range."""
     most = float(np.finfo(value.dtype).max) / 4 / value.size

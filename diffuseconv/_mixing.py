@@ -25,9 +25,11 @@ def check_modes(factors: Sequence[FloatArray] | FloatArray, names: Sequence[str]
             raise ValueError(
                 f"boundary must be 'periodic' on axis {axis}, where flipping changes the propagator, got {name!r}"
             )
-        if wall.period is None and _reach(part, along) > 1:
+        reach = _reach(part, along)
+        if wall.period is None and reach > 1:
             raise ValueError(
-                f"boundary must not be {name!r} on axis {axis}, where the propagator moves further than one cell"
+                f"boundary must not be {name!r} on axis {axis}, where the propagator moves further than one cell, "
+                f"got one of up to {reach} cells"
             )
 
 

@@ -10,6 +10,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from diffuseconv import _checks
 from diffuseconv._samples import ROWS, Bands, Picture, RefusedError, Samples, limited, plausible, whole
 
 
@@ -45,7 +46,7 @@ def pillow(file: IO[bytes], most: int, _: object = None, *, white: float = 0.0) 
         if mode.startswith("I;16") and white:
             samples = image.read(index=0)
             if samples.max() > white:
-                raise ValueError("a sample is beyond white")
+                raise ValueError(f"a sample of {samples.max()} is beyond white, {white}")
             yield whole(samples, white, orientation(image))
             return
         if mode in ("1", "L") and isinstance(transparent, int) and start.startswith(b"\x89PNG"):
@@ -104,11 +105,11 @@ def netpbm(file: IO[bytes], most: int, shape: tuple[int, int] | None) -> Iterato
     gap = rb"(?:\s|#[^\n]*\n)"
     header = re.match(rb"P([2356])" + 3 * (gap + rb"+(\d{1,9})") + rb"\s", file.read(65536))
     if header is None:
-        raise ValueError("its header is broken")
+        raise ValueError("its header is not that of a PGM or PPM file")
     kind, (columns, rows, white) = header[1], map(int, header.groups()[1:])
     channels = 3 if kind in b"36" else 1
     if rows * columns == 0 or not 1 <= white <= 65535:
-        raise ValueError("its header is broken")
+        raise ValueError(f"its header promises {columns} x {rows} pixels and a white of {white}")
     plausible(file, rows, columns, 1e-3)
     plain = kind in b"23"
     if shape is None or plain:
@@ -121,8 +122,9 @@ def netpbm(file: IO[bytes], most: int, shape: tuple[int, int] | None) -> Iterato
 def _plain_rows(file: IO[bytes], shape: tuple[int, int, int], white: int) -> Bands:
     """Yield the samples of a plain file, all at once."""
     text = re.sub(rb"#[^\n]*", b"", file.read())
-    if re.search(rb"[^\s\d]", text):  # older NumPy reads what stands before a word, and says nothing
-        raise ValueError("a sample is no number")
+    word = re.search(rb"\S*[^\s\d]\S*", text)
+    if word:  # older NumPy reads what stands before a word, and says nothing
+        raise ValueError(f"a sample must be a whole number, got {_checks.got(word[0].decode(errors='replace'))}")
     samples = np.fromstring(text.decode("ascii"), dtype=np.int64, sep=" ", count=math.prod(shape))
     yield 0, _up_to(samples.reshape(shape), white)
 
@@ -140,5 +142,5 @@ def _binary_rows(file: IO[bytes], shape: tuple[int, int, int], white: int) -> Ba
 def _up_to(samples: Samples, white: int) -> Samples:
     """Check that no sample is brighter than white."""
     if samples.max() > white or samples.min() < 0:
-        raise ValueError("a sample is beyond white")
+        raise ValueError(f"samples from {samples.min()} to {samples.max()} are beyond black or white, {white}")
     return samples

@@ -77,7 +77,8 @@ def _deep_tiff(page: Any, most: int) -> Picture:
         limited(rows, columns, most)  # these are decoded as a whole
     count = math.prod(page.chunked)
     if min(len(page.dataoffsets), len(page.databytecounts)) < count or 0 in page.databytecounts[:count]:
-        raise ValueError("a strip or tile is missing")
+        held = sum(size > 0 for size in page.databytecounts[:count])
+        raise ValueError(f"it holds {held} of {count} strips or tiles")
     opacity = colours < 4 and tuple(page.extrasamples[:1]) == (_OPACITY,)  # premultiplied: already on black
     return Picture(
         rows,
@@ -123,7 +124,7 @@ def _tiff_segments(page: Any) -> Bands:
     start = 0
     for data, (_, _, first, left, _), _ in page.segments(maxworkers=1):
         if data is None:
-            raise ValueError("a strip or tile is missing")
+            raise ValueError(f"the strip or tile at row {first} is missing")
         part = data[0, : rows - first, : columns - left]
         if left == 0:
             if band is not None:
@@ -172,7 +173,7 @@ def _bytes_at(file: Any, place: int, size: int) -> bytes:
     file.seek(place)
     data: bytes = file.read(size)
     if len(data) != size:
-        raise ValueError("the file is truncated")
+        raise ValueError(f"the file ends at byte {place + len(data)}, before a part of {size} bytes")
     return data
 
 

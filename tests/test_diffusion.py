@@ -61,7 +61,7 @@ def test_every_scheme_agrees_with_the_matrix(data, shape):
 def test_a_step_above_the_limit_is_refused():
     eq = dc.DiffusionEquation(2.0, 0.5)
     assert eq.stable_time_step(2) == eq.stable_time_step((9, 9)) == 0.03125
-    with pytest.raises(ValueError, match=r"at most the stability limit 0\.03125, got 0\.0313"):
+    with pytest.raises(ValueError, match=r"at most the stability limit 0\.03125 .*, got 0\.0313"):
         eq.evolve(np.ones((9, 9)), 1.0, "explicit", 0.0313)
 
 

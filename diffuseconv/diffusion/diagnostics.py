@@ -60,7 +60,7 @@ def _sum(values: Array) -> float:
 def _finite(total: float) -> float:
     """Return a sum over the field, or refuse it."""
     if not math.isfinite(total):
-        raise ValueError("u must leave sums over its cells below 1.8e+308 in magnitude (use other units)")
+        raise ValueError(f"u must leave sums over its cells below 1.8e+308 (use other units), got {total:g}")
     return total
 
 

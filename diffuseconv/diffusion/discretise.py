@@ -61,7 +61,7 @@ def discretise(
     )
     periodic = tuple(isinstance(pair[0], Boundary) for pair in sides)
     if coordinates != "cartesian" and periodic[0]:
-        raise ValueError("boundary along a radius cannot be 'periodic': give 'reflecting' or a wall")
+        raise ValueError(f"boundary along a radius must be 'reflecting' or a wall, got {_checks.got(boundary)}")
     wet = mask_on(mask, shape)
     shut = barriers_per_axis(barriers, shape)
     tensor = as_tensor(diffusivity, shape)
@@ -75,7 +75,10 @@ def discretise(
         if any(shut):
             raise ValueError("barriers need a diffusivity without off-diagonal part, got a tensor")
         if any(ghost != 1 for ghost in map(_ghost, sides)):
-            raise ValueError("boundary must not change the sign of what passes with a tensor diffusivity")
+            raise ValueError(
+                f"boundary must not change the sign of what passes with a tensor diffusivity (take 'periodic' or a "
+                f"wall), got {_checks.got(boundary)}"
+            )
         if not grid.uniform:
             raise ValueError("diffusivity must not be a tensor on graded or round grids, got one")
         axis_share, exchanges = split(tensor, grid.spacing)
@@ -85,7 +88,10 @@ def discretise(
     for axis in range(ndim):
         if periodic[axis] and _ghost(sides[axis]) != 1:
             if velocity is not None or not grid.uniform:
-                raise ValueError("boundary must not change the sign of what passes with a velocity or graded cells")
+                raise ValueError(
+                    f"boundary must not change the sign of what passes with a velocity or graded cells (take "
+                    f"'periodic' or a wall), got {_checks.got(boundary)}"
+                )
             rest = _ghost_exchange(axis, shape, on_faces(axis), grid.spacing[axis], wet, _ghost(sides[axis]))
             diagonal = rest if diagonal is None else diagonal + rest
 
@@ -283,10 +289,8 @@ def _on_faces(grid: Grid, axis: int, d: Array, periodic: bool, mask: Array | Non
     low, high = d[_at(axis, slice(0, 1))], d[_at(axis, slice(-1, None))]
     widths = grid.widths[axis]
     if d.shape[axis] == len(widths) + 1:  # given on faces
-        if periodic and not np.array_equal(low, high, equal_nan=True):
-            raise ValueError(
-                f"diffusivity[{axis}] must be the same on the first and last face of a periodic axis, which are one"
-            )
+        if periodic:
+            _checks.ends_agree(f"diffusivity[{axis}]", d, axis)
         return _masked("diffusivity", d, _wet_sides(axis, mask, periodic))
 
     def between(one: Array, other: Array, before: Array, after: Array) -> Array:

@@ -468,7 +468,10 @@ class DiffusionEquation:
             time_step = _checks.number("time_step", time_step, above=0)
         lattice = self.lattice(field.shape)
         if lattice.drift is not None or lattice.moving is not None:
-            raise ValueError('explicit_steps needs a problem without drift: take method="explicit"')
+            raise ValueError(
+                f'velocity must be None in explicit_steps (take evolve and its method "explicit"), '
+                f"got {_checks.got(self.velocity)}"
+            )
         _refuse("explicit_steps", spectral.unsupported(lattice))
         step = explicit.checked_step(lattice, time_step)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -514,7 +517,7 @@ class DiffusionEquation:
         shape = self._known_shape() if field is None else field.shape
         if shape is None:
             raise ValueError(
-                "u must be given for a steady state: no array among the equation's arguments has its shape"
+                "u must be given for a steady state: no array among the equation's arguments has its shape, got None"
             )
         last = max(self.lift_times, default=0.0)
         lattice = self.lattice(shape, last)
@@ -767,7 +770,9 @@ class DiffusionEquation:
             return
         moving = functions(self.velocity)
         if any(not isinstance(function, schedule.Schedule) for function in moving):
-            raise ValueError("velocity is a function, whose largest value is not known: say by time= when")
+            raise ValueError(
+                "time must be given for a velocity that is a function (its largest value is not known), got None"
+            )
         given = self.velocity if isinstance(self.velocity, tuple) else (self.velocity,)
         entries = [[v(at) for at in np.asarray(v.times).tolist()] if callable(v) else [v] for v in given]
         for values in itertools.product(*entries):

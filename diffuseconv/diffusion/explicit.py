@@ -42,7 +42,10 @@ def checked_step(lattice: Lattice, time_step: float | None) -> float:
     if time_step is None:
         return limit / 2
     if time_step > limit * (1 + ROUNDING):
-        raise ValueError(f"time_step must be at most the stability limit {limit:.12g}, got {time_step:.12g}")
+        raise ValueError(
+            f"time_step must be at most the stability limit {limit:.12g} (leave it out for half of that), "
+            f"got {time_step:.12g}"
+        )
     return time_step
 
 
@@ -98,8 +101,11 @@ def _allowed_step(problem: Lattice, time: float, u: Array, step: float, given: b
             f"and the source changes by {slope:.6g} per time and concentration, got {step:.6g}: shorten it, or leave "
             f'it to method "auto"'
         )
-    if not np.isfinite(u).all():
-        raise ValueError(f'the field is no longer finite at time {time:g}: method "auto" controls its error')
+    finite = np.isfinite(u)
+    if not finite.all():
+        raise ValueError(
+            f'the field must stay finite (method "auto" controls its error), got {u[~finite][0]} at time {time:g}'
+        )
     return min(step, limit if given else limit / 2)
 
 

@@ -103,8 +103,9 @@ def _evolve(problem: Lattice, u: Array, duration: float) -> Array:
             total += 2 * shifted.solver(problem, -pole, -duration)(right).real
         except np.linalg.LinAlgError:
             raise ValueError(
-                f"duration times the fastest rate is {duration * problem.largest_rate:.3g}, more than the digits of a "
-                f'factorisation hold: shorten the duration, take larger cells or method "chebyshev", or steady_state'
+                f"duration times the fastest rate must leave the digits that a factorisation needs, "
+                f"got {duration * problem.largest_rate:.3g}: shorten the duration, take larger cells or "
+                f'method "chebyshev", or steady_state'
             ) from None
     moving = np.broadcast_to(problem.outflow() > 0, problem.shape)
     if problem.diagonal is not None:

@@ -112,8 +112,8 @@ class Schedule:
         first, last = (math.floor((at - times[0]) / self.period) for at in (start, end))
         if (last - first + 1) * len(times) > MOST_EVENTS:
             raise ValueError(
-                f"Schedule repeats {last - first} times in this run, more than {MOST_EVENTS} events: shorten the "
-                f"duration"
+                f"duration must hold at most {MOST_EVENTS} entries of a Schedule (shorten it), "
+                f"got {(last - first + 1) * len(times)}, for it repeats every {self.period:g}"
             )
         periods = np.arange(first, last + 1)[:, None] * self.period
         return [float(time) for time in (periods + times).ravel() if start < time < end]

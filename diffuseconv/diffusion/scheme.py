@@ -65,16 +65,26 @@ def unsteady(problem: Lattice) -> str | None:
     if problem.steady:
         return None
     if problem.moving is not None:
-        return 'needs a velocity that does not depend on time, but by steps of a Schedule ("auto" solves this problem)'
-    return "needs walls and sources that do not depend on time or on the field"
+        return (
+            "needs a velocity that does not depend on time, but by steps of a Schedule, got a function "
+            '("auto" solves this problem)'
+        )
+    given = [name for name, changes in (("walls", problem.moving_walls), ("source", problem.reaction)) if changes]
+    return (
+        f"needs walls and sources that do not depend on time or on the field, got {' and '.join(given)} that do "
+        f'("auto" solves this problem)'
+    )
 
 
 def unsymmetric(problem: Lattice) -> str | None:
     """Return why a scheme for real decay rates cannot solve a problem, None if it can."""
     if not problem.symmetric:
-        return 'needs a problem without drift ("uniformization" solves this one)'
+        return 'needs a problem without drift, got a velocity ("uniformization" solves this problem)'
     if problem.growth > 0:
-        return 'needs walls through which no drift carries salt in unbounded ("uniformization" solves this one)'
+        return (
+            "needs walls through which no drift carries salt in unbounded, got growth by up to "
+            f'{problem.growth:.3g} per time ("uniformization" solves this problem)'
+        )
     return None
 
 

@@ -45,16 +45,23 @@ SHARED = 1 << 26  # of one that gains from more threads however busy they are
 def unsupported(problem: Lattice) -> str | None:
     """Return why the scheme cannot solve a problem, None if it can."""
     if problem.decay is not None and problem.decay.size > 1:
-        return "needs the same decay everywhere"
+        low, high = problem.decay.min(), problem.decay.max()
+        return f'needs the same decay everywhere, got {low:g} to {high:g} ("auto" solves this problem)'
     axes = _axes(problem)
     if axes is None:
-        return "needs constant diffusivity and velocity, no barriers, no mask, and walls that lose salt evenly"
+        return (
+            "needs constant diffusivity and velocity, no barriers, no mask, and walls that lose salt evenly, got "
+            'others ("auto" solves this problem)'
+        )
     reason = unsteady(problem)
     if reason is not None:
         return reason
     other = "chebyshev" if problem.drift is None else "uniformization"
     if problem.growth > 0:
-        return f'needs walls through which no drift carries salt in unbounded ("{other}" solves this problem)'
+        return (
+            f"needs walls through which no drift carries salt in unbounded, got growth by up to {problem.growth:.3g} "
+            f'per time ("{other}" solves this problem)'
+        )
     condition = math.prod(axis.condition for axis in axes)
     if condition > MOST_CONDITION:
         return (

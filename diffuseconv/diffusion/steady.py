@@ -28,7 +28,9 @@ RESIDUAL = 1e-13  # of conjugate gradients, relative to b
 def unsupported(problem: Lattice) -> str | None:
     """Return why a problem has no limit that can be found, None if it has one."""
     if not problem.steady:
-        return "needs walls, sources and velocities that do not depend on time or on the field"
+        parts = {"walls": problem.moving_walls, "source": problem.reaction, "velocity": problem.moving}
+        given = " and ".join(name for name, changes in parts.items() if changes)
+        return f"needs walls, sources and velocities that do not depend on time or on the field, got {given} that do"
     return None
 
 
@@ -50,7 +52,9 @@ def limit(lattice: Lattice, u: FloatArray | None, dry: NDArray[np.bool_] | None 
     needed = ~open_parts if dry is None else ~open_parts & (np.bincount(part, ~dry.ravel(), count) > 0)
     if u is None and needed.any():
         where = _cell(lattice.shape, part, int(np.argmax(needed)))
-        raise ValueError(f"u must be given for a steady state: no wall lets salt leave from around cell {where}")
+        raise ValueError(
+            f"u must be given for a steady state: no wall lets salt leave from around cell {where}, got None"
+        )
 
     has_source = np.bincount(part, b != 0, count) > 0  # elsewhere the solution is level
     pinned = np.zeros(b.size, dtype=bool)

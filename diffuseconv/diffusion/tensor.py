@@ -42,7 +42,7 @@ def as_tensor(diffusivity: Any, shape: tuple[int, ...]) -> Array | None:
     if _is_tensor(diffusivity):
         raise ValueError(
             f"diffusivity of shape {shape} is ambiguous on a field of that shape: write (d,) * {ndim} for one value "
-            f"per cell; a tensor needs a larger field"
+            f"per cell; a tensor needs a larger field, got {_checks.got(diffusivity.tolist())}"
         )
     return None
 

@@ -91,11 +91,7 @@ def face_velocities(value: Any, shape: tuple[int, ...], periodic: tuple[bool, ..
                 f"velocity[{axis}] must be a number or an array over the faces, of shape {faces}, got {item.shape}"
             )
         if periodic[axis]:
-            first, last = np.take(item, 0, axis), np.take(item, -1, axis)
-            if not np.array_equal(first, last, equal_nan=True):
-                raise ValueError(
-                    f"velocity[{axis}] must be the same on the first and last face of a periodic axis, which are one"
-                )
+            _checks.ends_agree(f"velocity[{axis}]", item, axis)
         found.append(item)
     return found
 

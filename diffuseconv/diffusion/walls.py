@@ -68,8 +68,9 @@ def _value(name: str, value: Any) -> Any:
     if np.ndim(value) == 0:
         return _checks.number(name, value)
     values = frozen(_checks.array(name, value, finite=False).astype(np.float64))
-    if np.isinf(values).any():  # NaN may stand where the mask leaves the cell out
-        raise ValueError(f"{name} must be finite, got an infinite value")
+    infinite = np.isinf(values)
+    if infinite.any():  # NaN may stand where the mask leaves the cell out
+        raise ValueError(f"{name} must be finite, got {values[infinite][0]}")
     return values
 
 
@@ -168,13 +169,19 @@ class Robin(_OnTheFace):
     def __post_init__(self) -> None:
         for name in ("a", "b"):
             if callable(getattr(self, name)):
-                raise TypeError(f"Robin {name} must be a number or array (only c may be a function of time)")
+                raise TypeError(
+                    f"Robin {name} must be a number or array (only c may be a function of time), "
+                    f"got {_checks.got(getattr(self, name))}"
+                )
         super().__post_init__()
         a, b = np.broadcast_arrays(np.asarray(self.a), np.asarray(self.b))
         if (np.sign(a) * np.sign(b) < 0).any():
             raise ValueError(f"Robin needs a * b >= 0, got a = {_checks.got(self.a)} and b = {_checks.got(self.b)}")
         if ((a == 0) & (b == 0)).any():
-            raise ValueError("Robin needs a or b to differ from 0 everywhere on the face")
+            raise ValueError(
+                f"Robin needs a or b to differ from 0 everywhere on the face, got a = {_checks.got(self.a)} and "
+                f"b = {_checks.got(self.b)}"
+            )
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from diffuseconv import kernels, spectrum
-from diffuseconv._checks import choice, count, got, number
+from diffuseconv._checks import all_finite, choice, count, got, number
 from diffuseconv._colours import table
 from diffuseconv._typing import Array
 from diffuseconv.convolution import convolve
@@ -288,8 +288,7 @@ def _unpacked(packed: dict[str, Any]) -> Array:
     values = np.frombuffer(base64.b64decode(packed["data"], validate=True), "<f4")
     if values.size != rows * columns:
         raise ValueError(f"data must hold {rows * columns} numbers, got {values.size}")
-    if not np.isfinite(values).all():
-        raise ValueError("data must be finite")
+    all_finite("data", values)
     return values.reshape(rows, columns).astype(np.float64)
 
 

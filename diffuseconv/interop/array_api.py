@@ -173,7 +173,9 @@ def explicit_steps(
         time_step = _checks.number("time_step", time_step, above=0)
     lattice, lines = _box("explicit_steps", eq, u, axes, 0.0)
     if lattice.drift is not None:
-        raise ValueError("explicit_steps needs a problem without drift for arrays on a device")
+        raise ValueError(
+            f"velocity must be None in explicit_steps of arrays on a device, got {_checks.got(eq.velocity)}"
+        )
     limit = explicit.checked_step(lattice, time_step)
     step = limit if math.isfinite(limit) else 1.0
     if steps == 0:

@@ -156,7 +156,7 @@ def _sums(
 ) -> da.Array:
     """Convolve or correlate."""
     if out is not None:
-        raise ValueError("out must be None for a Dask array, whose result is lazy")
+        raise ValueError(f"out must be None for a Dask array, whose result is lazy, got {_checks.got(out)}")
     u = checked("field", field)
     spatial = _checks.axes(axes, u.ndim)
     weights = kernel if isinstance(kernel, Propagator) else _checks.array("kernel", kernel)

@@ -171,7 +171,7 @@ def to_xarray(
 def _local(verb: str, field: xr.DataArray, kernel: Any, *, dims: Any = None, **options: Any) -> xr.DataArray:
     """Call a verb that may change the size of the field."""
     if options.get("out") is not None:
-        raise ValueError("out must be None for a DataArray, whose result is a new one")
+        raise ValueError(f"out must be None for a DataArray, whose result is a new one, got {got(options['out'])}")
     axes = _axes(field, dims, options)
     mask = options.get("mask")
     if isinstance(mask, xr.DataArray):
@@ -204,7 +204,7 @@ def _axes(field: xr.DataArray, dims: Any, options: dict[str, Any]) -> tuple[int,
     """Return the positions of the spatial dimensions."""
     axes = options.pop("axes", None)
     if axes is not None and dims is not None:
-        raise ValueError("dims and axes name the same thing: pass one of them")
+        raise ValueError(f"dims must be None where axes are given (pass one of them), got {got(dims)} and {got(axes)}")
     if dims is None:
         return tuple(range(field.ndim)) if axes is None else tuple(np.atleast_1d(axes).tolist())
     names = (dims,) if isinstance(dims, str) else tuple(dims)

@@ -213,8 +213,11 @@ def coined_walk(state: ArrayLike, steps: int, coin: ArrayLike = HADAMARD) -> Ite
     """
     start = _checks.wave("state", state)
     most = float(np.finfo(start.dtype).max) / 4 / start.size
-    if max(np.abs(start.real).max(), np.abs(start.imag).max()) > most:
-        raise ValueError(f"state must not exceed {most:.3g} in magnitude, or sums overflow: normalise it, got more")
+    largest = max(np.abs(start.real).max(), np.abs(start.imag).max())
+    if largest > most:
+        raise ValueError(
+            f"state must not exceed {most:.3g} in magnitude, or sums overflow (normalise it), got {largest:.3g}"
+        )
     count = _checks.count("steps", steps)
     toss = _checks.wave("coin", coin)
     if start.ndim != 2 or len(start) != 2:
