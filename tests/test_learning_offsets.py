@@ -59,3 +59,26 @@ def test_a_density_is_found_under_any_offset(offset):
     density = dc.Propagator.normalized(dc.kernels.gaussian(1.0, truncate=1.0))
     fit = learning.fit_propagator(u, dc.convolve(u, density), (3, 3))
     np.testing.assert_allclose(fit.weights, density.density, rtol=0, atol=100 * EPS * offset)
+
+
+@pytest.mark.parametrize("power", [-320, -60, 8, 60, 320])
+def test_estimates_of_pictures_in_other_units_are_the_same(power):
+    """A power of two rounds nothing: all digits agree, errors and intervals too, up to the limit of 1e100."""
+    unit, photo = 2.0**power, PHOTOS[0]
+    later = dc.DiffusionEquation(0.3).evolve(photo, 1.0) + 0.01 * np.random.default_rng(1).normal(size=photo.shape)
+    for options in ({}, {"before_noise": 0.01}, {"lamp": "free"}, {"lamp": "free", "boundary": "absorbing"}):
+        scaled = options | ({"before_noise": 0.01 * unit} if "before_noise" in options else {})
+        here = learning.fit_diffusivity(photo, later, 1.0, **options)
+        there = learning.fit_diffusivity(photo * unit, later * unit, 1.0, **scaled)
+        for name in ("diffusivity", "standard_error", "lower", "upper", "gain"):
+            assert getattr(there, name) == getattr(here, name) > 0
+        assert there.offset == here.offset * unit
+        assert there.noise_variance == here.noise_variance * unit**2 > 0
+    for noise in (0.0, 0.01):
+        here = learning.fit_propagator(photo, later, (3, 3), before_noise=noise)
+        there = learning.fit_propagator(photo * unit, later * unit, (3, 3), before_noise=noise * unit)
+        np.testing.assert_array_equal(there.weights, here.weights)
+        np.testing.assert_array_equal(there.covariance, here.covariance)
+        assert there.noise_variance == here.noise_variance * unit**2 > 0
+    with pytest.raises(ValueError, match=r"^before_noise must leave some of the variation of the pictures, got "):
+        learning.fit_propagator(photo * unit, later * unit, (3, 3), before_noise=2 * unit)

@@ -22,8 +22,10 @@ class LampFit(NamedTuple):
     offset: float
 
 
-def require_steady(means: FloatArray, powers: FloatArray, rates: FloatArray, cells: int, variance: float) -> None:
-    """Refuse pictures whose means differ by more than noise can, where walls keep them.
+def require_steady(
+    means: FloatArray, powers: FloatArray, rates: FloatArray, cells: int, variance: float, unit: float
+) -> None:
+    """Refuse pictures, in this unit, whose means differ by more than noise can, where walls keep them.
 
     White noise in the earlier picture, told or not, is at most the power of its finest modes.
     """
@@ -33,7 +35,7 @@ def require_steady(means: FloatArray, powers: FloatArray, rates: FloatArray, cel
     if abs(after - before) > bound:
         raise ValueError(
             f"after must be lit as before was, or pass lamp='free' (these walls keep the mean), "
-            f"got means of {before:.4g} before and {after:.4g} after"
+            f"got means of {before * unit:.4g} before and {after * unit:.4g} after"
         )
 
 

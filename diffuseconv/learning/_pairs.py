@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from diffuseconv import _checks
+from diffuseconv import _checks, _scaling
 from diffuseconv import boundary as walls
 from diffuseconv._typing import FloatArray
 
@@ -54,6 +54,24 @@ def pairs(names: tuple[str, str], before: Any, after: Any, ndim: int | None, axe
         ndim = len(spatial)
         checked.append(Pair(stack(u, spatial), stack(v, spatial)))
     return checked
+
+
+def of_size_one(given: Sequence[Pair], deviation: float) -> tuple[list[Pair], float, float]:
+    """Return the pairs over a power of two, the variance of noise of this deviation over its square, and that power.
+
+    Fourth powers of the pictures then stay in the range of numbers, and a constant is a column of their size.
+    """
+    power = max(_scaling.exponent(picture) for pair in given for picture in pair)
+    unit = math.ldexp(1.0, power)
+    if deviation > unit:
+        raise noise_too_large(deviation)
+    scaled = [Pair(*(np.ldexp(picture, -power) for picture in pair)) for pair in given]
+    return scaled, (deviation / unit) ** 2, unit
+
+
+def noise_too_large(deviation: float) -> ValueError:
+    """Return the refusal of pictures that are no more than noise."""
+    return ValueError(f"before_noise must leave some of the variation of the pictures, got {deviation:g}")
 
 
 def stack(u: FloatArray, spatial: Sequence[int]) -> FloatArray:

@@ -14,7 +14,7 @@ from diffuseconv import _checks
 from diffuseconv import boundary as walls
 from diffuseconv._typing import Axes, FloatArray
 from diffuseconv.learning._lamp import LampFit, fit_with_lamp, require_steady
-from diffuseconv.learning._pairs import keep_constants, pairs
+from diffuseconv.learning._pairs import keep_constants, noise_too_large, of_size_one, pairs
 from diffuseconv.learning.estimate import Estimate
 
 __all__ = ["DiffusivityFit", "fit_diffusivity"]
@@ -138,30 +138,29 @@ def fit_diffusivity(
     D = 9.97e-10 ± 3e-12 m²/s
     """
     time = _checks.number("duration", duration, above=0.0, least=1e-150)
-    noise = _checks.number("before_noise", before_noise, least=0.0, most=_checks.LONGEST) ** 2
+    deviation = _checks.number("before_noise", before_noise, least=0.0, most=_checks.LONGEST)
     level = _checks.probability("confidence", confidence)
     light = _checks.choice("lamp", lamp, ("steady", "free"))
-    given = pairs(("before", "after"), before, after, None, axes)
+    given, noise, unit = of_size_one(pairs(("before", "after"), before, after, None, axes), deviation)
     ndim = given[0].before.ndim - 1
     names = walls.per_axis(boundary, ndim)
     widths = _checks.spacing(spacing, ndim)
-    unit = min(widths) ** 2  # D t is sought in units of the squared smallest cell
     relative = [width / min(widths) for width in widths]
     rows = [_modes(u, v, relative, names) for pair in given for u, v in zip(pair.before, pair.after, strict=True)]
     modes = _Modes(*(np.concatenate(column) for column in zip(*rows, strict=True)))
 
     if light == "steady":
-        spread, error, variance = _solve(modes, noise)
+        spread, error, variance = _solve(modes, noise, deviation)
         if keep_constants(names):
             means = np.array([sum(float(part[i].sum()) for part in given) for i in range(2)]) / modes.rates.size
-            require_steady(means, modes.power, modes.rates, modes.rates.size, variance)
+            require_steady(means, modes.power, modes.rates, modes.rates.size, variance, unit)
         fit = LampFit(spread, error, variance, 1.0, 0.0)
     else:
         first = _all_modes([pair.before for pair in given], names)
         second = _all_modes([pair.after for pair in given], names)
         ones = _all_modes([np.ones_like(pair.before) for pair in given], names)
         fit = fit_with_lamp(first, second, ones, modes.rates, noise)
-    scale = unit / time
+    scale = min(widths) ** 2 / time  # D t was sought in units of the squared smallest cell
     free = modes.rates.size - (1 if light == "steady" else 3)
     found = Estimate.student(fit.spread * scale, fit.error * scale, level, free)
     return DiffusivityFit(
@@ -170,9 +169,9 @@ def fit_diffusivity(
         lower=max(0.0, float(found.lower)),
         upper=max(0.0, float(found.upper)),
         confidence=level,
-        noise_variance=fit.variance,
+        noise_variance=fit.variance * unit**2,
         gain=fit.gain,
-        offset=fit.offset,
+        offset=fit.offset * unit,
     )
 
 
@@ -197,7 +196,7 @@ def _all_modes(stacks: Sequence[FloatArray], names: Sequence[str]) -> NDArray[An
     return np.concatenate([_expand(u, names).ravel() for stack in stacks for u in stack])
 
 
-def _solve(modes: _Modes, noise: float) -> tuple[float, float, float]:
+def _solve(modes: _Modes, noise: float, deviation: float) -> tuple[float, float, float]:
     """Return the best D t (perhaps below 0, by the tangent at 0), its standard error, and the variance of the noise."""
     from scipy.optimize import brentq
 
@@ -232,7 +231,7 @@ def _solve(modes: _Modes, noise: float) -> tuple[float, float, float]:
     spread = min(valleys, key=loss)
     kept, hessian = np.exp(-rates * spread), curvature(spread)
     if hessian <= 0:
-        raise ValueError(f"before_noise must leave some of the variation of the pictures, got {noise**0.5:g}")
+        raise noise_too_large(deviation)
     if spread == 0:
         spread = slope(0.0) / hessian
 

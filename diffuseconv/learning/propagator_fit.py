@@ -13,7 +13,7 @@ from diffuseconv import _checks
 from diffuseconv._typing import Axes, FloatArray
 from diffuseconv.convolution import convolve, correlate
 from diffuseconv.learning import _equations
-from diffuseconv.learning._pairs import Pair, centred, problem
+from diffuseconv.learning._pairs import Pair, centred, noise_too_large, of_size_one, problem
 from diffuseconv.learning.estimate import Estimate
 from diffuseconv.propagator import Propagator
 
@@ -200,14 +200,15 @@ def fit_propagator(
     >>> print(f"D = {d.value[0, 0]:.3f} ± {d.standard_error[0, 0]:.3f}")
     D = 0.100 ± 0.002
     """
-    noise = _checks.number("before_noise", before_noise, least=0.0, most=_checks.LONGEST) ** 2
-    pairs, taps, names = problem(("before", "after"), before, after, shape, boundary, axes)
+    deviation = _checks.number("before_noise", before_noise, least=0.0, most=_checks.LONGEST)
+    given, taps, names = problem(("before", "after"), before, after, shape, boundary, axes)
+    pairs, noise, unit = of_size_one(given, deviation)
     size, pixels = math.prod(taps), sum(pair.after.size for pair in pairs)
     pairs, means = centred(pairs, names)  # a density keeps a mean as it is: no digits are lost to an offset
     pairs = [Pair(pair.before, pair.after - mean) for pair, mean in zip(pairs, means, strict=True)]
     raw = _equations.gram(pairs, taps, names)
     echo = noise * _equations.noise_gram(pairs, taps, names) if noise else np.zeros_like(raw)
-    inverse = _inverse(raw, raw - echo, noise**0.5)
+    inverse = _inverse(raw, raw - echo, deviation)
 
     weights = np.full(size, 1 / size)
     for _ in range(1 + _REFINEMENTS):
@@ -223,7 +224,7 @@ def fit_propagator(
         propagator=Propagator(_nearest_density(raw - echo, weights).reshape(taps)),
         weights=weights.reshape(taps),
         covariance=inverse @ score @ inverse,
-        noise_variance=variance,
+        noise_variance=variance * unit**2,
         degrees_of_freedom=freedom,
     )
 
@@ -236,7 +237,7 @@ def _inverse(raw: FloatArray, gram: FloatArray, noise: float) -> FloatArray:
     rounding = size * float(np.finfo(float).eps) * float(np.trace(raw))
     if size > 1 and values[0] <= rounding:
         if noise and np.linalg.eigvalsh(basis.T @ raw @ basis)[0] > rounding:
-            raise ValueError(f"before_noise must leave some of the variation of the pictures, got {noise:g}")
+            raise noise_too_large(noise)
         raise ValueError(
             f"before must determine all {size} weights: pass richer pictures or a smaller shape, "
             f"got pictures that vary in {1 + int(np.sum(values > rounding))} ways"
