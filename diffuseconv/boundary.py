@@ -142,10 +142,11 @@ class Boundary:
 
 def _line(index: Any, size: int) -> tuple[Index, int]:
     """Return indices on a line of so many cells, and their number, checked."""
-    if not isinstance(index, np.ndarray):
-        index = _checks.plain("index", index)
+    index = _checks.plain("index", index, empty=True)
     if index.dtype.kind not in "iu":
         raise TypeError(f"index must hold whole numbers, got dtype {index.dtype}")
+    if index.dtype == np.uint64 and index.max(initial=0) >= 2**63:
+        raise ValueError(f"index must be less than 2**63, got {index.max()}")
     return np.asarray(index, dtype=np.int64), _checks.count("size", size, least=1, most=2**61)
 
 
@@ -435,10 +436,10 @@ def _threads(workers: Any) -> int | None:
     return None if workers is None else _checks.count("workers", workers, least=1, most=1 << 16)
 
 
-def _sides(field: Any, widths: Any, boundary: Any, axes: Any) -> list[tuple[int, tuple[int, int], Name]]:
+def _sides(field: NDArray[Any], widths: Any, boundary: Any, axes: Any) -> list[tuple[int, tuple[int, int], Name]]:
     """Return axis, cells to add before and after, and boundary of each axis to extend, checked."""
-    if not isinstance(field, np.ndarray):
-        raise TypeError(f"field must be a NumPy array, got {_checks.got(field)}")
+    if field.dtype.kind not in "biufc":
+        raise TypeError(f"field must hold numbers or booleans, got dtype {field.dtype}")
     which = tuple(range(field.ndim)) if axes is None else _checks.axes(axes, field.ndim, most=field.ndim)
     for name, given in (("widths", widths), ("boundary", boundary)):
         if not isinstance(given, (list, tuple)) or len(given) != len(which):
@@ -449,6 +450,31 @@ def _sides(field: Any, widths: Any, boundary: Any, axes: Any) -> list[tuple[int,
     _checks.fits_memory("widths", total * field.itemsize, "fewer cells beyond the edge")
     names = [_image(f"boundary[{i}]", name) for i, name in enumerate(boundary)]
     return [(axis, (pair[0], pair[1]), name) for axis, pair, name in zip(which, sides, names, strict=True)]
+
+
+def _negative(cells: NDArray[Any], name: Name) -> NDArray[Any]:
+    """Return minus the values of cells, which booleans have none of; refuse it in whole numbers that cannot hold it."""
+    whole = cells.dtype.kind in "iu"
+    if (
+        whole
+        and cells.size
+        and (cells.max() > 0 if cells.dtype.kind == "u" else cells.min() == np.iinfo(cells.dtype).min)
+    ):
+        raise ValueError(
+            f"field must be of a dtype that holds minus its values beyond {name!r} (convert it to floating-point "
+            f"numbers), got {cells.dtype}"
+        )
+    return cells if cells.dtype.kind == "b" else np.negative(cells)
+
+
+def _constant(name: Name, dtype: np.dtype[Any]) -> Any:
+    """Return what stands beyond a wall without images; refuse what a dtype cannot hold."""
+    value = record(name).beyond
+    with np.errstate(all="ignore"):
+        held = np.float64(value).astype(dtype)
+    if not (np.isfinite(held) if dtype.kind in "fc" else held == value):
+        raise ValueError(f"boundary must be a constant that the field's dtype {dtype} holds, got {value:g}")
+    return held
 
 
 def extend(
@@ -473,13 +499,19 @@ def extend(
     Returns
     -------
     ndarray
-        A new array of the same dtype.
+        A new array of the same dtype; of booleans, images are copies beyond ``"absorbing"`` too.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument does not fit, or whole numbers cannot hold what stands beyond a wall.
 
     Examples
     --------
     >>> extend(np.array([1.0, 2.0, 3.0]), [(2, 1)], ["reflecting"])
     array([2., 1., 1., 2., 3., 3.])
     """
+    field = _checks.plain("field", field, empty=True)
     which = _sides(field, widths, boundary, axes)
     shape, inside = list(field.shape), [slice(None)] * field.ndim
     for axis, (before, after), _ in which:
@@ -493,14 +525,11 @@ def extend(
         for start, stop in ((-before, 0), (size, size + after)):
             source, sign = fold(np.arange(start, stop), size, name)
             edge = there[(slice(None),) * axis + (source,)]  # (take would first copy all that is there)
+            turned, beyond = ((slice(None),) * axis + (sign == value,) for value in (-1, 0))
             if (sign < 0).any():
-                edge *= (
-                    np.where(sign < 0, -1, 1)
-                    .astype(field.dtype)
-                    .reshape([-1 if a == axis else 1 for a in range(field.ndim)])
-                )
+                edge[turned] = _negative(edge[turned], name)
             if (sign == 0).any():  # put, not multiplied: NaN may stand there
-                edge[(slice(None),) * axis + (sign == 0,)] = record(name).beyond
+                edge[beyond] = _constant(name, field.dtype)
             inside[axis] = slice(before + start, before + stop)
             extended[tuple(inside)] = edge
         inside[axis] = slice(None)
@@ -657,7 +686,7 @@ def transform(
     boundary = _walls("field", field, boundary)
     if norm is not None:
         _checks.choice("norm (if not None)", norm, ("ortho",))
-    given = np.asarray(field)
+    given, overwrite = np.asarray(field), _checks.flag("overwrite", overwrite)
     expanded = partial(_expand, boundary=boundary, workers=_threads(workers), norm=norm)
     if overwrite:
         return expanded(given, overwrite=True)
@@ -734,7 +763,7 @@ def inverse_transform(
         If an argument is not what is described above, or `shape` does not belong to these modes.
     """
     boundary, workers = _walls("modes", modes, boundary), _threads(workers)
-    given = np.asarray(modes)
+    given, real, overwrite = np.asarray(modes), _checks.flag("real", real), _checks.flag("overwrite", overwrite)
     joint = [axis for axis, name in enumerate(boundary) if _kind(name) == "dft"]
     shape = _shape_of(given, shape, len(boundary), joint[-1] if joint and real else None)
     summed = partial(_sum_up, shape=shape, boundary=boundary, workers=workers, real=real)

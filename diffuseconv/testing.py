@@ -190,7 +190,7 @@ def assert_converges(
     >>> verdict.smallest_fault < 0.1
     True
     """
-    draws = _checks.count("draws", draws, least=1)
+    draws, independent = _checks.count("draws", draws, least=1), _checks.flag("independent", independent)
     expectation = _numbers("expectation", expectation)
     mean = _numbers("sampler's result", sampler(draws))
     if mean.shape != expectation.shape:

@@ -38,7 +38,7 @@ if importlib.util.find_spec("array_api_compat") is None:  # arrays on a device a
 FILES = (OSError, KeyError)  # of verbs that read and write files
 ALSO: dict[str, tuple[type[Exception], ...]] = {
     "measure_until": (RuntimeError,),
-    "quantum.lcu_circuit": (ImportError,),
+    "lcu_circuit": (ImportError,),
     "write_movie": (*FILES, RuntimeError),
 }  # errors that they document besides
 ALSO |= dict.fromkeys(("load_image", "save_image", "record", "open_run", "resume"), (*FILES, ImportError))
@@ -443,7 +443,7 @@ def finding(name: str, function: Callable[..., Any], chosen: dict[str, Any]) -> 
             if isinstance(result, Iterator):
                 result = list(itertools.islice(result, 2))
             _timed(0, 0)
-    except (*DOCUMENTED, *ALSO.get(name, ())) as error:
+    except (*DOCUMENTED, *ALSO.get(name.rpartition(".")[2], ())) as error:
         text = str(error)
         foreign = "\n" in text or not text or "unexpected keyword" in text
         return f"{type(error).__name__} in many lines, or empty: {text!r}" if foreign else None

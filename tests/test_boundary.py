@@ -334,3 +334,46 @@ def test_transforms_of_the_largest_numbers_are_finite_or_refused(walls, dtype):
     assert np.isfinite(back).all()
     expected = boundary.inverse_transform(modes / most, u.shape, names)
     np.testing.assert_allclose(back / most, expected, rtol=0, atol=100 * np.finfo(dtype).eps * np.abs(expected).max())
+
+
+def test_extend_keeps_what_a_dtype_can_hold_and_refuses_the_rest():
+    """Minus an unsigned number wraps around, a fraction in whole numbers is cut off: neither without a word."""
+    for dtype in (np.int16, np.float16, np.float32, np.longdouble, np.complex64):
+        u = np.array([1, 2, 0], dtype)
+        extended = boundary.extend(u, [(2, 1)], ["absorbing"])
+        assert extended.dtype == dtype
+        np.testing.assert_array_equal(extended, [-2, -1, 1, 2, 0, 0])
+        np.testing.assert_array_equal(boundary.extend(u, [(1, 1)], [dc.Constant(-3)]), [-3, 1, 2, 0, -3])
+    counts = np.array([0, 2, 0], np.uint8)
+    np.testing.assert_array_equal(boundary.extend(counts, [(1, 1)], ["absorbing"]), [0, 0, 2, 0, 0])
+    np.testing.assert_array_equal(boundary.extend([True, False], [(2, 1)], ["absorbing"]), [0, 1, 1, 0, 0])
+    for field, name, message in (
+        (counts, "reflecting", None),
+        (counts[1:], "absorbing", "minus its values beyond 'absorbing'.*, got uint8"),
+        (np.array([-128], np.int8), "absorbing", "minus its values"),
+        (counts, dc.Constant(-1), "boundary must be a constant that the field's dtype uint8 holds, got -1"),
+        (counts, dc.Constant(0.5), "boundary must be a constant"),
+        (np.ones(3, np.float32), dc.Constant(1e300), "boundary must be a constant"),
+        (np.array(["2020"], "datetime64[D]"), "zero", "numbers or booleans, got dtype datetime64"),
+        (np.ma.masked_equal([1.0, 2.0], 2.0), "zero", "masked array"),
+    ):
+        if message is None:
+            boundary.extend(field, [(1, 1)], [name])
+            continue
+        with pytest.raises((TypeError, ValueError), match=message):
+            boundary.extend(field, [(1, 1)], [name])
+
+
+def test_indices_beyond_int64_are_refused_and_those_within_exact():
+    for name, wall in boundary.RECORDS.items():
+        index = np.array([-(2**63), -(2**62) - 1, 2**62 + 3, 2**63 - 1])
+        source, sign = boundary.fold(index, 7, name)
+        near, its_sign = boundary.fold(
+            [int(i) % wall.period(7) for i in index] if wall.period else np.sign(index) * 9, 7, name
+        )
+        np.testing.assert_array_equal(source, near)
+        np.testing.assert_array_equal(sign, its_sign)
+    with pytest.raises(ValueError, match=r"^index must be less than 2\*\*63, got 9223372036854775808$"):
+        boundary.fold(np.array([2**63], np.uint64), 7, "periodic")
+    with pytest.raises(TypeError, match="masked array"):
+        boundary.fold(np.ma.masked_equal([1, 2], 2), 7, "periodic")

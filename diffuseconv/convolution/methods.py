@@ -62,8 +62,12 @@ def convolution_method(
     field_shape, kernel_shape = _checks.shape("field_shape", field_shape), _checks.shape("kernel_shape", kernel_shape)
     if len(field_shape) != len(kernel_shape):
         raise ValueError(f"kernel_shape must have as many axes as field_shape, got {kernel_shape} for {field_shape}")
-    name = _checks.choice("dtype", np.dtype(dtype).name, ("float64", "float32"))
-    return quickest(field_shape, kernel_shape, name, bool(rank_one))
+    try:
+        name: object = np.dtype(dtype).name
+    except Exception:  # a tensor's differs from that of words
+        name = dtype
+    checked = _checks.choice("dtype", name, ("float64", "float32"))
+    return quickest(field_shape, kernel_shape, checked, _checks.flag("rank_one", rank_one))
 
 
 @functools.lru_cache(maxsize=256)

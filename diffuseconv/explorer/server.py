@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from typing import Any
 
-from diffuseconv._checks import count
+from diffuseconv._checks import count, flag
 from diffuseconv.explorer.session import Session, answer
 
 __all__ = ["explore", "serve"]
@@ -40,10 +40,11 @@ def explore(port: int = 0, *, browser: bool = True) -> None:
     Raises
     ------
     ValueError, TypeError
-        If the port is not from 0 to 65535.
+        If the port is not from 0 to 65535, or `browser` is neither True nor False.
     OSError
         If the port is in use.
     """
+    browser = flag("browser", browser)
     server, address = serve(port)
     print(f"The explorer is at {address}\nCtrl-C stops it.", flush=True)
     if browser:

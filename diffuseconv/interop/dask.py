@@ -58,7 +58,7 @@ def feature_maps(
     kernels = _checks.array("bank", bank)
     spatial = _checks.axes(axes, u.ndim)
     _same_dimensions("bank", kernels.ndim - 1, spatial)
-    halo = Halo.around(u, kernels.shape[1:], spatial, boundary, mode, flip)
+    halo = Halo.around(u, kernels.shape[1:], spatial, boundary, mode, _checks.flag("flip", flip))
     return da.map_blocks(
         _maps,
         halo.blocks(halo.extended(u)),
