@@ -130,6 +130,11 @@ def test_bad_runs_are_refused_before_any_work(options, arguments, words):
             "cell updates, got",
         ),
         (
+            lambda: dc.DiffusionEquation(1e15, source=lambda t: t).evolve(STILL, 1.0),
+            ValueError,
+            r"duration times the fastest rate must be at most 1e\+15 .*\(shorten the duration.*, got 8e\+15",
+        ),
+        (
             lambda: dc.DiffusionEquation().evolve(np.broadcast_to(0.0, (10**6, 10**6)), 1.0),
             ValueError,
             "u must need no more memory",

@@ -66,6 +66,7 @@ SAMPLES = 16  # times at which walls are asked for the range that they impose
 INSIDE = 4  # units in the last place that times stay away from the ends of a segment
 FORCED = 200  # steps as short as rounding allows, without getting on, that are too many
 PACE, MOST_STEPS = 1_000, 2_000_000  # steps between two checks of the pace, and how many more it may ask for
+STIFFEST = 1e15  # fastest rate times duration: beyond, its rounding is as large as all else that happens
 CONSECUTIVE = 3  # in a row that ask for more: a transient slows down steps, and then lets them grow
 
 
@@ -239,6 +240,12 @@ def integrate(
     duration, noise = durations[-1] if durations else 0.0, (0.0, 0.0)
     tolerance = TOLERANCE if tolerance is None else max(tolerance, FINEST)
     if duration > 0:
+        stiffness = duration * problem.at(start).largest_rate
+        if stiffness > STIFFEST:
+            raise ValueError(
+                f"duration times the fastest rate must be at most {STIFFEST:g} where time or the field change the "
+                f"problem (shorten the duration, or take larger cells), got {stiffness:.3g}"
+            )
         given = Clock(start, duration), duration, u.astype(np.float64, copy=False)
         with np.errstate(all="ignore"):
             rate, reach = _clock_noise(problem, *given)
