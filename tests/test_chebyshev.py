@@ -77,6 +77,19 @@ def test_rounding_stays_below_the_tolerance_in_runs_of_millions_of_steps(toleran
     np.testing.assert_allclose(filled, 3e6, rtol=tolerance)
 
 
+@pytest.mark.parametrize("boundary", ["periodic", "absorbing"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_rates_of_long_runs_are_bounded_more_closely(boundary, weighted):
+    """Never below the spectral radius, beyond which polynomials grow without end."""
+    rng = np.random.default_rng(4)
+    capacity = np.exp(rng.normal(size=(9, 8))) if weighted else None
+    eq = dc.DiffusionEquation(np.exp(3 * rng.normal(size=(9, 8))), boundary=boundary, capacity=capacity)
+    lattice = eq.lattice((9, 8))
+    radius = -scipy.linalg.eigvals(lattice.matrix().toarray()).real.min()
+    bounds = [chebyshev._rate_bound(lattice, duration / lattice.largest_rate) for duration in (1, 1e3, 1e5)]
+    assert radius <= bounds[2] < bounds[1] < bounds[0] == lattice.largest_rate
+
+
 @given(st.floats(0.01, 3e3))
 def test_the_weights_integrate_those_of_the_exponential(z):
     flat = np.ones(3)

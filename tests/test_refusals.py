@@ -101,6 +101,7 @@ def test_bad_runs_are_refused_before_any_work(options, arguments, words):
         (lambda: dc.Barrier(np.zeros(3, bool), permeability=np.ones(2)), ValueError, "permeability must be a number"),
         (lambda: dc.Barrier(np.zeros(3, bool), lifted_at=-np.ones(3)), ValueError, "lifted_at must be at least 0"),
         (lambda: dc.DiffusionEquation().stable_time_step(4), ValueError, "ndim_or_shape must be at most 3"),
+        (lambda: dc.DiffusionEquation().stable_time_step(0), ValueError, "ndim_or_shape must be at least 1"),
         (lambda: dc.DiffusionEquation().stable_time_step(()), ValueError, "shape must have 1, 2 or 3 axes"),
         (lambda: dc.DiffusionEquation(STILL).explicit_steps(STILL, 3), ValueError, "explicit_steps needs const"),
         (lambda: dc.DiffusionEquation().frames(STILL, 3.0), TypeError, "times must be an iterable of numbers, got 3.0"),

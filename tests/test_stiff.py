@@ -406,3 +406,28 @@ def test_errors_die_out_no_faster_than_walls_less_the_reaction_let_them():
             steps.column = control.column(problem, 0.0, u, 2)
         growth = own if alone else own - sensor  # in the maximum norm, of all cells but the sensor
         assert steps.damping == pytest.approx(1 - math.cos(math.pi / n) - growth, abs=1e-8)  # of difference quotients
+
+
+def test_the_range_that_walls_impose_is_what_they_are_held_at():
+    """A lone cell comes to what its one open wall is held at."""
+    rising = dc.DiffusionEquation(0.1, boundary=((dc.Dirichlet(lambda t: 3 * t), "reflecting"),)).lattice((1,))
+    assert control._wall_range(rising, control.Clock(1.0, 2.0), 2.0) == pytest.approx(6.0, rel=1e-14)
+    still = dc.DiffusionEquation(0.1, boundary=((dc.Dirichlet(3.0), "reflecting"),)).lattice((1,))
+    assert control._wall_range(still, control.Clock(1.0, 2.0), 2.0) == 0.0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"velocity": 0.1},
+        {"capacity": 1 + np.eye(5)},
+        {"decay": 0.1},
+        {"diffusivity": np.array([[1.0, 0.3], [0.3, 1.0]])},
+    ],
+    ids=list,
+)
+def test_only_exchanges_between_neighbours_are_iterated(options, monkeypatch):
+    """What preconditions iterations knows nothing else."""
+    monkeypatch.setattr(shifted, "ITERATED", 1)
+    assert shifted.converges_fast(dc.DiffusionEquation().lattice((5, 5)))
+    assert not shifted.converges_fast(dc.DiffusionEquation(**options).lattice((5, 5)))
