@@ -47,3 +47,12 @@ def test_totals_need_no_lattice(monkeypatch):
 def test_the_byte_order_of_a_dtype_may_be_named(order):
     u = np.random.default_rng(0).random((3, 4))
     assert dc.DiffusionEquation().total_mass(u.astype(u.dtype.newbyteorder(order))) == math.fsum(u.ravel().tolist())
+
+
+@pytest.mark.parametrize("coordinates", ["polar", "spherical"])
+@pytest.mark.parametrize("spacing", [0.01, 30.0])
+def test_the_flux_along_a_radius_is_that_of_its_slope(coordinates, spacing):
+    """Per area, however small or large the face is; none through the wall and through the centre."""
+    eq = dc.DiffusionEquation(2.0, spacing, coordinates=coordinates)
+    (flux,) = eq.flux(3 * spacing * (np.arange(5) + 0.5))
+    np.testing.assert_allclose(flux, [0, -6, -6, -6, -6, 0], rtol=1e-13)

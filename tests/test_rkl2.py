@@ -105,3 +105,15 @@ def test_auto_controls_the_error_even_of_a_short_run():
 def test_steady_problems_are_sent_to_chebyshev():
     with pytest.raises(ValueError, match=r'^method "rkl2" is for walls, sources and velocities that depend'):
         dc.DiffusionEquation().evolve(np.ones((3, 3)), 1.0, "rkl2")
+
+
+@pytest.mark.parametrize("velocity", [0.1, lambda t: 0.1], ids=["constant", "function"])
+def test_a_drift_gets_the_stages_that_keep_its_parabola_stable(velocity, monkeypatch):
+    taken, coefficients = [], rkl2._coefficients
+    monkeypatch.setattr(rkl2, "_coefficients", lambda stages: taken.append(stages) or coefficients(stages))
+    lattice, u = dc.DiffusionEquation(boundary="periodic", velocity=velocity).lattice((9,)), np.ones(9)
+    for ratio in (0.1, 3.0, 100.0):
+        step = ratio * 2 / lattice.largest_rate
+        rkl2.step(lattice, u, 0 * u, Clock(0.0, step), 0.0, step, lattice.largest_rate)
+        assert taken[-1] >= 5
+        assert rkl2._reach(taken[-1]) * rkl2.DRIFT_REACH >= ratio * (1 - 1e-12)

@@ -227,6 +227,13 @@ def test_an_array_that_a_velocity_reuses_is_copied():
     )
 
 
+def test_a_table_is_no_longer_than_its_period():
+    for period in (2.5, 3.0):
+        with pytest.raises(ValueError, match=f"period must be longer than the table, 3, got {period:g}"):
+            dc.Schedule([1.0, 2.0, 4.0], [0.0, 1.0, 2.0], period=period)
+    assert dc.Schedule([1.0, 2.0, 4.0], [0.0, 1.0, 2.0], period=3.5)(4.6) == 0.0
+
+
 def test_what_needs_one_velocity_refuses_a_schedule():
     eq = dc.DiffusionEquation(velocity=dc.Schedule([0.0, 1.0], [0.0, 1.0]))
     u = np.ones((3, 4))

@@ -383,13 +383,33 @@ def test_control_keeps_to_its_side_of_a_segment():
     assert control.Clock(1e16, 1.0).at(0.5) == 1e16
 
 
-def test_the_rounding_of_functions_late_on_a_clock_is_their_second_difference():
-    """What alternates from one number to the next is bent by twice its height, what is linear not at all."""
-    start, u = 2.0**30, np.zeros(3)
-    tick = math.ulp(start)
-    for source, bent in ((lambda t: (t - start) / tick % 2, 2.0), (lambda t: t - start, 0.0)):
+def test_the_rounding_of_functions_late_on_a_clock_is_that_of_neighbouring_numbers():
+    """What alternates from one to the next is bent by twice its height, what is linear not at all."""
+    start, duration, height, u = 2.0**30, 4.0, 2.0**-14, np.zeros(3)
+    tick, clock = math.ulp(start), control.Clock(start, duration)
+
+    def alternating(t):
+        return height * ((t - start) / tick % 2) * (t > start + duration / 2)  # late in the run alone
+
+    for source, bent, moved in ((alternating, 2 * height, height), (lambda t: t - start, 0.0, tick)):
         problem = dc.DiffusionEquation(source=source).lattice(u.shape)
-        assert control._roughness(problem, control.Clock(start, 1.0), 1.0, u) == bent
+        assert control._roughness(problem, clock, duration, u) == bent
+        # as far as a cell that loses least, 1 to its one neighbour, may be moved in a tenth of the run
+        assert control._clock_noise(problem, clock, duration, u) == (moved, moved / (1 + 10 / duration))
+
+
+def test_steps_that_cannot_be_shortened_end_unless_the_run_gets_on():
+    problem = dc.DiffusionEquation(source=lambda t: t).lattice((3,))
+    steps = implicit.Steps(problem, 1.0)
+    run = control._Run(problem, np.zeros(3), 0.0, 1.0, steps, 1e-4, math.inf, (0.0, 0.0))
+    for progress in (0.25, 0.5, 0.50001):
+        run.elapsed = progress
+        for _ in range(control.FORCED - 1):
+            run.force()
+        if progress != 0.50001:
+            run.force()
+    with pytest.raises(ValueError, match="source or walls jump without end, or the field runs away"):
+        run.force()
 
 
 def test_errors_die_out_no_faster_than_walls_less_the_reaction_let_them():

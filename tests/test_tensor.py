@@ -41,6 +41,37 @@ def test_tensor_is_conservative_symmetric_and_has_the_right_moments(tensor, boun
             eq.propagator(0.5)
 
 
+@pytest.mark.parametrize("boundary", ["periodic", "reflecting", ("reflecting", "periodic")])
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("d", [[[2.0, 0.7], [0.7, 1.0]], [[2.0, -0.7], [-0.7, 1.0]], [[3.0, 1.6], [1.6, 1.0]]])
+def test_every_exchange_of_a_tensor_written_down_cell_by_cell(d, masked, boundary):
+    """As its module says: along the diagonal of the mixed part's sign, or half of it along each where that is large."""
+    shape, spacing = (4, 5), (0.9, 1.1)
+    wet = np.random.default_rng(3).random(shape) < 0.8 if masked else np.ones(shape, bool)
+    names = boundary if isinstance(boundary, tuple) else (boundary,) * 2
+    rates = np.array(d) / np.multiply.outer(spacing, spacing)
+    mixed = rates[0, 1]
+    if abs(mixed) <= min(rates[0, 0], rates[1, 1]):
+        neighbours = {
+            (1, 0): rates[0, 0] - abs(mixed),
+            (0, 1): rates[1, 1] - abs(mixed),
+            (1, int(np.sign(mixed))): abs(mixed),
+        }
+    else:
+        neighbours = {(1, 0): rates[0, 0], (0, 1): rates[1, 1], (1, 1): mixed / 2, (1, -1): -mixed / 2}
+    expected = np.zeros((20, 20))
+    for cell in np.argwhere(wet):
+        for offset, rate in neighbours.items():
+            for there in (cell + offset, cell - offset):
+                there = [i % n if name == "periodic" else i for i, n, name in zip(there, shape, names, strict=True)]
+                if all(0 <= i < n for i, n in zip(there, shape, strict=True)) and wet[tuple(there)]:
+                    here = np.ravel_multi_index(cell, shape)
+                    expected[here, np.ravel_multi_index(there, shape)] += rate
+                    expected[here, here] -= rate
+    eq = dc.DiffusionEquation(np.array(d), spacing, boundary, mask=wet if masked else None)
+    np.testing.assert_allclose(eq.operator(shape).matrix.toarray(), expected, rtol=0, atol=1e-14 * abs(expected).max())
+
+
 def test_tensor_in_three_dimensions_and_behind_a_mask():
     tensor = np.array([[2, 0.5, 0.3], [0.5, 1, -0.2], [0.3, -0.2, 1.5]])
     mask = np.random.default_rng(0).random((4, 3, 5)) < 0.8

@@ -213,7 +213,7 @@ def ghost_wall(ghost: float) -> Wall:
 
 
 def exchange(
-    wall: Wall, diffusivity: Array, spacing: Any, face: tuple[int, ...], outward: Any = 0.0
+    wall: Wall, diffusivity: Array, spacing: Any, face: tuple[int, ...], outward: Any
 ) -> tuple[Array, Array]:
     """Return (loss, gain per unit of `c`) of the edge cells with this diffusivity, per time.
 
