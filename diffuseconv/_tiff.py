@@ -24,7 +24,7 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())  # a picture loa
 _GRAY_INVERTED, _RGB, _PALETTE, _CMYK = 0, 2, 3, 5  # TIFF 6.0, tag 262
 _LZW, _PACKBITS = 5, 32773  # tag 259
 _EXACT = (1, _LZW, 8, 32946, _PACKBITS)  # none, LZW, deflate, packbits: lossless
-_PREMULTIPLIED, _OPACITY = 1, 2  # tag 338: multiplied into the colours, or not
+_OPACITY = 2  # tag 338: not multiplied into the colours
 _SIGNED, _FLOAT = 2, 3  # tag 339
 
 
@@ -46,11 +46,12 @@ def tiff(file: IO[bytes], most: int, shape: tuple[int, int] | None) -> Iterator[
         palette = None
         if photometric == _PALETTE and (page.colormap & 255).any():  # else 8 bits, times 256
             palette = np.ascontiguousarray(page.colormap.T)
-        # Pillow rounds inks and premultiplied colours to 8 bits once more
-        rounded = photometric == _CMYK or tuple(page.extrasamples[:1]) == (_PREMULTIPLIED,)
+        # Pillow rounds inks and premultiplied colours to 8 bits once more, and mistakes planes and other samples
+        extra = tuple(page.extrasamples)
+        unfit = photometric == _CMYK or extra not in ((), (_OPACITY,)) or (page.planarconfig == 2 and bits == 8)
         twelve = bits == 12 and page.samplesperpixel == 1 and photometric == 1
         shallow = kind != _FLOAT and (bits <= 8 or twelve) and rows * columns <= most
-        shallow = shallow and not (rounded and page.compression in _EXACT)
+        shallow = shallow and not (unfit and page.compression in _EXACT)
         if not shallow:
             yield _deep_tiff(page, most)
             return

@@ -169,6 +169,33 @@ def test_tiff_layouts(tmp_path, options, compression):
     loads_as(path.read_bytes(), (np.moveaxis(values, 0, -1) if "planarconfig" in options else values) / 65535)
 
 
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("planes", ["contig", "separate"])
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize(
+    ("photometric", "extra"),
+    [
+        ("minisblack", ["unassalpha"]),
+        ("minisblack", ["unspecified"]),
+        ("rgb", ["unassalpha"]),
+        ("rgb", ["assocalpha"]),
+        ("rgb", ["unspecified"]),
+        ("rgb", ["unassalpha", "unspecified"]),
+    ],
+)
+def test_tiff_channels_beyond_the_colours(bits, planes, compression, photometric, extra):
+    """Only opacity counts, and only where it is not in the colours yet; 8 bits are read as 16 are."""
+    colours = 3 if photometric == "rgb" else 1
+    values = words(bits, 5, 7, colours + len(extra))
+    written = io.BytesIO()
+    stored = (np.moveaxis(values, -1, 0) if planes == "separate" else values).astype(f"u{bits // 8}")
+    options = {"planarconfig": planes, "extrasamples": extra, "compression": compression}
+    tifffile.imwrite(written, stored, photometric=photometric, **options)
+    shares = values / (2**bits - 1)
+    opacity = shares[..., colours : colours + 1] if extra[0] == "unassalpha" else 1.0
+    loads_as(written.getvalue(), shares[..., :colours] * opacity)
+
+
 @pytest.mark.parametrize("compression", ["tiff_lzw", "packbits", "tiff_adobe_deflate"])
 @pytest.mark.parametrize(("predictor", "order"), [(1, "<"), (2, "<"), (1, ">")])
 def test_compressed_colours_of_sixteen_bits(compression, predictor, order):
