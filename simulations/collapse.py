@@ -45,7 +45,7 @@ def options() -> argparse.ArgumentParser:
 
 def schedule(pixels: int, frames: int) -> list[tuple[float, int]]:
     """Return for each frame how far the next pixel is and how many are done: ever faster, then a pause."""
-    moving = max(1, round(0.93 * frames))
+    moving = max(1, round(0.9 * frames))
     power = max(1.0, np.log(pixels) / np.log(max(2.0, moving / SLOW)))
     ends = pixels * np.minimum((np.arange(frames) + 1) / moving, 1) ** power
     return [(float(end % 1), int(end + 1e-9)) for end in ends]
@@ -117,8 +117,8 @@ class Pictures:
         self.beam.xy1, self.beam.xy2 = tuple(chosen[::-1].astype(float)), tuple(place[::-1].astype(float))
         self.beam.set_visible(collapsed and not finished)
         self.count(shown)
-        states = ("Superposition: nine places, each with its chance", "Collapse: one place is drawn")
-        self.title.set_text("Every pixel has collapsed" if finished else states[collapsed])
+        going_on = "Superposition: nine places, each with its chance. Collapse: one is drawn"
+        self.title.set_text("Every pixel has collapsed" if finished else going_on)
         self.words.set_text(f"{done} of {pixels} pixels measured")
 
     def show_squares(self, place: Any, chosen: Any, collapsed: bool, finished: bool) -> None:

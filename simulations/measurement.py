@@ -104,7 +104,9 @@ def simulate(args: argparse.Namespace) -> sim.Film:
     propagator = dc.Propagator.heat(args.width**2 / 2, duration=1.0, tolerance=1e-4)
     exact = dc.convolve(photo, propagator, axes=(0, 1))
     deviation = float(np.sqrt(dc.measurement_variance(photo, propagator, axes=(0, 1)).mean()))
-    draws = [round(args.draws ** (frame / (args.frames - 1))) for frame in range(args.frames)]
+    single = args.frames // 8  # frames of one draw before the others join
+    more = args.frames - single
+    draws = [1] * single + [round(args.draws ** (frame / (more - 1))) for frame in range(more)]
     wanted = [1, *sorted({round(args.draws ** (part / 8)) for part in (2, 4, 8)} - {1})]
     kept: dict[int, Array] = {}
     drawn = sim.figure()

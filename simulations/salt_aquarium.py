@@ -228,8 +228,8 @@ def moment(time: float, salt: Field, eq: dc.DiffusionEquation, depth: float) -> 
 
 
 def waiting_times(args: argparse.Namespace) -> Field:
-    """Return the times of the frames before the barriers are lifted: an eighth of them, evenly spaced."""
-    return np.linspace(-args.duration / 10, 0.0, max(1, args.frames // 8), endpoint=False)
+    """Return the times of the frames before the barriers are lifted: a fifth of them, evenly spaced."""
+    return np.linspace(-args.duration / 10, 0.0, max(1, args.frames // 5), endpoint=False)
 
 
 def mixing_times(args: argparse.Namespace) -> Field:

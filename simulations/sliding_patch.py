@@ -59,9 +59,9 @@ def options() -> argparse.ArgumentParser:
     cli = sim.parser(__doc__)
     cli.add_argument("--kernel", choices=KERNELS, default="edge_detector", help="the nine weights")
     cli.add_argument("--cells", type=int, choices=range(4, 15), metavar="4..14", default=12, help="side of the picture")
-    cli.add_argument("--slow", type=sim.at_least(0), default=4, help="how many places are shown step by step at first")
+    cli.add_argument("--slow", type=sim.at_least(0), default=1, help="how many places are shown step by step at first")
     sim.add_image(cli)
-    sim.add_film(cli, frames=360)
+    sim.add_film(cli, frames=400)
     return cli
 
 
@@ -157,7 +157,7 @@ class Tables:
 def plan(places: int, slow: int, frames: int) -> list[tuple[int, int]]:
     """Return for each frame the place and the step: the first places slowly, the rest ever on, then a pause."""
     slow = min(slow, places)
-    each = max(4, frames // (2 * max(1, slow) + 2))
+    each = max(4, frames // (2 * max(1, slow)))
     first = [(place, 4 * frame // each) for place in range(slow) for frame in range(each)][: frames - 1]
     rest = max(1, (frames - len(first)) * 9 // 10)
     last = [(min(places - 1, slow + frame * (places - slow) // rest), 3) for frame in range(rest)]
