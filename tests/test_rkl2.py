@@ -8,7 +8,7 @@ import scipy.integrate
 
 import diffuseconv as dc
 from diffuseconv.diffusion import rkl2
-from diffuseconv.diffusion.control import Clock
+from diffuseconv.diffusion.clock import Clock
 
 
 def tank(n=12):

@@ -8,7 +8,7 @@ import pytest
 import scipy.integrate
 
 import diffuseconv as dc
-from diffuseconv.diffusion import control, implicit, rkl2
+from diffuseconv.diffusion import clock, control, implicit, rkl2
 
 
 @pytest.mark.parametrize("start", [0.0, 7.3, 1e6])
@@ -118,12 +118,12 @@ def test_a_drift_that_changes_all_the_time(v, jumps, method, tolerance):
 
 def steps_of(scheme, eq, u, duration, count):
     """Return the field after so many steps of one length, whatever their error."""
-    problem, clock, length, here = eq.lattice(u.shape), control.Clock(0.0, duration), duration / count, u
+    problem, now, length, here = eq.lattice(u.shape), clock.Clock(0.0, duration), duration / count, u
     steps = scheme.Steps(problem, duration)
     for n in range(count):
-        slope = control.evaluate(problem, clock.at(n * length), here)
-        steps.accept(clock, n * length, here)
-        here = steps.attempt(clock, n * length, here, slope, length, 1e-13).field
+        slope = control.evaluate(problem, now.at(n * length), here)
+        steps.accept(now, n * length, here)
+        here = steps.attempt(now, n * length, here, slope, length, 1e-13).field
     return here
 
 

@@ -12,7 +12,7 @@ import strategies
 from hypothesis import given, settings
 
 import diffuseconv as dc
-from diffuseconv.diffusion import control, implicit, rational, shifted, switching
+from diffuseconv.diffusion import clock, control, implicit, rational, shifted, switching
 
 X = np.arange(50.0)
 
@@ -228,20 +228,63 @@ def test_times_late_on_a_clock():
     np.testing.assert_array_equal(tiny, dc.DiffusionEquation(1e6).evolve(u, 1e-6))
 
 
-@pytest.mark.parametrize("wall", [False, True])
-def test_functions_of_time_late_on_a_clock_are_followed_between_its_numbers(wall):
+@pytest.mark.parametrize("moved", ["source", "wall", "velocity", "velocities"])
+def test_functions_of_time_late_on_a_clock_are_followed_between_its_numbers(moved):
     """At 1.7e9 s numbers are 2.4e-7 s apart. The fields at 0 s are the reference, of the same tolerance."""
 
     def wave(t):
         return math.sin(2 * math.pi * (t % 1.0))  # exact: 1.7e9 is a whole number of periods
 
-    eq = dc.DiffusionEquation(
-        source=None if wall else wave, boundary=((dc.Dirichlet(wave), "reflecting"),) if wall else "reflecting"
-    )
-    early, late = (eq.evolve(np.zeros(9), 2.3, "implicit", start=start, tolerance=1e-9) for start in (0.0, 1.7e9))
-    np.testing.assert_allclose(late, early, rtol=0, atol=2e-9)
-    if not wall:
+    given = {
+        "source": {"source": wave},
+        "wall": {"boundary": ((dc.Dirichlet(wave), "reflecting"),)},
+        "velocity": {"velocity": lambda t: 2 * wave(t), "boundary": "periodic"},
+        "velocities": {"velocity": lambda t: (2 * wave(t) * np.ones(10) if wave(t) > 0 else 0.0,)},
+    }
+    eq, u = dc.DiffusionEquation(**given[moved]), (X[:9] == 3) * 9.0 * ("velocit" in moved)
+    early, late = (eq.evolve(u, 2.3, "implicit", start=start, tolerance=1e-9) for start in (0.0, 1.7e9))
+    np.testing.assert_allclose(late, early, rtol=0, atol=2e-9 * max(1.0, np.ptp(u)))
+    if moved == "source":
         np.testing.assert_allclose(late, (1 - math.cos(0.6 * math.pi)) / (2 * math.pi), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("method", ["auto", "rkl2"])
+@pytest.mark.parametrize("sample", [5, 7, 11])
+def test_a_kink_late_on_a_clock_is_no_rounding(method, sample):
+    """In a run of 1024 numbers of the clock, at a time at which rounding is looked for."""
+    start = 2.0**31
+    duration = 1024 * math.ulp(start)
+    kink = start + sample / 16 * duration
+    whole = ((kink - start) ** 2 + (start + duration - kink) ** 2) / 2
+    eq = dc.DiffusionEquation(source=lambda t: abs(t - kink) / whole)
+    assert np.abs(eq.evolve(np.zeros(3), duration, method, start=start, tolerance=1e-6) - 1).max() <= 1e-6
+
+
+@pytest.mark.parametrize("method", ["rkl2", "implicit"])
+def test_no_time_is_lost_at_a_jump_late_on_a_clock(method):
+    """Numbers are 2.4e-7 s apart; what is before the jump is followed to the number at which it is."""
+    eq = dc.DiffusionEquation(source=lambda t: 5.0 if t < 1.7e9 + 0.5 else -5.0)
+    assert np.abs(eq.evolve(np.zeros(3), 1.0, method, start=1.7e9, tolerance=1e-9)).max() <= 1e-9
+
+
+def test_tables_late_on_a_clock():
+    """Lines of a table meet at its times, not some numbers before: the same at 0, exactly, and at 1e10."""
+    times = 1e10 + np.array([0.0, 7.5e-4, 1.75e-3])  # in numbers of that clock, 1.9e-6 apart
+    fields = [
+        dc.DiffusionEquation(
+            10.0, boundary=((dc.Dirichlet(dc.Schedule(start + (times - 1e10), [0.0, 2.0, -1.0], "linear")), "zero"),)
+        ).evolve(np.zeros(8), 2e-3, start=start, tolerance=1e-6)
+        for start in (0.0, 1e10)
+    ]
+    np.testing.assert_allclose(*fields, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", ["rkl2", "implicit"])
+def test_a_wall_of_cells_that_hardly_exchange_is_no_scale(method):
+    """The flux that comes in for a second makes no range as large as it would in the end, by which errors count."""
+    eq = dc.DiffusionEquation(1e-4, boundary=((dc.Neumann(lambda t: math.sin(2 * math.pi * t)), "reflecting"),))
+    gained = eq.evolve(np.linspace(0, 1, 12), 0.9, method, tolerance=1e-6).sum() - 6
+    assert abs(gained - (1 - math.cos(1.8 * math.pi)) / (2 * math.pi)) <= 1e-6
 
 
 def test_rounding_of_times_is_shared_out_over_a_run():
@@ -377,31 +420,31 @@ def test_random_problems_agree_with_a_tight_reference(drawn):
 
 
 def test_control_keeps_to_its_side_of_a_segment():
-    clock = control.Clock(5.0, 5.0)
-    assert 5.0 < clock.at(0.0) < 5.0 + 1e-12
-    assert 10.0 - 1e-12 < clock.at(5.0) < 10.0
-    assert control.Clock(1e16, 1.0).at(0.5) == 1e16
+    side = clock.Clock(5.0, 5.0)
+    assert 5.0 < side.at(0.0) < 5.0 + 1e-12
+    assert 10.0 - 1e-12 < side.at(5.0) < 10.0
+    assert clock.Clock(1e16, 1.0).at(0.5) == 1e16
 
 
 def test_the_rounding_of_functions_late_on_a_clock_is_that_of_neighbouring_numbers():
     """What alternates from one to the next is bent by twice its height, what is linear not at all."""
     start, duration, height, u = 2.0**30, 4.0, 2.0**-14, np.zeros(3)
-    tick, clock = math.ulp(start), control.Clock(start, duration)
+    tick, now = math.ulp(start), clock.Clock(start, duration)
 
     def alternating(t):
         return height * ((t - start) / tick % 2) * (t > start + duration / 2)  # late in the run alone
 
     for source, bent, moved in ((alternating, 2 * height, height), (lambda t: t - start, 0.0, tick)):
         problem = dc.DiffusionEquation(source=source).lattice(u.shape)
-        assert control._roughness(problem, clock, duration, u) == bent
+        assert control._roughness(problem, now, duration, u) == bent
         # as far as a cell that loses least, 1 to its one neighbour, may be moved in a tenth of the run
-        assert control._clock_noise(problem, clock, duration, u) == (moved, moved / (1 + 10 / duration))
+        assert control._clock_noise(problem, now, duration, u) == (moved, moved / (1 + 10 / duration))
 
 
 def test_steps_that_cannot_be_shortened_end_unless_the_run_gets_on():
     problem = dc.DiffusionEquation(source=lambda t: t).lattice((3,))
     steps = implicit.Steps(problem, 1.0)
-    run = control._Run(problem, np.zeros(3), 0.0, 1.0, steps, 1e-4, math.inf, (0.0, 0.0))
+    run = control._Run(problem, np.zeros(3), clock.Clock(0.0, 1.0), 1.0, steps, 1e-4, math.inf, (0.0, 0.0))
     for progress in (0.25, 0.5, 0.50001):
         run.elapsed = progress
         for _ in range(control.FORCED - 1):
@@ -428,12 +471,12 @@ def test_errors_die_out_no_faster_than_walls_less_the_reaction_let_them():
         assert steps.damping == pytest.approx(1 - math.cos(math.pi / n) - growth, abs=1e-8)  # of difference quotients
 
 
-def test_the_range_that_walls_impose_is_what_they_are_held_at():
-    """A lone cell comes to what its one open wall is held at."""
+def test_the_range_that_walls_impose_is_what_they_can_bring_about_in_the_time():
+    """A lone cell comes nearer to what its one open wall is held at, at a rate of 2 D."""
     rising = dc.DiffusionEquation(0.1, boundary=((dc.Dirichlet(lambda t: 3 * t), "reflecting"),)).lattice((1,))
-    assert control._wall_range(rising, control.Clock(1.0, 2.0), 2.0) == pytest.approx(6.0, rel=1e-14)
+    assert control._wall_range(rising, clock.Clock(1.0, 2.0), 2.0) == pytest.approx(-6 * math.expm1(-0.4), rel=1e-14)
     still = dc.DiffusionEquation(0.1, boundary=((dc.Dirichlet(3.0), "reflecting"),)).lattice((1,))
-    assert control._wall_range(still, control.Clock(1.0, 2.0), 2.0) == 0.0
+    assert control._wall_range(still, clock.Clock(1.0, 2.0), 2.0) == 0.0
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from problems import equation
 
 import diffuseconv as dc
 from diffuseconv.diffusion import implicit, rkl2
-from diffuseconv.diffusion.control import Clock
+from diffuseconv.diffusion.clock import Clock
 
 TIGHT = 1e-13  # the tolerance in time where errors in space are measured
 

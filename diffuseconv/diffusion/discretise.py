@@ -15,10 +15,11 @@ from diffuseconv._typing import Array, read_only
 from diffuseconv.boundary import Boundary
 from diffuseconv.diffusion import walls
 from diffuseconv.diffusion.barriers import Barrier
+from diffuseconv.diffusion.clock import interpolated
 from diffuseconv.diffusion.geometry import Grid, grid_of
 from diffuseconv.diffusion.lattice import Lattice, WallTerm
 from diffuseconv.diffusion.tensor import as_tensor, diagonal_exchanges, split
-from diffuseconv.diffusion.velocity import exchange_rate, face_velocities, functions, velocity_at
+from diffuseconv.diffusion.velocity import exchange_rate, face_velocities, functions, mixed_velocities, velocity_at
 
 __all__ = [
     "arguments_of",
@@ -128,9 +129,11 @@ def discretise(
 
     def rates_at(now: float) -> dict[str, Any]:
         """Return rates, drift and walls with the velocity that there is now."""
-        drifts: list[Array | None] = [None] * ndim
-        if velocity is not None:
-            drifts = face_velocities(velocity_at(velocity, now), shape, periodic, coordinates != "cartesian")
+
+        def on_faces_at(time: float) -> list[Array | None]:
+            return face_velocities(velocity_at(velocity, time), shape, periodic, coordinates != "cartesian")
+
+        drifts = [None] * ndim if velocity is None else interpolated(on_faces_at, now, mixed_velocities)
         terms: list[WallTerm] = []
         rates, flows = zip(*(along(axis, carried, terms) for axis, carried in enumerate(drifts)), strict=True)
         drifting = flows if any(np.any(flow) for flow in flows) else None
@@ -446,7 +449,7 @@ def _function(
     """
     takes_field, plain = arguments_of(given, name) == 2, np.ndim(capacity) == 0 and capacity == 1
 
-    def per_time(time: float, u: Array) -> Array:
+    def at(time: float, u: Array) -> Array:
         values = given(time, read_only(u.view())) if takes_field else given(time)
         result = _checks.array(f"{name}'s result", values, finite=False)  # a trial step may lead anywhere
         if result.shape not in ((), shape):
@@ -454,7 +457,7 @@ def _function(
         inside = result if mask is None else np.where(mask, result, 0.0)
         return np.asarray(inside if plain else inside / capacity)
 
-    return per_time
+    return lambda time, u: interpolated(lambda now: at(now, u), time)
 
 
 def _masked(name: str, values: Array, mask: Array | None) -> Array:

@@ -33,7 +33,8 @@ from numpy.polynomial import legendre
 from diffuseconv import _threads
 from diffuseconv._typing import Array
 from diffuseconv.diffusion import control, costs, shifted
-from diffuseconv.diffusion.control import OPTIONS, Clock, Overflow, Trial
+from diffuseconv.diffusion.clock import Clock
+from diffuseconv.diffusion.control import OPTIONS, Overflow, Trial
 from diffuseconv.diffusion.lattice import Lattice
 
 __all__ = ["OPTIONS", "Steps", "Table", "memory", "radau", "slowest_decay", "solve", "unsupported"]

@@ -343,7 +343,8 @@ class Lattice:
         moving = self.moving
         if moving is None:
             return self
-        return kept(self, time, lambda: moving(time), MOMENTS if math.prod(self.shape) < POOLED else 1)
+        moment = time, getattr(time, "rest", 0.0)
+        return kept(self, moment, lambda: moving(time), MOMENTS if math.prod(self.shape) < POOLED else 1)
 
     def b(self, time: float) -> Array | None:
         """Return the inhomogeneous term at a time (float64, of the field's shape), None for nothing."""

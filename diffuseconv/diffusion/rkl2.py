@@ -32,7 +32,8 @@ import numpy as np
 from diffuseconv import _checks
 from diffuseconv._typing import Array
 from diffuseconv.diffusion import control, costs
-from diffuseconv.diffusion.control import OPTIONS, Clock, Overflow, Trial, evaluate, largest, unsupported
+from diffuseconv.diffusion.clock import Clock
+from diffuseconv.diffusion.control import OPTIONS, Overflow, Trial, evaluate, largest, unsupported
 from diffuseconv.diffusion.lattice import Lattice, add
 
 __all__ = ["OPTIONS", "Steps", "memory", "solve", "step", "unsupported"]

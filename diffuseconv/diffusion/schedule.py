@@ -16,7 +16,7 @@ from diffuseconv._typing import frozen
 __all__ = ["Schedule", "at_time", "events", "tables"]
 
 MOST_EVENTS = 10**6
-ROUNDINGS = 4  # of a time of the table in a later period
+ROUNDINGS = 2  # of a time of the table in a later period: less than a run keeps away from its jumps
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +36,7 @@ class Schedule:
         ``"step"`` keeps a value from its time until the next; ``"linear"`` interpolates. Before the first time and
         after the last one the value stays.
     period : number, optional
-        The table repeats after this time, at least as long as the table (longer than it for ``"linear"``).
+        The table repeats after this time, longer than the table is.
 
     Raises
     ------
@@ -95,11 +95,11 @@ class Schedule:
     def place(self, time: float) -> tuple[float, int]:
         """Return a time, moved into the table where it repeats, and which entry is the last one not after it.
 
-        Times that differ from that of an entry only by rounding are at it: a jump in a later period is a sum.
+        Times that differ from that of a jump only by rounding are at it where it is a sum, in a later period.
         """
-        times = np.asarray(self.times)
-        rounding = ROUNDINGS * math.ulp(max(abs(time), abs(times[0]), abs(times[-1])))
+        times, rounding = np.asarray(self.times), 0.0
         if self.period is not None:
+            rounding = ROUNDINGS * math.ulp(max(abs(time), abs(times[0]))) * (self.kind == "step")
             phase = (time - times[0]) % self.period
             time = times[0] + (0.0 if self.period - phase <= rounding else phase)
         return time, max(0, int(np.searchsorted(times, time + rounding, "right")) - 1)

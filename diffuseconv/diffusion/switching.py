@@ -13,7 +13,8 @@ from typing import Any
 
 from diffuseconv._typing import Array
 from diffuseconv.diffusion import control, implicit, rkl2
-from diffuseconv.diffusion.control import OPTIONS, Clock, Integrator, Overflow, Trial, unsupported
+from diffuseconv.diffusion.clock import Clock
+from diffuseconv.diffusion.control import OPTIONS, Integrator, Overflow, Trial, unsupported
 from diffuseconv.diffusion.lattice import Lattice
 from diffuseconv.diffusion.rkl2 import memory
 

@@ -23,7 +23,7 @@ import numpy as np
 from diffuseconv import _checks
 from diffuseconv._typing import Array, frozen
 
-__all__ = ["checked_velocity", "exchange_rate", "face_velocities", "functions", "velocity_at"]
+__all__ = ["checked_velocity", "exchange_rate", "face_velocities", "functions", "mixed_velocities", "velocity_at"]
 
 
 def checked_velocity(value: Any) -> Any:
@@ -94,6 +94,15 @@ def face_velocities(value: Any, shape: tuple[int, ...], periodic: tuple[bool, ..
             _checks.ends_agree(f"velocity[{axis}]", item, axis)
         found.append(item)
     return found
+
+
+def mixed_velocities(one: list[Any], other: list[Any], share: float) -> list[Any]:
+    """Return velocities on the faces of each axis between those of two times."""
+    between: list[Any] = []
+    for here, there in zip(one, other, strict=True):
+        first, second = (0.0 if values is None else values for values in (here, there))
+        between.append(None if here is None and there is None else first + share * (second - first))
+    return between
 
 
 def exchange_rate(conductance: Array, drift: Array, share: Any = 0.5) -> Array:

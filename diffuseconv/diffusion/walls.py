@@ -28,6 +28,7 @@ from numpy.typing import ArrayLike
 
 from diffuseconv import _checks, _other_names, boundary
 from diffuseconv._typing import Array, frozen
+from diffuseconv.diffusion.clock import interpolated
 
 __all__ = [
     "Dirichlet",
@@ -212,9 +213,7 @@ def ghost_wall(ghost: float) -> Wall:
     return _Closed() if ghost == 1 else _Ghost(1 / (1 - ghost))
 
 
-def exchange(
-    wall: Wall, diffusivity: Array, spacing: Any, face: tuple[int, ...], outward: Any
-) -> tuple[Array, Array]:
+def exchange(wall: Wall, diffusivity: Array, spacing: Any, face: tuple[int, ...], outward: Any) -> tuple[Array, Array]:
     """Return (loss, gain per unit of `c`) of the edge cells with this diffusivity, per time.
 
     `outward` is the velocity through the wall, n-wards: what it carries is added, by the hybrid scheme.
@@ -251,7 +250,11 @@ def wall_value(wall: Wall, face: tuple[int, ...], axis: int, wet: Any = True) ->
 
     if not callable(value):
         return expanded(name, value)
-    return lambda time: expanded(f"{name} at time {time:g}", _value(f"{name} at time {time:g}", value(time)))
+
+    def at(time: float) -> Array:
+        return expanded(f"{name} at time {time:g}", _value(f"{name} at time {time:g}", value(time)))
+
+    return lambda time: interpolated(at, time)
 
 
 def over_face(name: str, value: Any, face: tuple[int, ...]) -> Array:
