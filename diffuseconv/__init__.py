@@ -107,10 +107,15 @@ _HOMES = {  # which module defines a name, for all but the modules themselves
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public name when it is first used (PEP 562)."""
+    """Load a public name when it is first used (PEP 562).
+
+    Ctrl-C does not break off an import: what it leaves of Numba could not be imported again.
+    """
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = import_module(f"{__name__}.{_HOMES.get(name, name)}")
+    from diffuseconv._foreign import interruptible
+
+    module = interruptible(lambda: import_module(f"{__name__}.{_HOMES.get(name, name)}"))
     return globals().setdefault(name, getattr(module, name) if name in _HOMES else module)
 
 

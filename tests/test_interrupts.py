@@ -1,6 +1,8 @@
 """Ctrl-C: every long call comes in batches of at most half a second, with the same bits, or runs in a thread aside."""
 
 import _thread
+import subprocess
+import sys
 import threading
 import time
 
@@ -12,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import diffuseconv as dc
-from diffuseconv import _composition, _fft, _foreign, _threads, matching
+from diffuseconv import _composition, _fft, _foreign, _linalg, _threads, matching
 from diffuseconv.convolution import direct
 from diffuseconv.diffusion import shifted, steady
 from diffuseconv.measurement import _streams
@@ -128,6 +130,34 @@ def test_ctrl_c_ends_a_call_between_two_batches(name, monkeypatch):
         numba.set_num_threads(threads)
 
 
+FIRST_CALL = """
+import _thread, sys, time
+import numpy as np
+import diffuseconv as dc
+
+stopped = []
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "numba.core.config":
+            stopped.append(name)
+            _thread.interrupt_main()
+            time.sleep(0.1)
+
+sys.meta_path.insert(0, Finder())
+try:
+    dc.measure(np.ones(9), [1.0], rng=1)
+except KeyboardInterrupt:
+    stopped.append("interrupted")
+assert stopped == ["numba.core.config", "interrupted"], stopped
+dc.measure(np.ones(9), [1.0], rng=1)
+"""
+
+
+def test_ctrl_c_while_a_first_call_imports_numba_leaves_it_whole():
+    subprocess.run([sys.executable, "-c", FIRST_CALL], check=True, timeout=120)
+
+
 def test_ctrl_c_does_not_wait_for_foreign_code():
     begun, over = threading.Event(), threading.Event()
 
@@ -157,6 +187,26 @@ def test_factorisations_run_where_ctrl_c_ends_them(room, monkeypatch):
         eq.steady_state()
     else:
         eq.evolve(np.ones((4, 4)), 1.0, "rational")
+    assert aside
+
+
+DECOMPOSED = {
+    "interpret": lambda: dc.interpret(U),
+    "fit_ar": lambda: dc.timeseries.fit_ar(U.ravel(), 3, method="least-squares"),
+    "whiten": lambda: dc.timeseries.whiten(U),
+    "fit_kernel": lambda: dc.learning.fit_kernel(U, dc.convolve(U, K), (3, 3)),
+    "fit_propagator": lambda: dc.learning.fit_propagator(U, dc.convolve(U, P), (3, 3)),
+}
+
+
+@pytest.mark.parametrize("name", DECOMPOSED)
+def test_large_matrices_are_decomposed_where_ctrl_c_ends_it(name, monkeypatch):
+    aside = []
+    monkeypatch.setattr(_linalg, "interruptible", lambda work: aside.append(1) or work())
+    DECOMPOSED[name]()
+    assert not aside
+    monkeypatch.setattr(_linalg, "LONG", 1)
+    DECOMPOSED[name]()
     assert aside
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from diffuseconv import _linalg
 from diffuseconv._typing import FloatArray
 from diffuseconv.interpretation.moments import ROUNDINGS, Moments
 
@@ -14,7 +15,7 @@ def is_separable(kernel: FloatArray, eps: float) -> bool:
     """Return whether the kernel has rank 1 however it is unfolded into a matrix."""
     for axis in range(kernel.ndim - 1):
         matrix = np.moveaxis(kernel, axis, 0).reshape(kernel.shape[axis], -1)
-        strengths = np.linalg.svd(matrix, compute_uv=False)
+        strengths = _linalg.svd(matrix, compute_uv=False)
         if strengths.size > 1 and strengths[1] > ROUNDINGS * max(matrix.shape) * eps * strengths[0]:
             return False
     return True

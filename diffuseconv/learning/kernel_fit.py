@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from diffuseconv import _checks
+from diffuseconv import _checks, _linalg
 from diffuseconv._typing import Axes, FloatArray
 from diffuseconv.learning import _equations
 from diffuseconv.learning._pairs import Pair, centred, problem
@@ -121,10 +121,10 @@ def fit_kernel(
     pairs, means = centred(pairs, names)
     sums, basis = _balanced(pairs, means, taps, names)
     penalty = amount * basis.T @ basis
-    values, vectors = np.linalg.eigh(sums + penalty)
+    values, vectors = _linalg.eigh(sums + penalty)
     rounding = size * float(np.finfo(float).eps) * float(values[-1])
     if values[0] <= rounding:
-        rank = int(np.sum(np.linalg.eigvalsh(sums) > rounding))
+        rank = int(np.sum(_linalg.eigvalsh(sums) > rounding))
         raise ValueError(
             f"inputs must determine all {size} weights: pass richer pictures, a smaller shape or ridge > 0, "
             f"got pictures that vary in {rank} ways"
@@ -172,7 +172,7 @@ def _balanced(
     so that a large offset costs no digits.
     """
     size = math.prod(taps)
-    basis = np.linalg.qr(np.column_stack([np.ones(size), np.eye(size)[:, 1:]]))[0]
+    basis = _linalg.qr(np.column_stack([np.ones(size), np.eye(size)[:, 1:]]))[0]
     basis[:, 0] = size**-0.5
     products = basis.T @ _equations.gram(pairs, taps, names) @ basis
     fields = [np.broadcast_to(mean, pair.after.shape) for pair, mean in zip(pairs, means, strict=True)]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from diffuseconv import _checks
+from diffuseconv import _checks, _linalg
 from diffuseconv._typing import Axes, FloatArray
 from diffuseconv.convolution import convolve, correlate
 from diffuseconv.learning import _equations
@@ -232,11 +232,11 @@ def fit_propagator(
 def _inverse(raw: FloatArray, gram: FloatArray, noise: float) -> FloatArray:
     """Invert the sums of products among changes of the weights that keep their sum."""
     size = len(gram)
-    basis = np.linalg.qr(np.column_stack([np.ones(size), np.eye(size)[:, 1:]]))[0][:, 1:]
-    values, vectors = np.linalg.eigh(basis.T @ gram @ basis)
+    basis = _linalg.qr(np.column_stack([np.ones(size), np.eye(size)[:, 1:]]))[0][:, 1:]
+    values, vectors = _linalg.eigh(basis.T @ gram @ basis)
     rounding = size * float(np.finfo(float).eps) * float(np.trace(raw))
     if size > 1 and values[0] <= rounding:
-        if noise and np.linalg.eigvalsh(basis.T @ raw @ basis)[0] > rounding:
+        if noise and _linalg.eigvalsh(basis.T @ raw @ basis)[0] > rounding:
             raise noise_too_large(noise)
         raise ValueError(
             f"before must determine all {size} weights: pass richer pictures or a smaller shape, "
@@ -259,7 +259,7 @@ def _nearest_density(gram: FloatArray, weights: FloatArray) -> FloatArray:
     if weights.min() >= 0:
         return np.asarray(weights / weights.sum())
     scale = float(np.trace(gram)) / size
-    root = np.linalg.cholesky(gram / scale + 1.0).T  # the constant changes nothing where the sum is 1
+    root = _linalg.cholesky(gram / scale + 1.0).T  # the constant changes nothing where the sum is 1
     edges = root - np.multiply.outer(root @ weights, np.ones(size))
     density, _ = nnls(np.vstack([edges, np.ones(size)]), np.append(np.zeros(size), 1.0), maxiter=100 * size)
     return np.asarray(density / density.sum())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from diffuseconv import _checks
+from diffuseconv import _checks, _linalg
 from diffuseconv._typing import BoolArray, FloatArray
 from diffuseconv.timeseries import _series
 from diffuseconv.timeseries.model import ARIMA
@@ -226,7 +226,7 @@ def _least_squares(values: FloatArray, known: BoolArray, p: int) -> ARFit:
     lagged = np.stack([values[p - j : len(values) - j] for j in range(1, p + 1)], axis=1)[whole]
     now = values[p:][whole]
     means, mean = lagged.mean(axis=0), now.mean()
-    left, sizes, right = np.linalg.svd(lagged - means, full_matrices=False)
+    left, sizes, right = _linalg.svd(lagged - means, full_matrices=False)
     rounding = np.finfo(float).eps * max(n * sizes[0], 2 * np.linalg.norm(lagged))
     if sizes[-1] <= rounding:
         raise ValueError(f"order must be lower for this series (fewer values already determine the next), got {p}")

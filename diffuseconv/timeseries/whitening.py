@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from diffuseconv import _checks
+from diffuseconv import _checks, _linalg
 from diffuseconv._typing import FloatArray
 
 __all__ = ["Whitened", "whiten"]
@@ -108,7 +108,7 @@ def whiten(data: ArrayLike, method: str = "pca", *, tolerance: float | None = No
     centred = table - mean
     rest = centred.mean(axis=0)  # what rounding left of a large mean
     mean, centred = mean + rest, centred - rest
-    left, sizes, right = np.linalg.svd(centred, full_matrices=False)
+    left, sizes, right = _linalg.svd(centred, full_matrices=False)
     # A large mean leaves rounding of this size along each direction: a constant column 0.1 must not seem to vary.
     blur = np.finfo(float).eps * n**0.5 * np.linalg.norm(right * mean, axis=1)
     rank = int(np.sum(sizes > np.maximum(least * sizes[0], blur)))
