@@ -57,6 +57,14 @@ def test_uniformization_does_not_stop_where_salt_goes_round():
         np.testing.assert_allclose(eq.evolve(u, t, "uniformization"), eq.evolve(u, t, "spectral"), rtol=0, atol=1e-12)
 
 
+def test_many_short_frames_share_the_tolerance():
+    """Grains rarely step within one frame: were each allowed the whole tolerance none ever would."""
+    eq, u = dc.DiffusionEquation(velocity=0.3), np.arange(8.0)
+    *_, (_, last) = eq.frames(u, np.linspace(0.002, 0.4, 200), "uniformization", tolerance=0.01)
+    expected = transport.exact(eq.operator(u.shape).matrix.toarray(), np.zeros(8), u, 0.4)
+    assert np.abs(last - expected).max() <= 0.01 * np.ptp(u)
+
+
 def test_the_shortest_duration_changes_nothing():
     eq = dc.DiffusionEquation(velocity=0.3, source=1.0)
     np.testing.assert_array_equal(eq.evolve(np.ones(5), 5e-324, "uniformization"), np.ones(5))
