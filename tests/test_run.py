@@ -92,16 +92,17 @@ def test_a_caller_may_overwrite_the_field_at_which_a_barrier_is_lifted():
 
 
 @pytest.mark.parametrize("method", run.METHODS)
-def test_a_caller_may_overwrite_the_field_between_frames(method):
+def test_a_caller_may_overwrite_the_field_and_frames(method):
     """Frames are those of the field at the call, whatever becomes of it: ``for time, u[...] in frames`` is natural."""
     changing = method in ("rkl2", "implicit")
     eq = dc.DiffusionEquation((1.0, 0.5), source=(lambda t: 0.1) if changing else 0.1)
-    u, times = np.random.default_rng(0).random((4, 5)), [0.0, 1e-3, 0.1, 30.0]
+    u, times = np.random.default_rng(0).random((4, 5)), [0.0, 1e-3, 0.1, 1.0, 2.0, 30.0]
     expected = [field for _, field in eq.frames(u, times, method)]
     frames = eq.frames(u, times, method)
     u.fill(-5.0)
     for (_, field), right in zip(frames, expected, strict=True):
         np.testing.assert_array_equal(field, right)
+        field.fill(np.nan)
         u += 1.0
 
 
