@@ -107,6 +107,16 @@ def test_steady_problems_are_sent_to_chebyshev():
         dc.DiffusionEquation().evolve(np.ones((3, 3)), 1.0, "rkl2")
 
 
+@pytest.mark.parametrize("capacity", [None, 2.0, 2 * np.ones((5, 6))])
+def test_the_drift_of_constant_coefficients_is_bounded_by_the_sum_of_squares(capacity):
+    """The squared imaginary over the real part of a wave's rate is sum v^2/D at most, by Cauchy's inequality."""
+    d, v, spacing = (1.0, 0.5), (0.3, -0.4), (1.0, 0.5)
+    eq = dc.DiffusionEquation(d, spacing, "periodic", velocity=v, capacity=capacity)
+    expected = (0.09 / 1.0 + 0.16 / 0.5) / (1 if capacity is None else 2)
+    assert eq.lattice((5, 6)).drift_rate == pytest.approx(expected, rel=1e-14)
+    assert dc.DiffusionEquation().lattice((5, 6)).drift_rate == 0.0
+
+
 @pytest.mark.parametrize("velocity", [0.1, lambda t: 0.1], ids=["constant", "function"])
 def test_a_drift_gets_the_stages_that_keep_its_parabola_stable(velocity, monkeypatch):
     taken, coefficients = [], rkl2._coefficients

@@ -130,6 +130,8 @@ def test_walk():
         ({"boundary": ("zero", "absorbing")}, "boundary must not be 'absorbing'"),
         ({"counts": [[-1]]}, "counts must not be negative, got -1"),
         ({"counts": np.zeros((0, 1), int)}, "counts must not be empty"),
+        ({"counts": 5}, "counts must have 1, 2 or 3 dimensions, got 0"),
+        ({"counts": np.ones((1,) * 4, int)}, "counts must have 1, 2 or 3 dimensions, got 4"),
         ({"propagator": [[0.5, 0.4]]}, "propagator must not be negative and must sum to 1"),
         ({"propagator": [[1.5, -0.5]]}, "propagator must not be negative and must sum to 1"),
         ({"propagator": [1.0]}, "propagator must have 2 dimensions"),

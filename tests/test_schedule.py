@@ -174,6 +174,10 @@ def test_flux_and_limits_follow_the_clock():
         np.testing.assert_array_equal(eq.operator(4, time).matrix.toarray(), now.operator(4).matrix.toarray())
         assert eq.stable_time_step((4,), time) == now.stable_time_step((4,))
         assert eq.cell_peclet(4, time) == now.cell_peclet(4)
+    assert eq.lattice(4).drift is None  # by default at time 0
+    assert eq.operator(4).lattice.drift is None
+    np.testing.assert_array_equal(eq.flux(u)[0], eq.flux(u, 0.0)[0])
+    assert eq.mass_balance(u) == eq.mass_balance(u, 0.0) != eq.mass_balance(u, 0.5)
     for verb in (eq.cell_peclet, eq.stable_time_step):
         with pytest.raises(ValueError, match=r"^time must be given for a velocity that is a function"):
             verb((4,))

@@ -3,6 +3,7 @@
 import itertools
 import math
 import re
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ import diffuseconv as dc
 from diffuseconv.diffusion import clock, control, implicit, rational, shifted, switching
 
 X = np.arange(50.0)
+EPS = np.finfo(float).eps
 
 
 def test_the_implicit_table_is_radau_of_order_nine():
@@ -441,10 +443,72 @@ def test_the_rounding_of_functions_late_on_a_clock_is_that_of_neighbouring_numbe
         assert control._clock_noise(problem, now, duration, u) == (moved, moved / (1 + 10 / duration))
 
 
-def test_steps_that_cannot_be_shortened_end_unless_the_run_gets_on():
+def at_rest(duration=1.0, start=0.0):
+    """A run of three cells that has not begun."""
     problem = dc.DiffusionEquation(source=lambda t: t).lattice((3,))
-    steps = implicit.Steps(problem, 1.0)
-    run = control._Run(problem, np.zeros(3), clock.Clock(0.0, 1.0), 1.0, steps, 1e-4, math.inf, (0.0, 0.0))
+    steps = implicit.Steps(problem, duration)
+    return control._Run(problem, np.zeros(3), clock.Clock(start, duration), duration, steps, 1e-4, math.inf, (0.0, 0.0))
+
+
+@pytest.mark.parametrize("damping", [0.0, 3.0])
+def test_the_shares_of_all_steps_are_one_quarter_and_a_step_may_take_a_part_of_another(damping, monkeypatch):
+    monkeypatch.setattr(implicit.Steps, "damping", damping)
+    run, quarter = at_rest(duration=2.0), 1e-4 * 5.0 / 4
+    lengths = np.array([0.3, 0.1, 0.9, 0.2, 0.5])
+    shares = np.array([run.share(length) for length in lengths])
+    left = np.exp(-damping * (2.0 - np.cumsum(lengths)))  # of each step's error at the end
+    assert shares @ left <= 1 + 1e-15
+    np.testing.assert_allclose(shares, np.maximum(lengths / 2, 1 - np.exp(-damping * lengths)), rtol=1e-14)
+    for spent, more in ((0.0, 1 / 32), (quarter / 2, 1 / 64), (quarter, 0.0), (2 * quarter, 0.0)):
+        run.spent = spent
+        assert run.allowed(0.3, 5.0) == pytest.approx(quarter * (shares[0] + more), rel=1e-14)
+
+
+def test_the_time_elapsed_is_summed_without_loss():
+    """But for the rounding of each step's own length: plain sums are off by a hundred times as much."""
+    run, exact = at_rest(duration=1e3), Fraction(0)
+    for length in (100.0, *[0.1] * 1000):
+        run.move(length, None)
+        exact += Fraction(length)
+    assert abs(Fraction(run.elapsed) + Fraction(run.carry) - exact) <= 2**-52 * exact
+    run.move(0.5, 501.0)
+    assert (run.elapsed, run.carry) == (501.0, 0.0)
+
+
+@pytest.mark.parametrize("elapsed", [0.3, 1 / 3, 0.7, 3.999])
+def test_late_on_a_clock_what_rounding_leaves_out_is_kept(elapsed):
+    """A moment and its rest are the true time; a linear function is seen there, not where the clock's numbers are."""
+    start = 2.0**31
+    moment = clock.Clock(start, 4.0, between=True).at(elapsed)
+    assert abs(Fraction(moment) + Fraction(moment.rest) - Fraction(start) - Fraction(elapsed)) <= Fraction(2) ** -80
+    assert abs(moment.rest) <= math.ulp(start) / 2
+    assert moment.toward * moment.rest >= 0
+    seen = clock.interpolated(lambda t: np.array([t - start, 1.0]), moment)
+    np.testing.assert_allclose(seen, [elapsed, 1.0], rtol=0, atol=4 * EPS)
+    plain = clock.Clock(start, 4.0).at(elapsed)
+    assert (plain, plain.rest) == (moment, 0.0)
+    assert clock.interpolated(lambda t: t, plain) == moment
+
+
+@pytest.mark.parametrize("step", [0.5, 2.0, 3.0, 5.0, 12.0])
+def test_a_step_over_which_something_doubles_is_refused(step):
+    """The first stage's system, of a reaction that grows in one half, must give ones at most twice themselves."""
+    slope = np.array([1.0, 1.0, 0.0, -2.0, -1.0])
+    eq = dc.DiffusionEquation(0.5, boundary=("absorbing",), source=lambda t, v: slope * v)
+    problem = eq.lattice((5,))
+    steps = implicit.Steps(problem, 10.0)
+    pole = float(steps.table.poles[0].real)
+    matrix = problem.matrix().toarray() + np.diag(slope)
+    response = pole * np.linalg.solve(pole * np.eye(5) - step * matrix, np.ones(5))
+    if step * slope.max() > pole / 2 and not (response.min() > 0 and response.max() <= 2):
+        with pytest.raises(control.Overflow):
+            steps.check_growth(slope, step)
+    else:
+        steps.check_growth(slope, step)
+
+
+def test_steps_that_cannot_be_shortened_end_unless_the_run_gets_on():
+    run = at_rest()
     for progress in (0.25, 0.5, 0.50001):
         run.elapsed = progress
         for _ in range(control.FORCED - 1):

@@ -244,7 +244,7 @@ def test_rng():
     assert np.array_equal(before, np.random.get_state()[1])  # noqa: NPY002
 
 
-@pytest.mark.parametrize("blocks", [1, 3, 1000])
+@pytest.mark.parametrize("blocks", [1, 2, 3, 1000])  # 2 reaches the highest bit of a key
 def test_a_batch_goes_on_with_streams_that_no_batch_before_it_used(blocks):
     key = _streams.key(7)
     whole = _streams.start(key, (blocks + 2) * loops.BLOCK)
