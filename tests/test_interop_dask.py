@@ -6,6 +6,7 @@ import pytest
 import diffuseconv as dc
 
 da = pytest.importorskip("dask.array")
+Callback = pytest.importorskip("dask.callbacks").Callback
 _dask_evolve = pytest.importorskip("diffuseconv.interop._dask_evolve")
 pytestmark = pytest.mark.engine
 
@@ -240,6 +241,30 @@ def test_what_varies_from_cell_to_cell(boundary):
             got, expected = eq.evolve(lazy, duration), eq.evolve(u, duration, tolerance=1e-13)
             scale = max(1.0, np.abs(expected - u).max())  # of the tolerance: the range, or what the source brings
             np.testing.assert_allclose(got, expected, rtol=0, atol=1.01e-10 * scale)
+
+
+class Held(Callback):
+    """The most bytes of results that are held at once."""
+
+    most = 0
+
+    def _posttask(self, key, result, graph, state, worker):
+        held = [value for value in state["cache"].values() if isinstance(value, np.ndarray)]
+        self.most = max(self.most, sum(value.nbytes for value in held))
+
+
+def test_a_segment_is_freed_as_the_next_one_reads_it(monkeypatch):
+    """Held are a field and a half with the halos of D, as much of the field before and one after, however many."""
+    d = 0.5 + np.random.default_rng(7).random(320)
+    tasks = []
+    for segments in (4, 8, 16):
+        monkeypatch.setattr(_dask_evolve, "_segments", lambda *_, segments=segments: (segments, 8))
+        later = dc.DiffusionEquation(d).evolve(da.from_array(d, chunks=32), 0.1)
+        tasks.append(len(later.__dask_graph__()))
+        with Held() as held:
+            later.compute(scheduler="sync")
+        assert held.most <= (1.5 + 1.5 + 1) * d.nbytes
+    assert (tasks[2] - tasks[1]) / 8 == (tasks[1] - tasks[0]) / 4
 
 
 @pytest.mark.parametrize(
