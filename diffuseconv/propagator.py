@@ -70,7 +70,7 @@ class Propagator:
 
     factors: tuple[FloatArray, ...] | None
     fourier_numbers: tuple[float, ...] | None
-    _tolerance: float = 1e-15  # where a heat kernel was cut
+    _tolerance: float  # where a heat kernel was cut; others have none
     _hops: tuple[tuple[float, float], ...] | None = None  # mean hops onward and back, of heat kernels
 
     def __init__(self, density: ArrayLike) -> None:
