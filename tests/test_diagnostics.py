@@ -56,3 +56,27 @@ def test_the_flux_along_a_radius_is_that_of_its_slope(coordinates, spacing):
     eq = dc.DiffusionEquation(2.0, spacing, coordinates=coordinates)
     (flux,) = eq.flux(3 * spacing * (np.arange(5) + 0.5))
     np.testing.assert_allclose(flux, [0, -6, -6, -6, -6, 0], rtol=1e-13)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("capacity", [None, 3.0, "varying"])
+def test_totals_of_graded_cells_are_sums_over_them(masked, capacity):
+    """Each cell counts its volume times its capacity, if it is wet."""
+    rng = np.random.default_rng(5)
+    u, widths = rng.random((3, 4)) + 1, (np.array([0.5, 1.0, 2.0]), 0.7)
+    held = 1 + rng.random((3, 4)) if capacity == "varying" else capacity
+    mask = rng.random((3, 4)) < 0.7 if masked else None
+    eq = dc.DiffusionEquation(0.5, widths, capacity=held, mask=mask, decay=0.2, source=lambda t, v: t - v)
+    volume = np.multiply.outer(widths[0], [0.7] * 4) * (1.0 if held is None else held)
+    wet = volume * (1.0 if mask is None else mask)
+    p = wet * u / (wet * u).sum()
+    relative = volume / (wet.sum() / np.count_nonzero(wet))
+    assert eq.total_mass(u) == pytest.approx((wet * u).sum(), rel=1e-14)
+    assert eq.energy(u) == pytest.approx(0.5 * (wet * u**2).sum(), rel=1e-14)
+    expected = -sum(a * math.log(a / b) for a, b in zip(p[p > 0], relative[p > 0], strict=True))
+    assert eq.entropy(u) == pytest.approx(expected, rel=1e-13)
+    balance = eq.mass_balance(u, 2.0)
+    plain = wet / (1.0 if held is None else held)
+    assert balance.source == pytest.approx((plain * (2.0 - u - 0.2 * u)).sum(), rel=1e-13)
+    assert balance.change == pytest.approx(balance.source, rel=1e-13)
+    assert (balance.inflow, balance.outflow) == (0.0, 0.0)

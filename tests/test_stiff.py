@@ -507,6 +507,27 @@ def test_a_step_over_which_something_doubles_is_refused(step):
         steps.check_growth(slope, step)
 
 
+@pytest.mark.parametrize("cell", range(6))
+def test_a_sensor_is_found_by_halves_and_its_column_by_moving_it(cell):
+    u, follows = np.linspace(-1.0, 2.0, 6), np.array([1.0, 3.0, -2.0, 4.0, 0.5, 1.0])
+    eq = dc.DiffusionEquation(source=lambda t, v: -v + follows * v[cell])
+    problem = eq.lattice(u.shape)
+    assert {control.sensor(problem, 0.0, u, bit) for bit in range(3)} == {cell}
+    expected = np.where(np.arange(6) == cell, 0.0, follows)
+    quotient = 2 * 10 * EPS / (3 * EPS**0.5)  # two values of up to 10, each rounded, over the shift of a range of 3
+    np.testing.assert_allclose(control.column(problem, 0.0, u, cell), expected, rtol=0, atol=quotient)
+    alone = dc.DiffusionEquation(source=lambda t, v: -(v**2)).lattice(u.shape)
+    assert [control.sensor(alone, 0.0, u, bit) for bit in range(3)] == [None] * 3
+
+
+def test_a_column_is_added_to_factors():
+    rng = np.random.default_rng(2)
+    matrix, column, y = rng.random((5, 5)) + 5 * np.eye(5), rng.random(5), rng.random(5)
+    whole = matrix - np.outer(column, np.arange(5) == 3)
+    got = implicit._bordered(lambda right: np.linalg.solve(matrix, right), column, 3)(y)
+    np.testing.assert_allclose(got, np.linalg.solve(whole, y), rtol=0, atol=1e-14)
+
+
 def test_steps_that_cannot_be_shortened_end_unless_the_run_gets_on():
     run = at_rest()
     for progress in (0.25, 0.5, 0.50001):
