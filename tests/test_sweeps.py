@@ -132,7 +132,7 @@ def test_memory(ndim, dtype):
 def test_memory_with_rates_of_their_own(drifting, ndim):
     """Beside what goes in and comes out: rates (and drifts) of the faces of each axis and two fields of a sweep.
 
-    While the rates are made, three fields beside them.
+    While the rates are made, three fields beside them. Rows of faces are as long as a whole number of vectors.
     """
     shape = (512, 512) if ndim == 2 else (64, 64, 64)
     u = np.random.default_rng(0).random(shape)
@@ -143,4 +143,5 @@ def test_memory_with_rates_of_their_own(drifting, ndim):
     for method in ("explicit", "uniformization" if drifting else "chebyshev"):
         found = peak_fields(lambda method=method: dc.DiffusionEquation(**given).evolve(u, 1.0, method), u)
         copies = ndim if drifting else 1  # of what the equation is given, which it keeps
-        assert found - copies - 1 <= ndim * (1 + drifting) + 2.5, (method, found - copies - 1)
+        rates = (ndim + 8 / shape[-1]) * (1 + drifting)
+        assert found - copies - 1 <= rates + 2.5, (method, found - copies - 1)

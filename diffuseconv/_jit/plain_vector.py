@@ -7,6 +7,11 @@ import numpy as np
 from diffuseconv._jit.machine import MACHINE
 
 
+def lanes_of(array):
+    """Return how many numbers of an array a vector holds."""
+    return np.uintp(MACHINE.bytes // array.itemsize)
+
+
 def load(array, index):
     """Load the vector that begins at ``array[index]``."""
     return array[index : int(index) + MACHINE.bytes // array.itemsize].copy()

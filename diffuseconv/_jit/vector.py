@@ -76,6 +76,16 @@ def fused(builder, left, right, vector):
 
 
 @intrinsic
+def lanes_of(typing, array):
+    """Return how many numbers of an array a vector holds: loops whose stride LLVM knows keep fewer addresses."""
+
+    def generate(context, builder, signature, values):
+        return context.get_constant(types.uintp, BYTES * 8 // array.dtype.bitwidth)
+
+    return types.uintp(array), generate
+
+
+@intrinsic
 def load(typing, array, index):
     """Load the vector that begins at ``array[index]``."""
 
@@ -178,6 +188,7 @@ if config.DISABLE_JIT:
     from diffuseconv._jit.plain_vector import (  # noqa: F401
         after_last,
         from_second,
+        lanes_of,
         load,
         plus_product,
         product_minus,

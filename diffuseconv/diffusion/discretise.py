@@ -18,6 +18,7 @@ from diffuseconv.diffusion.barriers import Barrier
 from diffuseconv.diffusion.clock import interpolated
 from diffuseconv.diffusion.geometry import Grid, grid_of
 from diffuseconv.diffusion.lattice import Lattice, WallTerm
+from diffuseconv.diffusion.rows import padded
 from diffuseconv.diffusion.tensor import as_tensor, diagonal_exchanges, split
 from diffuseconv.diffusion.velocity import exchange_rate, face_velocities, functions, mixed_velocities, velocity_at
 
@@ -353,7 +354,7 @@ def _joined(axis: int, low: Array, inner: Array, high: Array) -> Array:
     if all(n == 1 for part in (low, inner, high) for n in part.shape[:axis] + part.shape[axis + 1 :]):
         return np.concatenate((low, inner, high), axis)
     across = np.broadcast_shapes(*(np.moveaxis(part, axis, 0).shape[1:] for part in (low, inner, high)))
-    joined = np.empty((*across[:axis], 2 + inner.shape[axis], *across[axis:]))
+    joined = padded((*across[:axis], 2 + inner.shape[axis], *across[axis:]))
     for piece, part in ((slice(0, 1), low), (slice(1, -1), inner), (slice(-1, None), high)):
         joined[_at(axis, piece)] = part
     return joined

@@ -23,8 +23,9 @@ from diffuseconv import _threads
 from diffuseconv._cached import cached_property, kept
 from diffuseconv._jit import diffusion as _loops
 from diffuseconv._typing import Array, loop_input
+from diffuseconv.diffusion.rows import as_planes, on_faces, places
 
-__all__ = ["Lattice", "WallTerm", "add", "as_planes", "pieces"]
+__all__ = ["Lattice", "WallTerm", "add", "pieces"]
 
 POOLED = 1 << 18  # cells from which a loop that does several passes gains from the pool of threads
 MOMENTS = 8  # of a problem whose drift depends on time, that are kept
@@ -273,19 +274,30 @@ class Lattice:
             out += (extra if self.weights is None else extra / self.weights).astype(u.dtype, copy=False)
         return out
 
+    def faces(self, dtype: Any, scale: float) -> tuple[list[Any], list[Any]]:
+        """Return exchanges and drifts times `scale` as compiled loops read them, kept for the next call."""
+        known: Any = self._faces.get((dtype, scale))  # of which other threads may make others
+        if known is None:
+            exchanges, drifts = (
+                [on_faces(values, self.shape, axis, dtype, scale) for axis, values in enumerate(given)]
+                for given in (self.rates, self.drift or ())
+            )
+            self._faces.clear()
+            known = self._faces[dtype, scale] = exchanges, drifts
+        return known[0], known[1]
+
     def _loop_rates(self, dtype: Any, scale: float) -> Any:
         """Return the rates times `scale` as compiled loops read them, kept for the next call; without copies if 1."""
-        known: Any = self._full.get((dtype, scale))  # of which other threads may make others
+        known: Any = self._full.get((dtype, scale))
         if known is not None:
             return known
         none = loop_input(np.empty(0, dtype))
         nothing = _loops.Faces(none, *(loop_input(np.empty(0, np.uintp)),) * 2)
         axes = [_loops.Axis(nothing, nothing)] * 3
-        for axis, place in enumerate(_places(len(self.shape))):
-            drift = nothing
-            if self.drift is not None and self.drift[axis].any():
-                drift = _faces(self.drift[axis], self.shape, axis, dtype, scale)
-            axes[place] = _loops.Axis(_faces(self.rates[axis], self.shape, axis, dtype, scale), drift)
+        exchanges, drifts = self.faces(dtype, scale)
+        for axis, place in enumerate(places(len(self.shape))):
+            drifting = self.drift is not None and self.drift[axis].any()
+            axes[place] = _loops.Axis(exchanges[axis], drifts[axis] if drifting else nothing)
 
         def full(values: Any) -> Array:
             return loop_input(np.broadcast_to(np.asarray(values, dtype=dtype), self.shape)).reshape(-1)
@@ -298,6 +310,10 @@ class Lattice:
             shape, periodic, tuple(axes), loss, weights, loop_input(np.zeros(shape[2], dtype))
         )
         return rates
+
+    @cached_property
+    def _faces(self) -> dict[Any, Any]:
+        return {}
 
     @cached_property
     def _full(self) -> dict[Any, Any]:
@@ -401,37 +417,3 @@ def add(total: Array, factor: float, field: Array) -> None:
 def _directed(g: Any, q: Any) -> tuple[Array, Array]:
     """Return the rates of faces along their axis and against it, of an exchange and a drift."""
     return (g, g) if q is None or not q.any() else (g + np.maximum(q, 0.0), g + np.maximum(-q, 0.0))
-
-
-def _places(ndim: int) -> tuple[int, ...]:
-    """Return which of (planes, rows, cells) each axis is."""
-    return ((2,), (0, 2), (0, 1, 2))[ndim - 1]
-
-
-def _faces(values: Array, shape: tuple[int, ...], axis: int, dtype: Any, scale: float) -> Any:
-    """Return values on the faces along an axis as compiled loops read them: rows that are alike are there once."""
-    places, cells, own = _places(len(shape)), list(as_planes(shape, 1)), [1, 1, 1]
-    cells[places[axis]] += 1
-    for place, n in zip(places, values.shape, strict=True):
-        own[place] = n
-    lines = values.reshape(own)
-    lines = lines.astype(dtype, copy=False) if scale == 1 else (lines * scale).astype(dtype, copy=False)
-    if own[2] < cells[2] and min(own[:2]) == 1:
-        distinct, row = np.unique(lines, return_inverse=True)
-        flat, starts = np.repeat(distinct, cells[2]), row.reshape(own[:2]) * cells[2]
-    else:
-        lines = np.broadcast_to(lines, (*own[:2], cells[2]))
-        flat, starts = lines, np.arange(0, lines.size, cells[2]).reshape(own[:2])
-    planes, rows = (starts[:, 0], starts[0] - starts[0, 0]) if own[0] > 1 else (starts[0, :1] * 0, starts[0])
-    tables = [
-        loop_input(np.broadcast_to(table, n).astype(np.uintp)) for table, n in ((planes, cells[0]), (rows, cells[1]))
-    ]
-    return _loops.Faces(loop_input(flat).reshape(-1), *tables)
-
-
-def as_planes(shape: tuple[Any, ...], single: Any) -> tuple[Any, Any, Any]:
-    """Return what belongs to the axes of a line, plane or block for (planes, rows, cells).
-
-    A plane consists of planes with a `single` row, a line is one of them.
-    """
-    return (shape[0] if len(shape) > 1 else single, shape[1] if len(shape) > 2 else single, shape[-1])

@@ -9,6 +9,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
+import numpy as np
+
 from diffuseconv._typing import Array
 from diffuseconv.diffusion.lattice import Lattice
 
@@ -89,11 +91,16 @@ def unsymmetric(problem: Lattice) -> str | None:
 
 
 def copied_rates(problem: Lattice, itemsize: int) -> float:
-    """Return the bytes a cell of the rates that sweeps copy: those that vary and are not there for every face."""
+    """Return the bytes a cell of the rates that sweeps copy: rows of one number each, and other dtypes."""
     if problem.uniform is not None:
         return 0.0
-    cells = math.prod(problem.shape)
-    return itemsize * sum(g.size < cells or g.itemsize != itemsize for g in problem.rates + (problem.drift or ()))
+    copied = 0
+    for g in problem.rates + (problem.drift or ()):
+        if g.shape[-1] == 1:
+            copied += len(np.unique(g)) * problem.shape[-1]
+        elif g.itemsize != itemsize:
+            copied += g.size
+    return itemsize * copied / math.prod(problem.shape)
 
 
 def check_updates(cells: int, sweeps: float, remedy: str) -> None:

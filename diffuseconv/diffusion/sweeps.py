@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 
 from diffuseconv import _threads
 from diffuseconv._jit import stencil as _loops
+from diffuseconv._jit.diffusion import Faces
 from diffuseconv._jit.vector import BYTES
 from diffuseconv._typing import Array, loop_input
-from diffuseconv.diffusion.lattice import SMALLEST_SHARE, Lattice, as_planes
+from diffuseconv.diffusion.lattice import SMALLEST_SHARE, Lattice
+from diffuseconv.diffusion.rows import aligned, as_planes, places
 
 __all__ = ["chebyshev_sums", "explicit_steps", "poisson_sum"]
 
@@ -28,7 +30,7 @@ EXCHANGE = 1 << 19  # cell updates in twice the time that it takes threads to me
 CHECK_INTERVAL = 1 << 24  # cell updates between two checks whether a field still changes
 DEPTH = 8  # sweeps per pass through memory
 VECTOR = BYTES
-BLOCK = 1 << 11  # cells that are swept at once, against which a call costs little
+BLOCK = 1 << 10  # cells that are swept at once, against which a call costs little
 CACHE = 1 << 19  # bytes that a pass may keep at hand
 UNEVEN = 1 << 18  # bytes that two fields differ by
 LARGEST = 1e290  # of a rate times a value, beyond which rates are scaled first
@@ -48,7 +50,8 @@ def chebyshev_sums(lattice: Lattice, rate: float, u: Array, weights: Array, ends
     """
     zeroth, first = _pair(u, np.float64)
     first[...] = 0
-    totals, weights = np.zeros((len(ends), *u.shape)), weights.copy()
+    totals, weights = aligned((len(ends), *u.shape), np.float64), weights.copy()
+    totals[...] = 0
     weights[:, 1] /= 2
     terms = _loops.Terms(_loops.YES, 0, weights, ends, totals.reshape(-1))
     sweep = _sweeper(lattice, (first, zeroth), 4 / rate, terms=terms)
@@ -68,7 +71,8 @@ def poisson_sum(lattice: Lattice, u: Array, step: float, first: int, weights: Ar
     table = np.zeros((1, count + count % 2))
     table[0, first - begin : count] = weights
     even, odd = _pair(u, np.float64)
-    total, last = np.zeros(u.shape), begin + table.size - 1
+    total, last = aligned(u.shape, np.float64), begin + table.size - 1
+    total[...] = 0
     terms = _loops.Terms(_loops.NO, begin, table, np.array([last]), total.reshape(-1))
     advance = _sweeper(lattice, (even, odd), step, lattice.forcing, terms)
     batch = max(2, CHECK_INTERVAL // u.size // 2 * 2)
@@ -82,7 +86,9 @@ def poisson_sum(lattice: Lattice, u: Array, step: float, first: int, weights: Ar
 
 def _pair(u: Array, dtype: Any) -> tuple[Array, Array]:
     """Return a copy of a field and room for another, laid out for sweeps."""
-    even, odd = _aligned(u.shape, dtype), _aligned(u.shape, dtype, 1024)
+    # of two fields one is longer, or glibc would hand both back when freed: new pages cost as much as twenty sweeps
+    even = aligned(u.shape, dtype)
+    odd = aligned(u.shape, dtype, 1024, min(even.nbytes // 4, UNEVEN))
     even[...] = u
     return even, odd
 
@@ -96,21 +102,20 @@ def _sweeper(
     to the sums of `terms`.
     """
     u = pair[0]
-    terms = terms or _loops.Terms(_loops.NO, 0, np.empty((0, 0)), np.empty(0, np.int64), np.empty(0))
+    none = np.empty(0, u.dtype)
+    terms = terms or _loops.Terms(_loops.NO, 0, np.empty((0, 0), u.dtype), np.empty(0, np.int64), none)
     if lattice.diagonal is not None:
         return lambda first, sweeps: _sweep_by_matrix(lattice, pair, scale, forcing, terms, first, sweeps)
     planes, rows, size = as_planes(lattice.shape, 1)
     periodic = as_planes(lattice.periodic, False)
     rates, flows = _rates(lattice, u, scale)
-    none, lanes = np.empty(0, u.dtype), VECTOR // u.itemsize
     grid = _loops.Grid(
         np.uintp(planes),
         np.uintp(rows),
         np.uintp(size),
         max(1, BLOCK // (rows * size)),
         periodic,
-        np.uintp(size // lanes),
-        np.uintp(lanes),
+        np.uintp(size // (VECTOR // u.itemsize)),
         _loops.YES if u.ndim == 3 else _loops.NO,
     )
     losses = _losses(lattice, u.dtype, scale)
@@ -119,7 +124,8 @@ def _sweeper(
     )
     added = loop_input(np.empty(0) if forcing is None else np.ascontiguousarray(forcing).reshape(-1))
     change = added.size > 0 or any(loss.size for loss in losses)
-    cells = _loops.Cells(change, shares, losses, scale, added)
+    weighted = _loops.NO if lattice.weights is None else _loops.YES
+    cells = _loops.Cells(change, weighted, shares, losses, scale, added)
     problem = _loops.Problem(grid, rates, cells, terms)
     tiles, neighbours, most = _tiles(planes, min(_threads.count(), u.size // SMALLEST_SHARE), periodic[0])
     batch = min(most, max(2, BATCH // u.size) if len(tiles) == 1 else max(DEPTH, math.isqrt(EXCHANGE // (rows * size))))
@@ -182,24 +188,22 @@ def _rates(lattice: Lattice, u: Array, scale: float) -> Any:
         return _loops.Rates(constant, number(1)), None
     given = lattice.rates + (lattice.drift or ())
     direct = all(g.dtype == u.dtype for g in given) and lattice.largest_rate * max(u.max(), -u.min()) < LARGEST
-    factor, scale = (None, scale) if direct else (scale, 1.0)
-    exchanges = _faces(lattice, lattice.rates, u, factor)
-    if lattice.drift is None:
-        flows = _loops.Flows(exchanges, _loops.Faces(*(loop_input(np.empty(0, u.dtype)),) * 3), _loops.NO)
-    else:
-        flows = _loops.Flows(exchanges, _faces(lattice, lattice.drift, u, factor), _loops.YES)
-    return _loops.Rates((number(0),) * 3, number(scale)), flows
+    exchanges, drifts = lattice.faces(u.dtype, 1.0 if direct else scale)
+    flows = _loops.Flows(
+        _three(exchanges, u), _three(drifts or exchanges, u), _loops.NO if lattice.drift is None else _loops.YES
+    )
+    return _loops.Rates((number(0),) * 3, number(scale if direct else 1.0)), flows
 
 
-def _faces(lattice: Lattice, values: tuple[Array, ...], u: Array, factor: float | None) -> Any:
-    """Return values on faces as flat arrays, one for every face: their own, or times a factor in the field's dtype."""
-    flat = []
-    for axis, g in enumerate(values):
-        full = np.broadcast_to(g, tuple(n + (a == axis) for a, n in enumerate(lattice.shape)))
-        own = full if factor is None else np.multiply(full, factor, dtype=u.dtype, casting="same_kind")
-        flat.append(loop_input(np.ascontiguousarray(own).reshape(-1)))
-    none = loop_input(np.zeros(2 * u.size if u.ndim == 1 else 0, u.dtype))
-    return _loops.Faces(none if u.ndim == 1 else flat[0], flat[1] if u.ndim == 3 else none, flat[-1])
+def _three(faces: Sequence[Any], u: Array) -> tuple[Any, Any, Any]:
+    """Return the faces along planes, rows and cells, zeros where a field has no such axis."""
+    planes, rows, size = as_planes(u.shape, 1)
+    tables = (loop_input(np.zeros(n + 1, np.uintp)) for n in (planes, rows))
+    blank = Faces(loop_input(np.zeros(size, u.dtype)), *tables)
+    found = [blank] * 3
+    for place, values in zip(places(u.ndim), faces, strict=True):
+        found[place] = values
+    return found[0], found[1], found[2]
 
 
 def _losses(lattice: Lattice, dtype: Any, scale: float) -> tuple[Array, ...]:
@@ -247,17 +251,3 @@ def _bands(rows: int, row_bytes: int, periodic: bool) -> NDArray[np.int64]:
         (low, int(periodic) if low == 0 else -1, high, -1 if high < rows or periodic else 0) for low, high in parts
     ]
     return np.array(bands + [(rows, -1, rows, 1)] * periodic)
-
-
-def _aligned(shape: tuple[int, ...], dtype: Any, skip: int = 0) -> Array:
-    """Make an array that begins `skip` bytes after the beginning of a page.
-
-    Vectors that straddle two cache lines cost twice, and fields that begin at the same place in their pages compete for
-    the same places in a cache.
-    """
-    count = math.prod(shape) * np.dtype(dtype).itemsize
-    # of two fields one is longer, or glibc would hand both back when freed: new pages cost as much as twenty sweeps
-    room = np.empty(count + 8192 + (min(count // 4, UNEVEN) if skip else 0), np.uint8)
-    start = (skip - room.ctypes.data) % 4096
-    empty: Array = room[start : start + count].view(dtype).reshape(shape)
-    return empty
