@@ -12,10 +12,11 @@ import atexit
 import os
 import threading
 import time
+import weakref
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
-__all__ = ["ending", "interruptible", "unbroken"]
+__all__ = ["Made", "ending", "interruptible", "unbroken"]
 
 _T = TypeVar("_T")
 _inside: set[object] = set()  # one mark for each call of another thread than the main one
@@ -69,6 +70,48 @@ def interruptible(work: Callable[[], _T]) -> _T:
         raise errors[0]
     result: _T = results[0]
     return result
+
+
+class Made(Generic[_T]):
+    """What a function makes, answering Ctrl-C as `interruptible` does, and dropped in the thread that made it.
+
+    SciPy's SuperLU frees memory in no other thread.
+    """
+
+    def __init__(self, work: Callable[[], _T]) -> None:
+        made: list[_T] = []
+        self._made = made  # only that thread empties it
+        if ending() or not _in_main_thread():
+            made.append(work())
+            return
+        done, unused = threading.Event(), threading.Event()
+        errors: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                made.append(unbroken(work))
+            except BaseException as error:
+                errors.append(error)
+            done.set()
+            unused.wait()
+            made.clear()
+
+        try:
+            threading.Thread(target=run, daemon=True).start()
+        except RuntimeError:  # as in `interruptible`
+            made.append(work())
+            return
+        weakref.finalize(self, unused.set).atexit = False
+        while not done.wait(0.2):
+            pass
+        if errors:
+            unused.set()
+            raise errors.pop()  # (no name of this frame may hold it, or both stay until they are searched for)
+
+    @property
+    def value(self) -> _T:
+        """What was made."""
+        return self._made[0]
 
 
 def _in_main_thread() -> bool:

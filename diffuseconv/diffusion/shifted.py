@@ -21,7 +21,7 @@ import numpy as np
 
 from diffuseconv import boundary
 from diffuseconv._cached import kept
-from diffuseconv._foreign import interruptible
+from diffuseconv._foreign import Made
 from diffuseconv._typing import Array
 from diffuseconv.diffusion.lattice import Lattice
 
@@ -131,12 +131,10 @@ def _factorised(problem: Lattice, shift: complex, scale: float, slope: Array | N
         diagonal = diagonal - scale * slope.reshape(-1)
     matrix = (scipy.sparse.diags_array(diagonal) - scale * problem.matrix()).tocsc()
     try:
-        factors = interruptible(
-            lambda: splu(matrix, "MMD_AT_PLUS_A", diag_pivot_thresh=1e-3, options={"SymmetricMode": True})
-        )
+        factors = Made(lambda: splu(matrix, "MMD_AT_PLUS_A", diag_pivot_thresh=1e-3, options={"SymmetricMode": True}))
     except RuntimeError:
         raise np.linalg.LinAlgError("singular matrix") from None
-    return lambda y: factors.solve(y.reshape(-1).astype(matrix.dtype)).reshape(y.shape)
+    return lambda y: factors.value.solve(y.reshape(-1).astype(matrix.dtype)).reshape(y.shape)
 
 
 def iterated(problem: Lattice, shift: complex, scale: float, slope: Array | None, accuracy: float = RESIDUAL) -> Solver:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diffuseconv._foreign import interruptible
+from diffuseconv._foreign import Made
 from diffuseconv._typing import FloatArray
 from diffuseconv.diffusion.lattice import Lattice
 
@@ -139,11 +139,11 @@ def _solve(matrix: Any, b: FloatArray, ndim: int, definite: bool) -> FloatArray:
     if b.shape[0] <= DIRECT[ndim - 1] or not definite:
         options: dict[str, Any] = {"diag_pivot_thresh": 0.0, "options": {"SymmetricMode": True}} if definite else {}
         try:
-            factors = interruptible(lambda: solvers.splu(a.tocsc(), "MMD_AT_PLUS_A", **options))
+            factors = Made(lambda: solvers.splu(a.tocsc(), "MMD_AT_PLUS_A", **options))
         except RuntimeError:  # exactly singular: what comes in is what leaves, or grows
             return np.full(b.shape, -1.0)
-        solution = factors.solve(scale * b)
-        solution += factors.solve(scale * b - a @ solution)
+        solution = factors.value.solve(scale * b)
+        solution += factors.value.solve(scale * b - a @ solution)
     else:
         solution, failed = solvers.cg(a.tocsr(), scale * b, rtol=RESIDUAL, maxiter=200 * round(b.size ** (1 / ndim)))
         if failed:
