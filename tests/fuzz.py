@@ -405,7 +405,8 @@ def arguments(name: str, function: Callable[..., Any], rng: np.random.Generator,
     chosen = {p.name: sensible.get(p.name, 1.0) for p in named if p.default is p.empty}
     chosen |= {p.name: sensible[p.name] for p in named if p.name in sensible and rng.random() < 0.2}
     for _ in range(hostile):
-        chosen.pop("time_step", None)  # of which a long duration rightly takes many
+        for step in ("time_step", "max_step"):  # of which a long duration rightly takes many
+            chosen.pop(step, None)
         chosen[named[rng.integers(len(named))].name] = HOSTILE[rng.integers(len(HOSTILE))]
     return chosen
 

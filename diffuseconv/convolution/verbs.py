@@ -272,7 +272,8 @@ def _apply(
 def _checked_out(out: object, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """Return an array to write to, checked."""
     if not isinstance(out, np.ndarray) or out.shape != shape or out.dtype != dtype:
-        raise ValueError(f"out must be an array of shape {shape} and dtype {dtype}, got {_checks.got(out)}")
+        found = f"shape {out.shape} and dtype {out.dtype}" if isinstance(out, np.ndarray) else _checks.got(out)
+        raise ValueError(f"out must be an array of shape {shape} and dtype {dtype}, got {found}")
     if not out.flags.writeable:
         raise ValueError("out must be writable, got a read-only array")
     return out

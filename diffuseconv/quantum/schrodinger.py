@@ -30,6 +30,7 @@ from numpy.typing import ArrayLike
 
 from diffuseconv import _checks, _scaling, _threads, boundary
 from diffuseconv._typing import Array
+from diffuseconv.diffusion import scheme
 from diffuseconv.quantum import _hamiltonian, _waves
 from diffuseconv.quantum._hamiltonian import Hamiltonian
 
@@ -38,7 +39,6 @@ __all__ = ["energy", "evolve", "frames", "wave_packet"]
 METHODS = ("auto", "spectral", "chebyshev", "split-step")
 SPLIT_ERROR = 1e-3  # bound on the error that the default split step may make, relative to the wave's length
 LONGEST = 1000.0  # half the phases' spread in one Chebyshev sum, up to which Bessel functions keep all digits
-MOST_WORK = 1e14  # cell updates: a day and more
 LARGE = 1 << 17  # cells from which a transform gains from more threads
 
 
@@ -272,11 +272,8 @@ def _method(box: Hamiltonian, method: str, time_step: float | None, times: list[
     applications = moves * (box.range[1] - box.range[0]) / 2 if chosen == "chebyshev" else 0.0
     if chosen == "split-step" and box.potential is not None:
         applications = moves / time_step if time_step else moves**1.5 * math.sqrt(_strang_constant(box) / SPLIT_ERROR)
-    if applications * math.prod(box.shape) > MOST_WORK:
-        raise ValueError(
-            f"duration must cost at most {MOST_WORK:g} cell updates (take coarser cells, or a longer time_step "
-            f"with 'split-step'), got {applications * math.prod(box.shape):.3g}"
-        )
+    remedy = "take coarser cells, or a longer time_step with 'split-step'"
+    scheme.check_updates(math.prod(box.shape), applications, remedy)
     return chosen
 
 
