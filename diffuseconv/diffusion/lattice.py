@@ -404,11 +404,16 @@ class Lattice:
 
 def pieces(shape: tuple[int, ...]) -> list[tuple[int, int]]:
     """Return the ends of the pieces of a field, whole planes each, in which sums are formed one after the other."""
+    if math.prod(shape) < PIECE:
+        return [(0, shape[0])]
     return _threads.slices(shape[0], 1 + math.prod(shape) // PIECE)
 
 
 def add(total: Array, factor: float, field: Array) -> None:
     """Add a number times a field (or what broadcasts to it) to another, a few planes at a time."""
+    if total.size < PIECE:
+        total += factor * field
+        return
     whole = np.broadcast_to(field, total.shape)
     for low, high in pieces(total.shape):
         total[low:high] += (factor * whole[low:high]).astype(total.dtype, copy=False)
