@@ -124,6 +124,19 @@ def test_what_does_not_fit_is_refused_by_what_each_scheme_takes(monkeypatch):
             eq.evolve(u, 1e-3, method)
 
 
+@pytest.mark.parametrize(
+    ("given", "most"),
+    [
+        ({"boundary": dc.Dirichlet(np.sin)}, 48),
+        ({"source": lambda t, u: u * (1 - u)}, 75),
+    ],
+    ids=["wall", "reaction"],
+)
+def test_implicit_steps(given, most):
+    """Five stages, those of the step before, iterates and their changes (of six iterations at most), and solutions."""
+    assert peak(lambda u: dc.DiffusionEquation(0.7, **given).evolve(u, 0.5, "implicit"), np.eye(128, 100)) <= most
+
+
 def test_whole_transforms_of_wide_kernels():
     """Four of the field continued to twice its sides, held no longer than their transforms, and one of the kernel."""
     k = np.random.default_rng(1).random((200, 200))

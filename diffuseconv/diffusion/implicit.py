@@ -35,7 +35,7 @@ from diffuseconv._typing import Array
 from diffuseconv.diffusion import control, costs, shifted
 from diffuseconv.diffusion.clock import Clock
 from diffuseconv.diffusion.control import OPTIONS, Overflow, Trial
-from diffuseconv.diffusion.lattice import Lattice
+from diffuseconv.diffusion.lattice import Lattice, add
 
 __all__ = ["OPTIONS", "Steps", "Table", "memory", "radau", "slowest_decay", "solve", "unsupported"]
 
@@ -47,6 +47,7 @@ FEW_ITERATIONS = 3  # of Newton's: more ask for a new Jacobian
 FORGOTTEN, LEAST_RATE = 0.8, 1e-3  # the rate of convergence is less and less trusted (Hairer & Wanner, IV.8.10)
 CONVERGED = 0.01  # of the allowed error, that Newton's iteration may leave
 FARTHEST = 2.0  # a guess from the step before reaches so many of its lengths
+PIECE = 1 << 14  # values of each column of a least-squares problem that are handled at once
 BLOCK = 1 << 11  # cells of a product that BLAS leaves to one thread: others would spin on busy processors
 EPS = float(np.finfo(np.float64).eps)
 
@@ -61,7 +62,7 @@ def unsupported(problem: Lattice) -> str | None:
 def memory(problem: Lattice, itemsize: int) -> float:
     """Return the bytes a cell of stages of some iterations in float64, and one real and two complex factorisations."""
     factors = 0.0 if shifted.converges_fast(problem) else 52 * costs.entries(problem)
-    return 8 * (60.0 if problem.reaction is None else 110.0) + factors
+    return 8 * (48.0 if problem.reaction is None else 110.0) + factors
 
 
 class Table(NamedTuple):
@@ -210,12 +211,15 @@ class Steps:
             size, rounding = float(np.abs(move).max()), 4 * EPS * float(np.abs(u + z[-1]).max())
             if not math.isfinite(size):
                 raise Overflow
+            if self.linear:
+                z += move
+                break
             images, moves = [*images[1 - DEPTH :], z + move], [*moves[1 - DEPTH :], move]
             z = _accelerated(images, moves)
             if past < math.inf:
                 self.rate = size / past if past > 0 else 0.0
             left = size * self.rate / max(1 - self.rate, EPS)
-            if self.linear or size <= rounding or (self.rate < 1 and left <= CONVERGED * allowed):
+            if size <= rounding or (self.rate < 1 and left <= CONVERGED * allowed):
                 break
             past = size
         else:
@@ -224,14 +228,16 @@ class Steps:
         self.rate = max(min(self.rate, 1.0) ** FORGOTTEN, LEAST_RATE)
         if self.iterations > FEW_ITERATIONS:
             self.made_for = 0.0
-        changes = _combine(table.inverse, z) / step
+        del images, moves, move
         ahead = u + z[-1]
         if problem.reaction is not None:
             self.ahead = control.reaction_slope(problem, times[-1], ahead)
             self.check_growth(self.ahead, step)
-        error = self.solvers[0](step * (slope - self.expected(step, changes)))
+        error = self.solvers[0](step * (slope - self.expected(step, z)))
         self.tried = (ahead, step, z)
-        after = changes[-1] if self.linear else control.evaluate(problem, times[-1], ahead)
+        after = (
+            _combine(table.inverse[-1:] / step, z)[0] if self.linear else control.evaluate(problem, times[-1], ahead)
+        )
         return Trial(ahead, after, float(np.abs(error).max()))
 
     def change(self, times: list[float], walls: list[Array | None], u: Array, z: Array, step: float) -> Array:
@@ -247,29 +253,35 @@ class Steps:
                 if not np.isfinite(here).all():
                     raise Overflow
                 row += step * problem.reaction(time, here)
-        real, *rest = _combine(table.to_modes, residual)
-        solved = [solver(part) for solver, part in zip(self.solvers, (real.real, *rest), strict=True)]
-        move: Array = _combine(table.from_modes, np.stack(solved)).real
-        return move
+        pairs = len(self.solvers) - 1
+        _combine(np.concatenate([table.to_modes.real, table.to_modes.imag[1:]]), residual, residual)
+        residual[0] = self.solvers[0](residual[0])
+        for k, solver in enumerate(self.solvers[1:], 1):
+            solved = solver(residual[k] + 1j * residual[pairs + k])
+            residual[k], residual[pairs + k] = solved.real, solved.imag
+        _combine(np.concatenate([table.from_modes.real, -table.from_modes.imag[:, 1:]], axis=1), residual, residual)
+        return residual
 
-    def expected(self, step: float, changes: Array) -> Array:
+    def expected(self, step: float, z: Array) -> Array:
         """Return the rate of change at the begin of a step, as a polynomial through those of stages has it."""
-        nodes = self.table.nodes
+        nodes, past = self.table.nodes, 0
         if self.past is not None:  # with the last but one stage of the step before, the estimate is of order 6
-            _, length, z = self.past
-            nodes = np.append((nodes[-2] - 1) * length / step, nodes)
-            changes = np.concatenate([_combine(self.table.inverse[-2:-1], z) / length, changes])
-        expected: Array = _combine(_lagrange(nodes, np.zeros(1)), changes)[0]
+            nodes, past = np.append((nodes[-2] - 1) * self.past[1] / step, nodes), 1
+        weights = _lagrange(nodes, np.zeros(1))
+        expected: Array = _combine(weights[:, past:] @ self.table.inverse / step, z)[0]
+        if self.past is not None:
+            _, length, before = self.past
+            expected += _combine(weights[:, :1] @ self.table.inverse[-2:-1] / length, before)[0]
         return expected
 
     def guess(self, u: Array, step: float) -> Array:
         """Return the stages that the polynomial of the step before leads to, else the field itself."""
-        zero = np.zeros((STAGES, *u.shape))
         if self.past is None or self.linear or step > FARTHEST * self.past[1]:
-            return zero
+            return np.zeros((STAGES, *u.shape))
         _, length, z = self.past
         weights = _lagrange(np.append(0.0, self.table.nodes), 1 + step / length * self.table.nodes)
-        ahead: Array = _combine(weights[:, 1:], z) - z[-1]
+        ahead: Array = _combine(weights[:, 1:], z)
+        ahead -= z[-1]
         return ahead
 
 
@@ -308,11 +320,17 @@ def _accelerated(images: list[Array], moves: list[Array]) -> Array:
     """Return Anderson's next iterate: what couples cells that the Jacobian leaves out need not be weak."""
     if len(moves) == 1:
         return images[-1]
-    differences = np.stack([(move - moves[-1]).ravel() for move in moves[:-1]], axis=1)
-    shares = np.linalg.lstsq(differences, -moves[-1].ravel())[0]
-    best = images[-1].copy()
+    flat: list[Array] = [move.reshape(-1) for move in moves]
+    triangle: Array = np.zeros((0, len(moves)))
+    for low, high in _threads.slices(flat[-1].size, 1 + flat[-1].size // PIECE):  # no more memory than for a piece
+        last = flat[-1][low:high]
+        columns = [*(move[low:high] - last for move in flat[:-1]), -last]
+        triangle = np.asarray(np.linalg.qr(np.concatenate([triangle, np.stack(columns, axis=1)]), "r"))
+    shares = np.linalg.lstsq(triangle[:, :-1], triangle[:, -1])[0]
+    best: Array = (1 - shares.sum()) * images[-1]
     for share, image in zip(shares, images, strict=False):
-        best += share * (image - images[-1])
+        for stage, part in zip(best, image, strict=True):
+            add(stage, share, part)
     return best
 
 
@@ -324,10 +342,10 @@ def _lagrange(nodes: Array, places: Array) -> Array:
     return weights
 
 
-def _combine(weights: Array, fields: Array) -> Array:
-    """Return sums of fields, weighted by each row of a matrix."""
-    combined = np.empty((len(weights), *fields.shape[1:]), np.result_type(weights, fields))
+def _combine(weights: Array, fields: Array, out: Array | None = None) -> Array:
+    """Return sums of fields, weighted by each row of a matrix; a square one may write them over the fields."""
+    combined = np.empty((len(weights), *fields.shape[1:])) if out is None else out
     left, right = combined.reshape(len(weights), -1), fields.reshape(len(fields), -1)
     for low, high in _threads.slices(right.shape[1], 1 + right.shape[1] // BLOCK):
-        np.matmul(weights, right[:, low:high], out=left[:, low:high])
+        left[:, low:high] = weights @ right[:, low:high]
     return combined

@@ -332,7 +332,8 @@ class Lattice:
         """Return `W L`, whose columns sum to minus the losses; symmetric without drift."""
         import scipy.sparse
 
-        cells = np.arange(math.prod(self.shape)).reshape(self.shape)
+        size = math.prod(self.shape)
+        cells: Any = np.arange(size, dtype=np.int32 if size < 1 << 31 else np.int64).reshape(self.shape)
         leaves = self.outflow() if self.weights is None else self.outflow() * self.weights
         rows, columns, values = [cells.ravel()], [cells.ravel()], [-np.broadcast_to(leaves, self.shape).ravel()]
         for axis, periodic in enumerate(self.periodic):
@@ -349,8 +350,8 @@ class Lattice:
                 rows.append(there.ravel())
                 columns.append(here.ravel())
                 values.append(inner.ravel())
-        size = cells.size
         entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
+        del values, rows, columns
         whole = scipy.sparse.coo_array(entries, shape=(size, size)).tocsr()
         return whole if self.diagonal is None else (whole + self.diagonal).tocsr()
 

@@ -91,8 +91,11 @@ def _image(problem: Lattice, shift: complex, scale: float, slope: Array | None, 
         moved = problem.apply(np.ascontiguousarray(x.real)) + 1j * problem.apply(np.ascontiguousarray(x.imag))
     else:
         moved = problem.apply(np.ascontiguousarray(x))
-    image: Array = shift * x - scale * (moved if slope is None else moved + slope * x)
-    return image
+    if slope is not None:
+        moved += slope * x
+    moved *= -scale
+    moved += shift * x
+    return moved
 
 
 def _tridiagonal(problem: Lattice, shift: complex, scale: float, slope: Array | None) -> Solver:
@@ -157,10 +160,15 @@ def iterated(problem: Lattice, shift: complex, scale: float, slope: Array | None
             best = min(best, size)
             image = apply(direction)
             length = product / _dot(direction, image)
-            x, residual = x + length * direction, residual - length * image
+            x += length * direction
+            image *= length
+            residual -= image
+            del image
             preconditioned = precondition(residual)
             product, past = _dot(residual, preconditioned), product
-            direction = preconditioned + (product / past if past != 0 else 0.0) * direction
+            direction *= product / past if past != 0 else 0.0
+            direction += preconditioned
+            del preconditioned
         raise np.linalg.LinAlgError("conjugate gradients do not converge")
 
     return solve
@@ -202,8 +210,12 @@ def _mean_problem(problem: Lattice, shift: complex, scale: float, slope: float) 
         if not np.iscomplexobj(divisor):
             return backward(forward(y) / divisor)
         inverse, real, imaginary = 1 / divisor, forward(y.real), forward(y.imag)
-        return backward(real * inverse.real - imaginary * inverse.imag) + 1j * backward(
-            real * inverse.imag + imaginary * inverse.real
-        )
+        solved = np.empty(problem.shape, complex)
+        solved.real = backward(real * inverse.real - imaginary * inverse.imag)
+        real *= inverse.imag
+        imaginary *= inverse.real
+        real += imaginary
+        solved.imag = backward(real)
+        return solved
 
     return solve
