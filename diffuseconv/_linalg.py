@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -11,14 +12,20 @@ from diffuseconv._foreign import interruptible
 
 LONG = 1 << 18  # values of a matrix whose decomposition takes some tenths of a second
 
+_T = TypeVar("_T")
+
+
+def with_matrix(size: int, work: Callable[[], _T]) -> _T:
+    """Call a function that works on a matrix of so many values."""
+    return interruptible(work) if size >= LONG else work()
+
 
 def __getattr__(name: str) -> Any:
     function = getattr(np.linalg, name)
 
     @functools.wraps(function)
     def call(a: Any, **options: Any) -> Any:
-        work = functools.partial(function, a, **options)
-        return interruptible(work) if a.size >= LONG else work()
+        return with_matrix(a.size, functools.partial(function, a, **options))
 
     globals()[name] = call
     return call

@@ -189,7 +189,9 @@ def fit_ar(series: ArrayLike, order: int, *, method: str = "yule-walker", mask: 
         raise ValueError(f"series must vary by more than rounding, got {len(seen)} times the value {seen[0]:g}")
     if not 1e-150 < half < 1e150:
         raise ValueError(f"series must vary by 1e-150 to 1e150 (its variance must be a number), got ±{half:g}")
-    return _yule_walker(values, known, p) if name == "yule-walker" else _least_squares(values, known, p)
+    if name == "yule-walker":
+        return _yule_walker(values, known, p)
+    return _linalg.with_matrix(len(values) * p, lambda: _least_squares(values, known, p))
 
 
 def _yule_walker(values: FloatArray, known: BoolArray, p: int) -> ARFit:
@@ -226,7 +228,7 @@ def _least_squares(values: FloatArray, known: BoolArray, p: int) -> ARFit:
     lagged = np.stack([values[p - j : len(values) - j] for j in range(1, p + 1)], axis=1)[whole]
     now = values[p:][whole]
     means, mean = lagged.mean(axis=0), now.mean()
-    left, sizes, right = _linalg.svd(lagged - means, full_matrices=False)
+    left, sizes, right = np.linalg.svd(lagged - means, full_matrices=False)
     rounding = np.finfo(float).eps * max(n * sizes[0], 2 * np.linalg.norm(lagged))
     if sizes[-1] <= rounding:
         raise ValueError(f"order must be lower for this series (fewer values already determine the next), got {p}")
