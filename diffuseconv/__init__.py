@@ -5,7 +5,6 @@ Nothing is loaded before it is first used: ``import diffuseconv`` costs little m
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -107,15 +106,12 @@ _HOMES = {  # which module defines a name, for all but the modules themselves
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public name when it is first used (PEP 562).
-
-    Ctrl-C does not break off an import: what it leaves of Numba could not be imported again.
-    """
+    """Load a public name when it is first used (PEP 562)."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from diffuseconv._foreign import interruptible
+    from diffuseconv._foreign import import_whole
 
-    module = interruptible(lambda: import_module(f"{__name__}.{_HOMES.get(name, name)}"))
+    module = import_whole(f"{__name__}.{_HOMES.get(name, name)}")  # Numba among them
     return globals().setdefault(name, getattr(module, name) if name in _HOMES else module)
 
 

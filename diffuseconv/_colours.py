@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffuseconv import _checks
+from diffuseconv._foreign import import_whole
 
 Bytes = NDArray[np.uint8]
 ROUNDING = 1e-6  # how far beyond 0..1 a colour may lie
@@ -17,6 +18,7 @@ MOST_PIXELS = 2**28 - 2**20  # the encoders' library holds 2^31 bits of 8 a pixe
 
 def table(colormap: object) -> Bytes:
     """Return the 256 RGB colours of a matplotlib colour map, named or passed as an object."""
+    import_whole("matplotlib.colors")
     import matplotlib
     from matplotlib.colors import Colormap
 

@@ -14,9 +14,11 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from importlib import import_module
+from types import ModuleType
 from typing import Any, Generic, TypeVar
 
-__all__ = ["Made", "ending", "interruptible", "unbroken"]
+__all__ = ["Made", "ending", "import_whole", "interruptible", "unbroken"]
 
 _T = TypeVar("_T")
 _inside: set[object] = set()  # one mark for each call of another thread than the main one
@@ -112,6 +114,11 @@ class Made(Generic[_T]):
     def value(self) -> _T:
         """What was made."""
         return self._made[0]
+
+
+def import_whole(name: str) -> ModuleType:
+    """Import a module that Ctrl-C must not break off: what it left of some could not be imported again."""
+    return interruptible(lambda: import_module(name))
 
 
 def _in_main_thread() -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from diffuseconv import _checks, _notebook, _rng_state, _run_store
+from diffuseconv._foreign import import_whole
 from diffuseconv._typing import Array
 
 if TYPE_CHECKING:
@@ -312,8 +313,8 @@ def _versions() -> dict[str, str]:
 def _engine() -> None:
     """Check that the extra is installed."""
     try:
-        import xarray  # noqa: F401
-        import zarr  # noqa: F401
+        import_whole("xarray")
+        import_whole("zarr")
     except ImportError as error:
         raise ImportError(f"runs on disk need zarr and xarray: pip install 'diffuseconv[io]' ({error})") from None
 

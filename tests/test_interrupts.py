@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import diffuseconv as dc
-from diffuseconv import _composition, _fft, _foreign, _linalg, _threads, matching
+from diffuseconv import _colours, _composition, _fft, _foreign, _linalg, _threads, matching, runs
 from diffuseconv.convolution import direct
 from diffuseconv.diffusion import shifted, steady
 from diffuseconv.measurement import _streams
@@ -156,6 +156,15 @@ dc.measure(np.ones(9), [1.0], rng=1)
 
 def test_ctrl_c_while_a_first_call_imports_numba_leaves_it_whole():
     subprocess.run([sys.executable, "-c", FIRST_CALL], check=True, timeout=120)
+
+
+def test_what_cannot_be_imported_again_is_imported_whole(monkeypatch):
+    asked = []
+    for room in (_colours, runs):
+        monkeypatch.setattr(room, "import_whole", asked.append)
+    _colours.table("gray")
+    runs._engine()
+    assert asked == ["matplotlib.colors", "xarray", "zarr"]
 
 
 @pytest.mark.parametrize("call", [_foreign.interruptible, _foreign.Made])

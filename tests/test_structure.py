@@ -57,6 +57,7 @@ def test_imports_point_one_way(path):
                 "_checks",
                 "_colours",
                 "_files",
+                "_foreign",
                 "_memory",
                 "_notebook",
                 "_rng_state",
