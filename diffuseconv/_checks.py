@@ -193,14 +193,16 @@ def spacing(value: Any, ndim: int) -> tuple[float, ...]:
 
 def fits_memory(name: str, amount: float, remedy: str) -> None:
     """Refuse what takes more bytes than are free, before anything is allocated."""
-    if amount < SMALL:
-        return
-    free = _free_memory()
-    if amount > free:
+    if not has_memory(amount):
         raise ValueError(
-            f"{name} must need no more memory than the {free / 2**30:.3g} GiB that are free ({remedy}), "
+            f"{name} must need no more memory than the {_free_memory() / 2**30:.3g} GiB that are free ({remedy}), "
             f"got {amount / 2**30:.3g} GiB"
         )
+
+
+def has_memory(amount: float) -> bool:
+    """Return whether so many bytes are free."""
+    return amount < SMALL or amount <= _free_memory()
 
 
 def _free_memory() -> int:

@@ -11,6 +11,7 @@ import pytest
 
 import diffuseconv as dc
 from diffuseconv import _checks
+from diffuseconv.diffusion import implicit
 
 
 def peak(call, u):
@@ -135,6 +136,20 @@ def test_what_does_not_fit_is_refused_by_what_each_scheme_takes(monkeypatch):
 def test_implicit_steps(given, most):
     """Five stages, those of the step before, iterates and their changes (of six iterations at most), and solutions."""
     assert peak(lambda u: dc.DiffusionEquation(0.7, **given).evolve(u, 0.5, "implicit"), np.eye(128, 100)) <= most
+
+
+def test_auto_takes_implicit_steps_where_there_is_memory_for_them(monkeypatch):
+    """A decay at a rate of 1e4 is stiff; with room for rkl2 alone the run takes its many stages."""
+    u, seen, stages = np.ones((12, 10)), [], implicit.Steps.stages
+    monkeypatch.setattr(_checks, "SMALL", 0)
+    monkeypatch.setattr(implicit.Steps, "stages", lambda *given: seen.append(1) or stages(*given))
+    for room in (None, u.size * 40):
+        if room is not None:
+            monkeypatch.setattr(_checks, "_free_memory", lambda room=room: room)
+        seen.clear()
+        got = dc.DiffusionEquation(source=lambda t, v: -1e4 * (v - 2)).evolve(u, 1.0)
+        np.testing.assert_allclose(got, 2.0, rtol=0, atol=1e-3)
+        assert bool(seen) == (room is None)
 
 
 def test_whole_transforms_of_wide_kernels():

@@ -102,7 +102,7 @@ def frames(
 
     def solve(segment: _Segment, u: Array) -> Iterator[Array]:
         problem = problem_at(segment.start)
-        scheme = _choose(problem, name, segment, tolerance)
+        scheme = _choose(problem, name, segment, tolerance, u)
         needed = scheme.memory(problem, u.itemsize) + (u.itemsize if len(segment.stops) > 1 else 0)
         _checks.fits_memory("u", needed * u.size, "take larger cells, fewer, or another method")
         options: dict[str, Any] = {"time_step": None, "tolerance": None}
@@ -164,8 +164,11 @@ def _check_functions(problem: Lattice, time: float, u: Array) -> None:
         )
 
 
-def _choose(problem: Lattice, method: str, segment: _Segment, tolerance: float | None) -> Scheme:
-    """Return the scheme of this name, or the cheapest that can solve the problem; refuse what it cannot."""
+def _choose(problem: Lattice, method: str, segment: _Segment, tolerance: float | None, u: Array) -> Scheme:
+    """Return the scheme of this name, or the cheapest that can solve the problem; refuse what it cannot.
+
+    Implicit steps are for where there is memory for them.
+    """
     if method != "auto":
         reason = SCHEMES[method].unsupported(problem)
         if reason is not None:
@@ -179,7 +182,11 @@ def _choose(problem: Lattice, method: str, segment: _Segment, tolerance: float |
         and _rational_is_cheaper(problem, duration, len(segment.stops), tolerance)
     ):
         return rational
-    if name == "rkl2" and shifted.factorises(problem):
+    if (
+        name == "rkl2"
+        and shifted.factorises(problem)
+        and _checks.has_memory(implicit.memory(problem, u.itemsize) * u.size)
+    ):
         return switching
     return SCHEMES[name]
 
