@@ -27,7 +27,7 @@ __all__ = ["chebyshev_sums", "explicit_steps", "poisson_sum"]
 
 BATCH = 1 << 28  # cell updates between two chances for Ctrl-C
 EXCHANGE = 1 << 19  # cell updates in twice the time that it takes threads to meet (measured at 256 x 256)
-CHECK_INTERVAL = 1 << 24  # cell updates between two checks whether a field still changes
+CHECK_INTERVAL = 1 << 26  # cell updates between two checks whether a field still changes
 DEPTH = 8  # sweeps per pass through memory
 VECTOR = BYTES
 BLOCK = 1 << 10  # cells that are swept at once, against which a call costs little
@@ -74,13 +74,14 @@ def poisson_sum(lattice: Lattice, u: Array, step: float, first: int, weights: Ar
     total, last = aligned(u.shape, np.float64), begin + table.size - 1
     total[...] = 0
     terms = _loops.Terms(_loops.NO, begin, table, np.array([last]), total.reshape(-1))
-    advance = _sweeper(lattice, (even, odd), step, lattice.forcing, terms)
+    before, summing = (_sweeper(lattice, (even, odd), step, lattice.forcing, each) for each in (None, terms))
     batch = max(2, CHECK_INTERVAL // u.size // 2 * 2)
-    for done in range(0, last, batch):
-        advance(done, min(batch, last - done))
-        if done + batch < last and np.array_equal(even, odd):
-            total += table[0, max(0, done + batch - begin) :].sum() * even
-            break
+    for sweep, low, high in ((before, 0, begin), (summing, begin, last)):
+        for done in range(low, high, batch):
+            sweep(done, min(batch, high - done))
+            if done + batch < high and np.array_equal(even, odd):
+                total += table[0, max(0, done + batch - begin) :].sum() * even
+                return total
     return total
 
 
