@@ -71,6 +71,20 @@ def test_single_precision_stays_and_huge_values_do_not_overflow():
         np.testing.assert_allclose(eq.evolve(2.0**1000 * u, 1.0, method) / 2.0**1000, eq.evolve(u, 1.0, method), 1e-12)
 
 
+@pytest.mark.parametrize("method", [*run.METHODS, "explicit_steps"])
+def test_single_precision_near_its_end(method):
+    """Squares of 1e33 leave its range: a power of two in the field is one in the result."""
+    u, scale = np.random.default_rng(0).random((4, 5), np.float32), np.float32(2.0**110)
+    eq = dc.DiffusionEquation(source=(lambda t: 0.0) if method in ("rkl2", "implicit") else None)
+
+    def later(u):
+        return eq.explicit_steps(u, 9) if method == "explicit_steps" else eq.evolve(u, 1.0, method)
+
+    result = later(scale * u)
+    assert result.dtype == np.float32
+    np.testing.assert_allclose(result / scale, later(u), rtol=4 * np.finfo(np.float32).eps)
+
+
 def test_arguments_are_copied():
     diffusivity = np.ones((4, 4))
     eq = dc.DiffusionEquation(diffusivity)
