@@ -236,7 +236,7 @@ class Steps:
         error = self.solvers[0](step * (slope - self.expected(step, z)))
         self.tried = (ahead, step, z)
         after = (
-            _combine(table.inverse[-1:] / step, z)[0] if self.linear else control.evaluate(problem, times[-1], ahead)
+            _combine(table.inverse[-1:], z)[0] / step if self.linear else control.evaluate(problem, times[-1], ahead)
         )
         return Trial(ahead, after, float(np.abs(error).max()))
 
@@ -268,10 +268,10 @@ class Steps:
         if self.past is not None:  # with the last but one stage of the step before, the estimate is of order 6
             nodes, past = np.append((nodes[-2] - 1) * self.past[1] / step, nodes), 1
         weights = _lagrange(nodes, np.zeros(1))
-        expected: Array = _combine(weights[:, past:] @ self.table.inverse / step, z)[0]
+        expected: Array = _combine(weights[:, past:] @ self.table.inverse, z)[0] / step
         if self.past is not None:
             _, length, before = self.past
-            expected += _combine(weights[:, :1] @ self.table.inverse[-2:-1] / length, before)[0]
+            expected += _combine(weights[:, :1] @ self.table.inverse[-2:-1], before)[0] / length
         return expected
 
     def guess(self, u: Array, step: float) -> Array:
