@@ -520,6 +520,21 @@ def test_a_sensor_is_found_by_halves_and_its_column_by_moving_it(cell):
     assert [control.sensor(alone, 0.0, u, bit) for bit in range(3)] == [None] * 3
 
 
+@pytest.mark.parametrize("cells", [1, 2, 4])
+def test_acceleration_is_exact_for_as_many_cells_as_differences(cells):
+    """Iterations x -> M x + b of n cells have come to rest after n + 1 of Anderson's, whatever M is."""
+    rng = np.random.default_rng(3)
+    matrix, b, x = 3 * rng.normal(size=(cells, cells)), rng.normal(size=cells), np.zeros(cells)
+    images, moves = [], []
+    for _ in range(cells + 1):
+        images.append(matrix @ x + b)
+        moves.append(images[-1] - x)
+        x = implicit._accelerated(images, moves)
+    rest = np.linalg.solve(np.eye(cells) - matrix, b)
+    lost = np.linalg.cond(np.diff(moves, axis=0)) * np.linalg.cond(np.eye(cells) - matrix)  # digits of both systems
+    assert np.abs(x - rest).max() <= 8 * cells * EPS * lost * np.abs(images).max()
+
+
 def test_a_column_is_added_to_factors():
     rng = np.random.default_rng(2)
     matrix, column, y = rng.random((5, 5)) + 5 * np.eye(5), rng.random(5), rng.random(5)
