@@ -69,6 +69,15 @@ def test_rational_at_high_contrast_and_long_times(contrast, duration):
         np.testing.assert_allclose(got, 13 / 50, rtol=0, atol=1e-11)
 
 
+@pytest.mark.parametrize(("tolerance", "rationals"), [(None, True), (1e-10, True), (1e-12, False)])
+def test_auto_takes_rational_functions_down_to_the_tolerance_that_they_meet(tolerance, rationals, monkeypatch):
+    taken, solve = [], rational.solve
+    monkeypatch.setattr(rational, "solve", lambda *args, **options: taken.append(1) or solve(*args, **options))
+    eq, u = dc.DiffusionEquation(np.where(X < 25, 1.0, 1e3)), np.where(X < 13, 1.0, 0.0)
+    assert abs(eq.evolve(u, 1e3, tolerance=tolerance).sum() - 13) <= 50 * (tolerance or 1e-10)
+    assert (len(taken) > 0) == rationals
+
+
 def test_implicit_steps_in_the_plane_with_iterated_systems(monkeypatch):
     """The same as with factorised ones; what flows is conserved to rounding; rates that differ much are factorised."""
     rng = np.random.default_rng(5)

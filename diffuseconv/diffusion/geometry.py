@@ -93,7 +93,7 @@ def _in_range(name: str, width: float) -> float:
     return width
 
 
-def grid_of(shape: tuple[int, ...], spacing: Any, coordinates: str = "cartesian", inner_radius: float = 0.0) -> Grid:
+def grid_of(shape: tuple[int, ...], spacing: Any, coordinates: str, inner_radius: float) -> Grid:
     """Return the geometry of a field of this shape."""
     ndim = len(shape)
     if ndim not in COORDINATES[coordinates]:
