@@ -377,3 +377,13 @@ def test_indices_beyond_int64_are_refused_and_those_within_exact():
         boundary.fold(np.array([2**63], np.uint64), 7, "periodic")
     with pytest.raises(TypeError, match="masked array"):
         boundary.fold(np.ma.masked_equal([1, 2], 2), 7, "periodic")
+
+
+def test_what_helpers_of_boundaries_refuse():
+    assert not boundary.record(boundary.Constant(2.0)).physical  # a value beyond pictures is no wall of a tank
+    for sign in (-2, 2):
+        with pytest.raises(ValueError, match="sign must be at"):
+            boundary.copies(np.arange(3), 2, mirrored=True, sign=sign)
+    assert boundary.images_per_axis("mirror", 64) == ("mirror",) * 64
+    with pytest.raises(ValueError, match="ndim must be at most 64, got 65"):
+        boundary.images_per_axis("mirror", 65)
