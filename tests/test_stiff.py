@@ -533,14 +533,14 @@ def test_a_sensor_is_found_by_halves_and_its_column_by_moving_it(cell):
 def test_acceleration_is_exact_for_as_many_cells_as_differences(cells):
     """Iterations x -> M x + b of n cells have come to rest after n + 1 of Anderson's, whatever M is."""
     rng = np.random.default_rng(3)
-    matrix, b, x = 3 * rng.normal(size=(cells, cells)), rng.normal(size=cells), np.zeros(cells)
+    matrix, b, x = 3 * rng.normal(size=(cells, cells)), rng.normal(size=cells), np.zeros((1, cells))  # one stage
     images, moves = [], []
     for _ in range(cells + 1):
-        images.append(matrix @ x + b)
+        images.append(x @ matrix.T + b)
         moves.append(images[-1] - x)
         x = implicit._accelerated(images, moves)
     rest = np.linalg.solve(np.eye(cells) - matrix, b)
-    lost = np.linalg.cond(np.diff(moves, axis=0)) * np.linalg.cond(np.eye(cells) - matrix)  # digits of both systems
+    lost = np.linalg.cond(np.diff(np.concatenate(moves), axis=0)) * np.linalg.cond(np.eye(cells) - matrix)  # digits
     assert np.abs(x - rest).max() <= 8 * cells * EPS * lost * np.abs(images).max()
 
 
