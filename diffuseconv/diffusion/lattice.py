@@ -278,11 +278,11 @@ class Lattice:
         """Return exchanges and drifts times `scale` as compiled loops read them, kept for the next call."""
         known: Any = self._faces.get((dtype, scale))  # of which other threads may make others
         if known is None:
+            self._faces.clear()  # before there are others
             exchanges, drifts = (
                 [on_faces(values, self.shape, axis, dtype, scale) for axis, values in enumerate(given)]
                 for given in (self.rates, self.drift or ())
             )
-            self._faces.clear()
             known = self._faces[dtype, scale] = exchanges, drifts
         return known[0], known[1]
 
