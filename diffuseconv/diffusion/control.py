@@ -224,8 +224,8 @@ def integrate(
             )
         given = Clock(start, duration), duration, u.astype(np.float64, copy=False)
         with np.errstate(all="ignore"):
-            rate, reach = _clock_noise(problem, *given)
-            between = reach > NOISY * tolerance * max(float(np.ptp(u)), TINIEST)
+            rate, reach, effect = _clock_noise(problem, *given)
+            between = reach > NOISY * tolerance * max(float(np.ptp(u)), effect, TINIEST)
             if reach < 1e-3 * max(float(np.ptp(u)), 1.0):  # more is no rounding
                 noise = _roughness(problem, *given) if between else rate, reach
         del given
@@ -439,18 +439,25 @@ def _wall_range(problem: Lattice, clock: Clock, duration: float) -> float:
     return spread if math.isfinite(spread) else 0.0
 
 
-def _clock_noise(problem: Lattice, clock: Clock, duration: float, u: Array) -> tuple[float, float]:
-    """Return by how much functions of time change from one number to the next, and what that does to a field."""
-    most, reach = 0.0, 0.0
+def _clock_noise(problem: Lattice, clock: Clock, duration: float, u: Array) -> tuple[float, float, float]:
+    """Return by how much functions of time change from one number to the next, and what that and they do to a field."""
+    most, reach, effect = 0.0, 0.0, 0.0
     parts = pieces(u.shape)
     for sample in range(SAMPLES):
         time = float(clock.at(sample / SAMPLES * duration))
         moved = _terms(problem, math.nextafter(time, math.inf), u)
-        moved -= _terms(problem, time, u)
+        terms = _terms(problem, time, u)
+        moved -= terms
         np.abs(moved, out=moved)
-        spread = [(moved[low:high] / (problem.outflow_of(low, high) + 10 / duration)).max() for low, high in parts]
-        most, reach = max(most, float(moved.max())), max(reach, float(np.max(spread)))
-    return (most, reach) if math.isfinite(reach) else (0.0, 0.0)
+        np.abs(terms, out=terms)
+        most = max(most, float(moved.max()))
+        for low, high in parts:
+            rate = problem.outflow_of(low, high) + 10 / duration
+            moved[low:high] /= rate
+            terms[low:high] /= rate
+        reach, effect = float(np.maximum(reach, moved.max())), float(np.maximum(effect, terms.max()))  # NaN too
+        del moved, terms  # lest the next ones take more memory
+    return (most, reach, effect) if math.isfinite(reach) else (0.0, 0.0, 0.0)
 
 
 def _roughness(problem: Lattice, clock: Clock, duration: float, u: Array) -> float:
