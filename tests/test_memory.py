@@ -108,9 +108,10 @@ def test_schemes_keep_to_their_bounds(shape, rough, name):
     u, call = np.random.default_rng(0).random(shape), tanks(shape, rough)[name]
     more = (1 + (len(shape) + 8 / shape[-1]) * (1 + ("drift" in name))) * rough
     copies = (len(shape) + 16 / shape[-1]) * rough * ("explicit" in name)  # of rates, in the field's dtype
+    pages = 8 * 2 * 4096 / u.nbytes  # what arrays that begin with a page have to spare
     double, single = BOUNDS[name]
-    assert peak(call, u) <= double + more + 0.4  # pieces
-    assert peak(call, u.astype(np.float32)) <= single + 2 * more + copies + 0.8
+    assert peak(call, u) <= double + more + pages + 0.4  # pieces
+    assert peak(call, u.astype(np.float32)) <= single + 2 * more + copies + 2 * pages + 0.8
 
 
 def test_what_does_not_fit_is_refused_by_what_each_scheme_takes(monkeypatch):
