@@ -248,14 +248,15 @@ def integrated_gaussian(sigma: float | Sequence[float] = 1.0, ndim: int = 2, *, 
 
 def _integrated(sigma: float, truncate: float) -> Kernel:
     """Integrate a Gaussian over the cells along one axis; sum 1."""
-    from scipy.special import ndtr
+    from scipy.special import erf, ndtr
 
     radius = int(truncate * sigma + 0.5)
     if radius == 0:
         return np.ones(1)
     with np.errstate(over="ignore"):
-        below = ndtr((np.arange(-radius, 1) - 0.5) / sigma)  # the lower half: no digits are lost in the tails
-        half = np.append(np.diff(below), 1 - 2 * below[-1])
+        edges = (np.arange(-radius, 1) - 0.5) / sigma  # the lower half: no digits are lost in the tails
+    near = erf(edges / math.sqrt(2)) / 2  # nor in cells much narrower than sigma
+    half = np.append(np.where(edges[1:] > -1, np.diff(near), np.diff(ndtr(edges))), -2 * near[-1])
     weights = np.concatenate([half, half[-2::-1]])
     return np.asarray(weights / weights.sum())
 

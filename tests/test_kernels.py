@@ -482,3 +482,10 @@ def test_an_integrated_gaussian_is_the_integral(sigma):
     if sigma >= 1:
         assert abs(kernel @ move**2 - sigma**2 - 1 / 12) < 1e-6
     np.testing.assert_array_equal(kernels.integrated_gaussian((sigma, 0.0)), kernel[:, None])
+
+
+@pytest.mark.parametrize("sigma", [1e6, 1e12, 1e300])
+def test_integrated_gaussian_cut_off_near_its_middle_is_level(sigma):
+    """Up to (1.5 / sigma)**2; differences of the distribution function kept fewer digits, or none."""
+    weights = kernels.integrated_gaussian(sigma, ndim=1, truncate=1 / sigma)
+    np.testing.assert_allclose(weights, 1 / 3, rtol=3e-12)
