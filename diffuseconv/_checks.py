@@ -6,7 +6,6 @@ import inspect
 import math
 import numbers
 import operator
-import os
 from collections.abc import Callable, Iterable, Sequence, Sized
 from decimal import Decimal
 from itertools import islice
@@ -15,6 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from diffuseconv._memory import free_memory
 from diffuseconv._typing import Array, loop_input
 
 T = TypeVar("T")
@@ -195,23 +195,14 @@ def fits_memory(name: str, amount: float, remedy: str) -> None:
     """Refuse what takes more bytes than are free, before anything is allocated."""
     if not has_memory(amount):
         raise ValueError(
-            f"{name} must need no more memory than the {_free_memory() / 2**30:.3g} GiB that are free ({remedy}), "
+            f"{name} must need no more memory than the {free_memory() / 2**30:.3g} GiB that are free ({remedy}), "
             f"got {amount / 2**30:.3g} GiB"
         )
 
 
 def has_memory(amount: float) -> bool:
     """Return whether so many bytes are free."""
-    return amount < SMALL or amount <= _free_memory()
-
-
-def _free_memory() -> int:
-    """Return the bytes that can be had without swapping; where the system does not tell, what it has in all."""
-    try:
-        with open("/proc/meminfo") as lines:
-            return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration):
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 2**36
+    return amount < SMALL or amount <= free_memory()
 
 
 def flag(name: str, value: object) -> bool:

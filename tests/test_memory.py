@@ -122,9 +122,9 @@ def test_what_does_not_fit_is_refused_by_what_each_scheme_takes(monkeypatch):
     needed = {"spectral": 16, "explicit": 16, "chebyshev": 24, "uniformization": 24, "rkl2": 40, "implicit": 880}
     for method, each in needed.items():
         eq = source if method in ("rkl2", "implicit") else steady
-        monkeypatch.setattr(_checks, "_free_memory", lambda each=each: u.size * each)
+        monkeypatch.setattr(_checks, "free_memory", lambda each=each: u.size * each)
         assert np.isfinite(eq.evolve(u, 1e-3, method)).all()
-        monkeypatch.setattr(_checks, "_free_memory", lambda each=each: u.size * each - 1)
+        monkeypatch.setattr(_checks, "free_memory", lambda each=each: u.size * each - 1)
         with pytest.raises(ValueError, match=r"^u must need no more memory than .* got "):
             eq.evolve(u, 1e-3, method)
 
@@ -149,7 +149,7 @@ def test_auto_takes_implicit_steps_where_there_is_memory_for_them(monkeypatch):
     monkeypatch.setattr(implicit.Steps, "stages", lambda *given: seen.append(1) or stages(*given))
     for room in (None, u.size * 40):
         if room is not None:
-            monkeypatch.setattr(_checks, "_free_memory", lambda room=room: room)
+            monkeypatch.setattr(_checks, "free_memory", lambda room=room: room)
         seen.clear()
         got = dc.DiffusionEquation(source=lambda t, v: -1e4 * (v - 2)).evolve(u, 1.0)
         np.testing.assert_allclose(got, 2.0, rtol=0, atol=1e-3)
