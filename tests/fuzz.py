@@ -70,7 +70,7 @@ EQUATION = {  # arguments of a `DiffusionEquation` on FIELD, of which a few are 
         dc.Dirichlet(dc.Schedule([0.0, 0.5], [1.0, 2.0])),
     ],
     "barriers": [(FIELD[:-1] > 2, None), (None, dc.Barrier(FIELD[:, 1:] > 2, 0.1, 0.5))],
-    "source": [1.0, FIELD, lambda t: t, lambda t, u: -(u**3), dc.Schedule([0.0, 0.5], [1.0, 0.0], period=100.0)],
+    "source": [1.0, FIELD, lambda t: t, lambda t, u: -(u**3), dc.Schedule([0.0, 0.5], [1.0, 0.0], period=1e4)],
     "mask": [FIELD > 0],
     "velocity": [0.1, (np.full((4, 4), 0.2), np.full((3, 5), -0.3))],
     "capacity": [2.0, 1.0 + FIELD],

@@ -31,6 +31,15 @@ def test_single_precision_near_its_end():
     assert distance(large.astype(complex) / 2.0**120, quantum.evolve(psi, 1.0)) < 1e-5 * np.linalg.norm(psi)
 
 
+def test_a_potential_whose_square_leaves_the_range():
+    """A phase of 5e299 a cell is one number or another on a circle: the norm stays, and shorter steps are refused."""
+    psi, potential = np.array([1, 1j, 0.5, 0]), [0.0, 1.0, 0.5, 0.0]
+    moved = quantum.evolve(psi, 0.5, potential=potential, hbar=1e-300, time_step=7)
+    assert abs(np.linalg.norm(moved) - 1.5) <= 16 * EPS
+    with pytest.raises(ValueError, match="^duration must take at most"):
+        quantum.evolve(psi, 1e210, potential=potential, method="split-step")
+
+
 def test_energy_and_measurement_do_not_see_the_size():
     psi = np.array([1.0, 2j, -3.0])
     for size in (SMALL, LARGE):

@@ -271,7 +271,7 @@ def _method(box: Hamiltonian, method: str, time_step: float | None, times: list[
     moves = sum(abs(b - a) for a, b in zip([0.0, *times[:-1]], times, strict=True))
     applications = moves * (box.range[1] - box.range[0]) / 2 if chosen == "chebyshev" else 0.0
     if chosen == "split-step" and box.potential is not None:
-        applications = moves / time_step if time_step else moves**1.5 * math.sqrt(_strang_constant(box) / SPLIT_ERROR)
+        applications = _steps(box, moves, time_step)
     remedy = "take coarser cells, or a longer time_step with 'split-step'"
     scheme.check_updates(math.prod(box.shape), applications, remedy)
     return chosen
@@ -358,8 +358,7 @@ def _split(box: Hamiltonian, wave: Array, duration: float, step: float | None) -
     """Apply Strang's steps; neighbouring half steps of the potential are merged."""
     if box.potential is None:
         return _inverse(box, _multiplied(_transform(box, wave), box.phases(duration, wave.dtype)), wave.dtype)
-    error = abs(duration) ** 3 * _strang_constant(box)
-    steps = math.ceil(math.sqrt(error / SPLIT_ERROR) if step is None else abs(duration) / step * (1 - 1e-12)) or 1
+    steps = math.ceil(_steps(box, abs(duration), step) * (1 if step is None else 1 - 1e-12)) or 1
     part = duration / steps
     phases = box.phases(part, wave.dtype)
     half, whole = (np.exp(-1j * share * part * box.potential).astype(wave.dtype) for share in (0.5, 1.0))
@@ -368,6 +367,13 @@ def _split(box: Hamiltonian, wave: Array, duration: float, step: float | None) -
         moved = _inverse(box, _multiplied(_transform(box, wave), phases), wave.dtype)
         wave = moved * (whole if number < steps else half)
     return wave
+
+
+def _steps(box: Hamiltonian, duration: float, step: float | None) -> float:
+    """Return how many of Strang's steps a duration takes: of a given length, or with an error that is small enough."""
+    if step is not None:
+        return duration / step
+    return duration * math.sqrt(duration) * math.sqrt(_strang_constant(box) / SPLIT_ERROR)
 
 
 def _strang_constant(box: Hamiltonian) -> float:
@@ -379,5 +385,5 @@ def _strang_constant(box: Hamiltonian) -> float:
         ends = np.take(box.potential, [-1, 0] if boundary.RECORDS[name].joined else [], axis)
         inner, wrapped = np.diff(box.potential, axis=axis), np.diff(ends, axis=axis)
         jump = max(float(np.abs(part).max(initial=0.0)) for part in (inner, wrapped))
-        once, twice = once + 2 * rate * jump, twice + 2 * rate * jump**2
+        once, twice = once + 2 * rate * jump, twice + 2 * rate * jump * jump
     return spread * once / 12 + twice / 24
