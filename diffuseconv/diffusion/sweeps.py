@@ -215,10 +215,12 @@ def _losses(lattice: Lattice, dtype: Any, scale: float) -> tuple[Array, ...]:
     for axis, (g, periodic) in enumerate(zip(lattice.rates, lattice.periodic, strict=True)):
         for end in (slice(0, 1), slice(-1, None)):
             where = (slice(None),) * axis + (end,)
+            if periodic or not g[where].any():
+                losses.append(none)
+                continue
             weight = 1.0 if lattice.weights is None else weights[where]
             wall = tuple(1 if a == axis else n for a, n in enumerate(lattice.shape))
-            loss = np.broadcast_to(scale * g[where] / weight, wall)
-            losses.append(loss.astype(dtype).reshape(-1) if loss.any() and not periodic else none)
+            losses.append(np.broadcast_to(scale * g[where] / weight, wall).astype(dtype).reshape(-1))
     missing = [none] * (2 * (3 - len(lattice.shape)))
     walls = missing + losses if len(lattice.shape) != 2 else [*losses[:2], *missing, *losses[2:]]
     if lattice.decay is None:
