@@ -36,7 +36,7 @@ def test_a_potential_whose_square_leaves_the_range():
     psi, potential = np.array([1, 1j, 0.5, 0]), [0.0, 1.0, 0.5, 0.0]
     moved = quantum.evolve(psi, 0.5, potential=potential, hbar=1e-300, time_step=7)
     assert abs(np.linalg.norm(moved) - 1.5) <= 16 * EPS
-    with pytest.raises(ValueError, match="^duration must take at most"):
+    with pytest.raises(ValueError, match=r"^duration must take at most"):
         quantum.evolve(psi, 1e210, potential=potential, method="split-step")
 
 
