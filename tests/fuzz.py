@@ -42,7 +42,7 @@ ALSO: dict[str, tuple[type[Exception], ...]] = {
     "write_movie": (*FILES, RuntimeError),
 }  # errors that they document besides
 ALSO |= dict.fromkeys(("load_image", "save_image", "record", "open_run", "resume"), (*FILES, ImportError))
-NOT_FINITE = {"ensemble", "steps_to_mix"}  # whose results may be infinite or NaN, as those of masks may
+NOT_FINITE = {"compression", "ensemble", "steps_to_mix"}  # whose results may be infinite or NaN, as those of masks may
 RECORDS = {  # results, made by functions and not by users: nothing of them is checked
     "learning": {"DiffusivityFit", "Estimate", "KernelFit", "PropagatorFit", "TrainingState"},
     "timeseries": {"ARFit", "Forecast", "Whitened"},
