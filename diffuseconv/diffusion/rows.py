@@ -70,5 +70,6 @@ def on_faces(values: Array, shape: tuple[int, ...], axis: int, dtype: Any, scale
         np.multiply(given, scale, out=lines, casting="same_kind")
     pitch = lines.strides[0] // lines.itemsize
     flat = np.lib.stride_tricks.as_strided(lines, (pitch * (len(lines) - 1) + size,), (lines.itemsize,))
-    tables = [(rows[:, 0], cells[0]), (rows[0] - rows[0, 0], cells[1])]
-    return Faces(loop_input(flat), *(loop_input(np.broadcast_to(pitch * t, n).astype(np.uintp)) for t, n in tables))
+    starts = (rows[:, 0], rows[0] - rows[0, 0]) if own[0] > 1 else (0 * rows[:, 0], rows[0])  # none is negative
+    tables = (np.broadcast_to(pitch * start, n).astype(np.uintp) for start, n in zip(starts, cells[:2], strict=True))
+    return Faces(loop_input(flat), *map(loop_input, tables))

@@ -74,9 +74,10 @@ def poisson_sum(lattice: Lattice, u: Array, step: float, first: int, weights: Ar
     total, last = aligned(u.shape, np.float64), begin + table.size - 1
     total[...] = 0
     terms = _loops.Terms(_loops.NO, begin, table, np.array([last]), total.reshape(-1))
-    before, summing = (_sweeper(lattice, (even, odd), step, lattice.forcing, each) for each in (None, terms))
     batch = max(2, CHECK_INTERVAL // u.size // 2 * 2)
-    for sweep, low, high in ((before, 0, begin), (summing, begin, last)):
+    phases = [(0, begin, None)] * (begin > 0) + [(begin, last, terms)]
+    for low, high, summed in phases:
+        sweep = _sweeper(lattice, (even, odd), step, lattice.forcing, summed)
         for done in range(low, high, batch):
             sweep(done, min(batch, high - done))
             if done + batch < high and np.array_equal(even, odd):
