@@ -8,13 +8,15 @@ import numpy as np
 
 from diffuseconv._jit.compiled import compiled
 from diffuseconv._jit.finite import sum_of_zeros
-from diffuseconv._jit.tile import FLAT_BYTES, ROWS, TALL_BYTES, Band, Source, Taps, add_taps
+from diffuseconv._jit.machine import MACHINE
+from diffuseconv._jit.tile import FLAT_BYTES, ROWS, Band, Source, Taps, add_taps
+from diffuseconv._jit.vector import lanes_of
 
 BLOCK_ROWS, BLOCK_COLUMNS = 16, 512  # of sums; with a 15 x 15 kernel they read 130 kB, which stays in a fast cache
 KERNELS_A_BLOCK = 8  # of a bank: threads share few large blocks unevenly
-GROUP_BYTES = 1024  # of a row, side by side: for every 8 rows of a kernel they read 16 kB, a part of the fastest cache
-ROW_PADDING = 16  # so that rows of a block have no stride of 4096 bytes, where a cache holds only a few of them
-SPARE = ROWS * GROUP_BYTES // 4  # sums of a group of tiles, in single precision
+LINE = 64  # bytes of a line of a cache
+GROUP = 1024 // MACHINE.bytes  # vectors of a row: for 8 rows of a kernel they read 16 kB, a part of the fastest cache
+SPARE = ROWS * 1024 // 4  # sums of a group of tiles, in single precision
 BEYOND = FLAT_BYTES // 4  # values that tiles read beyond the last row, for sums that are thrown away
 
 
@@ -45,15 +47,16 @@ class Target(NamedTuple):
 
 
 @compiled
-def pitch_of(columns, more):
-    """Return the stride of the rows of a block, which read `more` values than they have sums."""
-    return min(BLOCK_COLUMNS, -(-columns // ROW_PADDING) * ROW_PADDING) + ROW_PADDING + more
+def pitch_of(columns):
+    """Return the stride of rows of so many values: whole lines of a cache, and never 4096 bytes, where few rows fit."""
+    return (-(-columns // 16) | 1) * 16
 
 
 @compiled
-def floor_of(columns, height, more):
-    """Return the stride of the planes of a block."""
-    return pitch_of(columns, more) * (BLOCK_ROWS - 1 + height)
+def scratch_of(size, like):
+    """Return so many numbers that begin a line of a cache: a vector across two lines costs two loads or stores."""
+    spare = np.empty(size + np.uintp(LINE), like.dtype)
+    return spare[np.uintp(-spare.ctypes.data % LINE // like.itemsize) :]
 
 
 @compiled
@@ -100,8 +103,7 @@ def sum_group(block, source, weights, taps, step, out, target, spare):
     high, wide, stride = target.high, target.wide, target.stride
     flat = high <= np.uintp(ROWS // 2)
     tall = np.uintp(1 if flat else ROWS)
-    columns = np.uintp((FLAT_BYTES if flat else TALL_BYTES) // block.itemsize)
-    group = np.uintp(GROUP_BYTES // block.itemsize)
+    columns, group = np.uintp(ROWS if flat else 2) * lanes_of(block), np.uintp(GROUP) * lanes_of(block)
     zeros = block.dtype.type(0)
     for row in range(np.uintp(0), high, tall):
         full = wide // columns if row + tall <= high else np.uintp(0)
@@ -141,12 +143,13 @@ def correlate_blocks(stack, bank, lines, before, step, out, begin, end):
     size, more = np.uintp(deep * tall * broad), (broad - 1) * (1 if step is None else np.intp(step))
     _, fields, out_planes, out_rows, out_columns = out.shape
     _, in_planes, in_rows, in_columns = stack.shape
-    pitch, floor = np.uintp(pitch_of(out_columns, more)), np.uintp(floor_of(out_columns, tall, more))
-    group = GROUP_BYTES // bank.itemsize
+    pitch = np.uintp(pitch_of(min(BLOCK_COLUMNS, out_columns) + more))
+    floor = pitch * np.uintp(BLOCK_ROWS - 1 + tall)
+    group = GROUP * np.intp(lanes_of(bank))
     cells, sums, weights = stack.reshape(-1), out.reshape(-1), bank.reshape(-1)
     down, across = -(-out_rows // BLOCK_ROWS), -(-out_columns // BLOCK_COLUMNS)
     parts = -(-kernels // KERNELS_A_BLOCK)
-    scratch = np.empty(SPARE + np.uintp(deep) * floor + BEYOND, bank.dtype)
+    scratch = scratch_of(SPARE + np.uintp(deep) * floor + np.uintp(BEYOND), bank)
     spare, block = scratch[:SPARE], scratch[SPARE:]
     zeros = bank.dtype.type(0)
     for index in range(begin, end):

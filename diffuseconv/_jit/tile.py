@@ -16,10 +16,9 @@ from numba.extending import intrinsic
 
 from diffuseconv._jit.compiled import compiled
 from diffuseconv._jit.machine import MACHINE
-from diffuseconv._jit.vector import Memory, Vector, fused
+from diffuseconv._jit.vector import Memory, Vector, fused, lanes_of
 
 ROWS = MACHINE.registers // 4 or 4  # of a tall tile, and of the kernel in one call
-TALL_BYTES = 2 * MACHINE.bytes  # width of a tall tile, ROWS rows of two vectors
 FLAT_BYTES = ROWS * MACHINE.bytes  # width of a flat tile, one row of ROWS vectors
 
 
@@ -149,7 +148,7 @@ class Band(NamedTuple):
 
 def add_taps_plainly(block, source, weights, taps, step, target, band, fresh):
     """Do what `add_taps` does, in plain loops: where nothing is compiled, or no registers are known."""
-    wide = band.tiles * np.uintp((FLAT_BYTES if band.flat else TALL_BYTES) // block.itemsize)
+    wide = band.tiles * np.uintp((ROWS if band.flat else 2) * MACHINE.bytes // block.itemsize)
     for y in range(np.uintp(1 if band.flat else ROWS)):
         row = band.corner + y * band.stride
         if fresh:
@@ -173,7 +172,7 @@ def add_taps(block, source, weights, taps, step, target, band, fresh):
     (start, pitch, _), (first, _, height, width) = source, taps
     if band.flat:
         for tile in range(band.tiles):
-            shift = tile * np.uintp(FLAT_BYTES // block.itemsize)
+            shift = tile * np.uintp(ROWS) * lanes_of(block)
             sums = _read_flat(target, band.corner + shift, band.stride, fresh)
             for dx in range(width):
                 place = start + shift + (dx if step is None else dx * step)
@@ -181,7 +180,7 @@ def add_taps(block, source, weights, taps, step, target, band, fresh):
             _write_flat(sums, target, band.corner + shift, band.stride)
     else:
         for tile in range(band.tiles):
-            shift = tile * np.uintp(TALL_BYTES // block.itemsize)
+            shift = tile * np.uintp(2) * lanes_of(block)
             sums_tall = _read_tall(target, band.corner + shift, band.stride, fresh)
             for dx in range(width):
                 place = start + shift + (dx if step is None else dx * step)
