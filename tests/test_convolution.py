@@ -570,6 +570,20 @@ def test_products_of_two_factors_have_the_same_bits_in_any_parts(monkeypatch, sh
     np.testing.assert_array_equal(dc.convolve(u, k, method="separable"), whole)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("taps", [(9, 8), (8, 31), (1, 64), (71, 2), (64, 300), (130, 15)])
+def test_sums_over_equal_taps_are_exact_where_numbers_are_whole(dtype, taps):
+    """In whatever order they are added, in blocks cut short, and by kernels wider than those and the field."""
+    u = np.random.default_rng(1).integers(-9, 10, (101, 290)).astype(dtype)
+    for across in (np.ones(taps[1]), 2.0 ** -np.arange(taps[1] % 9 + 1)):
+        counts = taps[0], len(across)
+        wide = np.pad(u, [(n - 1 - n // 2, n // 2) for n in counts], "symmetric")
+        rows = np.lib.stride_tricks.sliding_window_view(wide, counts[0], 0).sum(-1)
+        expected = np.lib.stride_tricks.sliding_window_view(rows, counts[1], 1) @ across[::-1].astype(dtype)
+        kernel = np.outer(np.ones(counts[0]), across)
+        np.testing.assert_array_equal(dc.convolve(u, kernel, method="separable"), expected)
+
+
 @given(st.data(), st.integers(1, 2000))
 def test_long_sums_come_in_batches_with_the_same_bits(data, at_once):
     """So that an interrupt waits for a fraction of a second."""

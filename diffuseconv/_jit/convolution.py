@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from diffuseconv._jit.borrowed import borrow
 from diffuseconv._jit.compiled import compiled
 from diffuseconv._jit.finite import sum_of_zeros
 from diffuseconv._jit.machine import MACHINE
@@ -146,11 +147,12 @@ def correlate_blocks(stack, bank, lines, before, step, out, begin, end):
     pitch = np.uintp(pitch_of(min(BLOCK_COLUMNS, out_columns) + more))
     floor = pitch * np.uintp(BLOCK_ROWS - 1 + tall)
     group = GROUP * np.intp(lanes_of(bank))
-    cells, sums, weights = stack.reshape(-1), out.reshape(-1), bank.reshape(-1)
+    cells, sums, weights = borrow(stack.reshape(-1)), borrow(out.reshape(-1)), borrow(bank.reshape(-1))
+    rows, columns = (borrow(rows[0]), borrow(rows[1])), (borrow(columns[0]), borrow(columns[1]))
     down, across = -(-out_rows // BLOCK_ROWS), -(-out_columns // BLOCK_COLUMNS)
     parts = -(-kernels // KERNELS_A_BLOCK)
     scratch = scratch_of(SPARE + np.uintp(deep) * floor + np.uintp(BEYOND), bank)
-    spare, block = scratch[:SPARE], scratch[SPARE:]
+    spare, block = borrow(scratch[:SPARE]), borrow(scratch[SPARE:])
     zeros = bank.dtype.type(0)
     for index in range(begin, end):
         number, k0 = index // parts, index % parts * KERNELS_A_BLOCK
@@ -172,4 +174,5 @@ def correlate_blocks(stack, bank, lines, before, step, out, begin, end):
                     corner = (((k * fields + b) * out_planes + z) * out_rows + y0 + y) * out_columns + x0 + x
                     target = Target(np.uintp(corner), np.uintp(out_columns), rest[0], rest[1])
                     zeros += sum_group(block, source, weights, taps, step, sums, target, spare)
+    scratch[0] = zeros  # it must last until here: those who borrow it are not counted
     return zeros

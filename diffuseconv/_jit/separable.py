@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from diffuseconv._jit.borrowed import borrow
+from diffuseconv._jit.box import sum_across, sum_down
 from diffuseconv._jit.compiled import compiled
 from diffuseconv._jit.convolution import (
     BEYOND,
@@ -21,6 +23,7 @@ from diffuseconv._jit.tile import ROWS, Band, Source, Taps
 from diffuseconv._jit.vector import lanes_of
 
 TWO_ROWS, TWO_COLUMNS = 64, 256  # of sums; taller blocks share more of the rows that they continue
+LEAST_BOX = 8  # fewer equal taps are summed as quickly one by one
 
 
 def two_block_count(shape: tuple[int, ...]) -> int:
@@ -43,11 +46,16 @@ def correlate_by_two(stack, factors, lines, before, out, begin, end):
     none, one = np.uintp(0), np.uintp(1)
     tile, group = np.uintp(2) * lanes_of(stack), np.uintp(GROUP) * lanes_of(stack)
     pitch = np.uintp(pitch_of(min(TWO_COLUMNS, out_columns) + broad + np.intp(tile)))  # of whole tiles
-    cells, sums = stack.reshape(-1), out.reshape(-1)
+    cells, sums = borrow(stack.reshape(-1)), borrow(out.reshape(-1))
+    rows, columns = (borrow(rows[0]), borrow(rows[1])), (borrow(columns[0]), borrow(columns[1]))
+    down, across = borrow(down), borrow(across)
     high_down, high_across = -(-out_rows // TWO_ROWS), -(-out_columns // TWO_COLUMNS)
-    size = np.uintp(ROWS) * pitch + np.uintp(BEYOND)
-    scratch = scratch_of(SPARE + size + np.uintp(TWO_ROWS + tall) * pitch + np.uintp(BEYOND), stack)
-    spare, strip, block = scratch[:SPARE], scratch[SPARE : SPARE + size], scratch[SPARE + size :]
+    row = pitch + np.uintp(BEYOND)
+    tops = max(np.uintp(SPARE), np.uintp(ROWS) * row), np.uintp(TWO_ROWS) * row
+    scratch = scratch_of(tops[0] + tops[1] + np.uintp(TWO_ROWS + tall) * row, stack)
+    spare, strip = borrow(scratch[: tops[0]]), borrow(scratch[tops[0] : tops[0] + tops[1]])
+    block = borrow(scratch[tops[0] + tops[1] :])
+    equal = tall >= LEAST_BOX and down.min() == down.max(), broad >= LEAST_BOX and across.min() == across.max()
     taps_down = Taps(none, one, np.uintp(tall), one)
     taps_across = Taps(none, one, one, np.uintp(broad))
     zeros, sign = stack.dtype.type(0), stack.dtype.type(1)
@@ -58,13 +66,22 @@ def correlate_by_two(stack, factors, lines, before, out, begin, end):
         high, wide = min(TWO_ROWS, out_rows - y0), min(TWO_COLUMNS, out_columns - x0)
         part = Part(b * in_rows * in_columns, in_columns, sign, y0, high + tall - 1, before, x0, wide + broad - 1)
         continue_rows(cells, rows, columns, part, block, none, pitch)
-        tiles = (np.uintp(wide + broad - 2) + tile) // tile
-        for y in range(0, high, ROWS):
-            source = Source(np.uintp(y) * pitch, pitch, none)
-            sum_band(block, source, down, taps_down, None, strip, Band(none, pitch, tiles, False))
-            corner, rest = np.uintp((b * out_rows + y0 + y) * out_columns + x0), np.uintp(min(ROWS, high - y))
-            for x in range(none, np.uintp(wide), group):
-                target = Target(corner + x, np.uintp(out_columns), rest, min(group, np.uintp(wide) - x))
-                source = Source(x, pitch, none)
-                zeros += sum_group(strip, source, across, taps_across, None, sums, target, spare)
+        reach, stride = np.uintp(wide + broad - 1), np.uintp(out_columns)
+        if equal[0]:
+            sum_down(block, pitch, down, strip, np.uintp(high), reach, spare)
+        for y in range(none, np.uintp(high), np.uintp(ROWS)):
+            start, rest = y * pitch if equal[0] else none, min(np.uintp(ROWS), np.uintp(high) - y)
+            if not equal[0]:
+                band = Band(none, pitch, (reach + tile - one) // tile, False)
+                sum_band(block, Source(y * pitch, pitch, none), down, taps_down, None, strip, band)
+            corner = np.uintp((b * out_rows + y0) * out_columns + x0) + y * stride
+            if equal[1]:
+                target = Target(corner, stride, rest, np.uintp(wide))
+                zeros += sum_across(strip[start:], pitch, across, spare, sums, target)
+            else:
+                for x in range(none, np.uintp(wide), group):
+                    target = Target(corner + x, stride, rest, min(group, np.uintp(wide) - x))
+                    at = Source(start + x, pitch, none)
+                    zeros += sum_group(strip, at, across, taps_across, None, sums, target, spare)
+    scratch[0] = zeros  # it must last until here: those who borrow it are not counted
     return zeros

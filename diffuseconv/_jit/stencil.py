@@ -15,10 +15,8 @@ seams between them, which grow. So no tile needs what another is writing.
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import config
-from numba.core import cgutils
-from numba.extending import intrinsic
 
+from diffuseconv._jit.borrowed import borrow
 from diffuseconv._jit.compiled import compiled
 from diffuseconv._jit.diffusion import Faces
 from diffuseconv._jit.vector import (
@@ -33,27 +31,6 @@ from diffuseconv._jit.vector import (
     upwind,
 )
 
-
-@intrinsic
-def borrowed(typing, array):
-    """Return the same array without a count of its owners: counting, for every row, costs more than the row."""
-
-    def generate(context, builder, signature, values):
-        (view,), model = values, context.data_model_manager[array]
-        for owner in ("meminfo", "parent"):
-            place = model.get_field_position(owner)
-            view = builder.insert_value(view, cgutils.get_null_value(view.type.elements[place]), place)
-        return view
-
-    return array(array), generate
-
-
-def uncounted(array):
-    """Return the array, as Python counts its owners anyhow."""
-    return array
-
-
-borrow = uncounted if config.DISABLE_JIT else borrowed
 ZERO, ONE = np.uintp(0), np.uintp(1)
 YES, NO = (True,), ()  # flags of two types: loops are compiled for each, without a test for every vector
 
