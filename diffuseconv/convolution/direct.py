@@ -94,6 +94,7 @@ def _parts(products: int, blocks: int) -> list[tuple[int, int]]:
     return _threads.slices(blocks, max(PARTS * _threads.count(), -(-products // LONGEST)))
 
 
+@np.errstate(over="ignore", invalid="ignore")  # the result tells
 def _slice_by_slice(
     stack: Array, bank: Array, widths: Sequence[tuple[int, int]], names: Sequence[Name]
 ) -> tuple[Array, bool]:

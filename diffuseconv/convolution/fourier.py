@@ -31,6 +31,7 @@ class _Axis(NamedTuple):
     taps: Array  # place of each tap on the transformed axis
 
 
+@np.errstate(over="ignore", invalid="ignore")  # the result tells
 def correlate_in_fourier_space(
     stack: Array, bank: Array, widths: Sequence[tuple[int, int]], names: Sequence[Name]
 ) -> Array:

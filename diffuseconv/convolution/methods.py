@@ -18,9 +18,9 @@ PIECE = {1: 32768, 2: 320, 3: 64}  # cells a side of the smallest pieces to tran
 SMALL_PIECE = 16  # a side of more than three
 KERNELS_A_PIECE = 3  # pieces as long as three kernels: longer ones overlap less, shorter ones transform quicker
 # Nanoseconds in float64 on two threads (see benchmarks/convolution.py); only their ratios matter.
-CALL = {"direct": 40_000, "separable": 80_000, "fft": 600_000}  # whatever the size: most of it Python
+CALL = {"direct": 40_000, "separable": 50_000, "fft": 600_000}  # whatever the size: most of it Python
 PIXEL, TAP, TAP_ON_A_LINE = 0.4, 0.0215, 0.15  # on a line no value serves several rows of sums
-PASS, FAR_PASS, TAP_OF_A_PASS = 0.5, 1.2, 0.04  # along the last two axes, which go at once, and along any other
+PASS, FAR_PASS, TAP_OF_A_PASS = 0.25, 1.2, 0.037  # along the last two axes, which go at once, and along any other
 WAVE, FAR_WAVE, NEAR = 0.22, 0.44, 500_000  # for each cell and power of two of a transform; of more cells than NEAR
 # What a product costs elsewhere in a sum over many axes, in one over one axis, and a transform, as multiples. AVX2 is
 # fitted to a Zen 3, 32 x 32 to 2048 x 2048 cells and 5 x 5 to 129 x 129 taps: of 212 choices all but four took at most

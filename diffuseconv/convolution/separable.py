@@ -9,7 +9,8 @@ import numpy as np
 
 from diffuseconv import _fft
 from diffuseconv._checks import is_finite
-from diffuseconv._typing import Array
+from diffuseconv._jit.product import distance_from_product
+from diffuseconv._typing import Array, loop_input
 from diffuseconv.boundary import Name, basis, record
 from diffuseconv.convolution.direct import correlate_by_two, correlate_directly
 
@@ -17,23 +18,24 @@ __all__ = ["correlate_along_axes", "correlate_by_factors", "split"]
 
 FEW = 64  # taps that are summed in less time than it takes to find the modes
 ROUNDINGS = 8  # a kernel is a product, or a factor symmetric, if it differs from one by so many roundings of its sum
+EPS = {4: 2.0**-23, 8: 2.0**-52}  # of one rounding, by bytes
 LOST = {4: 1e-6, 8: 1e-13}  # share of ``abs(kernel).sum() * abs(field).max()`` that dropped modes may carry, by bytes
 
 
 def split(weights: Array) -> list[Array] | None:
     """Split a kernel of rank one into its factors, one for each axis; None if it is not of rank one to rounding."""
-    peak = np.unravel_index(np.argmax(np.abs(weights)), weights.shape)
-    if weights[peak] == 0:
-        return [np.zeros(n, weights.dtype) for n in weights.shape]
-    scaled = weights / weights[peak]
-    factors = [scaled[(*peak[:axis], slice(None), *peak[axis + 1 :])] for axis in range(weights.ndim)]
-    product = factors[0]
-    for factor in factors[1:]:
-        product = np.multiply.outer(product, factor)
-    if np.abs(scaled - product).sum() > ROUNDINGS * np.finfo(weights.dtype).eps * np.abs(scaled).sum():
-        return None
-    factors[-1] = factors[-1] * weights[peak]
-    return factors
+    shape, factors = weights.shape, []
+    while weights.ndim > 1:
+        table = loop_input(weights).reshape(len(weights), -1)
+        row, column, distance = distance_from_product(table)
+        peak = table[row, column]
+        if peak == 0:
+            return [np.zeros(n, weights.dtype) for n in shape]
+        if not distance <= ROUNDINGS * EPS[weights.itemsize]:
+            return None
+        factors.append(table[:, column] / peak)
+        weights = table[row].reshape(weights.shape[1:])
+    return [*factors, weights]
 
 
 def correlate_by_factors(
@@ -87,6 +89,7 @@ def _correlate_lines(stack: Array, lines: list[tuple[int, Array, tuple[int, int]
     return stack, finite
 
 
+@np.errstate(over="ignore", invalid="ignore")  # the result tells
 def _multiply(matrix: Array, stack: Array, axis: int) -> Array:
     """Apply a matrix along one axis."""
     if axis == stack.ndim - 1:
@@ -107,7 +110,7 @@ def _surviving_modes(
     """
     wall, taps = record(name), factor.size
     total = float(np.abs(factor).sum())
-    uneven = np.abs(factor - factor[::-1]).sum() > ROUNDINGS * np.finfo(factor.dtype).eps * total
+    uneven = np.abs(factor - factor[::-1]).sum() > ROUNDINGS * EPS[factor.itemsize] * total
     if wall.period is None or not wall.modes.orthogonal or width != (taps // 2, taps // 2) or uneven or total == 0:
         return None
     period = wall.period(size)

@@ -38,15 +38,15 @@ def by_method(stack: Array, parts: Sequence[Array], widths: Widths, names: Seque
 def in_range_or_scaled(
     compute: Callable[[Array, Sequence[Array]], Sums], u: Array, parts: Sequence[Array], field: Array
 ) -> Array:
-    """Return sums linear in both arguments of `compute`; from values of size 1 at most where they overflow.
+    """Return sums linear in both arguments of `compute`, which warns of nothing; of scaled values where they overflow.
 
     The result tells, for what overflows in between stays infinite or becomes NaN. So does what is not finite in the
     `field` that `u` was made from, as every cell is read with some weight, be it 0: no pass over the field is needed.
     """
+    sums, finite = compute(u, parts)
+    if finite:
+        return sums
     with np.errstate(over="ignore", invalid="ignore"):
-        sums, finite = compute(u, parts)
-        if finite:
-            return sums
         _checks.all_finite("field", field, ": leave holes out with mask=np.isfinite(field)")
         small, power = scaled(u.astype(parts[0].dtype, copy=False))
         pairs = [scaled(part) for part in parts]

@@ -33,6 +33,8 @@ from diffuseconv.propagator import Propagator
 
 __all__ = ["METHODS", "convolve", "correlate", "feature_maps"]
 
+UINT8, FLOAT64 = np.dtype(np.uint8), np.dtype(np.float64)
+
 
 @for_arrays_of_any_kind()
 def convolve(
@@ -235,9 +237,9 @@ def _apply(
             conjugate=not flip,
         )
         return sums if out is None else _written(sums, _checked_out(out, sums.shape, sums.dtype))
-    bytes_alone = isinstance(field, np.ndarray) and field.dtype == np.uint8  # direct sums convert them block by block
+    bytes_alone = isinstance(field, np.ndarray) and field.dtype == UINT8  # direct sums convert them block by block
     u = _checks.plain("field", field) if bytes_alone else _checks.array("field", field, finite=False)
-    given, dtype = u, np.dtype(np.float64) if bytes_alone else u.dtype
+    given, dtype = u, FLOAT64 if bytes_alone else u.dtype
     if not isinstance(kernel, Propagator):
         kernel = in_range("kernel", _checks.array("kernel", kernel), dtype)
     options = (u.shape, kernel.shape, walls, mode, axes, method, dtype.type.__name__, flip)
