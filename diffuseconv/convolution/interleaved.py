@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from diffuseconv._typing import Array
 from diffuseconv.convolution.direct import correlate_directly
 from diffuseconv.convolution.plan import Plan
 
-__all__ = ["correlate_interleaved", "is_interleaved"]
-
-
-def is_interleaved(shape: Sequence[int], plan: Plan) -> bool:
-    """Return whether up to three spatial axes come first, and one of channels last."""
-    return len(plan.spatial) <= 3 and plan.spatial == tuple(range(len(shape) - 1))
+__all__ = ["correlate_interleaved"]
 
 
 def correlate_interleaved(u: Array, kernel: Array, plan: Plan) -> tuple[Array, bool]:

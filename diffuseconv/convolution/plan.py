@@ -49,6 +49,8 @@ class Plan(NamedTuple):
     shape: tuple[int, ...]  # of the result
     quickest: str  # method for the kernel if it is of rank one, the same for any kernel if not automatic
     otherwise: str  # and if it is not
+    constants: tuple[float, ...]  # beyond boundaries that hold one
+    interleaved: bool  # whether up to three spatial axes come first, and one of channels last
 
 
 def plan(
@@ -82,7 +84,9 @@ def plan(
     products = math.prod(shape) * math.prod(taps)
     if method == "direct" and products > MOST_PRODUCTS:
         raise ValueError(f"method must not be 'direct' for {products:.2g} products (take 'auto'), got 'direct'")
-    return Plan(spatial, names, widths, tuple(shape), *methods)
+    constants = tuple(name.value for name in names if isinstance(name, Constant))
+    interleaved = len(spatial) <= 3 and spatial == tuple(range(len(whole) - 1))
+    return Plan(spatial, names, widths, tuple(shape), *methods, constants, interleaved)
 
 
 remembered_plan = functools.lru_cache(maxsize=256, typed=True)(plan)
@@ -155,10 +159,9 @@ def known_cells(mask: ArrayLike, shape: Sequence[int], spatial: Sequence[int]) -
 
 def continued_by_constants(u: Array, known: Array | None, plan: Plan) -> tuple[Array, Array | None, Plan]:
     """Continue a field, and what is known of it, beyond boundaries that hold a constant; the methods know none."""
-    constants = [name.value for name in plan.names if isinstance(name, Constant)]
-    if not constants:
+    if not plan.constants:
         return u, known, plan
-    in_range("Constant value", np.array(constants), u.dtype)
+    in_range("Constant value", np.array(plan.constants), u.dtype)
     with np.errstate(invalid="ignore"):  # of fields that are not finite, which the result will tell
         wide = extend(u, plan.widths, plan.names, plan.spatial)
     if known is not None:

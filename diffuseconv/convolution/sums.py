@@ -30,8 +30,8 @@ def by_method(stack: Array, parts: Sequence[Array], widths: Widths, names: Seque
     if method == "separable":
         return correlate_by_factors(stack, parts, widths, names)
     if method == "direct":
-        (sums,), finite = correlate_directly(stack, parts[0][None], widths, names)
-        return sums, finite
+        sums, finite = correlate_directly(stack, parts[0][None], widths, names)
+        return sums[0], finite
     return checked(correlate_in_fourier_space(stack, parts[0][None], widths, names)[0])
 
 

@@ -11,10 +11,10 @@ from numpy.typing import ArrayLike
 from diffuseconv import _checks
 from diffuseconv._dispatch import for_arrays_of_any_kind
 from diffuseconv._typing import Array, Axes
-from diffuseconv.boundary import Constant, Names
+from diffuseconv.boundary import Names
 from diffuseconv.convolution.direct import correlate_directly
 from diffuseconv.convolution.fourier import correlate_in_fourier_space
-from diffuseconv.convolution.interleaved import correlate_interleaved, is_interleaved
+from diffuseconv.convolution.interleaved import correlate_interleaved
 from diffuseconv.convolution.masked import mean_of_known
 from diffuseconv.convolution.plan import (
     METHODS,
@@ -243,7 +243,7 @@ def _apply(
     if not isinstance(kernel, Propagator):
         kernel = in_range("kernel", _checks.array("kernel", kernel), dtype)
     options = (u.shape, kernel.shape, walls, mode, axes, method, dtype.type.__name__, flip)
-    plain = axes is None and all(isinstance(word, str) for word in (walls, mode, method))  # to remember the plan by
+    plain = axes is None and {type(walls), type(mode), type(method)} == {str}  # to remember the plan by
     rule = remembered_plan(*options) if plain else plan(*options)
     if out is not None:
         _checked_out(out, rule.shape, dtype)
@@ -251,7 +251,7 @@ def _apply(
     if known is not None and not (np.isfinite(u) | ~known).all():
         _checks.all_finite("field", np.where(known, u, u.dtype.type(0)))  # refuses what stands under True
     parts, name = factors_and_method(kernel, dtype, rule, method == "auto", flip)
-    if name != "direct" or known is not None or any(isinstance(wall, Constant) for wall in rule.names):
+    if name != "direct" or known is not None or rule.constants:
         u = u.astype(dtype, copy=False)
     shape = rule.shape
     if known is not None:
@@ -259,7 +259,7 @@ def _apply(
             raise ValueError(f"kernel must be >= 0, and not 0 everywhere, with a mask, got {_checks.got(kernel)}")
         known = np.broadcast_to(known, u.shape)
     u, known, rule = continued_by_constants(u, known, rule)
-    if known is None and name == "direct" and is_interleaved(u.shape, rule):
+    if known is None and name == "direct" and rule.interleaved:
         sums = in_range_or_scaled(lambda u, parts: correlate_interleaved(u, parts[0], rule), u, parts, given)
         return sums if out is None else _written(sums, out)
     stack, widths, names = stacked(u, rule.spatial), rule.widths, rule.names
