@@ -170,10 +170,16 @@ def test_threads_share_a_plan():
     assert wrong == []
 
 
-@pytest.mark.parametrize(("rows", "inner", "columns"), [(256, 256, 16), (1000, 300, 7), (3, 2, 1), (70, 900, 300)])
-def test_products_in_blocks_are_products(rows, inner, columns):
-    """No block of rows is lost, whether the last one is whole, partial or the only one."""
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("rows", "inner", "columns"), [(256, 256, 16), (1000, 300, 7), (3, 900, 301), (3, 2, 1), (70, 90, 301)]
+)
+def test_thin_products_are_products(rows, inner, columns, dtype):
+    """No tile is lost, whether the last one is whole, overlaps or is wider than the matrix."""
     rng = np.random.default_rng(0)
-    left, right = rng.normal(size=(rows, inner)), rng.normal(size=(inner, columns))
-    bound = inner * np.finfo(float).eps * (np.abs(left) @ np.abs(right))
-    assert (np.abs(spectral._product(left, right) - left @ right) <= bound).all()
+    left, right = rng.normal(size=(rows, inner)).astype(dtype), rng.normal(size=(inner, columns)).astype(dtype)
+    found = spectral._product(left[:, ::-1], right[::-1])
+    bound = 2 * inner * np.finfo(dtype).eps * (np.abs(left) @ np.abs(right))
+    assert found.dtype == dtype
+    assert found.flags.c_contiguous
+    assert (np.abs(found - left @ right) <= bound).all()

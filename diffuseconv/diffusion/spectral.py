@@ -26,7 +26,7 @@ import numpy as np
 
 from diffuseconv import _fft, _threads, boundary
 from diffuseconv._cached import cached_property, kept
-from diffuseconv._typing import Array
+from diffuseconv._typing import Array, loop_input
 from diffuseconv.diffusion.lattice import Lattice
 from diffuseconv.diffusion.modes import MOST_CELLS, MOST_CONDITION, Axis, axes_of, basis, rates
 from diffuseconv.diffusion.scheme import unsteady
@@ -38,7 +38,7 @@ FORGOTTEN = 45.0  # modes that have decayed by exp(-45) = 3e-20 lie below the ro
 SETTLED = 0.125  # of the slowest mode's decay: from then on the limit is no larger than a few times the field
 LARGE = 1 << 17  # cells from which a transform gains from more threads
 SLAB = 1 << 13  # modes whose rates and factors are formed at once: larger arrays are new memory each time
-SINGLE = 1 << 18  # multiplications of a product below which BLAS keeps to one thread; others spin while they wait
+SINGLE = 1 << 18  # multiplications of a product up to which BLAS keeps to one thread; others spin while they wait
 SHARED = 1 << 26  # of one that gains from more threads however busy they are
 
 
@@ -457,17 +457,20 @@ def _along(field: Array, axis: int, matrix: Array) -> Array:
 
 
 def _product(left: Array, right: Array) -> Array:
-    """Multiply matrices, in blocks of rows that BLAS does on one thread unless it is much work.
+    """Multiply matrices, on one thread unless it is much work.
 
     Threads of BLAS wait awake: where another program has a processor, a thin product takes a hundred times as long.
     """
-    rows, inner = left.shape
-    columns = right.shape[1]
-    block = SINGLE // max(1, inner * columns)
-    if block >= rows or block == 0 or rows * inner * columns > SHARED:
+    (rows, inner), columns = left.shape, right.shape[1]
+    if not SINGLE < rows * inner * columns <= SHARED:
         return left @ right
-    whole = rows // block * block
-    out = np.empty((rows, columns), left.dtype)
-    np.matmul(left[:whole].reshape(-1, block, inner), right, out=out[:whole].reshape(-1, block, columns))
-    np.matmul(left[whole:], right, out=out[whole:])
-    return out
+    from diffuseconv._jit.matrix import HIGH, multiply, width_of  # numba is not loaded for less
+
+    high, wide = max(rows, HIGH), max(columns, width_of(left))
+    if high > rows:
+        left = np.pad(left, ((0, high - rows), (0, 0)))
+    if wide > columns:
+        right = np.pad(right, ((0, 0), (0, wide - columns)))
+    out = np.empty((high, wide), left.dtype)
+    multiply(loop_input(left), loop_input(right), out)
+    return np.ascontiguousarray(out[:rows, :columns])
