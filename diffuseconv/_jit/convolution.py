@@ -136,12 +136,11 @@ def correlate_blocks(stack, bank, lines, before, step, out, begin, end):
     """Fill blocks `begin` to `end` of ``out[k, b, z, y, x] = sum_j bank[k, j] continued[b, (z, y, x) + j]``.
 
     `lines` say for planes, rows and columns, each as (source, sign), how they continue, the last ones by `before`
-    cells; taps are contiguous there (a step of None), or have the stride `step`. Return 0 if all sums are
-    finite, otherwise NaN.
+    cells; taps there have the stride `step`. Return 0 if all sums are finite, otherwise NaN.
     """
     planes, rows, columns = lines
     kernels, deep, tall, broad = bank.shape
-    size, more = np.uintp(deep * tall * broad), (broad - 1) * (1 if step is None else np.intp(step))
+    size, more = np.uintp(deep * tall * broad), (broad - 1) * np.intp(step)
     _, fields, out_planes, out_rows, out_columns = out.shape
     _, in_planes, in_rows, in_columns = stack.shape
     pitch = np.uintp(pitch_of(min(BLOCK_COLUMNS, out_columns) + more))

@@ -73,7 +73,7 @@ def correlate_by_two(stack, factors, lines, before, out, begin, end):
             start, rest = y * pitch if equal[0] else none, min(np.uintp(ROWS), np.uintp(high) - y)
             if not equal[0]:
                 band = Band(none, pitch, (reach + tile - one) // tile, False)
-                sum_band(block, Source(y * pitch, pitch, none), down, taps_down, None, strip, band)
+                sum_band(block, Source(y * pitch, pitch, none), down, taps_down, one, strip, band)
             corner = np.uintp((b * out_rows + y0) * out_columns + x0) + y * stride
             if equal[1]:
                 target = Target(corner, stride, rest, np.uintp(wide))
@@ -82,6 +82,6 @@ def correlate_by_two(stack, factors, lines, before, out, begin, end):
                 for x in range(none, np.uintp(wide), group):
                     target = Target(corner + x, stride, rest, min(group, np.uintp(wide) - x))
                     at = Source(start + x, pitch, none)
-                    zeros += sum_group(strip, at, across, taps_across, None, sums, target, spare)
+                    zeros += sum_group(strip, at, across, taps_across, one, sums, target, spare)
     scratch[0] = zeros  # it must last until here: those who borrow it are not counted
     return zeros

@@ -28,7 +28,7 @@ def _shape(flat):
 
 
 def _tile(flat):
-    """Make the three operations of a tile: read its sums, add the products with one column of the kernel, write them.
+    """Make the three operations of a tile: read its sums, add the products with some rows of the kernel, write them.
 
     Sums are a tuple of vectors, row after row.
     """
@@ -63,33 +63,43 @@ def _tile(flat):
         return kind(target)(target, types.uintp, types.uintp, types.boolean), generate
 
     @intrinsic
-    def add(typing, sums, source, place, pitch, weights, first, height, width):
-        """Add the products of ``weights[first + dy width]`` with the rows from ``source[place + dy pitch]`` on."""
+    def add(typing, sums, source, place, pitch, weights, first, height, width, step):
+        """Add the products of ``weights[first + dy width + dx]`` with the rows from ``source[place + dy pitch]`` on.
+
+        Each of the `width` columns reads `step` values further on. The loop over them is here, after the choice by
+        height: with the choice within, LLVM keeps some sums in memory.
+        """
 
         def generate(context, builder, signature, values):
             field, taps = Memory(context, builder, source, values[1]), Memory(context, builder, weights, values[4])
-            place, pitch = values[2:4]
-            first, height, width = values[5:]
+            start, pitch = values[2:4]
+            first, height, width, step = values[5:]
             old = cgutils.unpack_tuple(builder, values[0])
-            done = builder.append_basic_block("done")
-            cases = [builder.append_basic_block(f"rows{n}") for n in range(1, most + 1)]
-            switch = builder.switch(height, cases[-1])
+            before, done = builder.block, builder.append_basic_block("done")
+            loops = [builder.append_basic_block(f"rows{n}") for n in range(1, most + 1)]
+            switch = builder.switch(height, loops[-1])
             outcomes = []
-            for n, case in enumerate(cases, start=1):
+            for n, loop in enumerate(loops, start=1):
                 if n < most:
-                    switch.add_case(ir.Constant(height.type, n), case)
-                builder.position_at_end(case)
+                    switch.add_case(ir.Constant(height.type, n), loop)
+                builder.position_at_end(loop)
                 row = [ir.Constant(pitch.type, y) for y in range(n + rows)]
-                loaded_taps = [taps.read_one(builder.add(first, builder.mul(width, row[dy]))) for dy in range(n)]
-                new = list(old)
+                dx, place, *new = phis = [builder.phi(value.type) for value in (width, start, *old)]
+                for phi, value in zip(phis, (row[0], start, *old), strict=True):
+                    phi.add_incoming(value, before)
+                tap = builder.add(first, dx)
+                loaded_taps = [taps.read_one(builder.add(tap, builder.mul(width, row[dy]))) for dy in range(n)]
                 for y in range(n + rows - 1):
                     begin = builder.add(place, builder.mul(pitch, row[y]))
                     for v in range(vectors):
                         value = field.read(builder.add(begin, ir.Constant(pitch.type, v * field.vector.count)))
                         for r in range(max(0, y - n + 1), min(rows, y + 1)):
                             new[r * vectors + v] = fused(builder, loaded_taps[y - r], value, new[r * vectors + v])
+                after = builder.add(dx, row[1]), builder.add(place, step), *new
+                for phi, value in zip(phis, after, strict=True):
+                    phi.add_incoming(value, builder.block)
                 outcomes.append((new, builder.block))
-                builder.branch(done)
+                builder.cbranch(builder.icmp_unsigned("<", after[0], width), loop, done)
             builder.position_at_end(done)
             results = [builder.phi(field.vector) for _ in old]
             for new, block in outcomes:
@@ -98,7 +108,7 @@ def _tile(flat):
             return context.make_tuple(builder, signature.return_type, results)
 
         index = types.uintp
-        return sums(sums, source, index, index, weights, index, index, index), generate
+        return sums(sums, source, index, index, weights, index, index, index, index), generate
 
     @intrinsic
     def write(typing, sums, target, corner, stride):
@@ -156,7 +166,7 @@ def add_taps_plainly(block, source, weights, taps, step, target, band, fresh):
                 target[row + x] = 0
         for dy in range(taps.height):
             for dx in range(taps.width):
-                place = source.start + (y + dy) * source.pitch + (dx if step is None else dx * step)
+                place = source.start + (y + dy) * source.pitch + dx * step
                 weight = weights[taps.first + dy * taps.width + dx]
                 for x in range(wide):
                     target[row + x] += weight * block[place + x]
@@ -166,25 +176,21 @@ def add_taps(block, source, weights, taps, step, target, band, fresh):
     """Add some rows of one plane of a kernel to a band of tiles; all arrays are flat, all numbers np.uintp.
 
     ``target[corner + y stride + x]`` grows by the sum of ``weights[first + dy width + dx]`` times
-    ``block[start + (y + dy) pitch + x + dx step]`` over `height` (1 to ROWS; 1 if flat) rows of `width` taps; a
-    `step` of None is one of 1, which is quicker. If `fresh`, the sums begin at 0, not at the target's old values.
+    ``block[start + (y + dy) pitch + x + dx step]`` over `height` (1 to ROWS; 1 if flat) rows of `width`
+    taps. If `fresh`, the sums begin at 0, not at the target's old values.
     """
     (start, pitch, _), (first, _, height, width) = source, taps
     if band.flat:
         for tile in range(band.tiles):
             shift = tile * np.uintp(ROWS) * lanes_of(block)
             sums = _read_flat(target, band.corner + shift, band.stride, fresh)
-            for dx in range(width):
-                place = start + shift + (dx if step is None else dx * step)
-                sums = _add_flat(sums, block, place, pitch, weights, first + dx, height, width)
+            sums = _add_flat(sums, block, start + shift, pitch, weights, first, height, width, step)
             _write_flat(sums, target, band.corner + shift, band.stride)
     else:
         for tile in range(band.tiles):
             shift = tile * np.uintp(2) * lanes_of(block)
             sums_tall = _read_tall(target, band.corner + shift, band.stride, fresh)
-            for dx in range(width):
-                place = start + shift + (dx if step is None else dx * step)
-                sums_tall = _add_tall(sums_tall, block, place, pitch, weights, first + dx, height, width)
+            sums_tall = _add_tall(sums_tall, block, start + shift, pitch, weights, first, height, width, step)
             _write_tall(sums_tall, target, band.corner + shift, band.stride)
 
 

@@ -61,8 +61,7 @@ def correlate_directly(
     out = np.empty((len(bank), len(stack), *places), bank.dtype)
     sums = out.reshape(len(bank), len(stack), *flat, *places)
     products, blocks = len(stack) * math.prod(places) * bank.size, block_count(sums.shape)
-    step = None if channels == 1 else np.uintp(channels)
-    given = (fields, kernels, tuple(lines), widths[-1][0] * channels, step, sums)
+    given = (fields, kernels, tuple(lines), widths[-1][0] * channels, np.uintp(channels), sums)
     return out, _all_finite(lambda begin, end: correlate_blocks(*given, begin, end), products, blocks)
 
 
