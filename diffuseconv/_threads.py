@@ -69,6 +69,11 @@ def slices(length: int, parts: int) -> list[tuple[int, int]]:
 def run(work: Callable[..., Any], blocks: Iterable[tuple[Any, ...]]) -> None:
     """Call ``work(*block)`` for every block; the caller and workers each take the next one that is left."""
     left = deque(blocks)
+    threads = min(count(), len(left))
+    if threads < 2:  # nothing to share
+        for block in left:
+            work(*block)
+        return
 
     def take() -> None:
         while True:
@@ -78,7 +83,7 @@ def run(work: Callable[..., Any], blocks: Iterable[tuple[Any, ...]]) -> None:
                 return
             work(*block)
 
-    _share(take, left.clear, min(count(), len(left)))
+    _share(take, left.clear, threads)
 
 
 def sweep(advance: Callable[[int, int], Any], neighbours: Sequence[Sequence[int]], rounds: int) -> None:

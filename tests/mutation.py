@@ -40,6 +40,8 @@ ROOMS = {  # the tests that must notice, beside the examples in docstrings
     "measurement": "measurement scattering measurement_extremes streams convergence_measurement laws boundary notebook",
     "_jit/convolution": "convolution masked_convolution convolution_extremes laws_convolution",
     "_jit/diffusion": "diffusion walls_and_sources diagnostics compiled",
+    "_jit/binomial": "measurement scattering streams convergence_measurement",
+    "_jit/random": "measurement scattering streams convergence_measurement",
     "_jit/measurement": "measurement scattering measurement_extremes streams convergence_measurement laws",
 }
 # Files of these names and statements that name one say how long a thing takes or how much it needs, not what comes out.

@@ -45,20 +45,21 @@ class Memory:
         # numba's pointers have a type, which a vector would have to match: LLVM's own have none
         self.data = builder.inttoptr(builder.ptrtoint(data, context.get_value_type(types.uintp)), ir.PointerType())
 
-    def _place(self, index):
+    def place(self, index):
+        """Return a pointer to a number."""
         return self.builder.gep(self.data, [index], source_etype=self.number)
 
     def read(self, index):
         """Load a vector."""
-        return self.builder.load(self._place(index), typ=self.vector, align=self.size)
+        return self.builder.load(self.place(index), typ=self.vector, align=self.size)
 
     def read_one(self, index):
         """Load a number into all lanes of a vector."""
-        return filled(self.builder, self.vector, self.builder.load(self._place(index), typ=self.number))
+        return filled(self.builder, self.vector, self.builder.load(self.place(index), typ=self.number))
 
     def write(self, index, vector):
         """Store a vector."""
-        self.builder.store(vector, self._place(index), align=self.size)
+        self.builder.store(vector, self.place(index), align=self.size)
 
 
 def filled(builder, kind, number):

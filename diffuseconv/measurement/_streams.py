@@ -1,4 +1,4 @@
-"""Random streams: one for each fixed block of pixels, whichever thread happens to work on it."""
+"""Random streams: nine for each fixed block of pixels, whichever thread happens to work on it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from diffuseconv import _checks, _threads
 from diffuseconv._jit import measurement as _loops
+from diffuseconv._jit import random as _random
 
-BLOCK = _loops.BLOCK  # pixels that share one stream
+BLOCK = _loops.BLOCK  # pixels that share streams
 _WORTH = 300_000  # nanoseconds of work for which a second thread is worth waking
 LONGEST = 250_000_000  # nanoseconds of work between two chances for Ctrl-C
 
@@ -24,31 +25,34 @@ def key(rng: object) -> NDArray[np.uint64]:
 
 
 def blocks(pixels: int) -> int:
-    """Return how many streams serve this many pixels."""
-    return -(-pixels // _loops.BLOCK)
+    """Return how many blocks this many pixels fill."""
+    return -(-pixels // BLOCK)
 
 
 def after(key: NDArray[np.uint64], blocks: int) -> NDArray[np.uint64]:
     """Return the key whose streams begin where those of `key` have served so many blocks."""
-    steps = 4 * blocks * int(_loops.INCREMENT) % 2**64
+    steps = 4 * _random.STREAMS * blocks * int(_random.INCREMENT) % 2**64
     return key + np.uint64(steps)
 
 
 def start(key: NDArray[np.uint64], pixels: int) -> NDArray[np.uint64]:
     """Return the streams of this many pixels, for loops that may stop within a block and be called again."""
-    streams = np.empty((blocks(pixels), 6), np.uint64)
-    _loops.begin(key, streams)
-    return streams
+    states = np.empty((blocks(pixels), 4, _random.STREAMS), np.uint64)
+    _random.begin(key, states)
+    return states
 
 
 def portions(draws: int, cost: int) -> list[tuple[int, int]]:
-    """Cut draws into portions that do not take too long for one block, at so many nanoseconds a pixel each."""
-    return _threads.slices(draws, -(-BLOCK * draws * cost // LONGEST))
+    """Cut draws into portions of whole words that do not take too long for one block, at so many nanoseconds each."""
+    size = _loops.WORD_DRAWS
+    words = _threads.slices(-(-draws // size), -(-BLOCK * draws * cost // LONGEST))
+    return [(size * first, min(size * last, draws)) for first, last in words]
 
 
 def within_blocks(cost: int) -> list[tuple[int, int]]:
-    """Cut every block into ranges of pixels that do not take too long, at so many nanoseconds a pixel."""
-    return _threads.slices(BLOCK, -(-BLOCK * cost // LONGEST))
+    """Cut every block into ranges of whole groups that do not take too long, at so many nanoseconds a pixel."""
+    groups = _threads.slices(BLOCK // _loops.GROUP, -(-BLOCK * cost // LONGEST))
+    return [(_loops.GROUP * first, _loops.GROUP * last) for first, last in groups]
 
 
 def run(work: Callable[[int, int], Any], pixels: int, cost: int) -> None:

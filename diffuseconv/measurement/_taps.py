@@ -40,9 +40,9 @@ def taps_of(kernel: ArrayLike | Propagator, ndim: int, name: str = "kernel") -> 
     return _taps(_weights(kernel, ndim, name), isinstance(kernel, Propagator))
 
 
-def _weights(kernel: ArrayLike | Propagator, ndim: int, name: str) -> NDArray[np.float64]:
+def _weights(kernel: ArrayLike | Propagator, ndim: int, name: str, *, finite: bool = True) -> NDArray[np.float64]:
     """Return the weights of a kernel, checked."""
-    given = kernel.density if isinstance(kernel, Propagator) else _checks.array(name, kernel)
+    given = kernel.density if isinstance(kernel, Propagator) else _checks.array(name, kernel, finite=finite)
     if given.ndim != ndim:
         raise ValueError(f"{name} must have {ndim} dimensions, one for each spatial axis, got {given.ndim}")
     return given.astype(np.float64, copy=False)
@@ -95,6 +95,7 @@ class Plan:
     lead: int  # cells that are added before the last axis
     index: NDArray[np.int64]  # what each extended cell reads, axis after axis
     sign: NDArray[np.int8]
+    signed: bool  # whether any tap is negative
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ def prepare(field: ArrayLike, kernel: ArrayLike | Propagator, walls: Walls, axes
     spatial = _checks.axes(axes, values.ndim)
     ndim = len(spatial)
     names = boundary.images_per_axis(walls, ndim)
-    weights = _weights(kernel, ndim, "kernel")
+    weights = _weights(kernel, ndim, "kernel", finite=False)
     if spatial == tuple(range(values.ndim - ndim, values.ndim)):
         planes, spatial = values, ()
     else:
@@ -145,17 +146,18 @@ def prepare(field: ArrayLike, kernel: ArrayLike | Propagator, walls: Walls, axes
     known = weights.tobytes(), weights.shape, isinstance(kernel, Propagator), planes.shape[-ndim:], names
     plan = _cached_plan(*known) if weights.size <= _LARGEST_KEPT else _plan(*known)
     channels, cells = math.prod(planes.shape[:-ndim]), math.prod(plan.layout.wide)
-    signed = bool(plan.taps.negative.any())
+    signed = plan.signed
     source = np.empty((channels, cells * (1 + signed)))
     flat = loop_input(planes).reshape(channels, -1)
-    _loops.extend(flat, plan.index, plan.sign, plan.layout, plan.lead, source)
-    if any(isinstance(name, boundary.Constant) for name in names):
+    largest = _loops.extend(flat, plan.index, plan.sign, plan.layout, plan.lead, source)
+    constants = [abs(name.value) for name in names if isinstance(name, boundary.Constant)]
+    if constants:
         leads = [(n - 1 - n // 2, n // 2) for n in weights.shape]
         axes_last = range(planes.ndim - ndim, planes.ndim)
         source[:, :cells] = boundary.extend(planes.astype(np.float64), leads, names, axes_last).reshape(channels, -1)
-    largest = max(float(source[:, :cells].max()), -float(source[:, :cells].min()))  # while it lies in the cache
     if not math.isfinite(largest):
         _checks.all_finite("field", values)
+    largest = max([largest, *constants])
     most = float(np.finfo(values.dtype).max) / max(plan.taps.norm, 1.0)
     if largest > most:
         raise ValueError(f"field must not exceed {most:.3g} in magnitude with this kernel, got {largest:.3g}")
@@ -168,7 +170,9 @@ def _plan(
     data: bytes, size: tuple[int, ...], is_density: bool, shape: tuple[int, ...], names: tuple[boundary.Name, ...]
 ) -> Plan:
     """Plan a measurement of a field of this shape with the kernel of these bytes."""
-    taps = _taps(np.frombuffer(data).reshape(size), is_density)
+    weights = np.frombuffer(data).reshape(size)
+    _checks.all_finite("kernel", weights)  # once, where a kernel is new
+    taps = _taps(weights, is_density)
     wide = tuple(cells + n - 1 for cells, n in zip(shape, size, strict=True))
     # tap j reads pixel i - (j - o), which is i + (n - 1 - j) once n - 1 - o cells are added in front
     flipped = [n - 1 - i for n, i in zip(size, taps.index, strict=True)]
@@ -181,7 +185,7 @@ def _plan(
     missing = (np.zeros(3 - len(size), np.int64), np.ones(3 - len(size), np.int8))  # axes in front, of one cell each
     index, sign = (np.concatenate(parts) for parts in zip(missing, *folds, strict=True))
     layout = _loops.Layout(three(shape), three(wide))
-    return Plan(taps, table(taps.chance, offset), offset, layout, leads[-1], index, sign)
+    return Plan(taps, table(taps.chance, offset), offset, layout, leads[-1], index, sign, bool(taps.negative.any()))
 
 
 _LARGEST_KEPT = 4096  # weights of a kernel whose plan is kept

@@ -20,7 +20,7 @@ __all__ = ["average", "measure", "sums"]
 
 MOST_DRAWS = 10**18
 LARGE = 1e300  # sums of values up to here are not watched
-FEW = 24  # single draws cost as much as a binomial for every tap at about this many draws per tap
+FEW = 40  # single draws cost as much as a binomial for every tap at about this many draws per tap
 
 
 @for_arrays_of_any_kind()
@@ -68,14 +68,18 @@ def measure(
     Notes
     -----
     Draws are independent between pixels and between draws. Each block of 2048 pixels (C order of the spatial axes,
-    in the order of `axes`) has its own xoshiro256++ stream [1]_. Word j of the state of block b is output 4b + j of
-    SplitMix64 begun at word j of a key of four 64-bit words: what a `Generator` gives next, or for all else the state
-    that its `SeedSequence` generates.
+    in the order of `axes`) has nine xoshiro256++ streams [1]_, 9b to 9b + 8 for block b. Word j of the state of
+    stream s is output 4s + j of SplitMix64 begun at word j of a key of four 64-bit words: what a `Generator` gives
+    next, or for all else the state that its `SeedSequence` generates. The first eight, in turn, give the words that
+    all pixels need, a multiple of eight at a time; the last one gives those that are needed now and then.
 
-    Few draws: 12 random bits index a table of 4096 entries and what these cannot express goes to an alias table [2]_,
-    so that the mixture has the chances of the kernel: in total variation each draw is exact to ``taps * 2**-51``.
-    Many draws: the counts of draws per tap are one multinomial, drawn as a chain of binomials by inversion
-    or transformed rejection [3]_ in 52-bit uniforms: each is exact to ``2**-48 * (1 + s)``, s its standard deviation.
+    Few draws, up to 40 per tap: 12 random bits index a table of 4096 entries and what these cannot express goes to an
+    alias table [2]_, so that the mixture has the chances of the kernel: in total variation each draw is exact to
+    ``taps * 2**-51``. Five draws of a pixel share a word, lowest bits first; then, for each draw that is left over, a
+    word's quarters serve four pixels.
+    Many draws: the counts of draws per tap are one multinomial, drawn as a chain of binomials, 64 pixels at a time, by
+    inversion or transformed rejection [3]_ in 52-bit uniforms: each is exact to ``2**-48 * (1 + s)``, s its standard
+    deviation.
 
     References
     ----------
@@ -125,12 +129,12 @@ def _average_of_large(prepared: Prepared, draws: int, key: NDArray[np.uint64]) -
 def sums(prepared: Prepared, draws: int, key: NDArray[np.uint64]) -> NDArray[np.float64]:
     """Sum `draws` drawn values for every channel and pixel, by the quicker of two methods; the choice is fixed."""
     plan, pixels = prepared.plan, prepared.pixels
-    totals = np.zeros((prepared.source.shape[0], pixels))
+    totals = np.empty((prepared.source.shape[0], pixels))
     fixed, streams = (prepared.source, plan.layout), _streams.start(key, pixels)
     if draws <= FEW * plan.offset.size:
         cost = 1 + len(totals)  # nanoseconds
         for low, high in _streams.portions(draws, cost):
-            few = functools.partial(_loops.sum_few, *fixed, plan.table, high - low, streams, totals)
+            few = functools.partial(_loops.sum_few, *fixed, plan.table, (low, high), streams, totals)
             _streams.run(few, pixels, cost * (high - low))
     else:
         chain = plan.taps.chain(plan.offset)

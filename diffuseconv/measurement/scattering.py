@@ -20,7 +20,7 @@ from diffuseconv.propagator import Propagator
 __all__ = ["boundaries", "checked_counts", "land", "moves", "random_walk", "scatter"]
 
 MOST_GRAINS = 2**62
-FEW = 24  # grains of one cell that jump one by one, per tap
+FEW = 32  # grains of one cell that jump one by one, per tap
 
 
 @for_arrays_of_any_kind()
