@@ -98,8 +98,8 @@ def is_finite(value: Array) -> bool:
         from diffuseconv._jit.finite import sum_of_zeros  # numba is not loaded for less
 
         return bool(sum_of_zeros(loop_input(value.reshape(-1))) == 0)  # costs half the time of the last line
-    if value.dtype.kind == "f" and math.isfinite(np.vdot(value, value)):  # and so does this for a few
-        return True
+    if value.size <= LARGE and value.dtype.kind == "f" and math.isfinite(np.vdot(value, value)):
+        return True  # and so does this
     return bool(np.isfinite(value).all())
 
 
