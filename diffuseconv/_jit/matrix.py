@@ -7,14 +7,13 @@ import numpy as np
 from diffuseconv._jit.compiled import compiled
 from diffuseconv._jit.convolution import scratch_of
 from diffuseconv._jit.vector import BYTES, lanes_of, load, plus_product, spread, store
-from diffuseconv._typing import Array
 
 HIGH, WIDE = 4, 2  # of a tile: rows, and vectors a row; a value of `right` serves four sums while it is in a register
 
 
-def width_of(matrix: Array) -> int:
-    """Return the columns of a tile of numbers like those of a matrix."""
-    return WIDE * BYTES // matrix.itemsize
+def width_of(itemsize: int) -> int:
+    """Return the columns of a tile of numbers of so many bytes."""
+    return WIDE * BYTES // itemsize
 
 
 @compiled

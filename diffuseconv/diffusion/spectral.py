@@ -466,7 +466,7 @@ def _product(left: Array, right: Array) -> Array:
         return left @ right
     from diffuseconv._jit.matrix import HIGH, multiply, width_of  # numba is not loaded for less
 
-    high, wide = max(rows, HIGH), max(columns, width_of(left))
+    high, wide = max(rows, HIGH), max(columns, width_of(left.itemsize))
     if high > rows:
         left = np.pad(left, ((0, high - rows), (0, 0)))
     if wide > columns:
