@@ -30,11 +30,12 @@ _MODES = ("valid", "same")
 _AGREEMENT = 1e-12  # what `correlate` promises, relative to sum |kernel| * max |field|
 _ACCURACY = 1e-7  # scores that cannot be promised to this are computed again, one by one
 _EPSILON, _SMALLEST, _LARGEST = 2.0**-53, 1e-280, 2.0**1021
-_TILE, _GROUP = 1 << 15, 1 << 17  # windows of a tile at least; cells of the tiles that one thread scores at a time
-_SMALL = 1 << 15  # cells that are not worth a second thread
+_TILE = 1 << 17  # windows of a tile, or more; half as many take 1.3 times as long, twice as many are less even
+_SMALL = 1 << 18  # cells that are not worth a second thread
 _REACH = 8  # cells of the score around a peak that a spline needs (its memory fades as 0.43 ** distance)
 _FAR, _TOO_FAR = 1e3, 1e100  # outliers: so many times the median deviation from the median
 _AT_ONCE = 50_000_000  # products between two chances for Ctrl-C
+_CELL, _CALL = 32, 1 << 15  # products that take as long as a cell of a tile, and cells as a tile's Python
 _FEW = 0.1  # share of windows with outliers up to which these are scored one by one
 
 
@@ -209,89 +210,92 @@ def _score(image: NDArray[Any], template: NDArray[Any]) -> NDArray[Any]:
     t -= t.mean()  # once more: what the first rounding left
     t /= np.sqrt((t * t).sum())
     u, eps = image.astype(np.float64, copy=False), float(np.finfo(image.dtype).eps)
-    if max(u.max(), -u.min()) > _LARGEST:
+    if _largest(u) > _LARGEST:
         u = u / 4  # no score changes, and no difference of two values overflows
     scores = np.empty([n - m + 1 for n, m in zip(u.shape, t.shape, strict=True)])
     starts, steps = _tiles(scores.shape, t.shape)
     sides = [step + m - 1 for step, m in zip(steps, t.shape, strict=True)]
-    group = max(1, _GROUP // math.prod(sides))
-    found: dict[int, tuple[FloatArray, NDArray[np.bool_]]] = {}
+    found: dict[tuple[int, ...], tuple[FloatArray, NDArray[np.bool_]]] = {}
 
-    def score_group(first: int) -> None:
-        """Score some tiles."""
-        corners = starts[first : first + group]
-        stack = np.stack([u[tuple(map(slice, corner, np.add(corner, sides)))] for corner in corners])
-        found[first] = _score_stack(stack, t, eps)
+    def score_tile(*start: int) -> None:
+        """Score the windows of a tile."""
+        found[start] = _score_tile(u[tuple(map(slice, start, np.add(start, sides)))], t, eps)
 
-    _threads.run(score_group, [(first,) for first in range(0, len(starts), group)])
-    for first in range(0, len(starts), group):  # in order, for tiles overlap
-        corners = starts[first : first + group]
-        parts, precise = found.pop(first)
-        for corner, part in zip(corners, parts, strict=True):
-            scores[tuple(map(slice, corner, np.add(corner, steps)))] = part
+    _threads.run(score_tile, starts)
+    for start in starts:  # in order, for tiles overlap
+        part, precise = found.pop(start)
+        scores[tuple(map(slice, start, np.add(start, steps)))] = part
         if precise.any():
-            tile, *inside = np.nonzero(precise)
-            places = np.unique(np.array(corners)[tile] + np.stack(inside, axis=1), axis=0)
+            places = np.argwhere(precise) + start
             scores[tuple(places.T)] = _one_by_one(u, t, places, eps)
-    np.clip(scores, -1, 1, out=scores)  # the bound holds exactly but for rounding
     return scores.astype(image.dtype, copy=False)
 
 
 def _tiles(shape: Sequence[int], template: Sequence[int]) -> tuple[list[tuple[int, ...]], list[int]]:
     """Return the first windows of tiles that cover all, and the windows of each along the axes; they may overlap."""
-    steps = [4 * m for m in template]
-    while math.prod(steps) < _TILE:
-        steps = [2 * step for step in steps]
-    steps = [-(-n // max(1, round(n / step))) for n, step in zip(shape, steps, strict=True)]
+    least = [min(n, 4 * m) for n, m in zip(shape, template, strict=True)]
+    larger = max(1.0, (_TILE / math.prod(least)) ** (1 / len(least)))
+    steps = [-(-n // max(1, round(n / (larger * step)))) for n, step in zip(shape, least, strict=True)]
     lines = [[min(start, n - step) for start in range(0, n, step)] for n, step in zip(shape, steps, strict=True)]
     return list(itertools.product(*lines)), steps
 
 
-def _score_stack(u: FloatArray, t: FloatArray, eps: float) -> tuple[FloatArray, NDArray[np.bool_]]:
-    """Score all windows of a stack of tiles; return which of them are to be scored one by one instead."""
-    plain, middle, precise = (
-        np.stack(parts) for parts in zip(*[_without_outliers(tile, t.shape) for tile in u], strict=True)
-    )
-    each = (-1, *(1,) * t.ndim)
-    sums, squares = _window_sums(plain, t.shape), _window_sums(plain * plain, t.shape)
-    contrast = np.sqrt(np.maximum(squares - sums * sums / t.size, 0))
-    scores = correlate(plain, t, mode="valid", boundary="zero", axes=tuple(range(1, u.ndim)))
+def _score_tile(u: FloatArray, t: FloatArray, eps: float) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Score all windows of a tile; return which of them are to be scored one by one instead."""
+    plain, middle, largest, precise = _without_outliers(u, t.shape)
+    sums, squares = (_window_sums(values, t.shape) for values in (plain, plain * plain))
+    scores = correlate(plain, t, mode="valid", boundary="zero")
     # half of the accuracy is left to the numerator, half to the contrast; sums of squares below _SMALLEST underflow
-    error = _AGREEMENT * np.abs(t).sum() * np.abs(plain).max(axis=tuple(range(1, u.ndim))).reshape(each)
-    rounding = (3 * sum(t.shape) + 8) * _EPSILON
-    doubtful = (contrast < 2 * error / _ACCURACY) | (contrast**2 <= rounding / _ACCURACY * squares + _SMALLEST)
-    flat = contrast <= 4 * eps * np.abs(sums / t.size + middle.reshape(each)) * math.sqrt(t.size)
-    for tile in np.flatnonzero(doubtful.any(axis=tuple(range(1, u.ndim)))):
-        constant = _constant(u[tile], t.shape)
-        doubtful[tile] &= ~constant
-        flat[tile] |= constant
-    precise |= doubtful
-    contrast[flat | precise] = 1
-    scores /= contrast
-    scores[flat] = 0
+    least = 2 * _AGREEMENT * float(np.abs(t).sum()) * largest / _ACCURACY
+    share = (3 * sum(t.shape) + 8) * _EPSILON / _ACCURACY
+    doubtful = np.empty(scores.shape, np.bool_)
+    tables = (table.reshape(-1) for table in (sums, squares, scores, doubtful))
+    if _jit.normalise(*tables, float(t.size), middle, (least, share, _SMALLEST, 4 * eps * math.sqrt(t.size))):
+        constant = _constant(u, t.shape)
+        scores[constant] = 0
+        doubtful &= ~constant
+        parts = list(itertools.product(*(_threads.slices(n, 2) for n in scores.shape)))
+        cells = sum(math.prod(high - low + m for (low, high), m in zip(part, t.shape, strict=True)) for part in parts)
+        if np.count_nonzero(doubtful) * t.size <= _CELL * (cells + _CALL * len(parts)):
+            return scores, precise | doubtful
+
+        def score_part(*part: tuple[int, int]) -> None:
+            """Score a part of the tile, which has a middle and a range of its own."""
+            there = tuple(slice(low, high + m - 1) for (low, high), m in zip(part, t.shape, strict=True))
+            into = tuple(slice(*ends) for ends in part)
+            scores[into], precise[into] = _score_tile(u[there], t, eps)
+
+        _threads.run(score_part, parts)
     return scores, precise
 
 
-def _without_outliers(u: FloatArray, shape: Sequence[int]) -> tuple[FloatArray, float, NDArray[np.bool_]]:
-    """Return the image less its middle and with outliers set to it, scaled, the middle, and the windows with outliers.
+def _without_outliers(u: FloatArray, shape: Sequence[int]) -> tuple[FloatArray, float, float, NDArray[np.bool_]]:
+    """Return the image less its middle, outliers set to it, scaled; middle and largest so; the windows with outliers.
 
     One missing-data value of -9999, or of -1.8e308, would otherwise drown all other windows in rounding.
     """
     sample = u[tuple(slice(None, None, max(1, round(n / 50))) for n in u.shape)]
     middle = _median(sample)
-    with np.errstate(over="ignore"):
-        size = np.abs(u - middle)
-        largest = float(size.max())
-        deviations = np.abs(sample - middle)[sample != middle]
-        typical = _median(deviations) if deviations.size else largest
-        precise = np.zeros([n - m + 1 for n, m in zip(u.shape, shape, strict=True)], np.bool_)
-        for limit in (_FAR * typical, _TOO_FAR * typical):  # few outliers, or those that no square can hold
-            touched = _count(size > limit, shape) > 0 if largest > limit else precise
-            if touched.mean() <= _FEW:
-                break
-    plain = u - middle if largest <= limit else np.where(size > limit, 0.0, u - middle)
-    power = int(np.frexp(max(plain.max(), -plain.min()))[1])
-    return np.ldexp(plain, -power), math.ldexp(middle, -power), touched.copy()
+    plain = u - middle
+    largest = _largest(plain)
+    deviations = np.abs(sample - middle)[sample != middle]
+    typical = _median(deviations) if deviations.size else largest
+    touched = np.zeros([n - m + 1 for n, m in zip(u.shape, shape, strict=True)], np.bool_)
+    for limit in (_FAR * typical, _TOO_FAR * typical):  # few outliers, or those that no square can hold
+        outliers = np.abs(plain) > limit if largest > limit else None
+        touched[...] = outliers is not None and _count(outliers, shape) > 0
+        if touched.mean() <= _FEW:
+            break
+    if outliers is not None:
+        plain[outliers] = 0
+        largest = _largest(plain)
+    power = math.frexp(largest)[1]
+    return np.ldexp(plain, -power, out=plain), math.ldexp(middle, -power), math.ldexp(largest, -power), touched
+
+
+def _largest(values: FloatArray) -> float:
+    """Return the largest size of any value."""
+    return max(float(values.max()), -float(values.min()))
 
 
 def _median(values: FloatArray) -> float:
@@ -299,13 +303,9 @@ def _median(values: FloatArray) -> float:
     return float(np.partition(values, values.size // 2, axis=None)[values.size // 2])
 
 
-def _count(marked: NDArray[np.bool_], shape: Sequence[int]) -> NDArray[np.int64]:
+def _count(marked: NDArray[np.bool_], shape: Sequence[int]) -> FloatArray:
     """Count the marked cells of every window."""
-    counts = marked.astype(np.int64)
-    for axis, n in enumerate(shape):
-        sums = np.insert(np.cumsum(counts, axis=axis), 0, 0, axis=axis)
-        counts = np.take(sums, range(n, sums.shape[axis]), axis) - np.take(sums, range(sums.shape[axis] - n), axis)
-    return counts
+    return _window_sums(marked.astype(np.float64), shape)
 
 
 def _constant(u: FloatArray, shape: Sequence[int]) -> NDArray[np.bool_]:

@@ -162,18 +162,24 @@ def test_window_sums_as_plain_python_and_compiled(width, more, columns, layers):
         np.testing.assert_allclose(sums, expected, rtol=width * 2.0**-53, atol=0)
 
 
+@pytest.mark.parametrize("settings", [{"_TILE": 1}, {"_CELL": 1, "_CALL": 0}], ids=["many tiles", "a tile cut again"])
 @pytest.mark.parametrize("corner", [100.0, -1e6])
-def test_a_bright_and_even_corner_costs_no_digits_anywhere(corner, monkeypatch):
-    """Tiles know their own middle and range only; a small tile makes many of them here."""
-    monkeypatch.setattr(matching, "_TILE", 1)
+def test_a_bright_and_even_corner_costs_no_digits_anywhere(corner, settings, monkeypatch):
+    """Tiles know their own middle and range only."""
+    for name, value in settings.items():
+        monkeypatch.setattr(matching, name, value)
     image, template = texture((61, 47)), texture((5, 4))
     image[:30, :20] = corner + 1e-3 * image[:30, :20]
     score = matching.score(image, template)
     np.testing.assert_allclose(score, naive.score(image, template), rtol=0, atol=1e-7)
 
 
-def test_same_bits_for_any_number_of_threads():
+@pytest.mark.parametrize("corner", [0.0, 100.0])
+def test_same_bits_for_any_number_of_threads(corner, monkeypatch):
+    for name, value in {"_TILE": 1, "_CELL": 1, "_CALL": 0}.items():
+        monkeypatch.setattr(matching, name, value)
     image, template = texture((70, 200)), texture((11, 12))
+    image[:50, :90] = corner + 1e-3 * image[:50, :90]
     threads = numba.get_num_threads()
     many = matching.score(image, template)
     try:
