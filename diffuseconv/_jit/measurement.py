@@ -6,7 +6,7 @@ import numpy as np
 
 from diffuseconv._jit.binomial import binomials
 from diffuseconv._jit.compiled import compiled
-from diffuseconv._jit.random import LANES, fill, keep, resume, uniform, word
+from diffuseconv._jit.random import LANES, fill, go_back, keep, resume, uniform, word
 
 BLOCK = 2048  # pixels that share one set of random streams
 GROUP = 64  # pixels whose counts are drawn at once
@@ -175,7 +175,7 @@ def sum_few(source, layout, table, draws, states, sums, first, last):
         streams, begun = states[block], states[block].copy()
         for channel in range(source.shape[0]):
             values, totals = source[channel], sums[channel]
-            streams[:] = begun
+            go_back(streams, begun)
             left, fresh = draws[1] - draws[0], draws[0] == 0
             while left > 0:
                 whole = left >= WORD_DRAWS

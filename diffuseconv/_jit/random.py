@@ -57,6 +57,14 @@ def keep(states, state):
 
 
 @compiled
+def go_back(states, before):
+    """Take the streams of a block back to where they were (assigning whole arrays takes two seconds to compile)."""
+    for j in range(4):
+        for stream in range(STREAMS):
+            states[j, stream] = before[j, stream]
+
+
+@compiled
 def word(state):
     """Draw 64 random bits (xoshiro256++); states are tuples, which stay in registers where arrays do not."""
     a, b, c, d = state
