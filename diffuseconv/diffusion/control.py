@@ -142,12 +142,16 @@ def reaction_slope(problem: Lattice, time: float, u: Array) -> Array:
     if problem.reaction_slope is not None:
         given = problem.reaction_slope(time, u)
         return np.where(np.isfinite(given), given, 0.0)
-    slope = u + _shift(u)
-    moved = np.broadcast_to(np.array(reaction(time, slope)), u.shape)
-    plain = np.broadcast_to(reaction(time, u), u.shape)
+    shift = _shift(u)
+    here = np.add(u, shift, dtype=np.float64)
+    slope = np.array(np.broadcast_to(reaction(time, here), u.shape), dtype=np.float64)
+    here[...] = u
+    plain = np.broadcast_to(reaction(time, here), u.shape)
     for low, high in pieces(u.shape):
-        part = (moved[low:high] - plain[low:high]) / (slope[low:high] - u[low:high])
-        slope[low:high] = np.where(np.isfinite(part), part, 0.0)
+        part, own = slope[low:high], here[low:high]
+        part -= plain[low:high]
+        part /= (own + shift) - own
+        part[~np.isfinite(part)] = 0.0
     return slope
 
 
@@ -177,7 +181,7 @@ def sensor(problem: Lattice, time: float, u: Array, bit: int) -> int | None:
 
 def _shift(u: Array) -> float:
     """Return by how much values are moved for a difference quotient."""
-    return math.sqrt(EPS) * max(largest(u), float(np.ptp(u)), 1e-150)
+    return math.sqrt(EPS) * max(largest(u), float(u.max()) - float(u.min()), 1e-150)
 
 
 def column(problem: Lattice, time: float, u: Array, cell: int) -> Array:
@@ -423,10 +427,11 @@ def _wall_range(problem: Lattice, clock: Clock, duration: float) -> float:
     if not problem.moving_walls:
         return 0.0
     parts = pieces(problem.shape)
-    least, most = np.full(problem.shape, math.inf), np.full(problem.shape, -math.inf)
+    least, most, b = np.full(problem.shape, math.inf), np.full(problem.shape, -math.inf), np.empty(problem.shape)
     for sample in range(SAMPLES + 1):
         time = clock.at(sample / SAMPLES * duration)
-        now, b = problem.at(time), np.zeros(problem.shape)
+        now = problem.at(time)
+        b.fill(0.0)
         now.add_terms(time, b, b, 1.0, reaction=False)
         for low, high in parts:
             outflow = now.outflow_of(low, high)

@@ -27,10 +27,10 @@ def unsupported(problem: Lattice) -> str | None:
 
 
 def memory(problem: Lattice, itemsize: int) -> float:
-    """Return the bytes a cell of two levels, what a source returns, and copies of rates."""
+    """Return the bytes a cell of two levels and copies of rates, or of one, a reaction's slope and what it returns."""
     if problem.steady:
         return 2 * itemsize + copied_rates(problem, itemsize)
-    return 4 * itemsize + (0.0 if itemsize == 8 else copied_rates(problem, itemsize))
+    return itemsize + 24 + (0.0 if itemsize == 8 else copied_rates(problem, itemsize))
 
 
 def checked_step(lattice: Lattice, time_step: float | None) -> float:
@@ -92,7 +92,7 @@ def _fields(
 def _allowed_step(problem: Lattice, time: float, u: Array, step: float, given: bool) -> float:
     """Return a step that drift and reaction allow, probed here; a longer one that was given is refused."""
     with np.errstate(all="ignore"):
-        slope = float(reaction_slope(problem, time, u.astype(np.float64, copy=False)).min())
+        slope = float(reaction_slope(problem, time, u).min())
     rate = max(problem.at(moment).largest_rate for moment in (time, time + step))
     limit = 2 / max(rate - min(0.0, slope), 1e-300)
     if given and step > limit * (1 + ROUNDING):

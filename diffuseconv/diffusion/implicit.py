@@ -24,32 +24,34 @@ References
 from __future__ import annotations
 
 import math
+from collections import deque
+from collections.abc import Collection
 from functools import cache, partial
 from typing import NamedTuple
 
 import numpy as np
 from numpy.polynomial import legendre
 
-from diffuseconv import _threads
+from diffuseconv import _checks, _threads
 from diffuseconv._typing import Array
 from diffuseconv.diffusion import control, costs, shifted
 from diffuseconv.diffusion.clock import Clock
-from diffuseconv.diffusion.control import OPTIONS, Overflow, Trial
+from diffuseconv.diffusion.control import OPTIONS, Overflow, Trial, largest
 from diffuseconv.diffusion.lattice import Lattice, add
 
 __all__ = ["OPTIONS", "Steps", "Table", "memory", "radau", "slowest_decay", "solve", "unsupported"]
 
 STAGES = 5
 INVERSE_ITERATIONS = 8
-MOST_ITERATIONS, DEPTH = 12, 6
+MOST_ITERATIONS, DEPTH = 12, 5
 INEXACT = 1e-8  # of systems that are iterated within Newton's iteration
 FEW_ITERATIONS = 3  # of Newton's: more ask for a new Jacobian
 FORGOTTEN, LEAST_RATE = 0.8, 1e-3  # the rate of convergence is less and less trusted (Hairer & Wanner, IV.8.10)
 CONVERGED = 0.01  # of the allowed error, that Newton's iteration may leave
 FARTHEST = 2.0  # a guess from the step before reaches so many of its lengths
-PIECE = 1 << 14  # values of each column of a least-squares problem that are handled at once
+PIECE = 1 << 12  # values of each column of a least-squares problem that are handled at once
 BLOCK = 1 << 11  # cells of a product that BLAS leaves to one thread: others would spin on busy processors
-EPS = float(np.finfo(np.float64).eps)
+EPS, ROUNDED = float(np.finfo(np.float64).eps), float(np.finfo(np.float32).eps)
 
 
 def unsupported(problem: Lattice) -> str | None:
@@ -60,9 +62,13 @@ def unsupported(problem: Lattice) -> str | None:
 
 
 def memory(problem: Lattice, itemsize: int) -> float:
-    """Return the bytes a cell of stages of some iterations in float64, and one real and two complex factorisations."""
-    factors = 0.0 if shifted.converges_fast(problem) else 52 * costs.entries(problem)
-    return 8 * (48.0 if problem.reaction is None else 110.0) + factors
+    """Return the bytes a cell of stages of some iterations in float64, and one real and two complex factorisations.
+
+    One real system more checks how far a reaction grows.
+    """
+    iterates = problem.reaction is not None or problem.moving is not None
+    factors = 0.0 if shifted.converges_fast(problem) else (64 if iterates else 52) * costs.entries(problem)
+    return 8 * (85.0 if iterates else 45.0 if problem.diagonal is None else 70.0) + factors
 
 
 class Table(NamedTuple):
@@ -74,6 +80,15 @@ class Table(NamedTuple):
     poles: Array  # of the inverse's eigenvalues the real one, then one of each complex pair
     to_modes: Array  # from stages to those eigenvectors
     from_modes: Array  # and back: the real part of the product, conjugates counted
+
+
+class _Step(NamedTuple):
+    """A step, as the next one needs it."""
+
+    field: Array  # where it leads
+    length: float
+    rate: Array  # of change at the last but one stage
+    stages: Array | None  # from which those of the next are guessed, if they are iterated
 
 
 @cache
@@ -111,8 +126,8 @@ class Steps:
         self.looked = 0  # bit of cells' indices by which a sensor is looked for
         self.cell: int | None = None  # whose value the reaction of others follows
         self.column = np.zeros((1,) * len(problem.shape))  # and how
-        self.tried: tuple[Array, float, Array] | None = None  # field, length and stages of the last trial step
-        self.past: tuple[Array, float, Array] | None = None  # and of the last accepted one
+        self.tried: _Step | None = None  # the last trial step
+        self.past: _Step | None = None  # and the last accepted one
 
     @property
     def damping(self) -> float:
@@ -131,7 +146,7 @@ class Steps:
 
     def accept(self, clock: Clock, elapsed: float, u: Array) -> None:
         """Keep the stages from which the next ones are guessed, and the slope where they have led."""
-        self.past = self.tried if self.tried is not None and self.tried[0] is u else None
+        self.past = self.tried if self.tried is not None and self.tried.field is u else None
         self.tried, self.current = None, False
         if self.past is not None:
             self.slope = self.ahead
@@ -167,7 +182,7 @@ class Steps:
         if slope is not None:
             local = self.cell is None or self.problem.reaction_slope is not None  # else all cells felt the sensor move
             slope = np.broadcast_to(slope if local else slope - self.column, self.problem.shape)
-        self.made_for = 0.0
+        self.made_for, self.solvers = 0.0, []  # whose memory the next ones take
         real, *rest = self.table.poles
         self.solvers = [self.system(float(real.real), step, slope)]
         self.solvers += [self.system(complex(pole), step, slope) for pole in rest]
@@ -200,64 +215,74 @@ class Steps:
         """Solve for the stages."""
         table, problem = self.table, self.problem
         times = [clock.at(elapsed + node * step) for node in table.nodes]
-        walls = [problem.b(time) for time in times]
-        z, past = self.guess(u, step), math.inf
-        images: list[Array] = []  # what earlier iterations have led to, and their changes
-        moves: list[Array] = []
-        count = 0
-        for _ in range(MOST_ITERATIONS):
-            count += 1
-            move = self.change(times, walls, u, z, step)
-            size, rounding = float(np.abs(move).max()), 4 * EPS * float(np.abs(u + z[-1]).max())
-            if not math.isfinite(size):
+        if self.linear:
+            z = self.change(times, u, None, step)
+            if not _checks.is_finite(z):
                 raise Overflow
-            if self.linear:
-                z += move
-                break
-            images, moves = [*images[1 - DEPTH :], z + move], [*moves[1 - DEPTH :], move]
-            z = _accelerated(images, moves)
-            if past < math.inf:
-                self.rate = size / past if past > 0 else 0.0
-            left = size * self.rate / max(1 - self.rate, EPS)
-            if size <= rounding or (self.rate < 1 and left <= CONVERGED * allowed):
-                break
-            past = size
+            self.iterations = 1
         else:
-            raise Overflow
-        self.iterations = count
+            z = self.iterate(times, u, step, allowed)
         self.rate = max(min(self.rate, 1.0) ** FORGOTTEN, LEAST_RATE)
         if self.iterations > FEW_ITERATIONS:
             self.made_for = 0.0
-        del images, moves, move
         ahead = u + z[-1]
         if problem.reaction is not None:
             self.ahead = control.reaction_slope(problem, times[-1], ahead)
             self.check_growth(self.ahead, step)
-        error = self.solvers[0](step * (slope - self.expected(step, z)))
-        self.tried = (ahead, step, z)
+        rest = self.expected(step, z)
+        np.subtract(slope, rest, out=rest)
+        rest *= step
+        error = largest(self.solvers[0](rest))
         after = (
             _combine(table.inverse[-1:], z)[0] / step if self.linear else control.evaluate(problem, times[-1], ahead)
         )
-        return Trial(ahead, after, float(np.abs(error).max()))
+        rate = _combine(table.inverse[-2:-1], z)[0] / step
+        self.tried = _Step(ahead, step, rate, None if self.linear else z)
+        return Trial(ahead, after, error)
 
-    def change(self, times: list[float], walls: list[Array | None], u: Array, z: Array, step: float) -> Array:
-        """Compute what one of Newton's iterations changes in the stages."""
+    def iterate(self, times: list[float], u: Array, step: float, allowed: float) -> Array:
+        """Return the stages by Newton's iteration, and note how fast it converges."""
+        z, past = self.guess(u, step), math.inf
+        before: Array | None = None  # the move before, and the step that it became
+        update = z[:0]
+        history: deque[tuple[Array, Array]] = deque(maxlen=DEPTH)  # steps of the iteration, what they did to the next
+        for count in range(1, MOST_ITERATIONS + 1):
+            move = self.change(times, u, z, step)
+            size, rounding = largest(move), 4 * EPS * largest(u, lambda one, other: np.abs(one + other), z[-1])
+            if not math.isfinite(size):
+                raise Overflow
+            if before is not None:
+                before -= move
+                before /= -past
+                history.append((update, before))
+            step_ = _accelerated(move, history)
+            z += step_
+            if past < math.inf:
+                self.rate = size / past if past > 0 else 0.0
+            left = size * self.rate / max(1 - self.rate, EPS)
+            if size <= rounding or (self.rate < 1 and left <= CONVERGED * allowed):
+                self.iterations = count
+                return z
+            update, before, past = (step_ / size).astype(np.float32), move, size
+            del step_, move
+        raise Overflow
+
+    def change(self, times: list[float], u: Array, z: Array | None, step: float) -> Array:
+        """Compute what one of Newton's iterations changes in the stages, None being 0."""
         problem, table = self.problem, self.table
-        residual = -_combine(table.inverse, z)
-        for time, b, moved, row in zip(times, walls, z, residual, strict=True):
-            here = u + moved
-            row += step * problem.at(time).apply(here)
-            if b is not None:
-                row += step * b
-            if problem.reaction is not None:
-                if not np.isfinite(here).all():
-                    raise Overflow
-                row += step * problem.reaction(time, here)
+        residual = np.zeros((STAGES, *u.shape)) if z is None else _combine(-table.inverse, z)
+        for stage, (time, row) in enumerate(zip(times, residual, strict=True)):
+            here = u if z is None else u + z[stage]
+            if problem.reaction is not None and not _checks.is_finite(here):
+                raise Overflow
+            problem.advance(time, here, row, scale=step, held=1.0)
         pairs = len(self.solvers) - 1
         _combine(np.concatenate([table.to_modes.real, table.to_modes.imag[1:]]), residual, residual)
         residual[0] = self.solvers[0](residual[0])
+        right = np.empty(u.shape, complex)
         for k, solver in enumerate(self.solvers[1:], 1):
-            solved = solver(residual[k] + 1j * residual[pairs + k])
+            right.real, right.imag = residual[k], residual[pairs + k]
+            solved = solver(right)
             residual[k], residual[pairs + k] = solved.real, solved.imag
         _combine(np.concatenate([table.from_modes.real, -table.from_modes.imag[:, 1:]], axis=1), residual, residual)
         return residual
@@ -266,22 +291,21 @@ class Steps:
         """Return the rate of change at the begin of a step, as a polynomial through those of stages has it."""
         nodes, past = self.table.nodes, 0
         if self.past is not None:  # with the last but one stage of the step before, the estimate is of order 6
-            nodes, past = np.append((nodes[-2] - 1) * self.past[1] / step, nodes), 1
+            nodes, past = np.append((nodes[-2] - 1) * self.past.length / step, nodes), 1
         weights = _lagrange(nodes, np.zeros(1))
         expected: Array = _combine(weights[:, past:] @ self.table.inverse, z)[0] / step
         if self.past is not None:
-            _, length, before = self.past
-            expected += _combine(weights[:, :1] @ self.table.inverse[-2:-1], before)[0] / length
+            add(expected, float(weights[0, 0]), self.past.rate)
         return expected
 
     def guess(self, u: Array, step: float) -> Array:
         """Return the stages that the polynomial of the step before leads to, else the field itself."""
-        if self.past is None or self.linear or step > FARTHEST * self.past[1]:
+        past = self.past
+        if past is None or past.stages is None or step > FARTHEST * past.length:
             return np.zeros((STAGES, *u.shape))
-        _, length, z = self.past
-        weights = _lagrange(np.append(0.0, self.table.nodes), 1 + step / length * self.table.nodes)
-        ahead: Array = _combine(weights[:, 1:], z)
-        ahead -= z[-1]
+        weights = _lagrange(np.append(0.0, self.table.nodes), 1 + step / past.length * self.table.nodes)
+        ahead: Array = _combine(weights[:, 1:], past.stages)
+        ahead -= past.stages[-1]
         return ahead
 
 
@@ -292,8 +316,12 @@ def slowest_decay(problem: Lattice, duration: float) -> float:
     """Return half an estimate of the slowest decay rate of `L`, by inverse iteration; 0 if below 1/duration."""
     if duration == 0 or not (problem.outflow() != problem.outflow(wall_share=0)).any():
         return 0.0
-    solve, mode = shifted.solver(problem, 1 / duration, 1.0), np.ones(problem.shape)
+    mode = np.ones(problem.shape)
     try:
+        if shifted.converges_fast(problem):
+            solve = shifted.iterated(problem, 1 / duration, 1.0, None, INEXACT)
+        else:
+            solve = shifted.solver(problem, 1 / duration, 1.0)
         for _ in range(INVERSE_ITERATIONS):
             mode = solve(mode)
             mode /= np.abs(mode).max()
@@ -316,21 +344,25 @@ def _bordered(solver: shifted.Solver, column: Array, cell: int) -> shifted.Solve
     return solve
 
 
-def _accelerated(images: list[Array], moves: list[Array]) -> Array:
-    """Return Anderson's next iterate: what couples cells that the Jacobian leaves out need not be weak."""
-    if len(moves) == 1:
-        return images[-1]
-    flat: list[Array] = [move.reshape(-1) for move in moves]
-    triangle: Array = np.zeros((0, len(moves)))
-    for low, high in _threads.slices(flat[-1].size, 1 + flat[-1].size // PIECE):  # no more memory than for a piece
-        last = flat[-1][low:high]
-        columns = [*(move[low:high] - last for move in flat[:-1]), -last]
-        triangle = np.asarray(np.linalg.qr(np.concatenate([triangle, np.stack(columns, axis=1)]), "r"))
-    shares = np.linalg.lstsq(triangle[:, :-1], triangle[:, -1])[0]
-    best: Array = (1 - shares.sum()) * images[-1]
-    for share, image in zip(shares, images, strict=False):
-        for stage, part in zip(best, image, strict=True):
-            add(stage, share, part)
+def _accelerated(move: Array, history: Collection[tuple[Array, Array]]) -> Array:
+    """Return Anderson's next step: what couples cells that the Jacobian leaves out need not be weak.
+
+    `history` has earlier steps and how they changed the move, both divided by any number. The changes cancel, which
+    takes all their digits; of the steps fewer will do.
+    """
+    if not history:
+        return move
+    flat: list[Array] = [each.reshape(-1) for each in (*(change for _, change in history), move)]
+    triangle: Array = np.zeros((0, len(flat)))
+    for low, high in _threads.slices(move.size, 1 + move.size // PIECE):  # no more memory than for a piece
+        columns = np.stack([each[low:high] for each in flat], axis=1)
+        triangle = np.asarray(np.linalg.qr(np.concatenate([triangle, columns]), "r"))
+    shares = np.linalg.lstsq(triangle[:, :-1], triangle[:, -1], rcond=ROUNDED)[0]
+    best = move.copy()
+    for share, (update, change) in zip(shares, history, strict=True):
+        for stage, one, other in zip(best, update, change, strict=True):
+            add(stage, -share, one)
+            add(stage, -share, other)
     return best
 
 

@@ -320,13 +320,11 @@ class Lattice:
         return {}
 
     def matrix(self) -> Any:
-        """Return `L` as a `scipy.sparse.csr_array` that acts on raveled (C order) fields."""
-        import scipy.sparse
-
+        """Return `L` as a `scipy.sparse.csr_array` that acts on raveled (C order) fields, its diagonal in full."""
         flows = self.flow_matrix()
-        if self.weights is None:
-            return flows
-        return (scipy.sparse.diags_array(1 / self.weights.ravel()) @ flows).tocsr()
+        if self.weights is not None:
+            flows.data *= np.repeat(1 / self.weights.ravel(), np.diff(flows.indptr))
+        return flows
 
     def flow_matrix(self) -> Any:
         """Return `W L`, whose columns sum to minus the losses; symmetric without drift."""
@@ -350,10 +348,15 @@ class Lattice:
                 rows.append(there.ravel())
                 columns.append(here.ravel())
                 values.append(inner.ravel())
-        entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
-        del values, rows, columns
-        whole = scipy.sparse.coo_array(entries, shape=(size, size)).tocsr()
-        return whole if self.diagonal is None else (whole + self.diagonal).tocsr()
+        if self.diagonal is not None:
+            added = self.diagonal.tocoo()
+            for entries, more in zip((rows, columns, values), (added.row, added.col, added.data), strict=True):
+                entries.append(more)
+        joined = []
+        for entries in (values, rows, columns):  # each freed before the next is joined
+            joined.append(np.concatenate(entries))
+            entries.clear()
+        return scipy.sparse.coo_array((joined[0], (joined[1], joined[2])), shape=(size, size)).tocsr()
 
     def at(self, time: float) -> Lattice:
         """Return the problem as it is at a time; the last few are kept, as stages ask for them again."""
@@ -410,7 +413,7 @@ def pieces(shape: tuple[int, ...]) -> list[tuple[int, int]]:
     return _threads.slices(shape[0], 1 + math.prod(shape) // PIECE)
 
 
-def add(total: Array, factor: float, field: Array) -> None:
+def add(total: Array, factor: complex, field: Array) -> None:
     """Add a number times a field (or what broadcasts to it) to another, a few planes at a time."""
     if total.size < PIECE:
         total += factor * field

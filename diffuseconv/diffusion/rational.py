@@ -27,7 +27,7 @@ import numpy as np
 
 from diffuseconv._typing import Array
 from diffuseconv.diffusion import costs, shifted
-from diffuseconv.diffusion.lattice import Lattice
+from diffuseconv.diffusion.lattice import Lattice, add
 from diffuseconv.diffusion.scheme import unsteady, unsymmetric
 
 __all__ = ["AT_INFINITY", "OPTIONS", "POLES", "RESIDUES", "memory", "solve", "unsupported"]
@@ -61,8 +61,9 @@ def unsupported(problem: Lattice) -> str | None:
 
 
 def memory(problem: Lattice, itemsize: int) -> float:
-    """Return the bytes a cell of some complex fields and one complex factorisation."""
-    return 8 * (20.0 if len(problem.shape) == 1 else 60.0) + 20 * costs.entries(problem)
+    """Return the bytes a cell of a matrix as it is made, of some complex fields and of one complex factorisation."""
+    fields = 20.0 if len(problem.shape) == 1 else 40.0 if problem.diagonal is None else 60.0
+    return 8 * fields + 20 * costs.entries(problem)
 
 
 def solve(
@@ -75,7 +76,8 @@ def solve(
     tolerance: float | None = None,
 ) -> Iterator[Array]:
     """Yield the field at each of the `times`: see `scheme.Scheme`."""
-    first, here, before = u.astype(np.float64), u.astype(np.float64), start
+    first = here = u.astype(np.float64)
+    before = start
     allowed = (1e-10 if tolerance is None else tolerance) * float(np.ptp(first))
     settled = False
     for time in times:
@@ -96,11 +98,8 @@ def _evolve(problem: Lattice, u: Array, duration: float) -> Array:
     vector = u - level
     total = (AT_INFINITY + _at_zero()) * vector
     for pole, residue in zip(POLES, RESIDUES, strict=True):
-        right = residue * vector
-        if problem.forcing is not None:
-            right = right + residue / pole * duration * problem.forcing
         try:
-            total += 2 * shifted.solver(problem, -pole, -duration)(right).real
+            add(total, 2.0, _term(problem, pole, residue, vector, duration).real)
         except np.linalg.LinAlgError:
             raise ValueError(
                 f"duration times the fastest rate must leave the digits that a factorisation needs, "
@@ -113,6 +112,14 @@ def _evolve(problem: Lattice, u: Array, duration: float) -> Array:
     still = u if problem.forcing is None else u + duration * problem.forcing
     evolved: Array = np.where(moving, total + level, still)
     return evolved
+
+
+def _term(problem: Lattice, pole: complex, residue: complex, vector: Array, duration: float) -> Array:
+    """Return the term of one pole; its factors are freed before those of the next are made."""
+    solve, right = shifted.solver(problem, -pole, -duration), residue * vector
+    if problem.forcing is not None:
+        add(right, residue / pole * duration, problem.forcing)
+    return solve(right)
 
 
 def _at_zero() -> float:

@@ -167,7 +167,7 @@ def _check_functions(problem: Lattice, time: float, u: Array) -> None:
 def _choose(problem: Lattice, method: str, segment: _Segment, tolerance: float | None, u: Array) -> Scheme:
     """Return the scheme of this name, or the cheapest that can solve the problem; refuse what it cannot.
 
-    Implicit steps are for where there is memory for them.
+    What factorises matrices is for where there is memory for it.
     """
     if method != "auto":
         reason = SCHEMES[method].unsupported(problem)
@@ -180,6 +180,7 @@ def _choose(problem: Lattice, method: str, segment: _Segment, tolerance: float |
         name == "chebyshev"
         and rational.unsupported(problem) is None
         and _rational_is_cheaper(problem, duration, len(segment.stops), tolerance)
+        and _checks.has_memory(rational.memory(problem, u.itemsize) * u.size)
     ):
         return rational
     if (

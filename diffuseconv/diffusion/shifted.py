@@ -20,10 +20,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from diffuseconv import boundary
-from diffuseconv._cached import kept
 from diffuseconv._foreign import Made
 from diffuseconv._typing import Array
-from diffuseconv.diffusion.lattice import Lattice
+from diffuseconv.diffusion.lattice import Lattice, add, pieces
 
 __all__ = ["Solver", "converges_fast", "factorises", "iterated", "norm", "solver"]
 
@@ -71,11 +70,12 @@ def _refined(problem: Lattice, shift: complex, scale: float, slope: Array | None
         x = direct(y)
         past = math.inf
         for _ in range(MOST_REFINEMENTS):
-            correction = direct(y - _image(problem, shift, scale, slope, x))
+            correction = direct(_rest(problem, shift, scale, slope, x, y))
             size = float(np.abs(correction).max())
             if not size < past / 2:
                 break
-            x, past = x + correction, size
+            x += correction
+            past = size
             if size <= EPS * float(np.abs(x).max()):
                 break
         if not past <= WELL_REFINED * float(np.abs(x).max()):
@@ -88,37 +88,51 @@ def _refined(problem: Lattice, shift: complex, scale: float, slope: Array | None
 def _image(problem: Lattice, shift: complex, scale: float, slope: Array | None, x: Array) -> Array:
     """Return the product with the matrix."""
     if np.iscomplexobj(x):
-        moved = problem.apply(np.ascontiguousarray(x.real)) + 1j * problem.apply(np.ascontiguousarray(x.imag))
+        moved = np.empty(x.shape, x.dtype)
+        moved.real = problem.apply(np.ascontiguousarray(x.real))
+        moved.imag = problem.apply(np.ascontiguousarray(x.imag))
     else:
         moved = problem.apply(np.ascontiguousarray(x))
-    if slope is not None:
-        moved += slope * x
-    moved *= -scale
-    moved += shift * x
+    for low, high in pieces(x.shape):
+        part, here = moved[low:high], x[low:high]
+        if slope is not None:
+            part += slope[low:high] * here
+        part *= -scale
+        part += shift * here
     return moved
+
+
+def _rest(problem: Lattice, shift: complex, scale: float, slope: Array | None, x: Array, y: Array) -> Array:
+    """Return what the product with the matrix lacks to a right-hand side."""
+    image = _image(problem, shift, scale, slope, x)
+    return np.subtract(y, image, out=image)
 
 
 def _tridiagonal(problem: Lattice, shift: complex, scale: float, slope: Array | None) -> Solver:
     """Factorise the matrix of a line."""
     from scipy.linalg import get_lapack_funcs
 
-    below, middle, above = kept(problem, "bands", lambda: [problem.matrix().diagonal(k) for k in (-1, 0, 1)])
+    onward, back = (faces[1:-1] for faces in problem.directed(0))
+    if problem.weights is not None:
+        onward, back = onward / problem.weights[1:], back / problem.weights[:-1]
     kind = np.dtype(complex if np.iscomplexobj(shift) else float)
-    diagonal = (shift - scale * middle).astype(kind)
+    diagonal: Any = np.full(problem.shape, shift, kind)
+    diagonal += scale * problem.outflow()
     if slope is not None:
-        diagonal = diagonal - scale * slope.reshape(-1)
+        diagonal -= scale * slope
     if diagonal.size < 3:  # LAPACK's wrapper wants a second superdiagonal
-        dense = np.diag(diagonal) - scale * (np.diag(below, -1) + np.diag(above, 1))
+        dense = np.diag(diagonal) - scale * (np.diag(onward, -1) + np.diag(back, 1))
         return lambda y: np.linalg.solve(dense, y)
     functions: Any = get_lapack_funcs(("gttrf", "gttrs"), dtype=kind)
     factorise, substitute = functions
-    made: Any = factorise((-scale * below).astype(kind), diagonal, (-scale * above).astype(kind))
+    bands = (np.multiply(onward, -scale, dtype=kind), diagonal, np.multiply(back, -scale, dtype=kind))
+    made: Any = factorise(*bands, overwrite_dl=True, overwrite_d=True, overwrite_du=True)
     *factors, info = made
     if info > 0:
         raise np.linalg.LinAlgError("singular matrix")
 
     def solve(y: Array) -> Array:
-        solution: Array = substitute(*factors, y.astype(kind))[0]
+        solution: Array = substitute(*factors, y.astype(kind), overwrite_b=True)[0]
         return solution
 
     return solve
@@ -126,31 +140,31 @@ def _tridiagonal(problem: Lattice, shift: complex, scale: float, slope: Array | 
 
 def _factorised(problem: Lattice, shift: complex, scale: float, slope: Array | None) -> Solver:
     """Factorise a sparse matrix; symmetric or diagonally dominant ones need no pivoting."""
-    import scipy.sparse
     from scipy.sparse.linalg import splu
 
-    diagonal = np.full(int(np.prod(problem.shape)), shift)
-    if slope is not None:
-        diagonal = diagonal - scale * slope.reshape(-1)
-    matrix = (scipy.sparse.diags_array(diagonal) - scale * problem.matrix()).tocsc()
+    kind = np.dtype(complex if np.iscomplexobj(shift) else float)
+
+    def factorise() -> Any:
+        matrix = problem.matrix().tocsc()
+        matrix.data = np.multiply(matrix.data, -scale, dtype=kind)
+        matrix.setdiag(matrix.diagonal() + (shift if slope is None else shift - scale * slope.reshape(-1)))
+        return splu(matrix, "MMD_AT_PLUS_A", diag_pivot_thresh=1e-3, options={"SymmetricMode": True})
+
     try:
-        factors = Made(lambda: splu(matrix, "MMD_AT_PLUS_A", diag_pivot_thresh=1e-3, options={"SymmetricMode": True}))
+        factors = Made(factorise)
     except RuntimeError:
         raise np.linalg.LinAlgError("singular matrix") from None
-    return lambda y: factors.value.solve(y.reshape(-1).astype(matrix.dtype)).reshape(y.shape)
+    return lambda y: factors.value.solve(y.reshape(-1).astype(kind, copy=False)).reshape(y.shape)
 
 
 def iterated(problem: Lattice, shift: complex, scale: float, slope: Array | None, accuracy: float = RESIDUAL) -> Solver:
     """Solve by (conjugate orthogonal) conjugate gradients."""
     precondition = _mean_problem(problem, shift, scale, 0.0 if slope is None else float(slope.mean()))
 
-    def apply(x: Array) -> Array:
-        return _image(problem, shift, scale, slope, x)
-
     def solve(y: Array) -> Array:
         limit, best = accuracy * norm(y), np.inf
         x = precondition(y)
-        residual = y - apply(x)
+        residual = _rest(problem, shift, scale, slope, x, y)
         direction = precondition(residual)
         product = _dot(residual, direction)
         for _ in range(MOST_ITERATIONS):
@@ -158,11 +172,10 @@ def iterated(problem: Lattice, shift: complex, scale: float, slope: Array | None
             if size <= limit or 0.5 * best < size <= 1e3 * limit:  # or rounding lets it fall no further
                 return x
             best = min(best, size)
-            image = apply(direction)
+            image = _image(problem, shift, scale, slope, direction)
             length = product / _dot(direction, image)
-            x += length * direction
-            image *= length
-            residual -= image
+            add(x, length, direction)
+            add(residual, -length, image)
             del image
             preconditioned = precondition(residual)
             product, past = _dot(residual, preconditioned), product
@@ -175,13 +188,14 @@ def iterated(problem: Lattice, shift: complex, scale: float, slope: Array | None
 
 
 def _dot(x: Array, y: Array) -> Any:
-    """Return the sum of products, unconjugated."""
-    return (x * y).sum()
+    """Return the sum of products, unconjugated, without BLAS: its threads would spin for milliseconds if disturbed."""
+    return sum((x[low:high] * y[low:high]).sum() for low, high in pieces(x.shape))
 
 
 def norm(x: Array) -> float:
-    """Return the Euclidean norm, without BLAS: its threads would spin for milliseconds on busy processors."""
-    return math.sqrt(float(_dot(x, x.conj()).real))
+    """Return the Euclidean norm."""
+    parts = (x[low:high] for low, high in pieces(x.shape))
+    return math.sqrt(sum(float((part * part.conj()).real.sum()) for part in parts))
 
 
 def _mean_problem(problem: Lattice, shift: complex, scale: float, slope: float) -> Solver:
@@ -196,7 +210,18 @@ def _mean_problem(problem: Lattice, shift: complex, scale: float, slope: float) 
     halved = boundary.halved_axis(names)
     if halved is not None:  # a transform of real numbers keeps half of its last axis
         rates[halved] = rates[halved][: problem.shape[halved] // 2 + 1]
-    divisor = shift - scale * slope + scale * reduce(np.add.outer, rates)
+    first, *others = rates
+    middle, imaginary = np.real(shift) - scale * slope, float(np.imag(shift))
+
+    def divide(real: Array, unreal: Array | None = None) -> None:
+        """Divide the amplitudes of both parts of a field by those of the operator."""
+        for low, high in pieces(real.shape):
+            divisor, x = middle + scale * reduce(np.add.outer, [first[low:high], *others]), real[low:high]
+            if unreal is None:
+                x /= divisor
+                continue
+            y, size = unreal[low:high], divisor * divisor + imaginary * imaginary
+            x[...], y[...] = (x * divisor + y * imaginary) / size, (y * divisor - x * imaginary) / size
 
     def forward(y: Array) -> Array:
         amplitudes: Array = boundary.transform(np.ascontiguousarray(y), names, None)
@@ -207,15 +232,15 @@ def _mean_problem(problem: Lattice, shift: complex, scale: float, slope: float) 
         return field
 
     def solve(y: Array) -> Array:
-        if not np.iscomplexobj(divisor):
-            return backward(forward(y) / divisor)
-        inverse, real, imaginary = 1 / divisor, forward(y.real), forward(y.imag)
-        solved = np.empty(problem.shape, complex)
-        solved.real = backward(real * inverse.real - imaginary * inverse.imag)
-        real *= inverse.imag
-        imaginary *= inverse.real
-        real += imaginary
-        solved.imag = backward(real)
+        real = forward(y.real)
+        if not np.iscomplexobj(shift):
+            divide(real)
+            return backward(real)
+        unreal, solved = forward(y.imag), np.empty(problem.shape, complex)
+        divide(real, unreal)
+        solved.real = backward(real)
+        del real
+        solved.imag = backward(unreal)
         return solved
 
     return solve
