@@ -127,3 +127,24 @@ def test_a_drift_gets_the_stages_that_keep_its_parabola_stable(velocity, monkeyp
         rkl2.step(lattice, u, 0 * u, Clock(0.0, step), 0.0, step, lattice.largest_rate)
         assert taken[-1] >= 5
         assert rkl2._reach(taken[-1]) * rkl2.DRIFT_REACH >= ratio * (1 - 1e-12)
+
+
+@pytest.mark.parametrize(
+    ("rate", "integral"),
+    [
+        (lambda t: math.exp(7 * t), lambda t: math.expm1(7 * t) / 7),
+        (lambda t: 0.1 + 1e4 * (t >= 0.5), lambda t: 0.1 * t + 1e4 * max(0.0, t - 0.5)),
+        (lambda t: 1e4 * math.exp(-9 * t), lambda t: -1e4 * math.expm1(-9 * t) / 9),
+    ],
+    ids=["slowly", "at once", "fades"],
+)
+def test_a_reaction_is_looked_at_as_often_as_it_becomes_stiff_and_no_more(rate, integral, monkeypatch):
+    looks, steps = [], []
+    look, step = rkl2.control.reaction_slope, rkl2.step
+    monkeypatch.setattr(rkl2.control, "reaction_slope", lambda *given: looks.append(given[1]) or look(*given))
+    monkeypatch.setattr(rkl2, "step", lambda *given: steps.append(given[4]) or step(*given))
+    eq = dc.DiffusionEquation(1e-3, source=lambda t, u: rate(t) * (3 - u))
+    for duration in (0.52, 1.0):
+        got = eq.evolve(np.ones(3), duration, "rkl2", tolerance=1e-4)
+        np.testing.assert_allclose(got, 3 - 2 * math.exp(-integral(duration)), rtol=0, atol=2e-4)
+    assert len(looks) < len(steps) / 3

@@ -39,6 +39,7 @@ from diffuseconv.diffusion.lattice import Lattice, add
 __all__ = ["OPTIONS", "Steps", "memory", "solve", "step", "unsupported"]
 
 MOST_STAGES = 299
+PROBED = 8  # steps between two slopes of a reaction, where all of them reach no tenth as far as three stages can
 # With a drift eigenvalues fill a parabola. These keep it inside the regions of stability, for 5 to 299 stages.
 DRIFT_REACH, DRIFT_LIMIT = 0.8, 0.45  # share of the reach; largest step times the squared imaginary over the real part
 
@@ -55,6 +56,8 @@ class Steps:
 
     def __init__(self, problem: Lattice, duration: float) -> None:
         self.problem, self.rate, self.drift = problem, problem.largest_rate, problem.drift_rate
+        self.decay = 0.0  # the reaction's fastest, as last seen
+        self.steps, self.looked = 0, -math.inf  # since it was looked at, and when that was
 
     @property
     def longest(self) -> float:
@@ -67,11 +70,14 @@ class Steps:
         return _stages(step * self.rate / 2) * costs.evaluation(self.problem)
 
     def accept(self, clock: Clock, elapsed: float, u: Array) -> None:
-        """Look how fast drift and reaction are where the step has led."""
+        """Look how fast drift and reaction are where the step has led, the latter less often where steps are short."""
         here = self.problem.at(clock.at(elapsed))
-        self.rate, self.drift = here.largest_rate, here.drift_rate
-        if self.problem.reaction is not None:
-            self.rate += max(0.0, -float(control.reaction_slope(self.problem, clock.at(elapsed), u).min()))
+        self.drift, self.steps = here.drift_rate, self.steps + 1
+        near = 10 * (elapsed - self.looked) * self.rate <= 2 * _reach(3)
+        if self.problem.reaction is not None and not (near and self.steps < PROBED):
+            self.decay = max(0.0, -float(control.reaction_slope(self.problem, clock.at(elapsed), u).min()))
+            self.steps, self.looked = 0, elapsed
+        self.rate = here.largest_rate + self.decay
 
     def attempt(self, clock: Clock, elapsed: float, u: Array, slope: Array, step_: float, allowed: float) -> Trial:
         """Compute a trial step."""
