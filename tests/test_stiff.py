@@ -278,6 +278,21 @@ def test_no_time_is_lost_at_a_jump_late_on_a_clock(method):
     assert np.abs(eq.evolve(np.zeros(3), 1.0, method, start=1.7e9, tolerance=1e-9)).max() <= 1e-9
 
 
+@pytest.mark.parametrize("method", ["rkl2", "implicit"])
+@pytest.mark.parametrize("numbers", [400, 4000])
+def test_jumps_in_runs_of_few_numbers_of_the_clock(method, numbers):
+    """They are where the new value begins, not half a number before; a smooth wave beside them is no jump."""
+    start, number = 1e10, math.ulp(1e10)
+    place, turn = 0.4 * numbers, 2 * math.pi / numbers
+
+    def source(t):
+        gone = (t - start) / number  # exact
+        return ((2.0 if gone >= place else -1.0) + 0.5 * math.sin(turn * gone)) / (numbers * number)
+
+    got = dc.DiffusionEquation(source=source).evolve(np.zeros(3), numbers * number, method, start=start, tolerance=1e-6)
+    np.testing.assert_allclose(got, 0.8, rtol=0, atol=1e-6)  # trapezia of a whole period of a sine vanish
+
+
 def test_tables_late_on_a_clock():
     """Lines of a table meet at its times, not some numbers before: the same at 0, exactly, and at 1e10."""
     times = 1e10 + np.array([0.0, 7.5e-4, 1.75e-3])  # in numbers of that clock, 1.9e-6 apart
@@ -356,6 +371,13 @@ def test_explicit_steps_know_the_reaction():
 def test_what_cannot_go_on_says_so():
     with pytest.raises(ValueError, match=r"^evolve cannot go on at time (0\.99|1\.00)"):
         dc.DiffusionEquation(source=lambda t, u: u**2).evolve(np.ones(4), 2.0)
+    for rate, duration, tolerance, words in (
+        (1e-5, 1e9, 1e-3, "steps become ever shorter, as where a field runs away"),
+        (1.0, 100.0, 1e-4, 'more steps would be needed, fewer perhaps with method "implicit"'),
+    ):  # logistic growth from below 0 runs away at log(11)/rate
+        eq = dc.DiffusionEquation(source=lambda t, u, k=rate: k * u * (1 - u))
+        with pytest.raises(ValueError, match=words):
+            eq.evolve(np.full(4, -0.1), duration, "rkl2", tolerance=tolerance)
     noise = np.random.default_rng(0)
     with pytest.raises(ValueError, match=r"^source must return the same values"):
         dc.DiffusionEquation(source=lambda t, u: noise.normal(size=u.shape)).evolve(np.ones(4), 2.0)

@@ -37,8 +37,8 @@ class Clock:
         moment, passed = Moment(min(max(total, self.low), self.high)), total - self.start
         if self.between:
             moment.rest = (total - moment) + ((self.start - (total - passed)) + (elapsed - passed))
-            inwards = moment - total if moment != total else moment.rest
-            moment.toward = math.copysign(math.inf, inwards)
+            outwards = moment.rest > 0 if moment >= self.high else moment <= self.low and moment.rest < 0
+            moment.toward = math.copysign(math.inf, -moment.rest if outwards else moment.rest)
         return moment
 
 

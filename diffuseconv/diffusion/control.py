@@ -10,8 +10,9 @@ even part, for :math:`\sum_n (1 - e^{-\kappa\tau_n}) e^{-\kappa(T - t_n)} \le 1`
 repeated with a shorter step.
 
 **Jumps** of functions of time are located by bisection, to neighbouring floating-point numbers; the step ends on one
-side and the next begins on the other. Jumps that depend on the field are approached until what a step across one can
-spoil is within the budget, or down to the rounding of the time elapsed.
+side and the next begins on the other, at the later of the two: ``t >= t0`` jumps just there; ``t > t0`` in truth one
+number of the clock before. Jumps that depend on the field are approached until what a step across one can spoil is
+within the budget, or down to the rounding of the time elapsed.
 
 **Time** is kept as start plus elapsed (the latter in two floating-point numbers), and functions of time see the sum,
 never beyond the ends of a segment: at a known jump they see their own side. Late on a clock the sum is rounded, to
@@ -63,6 +64,8 @@ PART = 1 / 32  # of what is left of the free half of the budget, for one step
 FOURTH = (1, -4, 6, -4, 1)  # difference
 SAMPLES = 16  # times at which walls are asked for the range that they impose
 FORCED = 200  # steps as short as rounding allows, without getting on, that are too many
+WINDOW = 8  # numbers of the clock ahead, at least, among which a jump is looked for
+STEEP = 4.0  # how much more a jump changes than the numbers of the clock on either side
 PACE, MOST_STEPS = 1_000, 2_000_000  # steps between two checks of the pace, and how many more it may ask for
 STIFFEST = 1e15  # fastest rate times duration: beyond, its rounding is as large as all else that happens
 CONSECUTIVE = 3  # in a row that ask for more: a transient slows down steps, and then lets them grow
@@ -380,7 +383,11 @@ class _Run:
                 more = math.log1p(more * (1 - 1 / growth)) / math.log(growth)
             self.slow = self.slow + 1 if more * PACE > MOST_STEPS else 0
             if self.slow == CONSECUTIVE:
-                raise ValueError(self.stuck(f"some {more * PACE:.0e} more steps would be needed"))
+                what = "steps become ever shorter, as where a field runs away or a function jumps without end"
+                if more < math.inf:
+                    others = ', fewer perhaps with method "implicit"' if self.integrator.longest < math.inf else ""
+                    what = f"some {more * PACE:.0e} more steps would be needed{others}"
+                raise ValueError(self.stuck(what))
 
     def force(self) -> None:
         """Count a step that is too short to be shortened; refuse to go on when they do not end."""
@@ -395,7 +402,8 @@ class _Run:
         if self.searched == (self.elapsed, self.wall):
             return False
         self.searched = (self.elapsed, self.wall)
-        found = _jump(self.problem, self.clock.at(self.elapsed), self.clock.at(self.elapsed + step), self.field)
+        low, high = (self.clock.at(self.elapsed + ahead) for ahead in (0.0, step))
+        found = _jump(self.problem, low, max(high, min(low + WINDOW * math.ulp(low), self.clock.high)), self.field)
         if found is None:
             return False
         self.clock.high, self.after = found
@@ -499,8 +507,7 @@ def _jump(problem: Lattice, low: float, high: float, u: Array) -> tuple[float, f
     def change(one: Array, other: Array) -> float:
         return largest(one, lambda here, there: np.abs(there - here), other)
 
-    if high - low < 1e3 * math.ulp(high):
-        return None  # nothing but rounding could be told
+    low, high = float(low), float(high)
     first, last = _terms(problem, low, u), _terms(problem, high, u)
     whole = change(first, last)
     if not (0 < whole < math.inf):
@@ -517,4 +524,7 @@ def _jump(problem: Lattice, low: float, high: float, u: Array) -> tuple[float, f
         rounds += 1
         if max(before, after) < whole * max(0.05, 2 ** (-rounds / 2)):
             return None  # smooth: the change shrinks with the interval
+    ahead, behind = (_terms(problem, math.nextafter(*ends), u) for ends in ((low, -math.inf), (high, math.inf)))
+    if change(first, last) < STEEP * max(change(ahead, first), change(last, behind)):
+        return None  # as rounding does, and what is smooth where numbers of the clock are few
     return low, high
