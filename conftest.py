@@ -1,6 +1,7 @@
 """Settings of the test suite: hypothesis profiles, and numpy names for doctests."""
 
 import importlib.util
+import signal
 
 import hypothesis
 import numpy as np
@@ -28,6 +29,10 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("suite")
+
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as a shell leaves it in what runs in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
