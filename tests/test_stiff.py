@@ -373,11 +373,14 @@ def test_what_cannot_go_on_says_so():
         dc.DiffusionEquation(source=lambda t, u: u**2).evolve(np.ones(4), 2.0)
     for rate, duration, tolerance, words in (
         (1e-5, 1e9, 1e-3, "steps become ever shorter, as where a field runs away"),
-        (1.0, 100.0, 1e-4, 'more steps would be needed, fewer perhaps with method "implicit"'),
+        (1.0, 100.0, 1e-6, 'more steps would be needed, fewer perhaps with method "implicit"'),
     ):  # logistic growth from below 0 runs away at log(11)/rate
         eq = dc.DiffusionEquation(source=lambda t, u, k=rate: k * u * (1 - u))
         with pytest.raises(ValueError, match=words):
             eq.evolve(np.full(4, -0.1), duration, "rkl2", tolerance=tolerance)
+    eq = dc.DiffusionEquation(source=lambda t, u: 100 * u * (1 - u))
+    with pytest.raises(ValueError, match=r"near an unstable value of the source \(they grow at a rate of 100\)"):
+        eq.evolve(np.full(4, -1e-9), 5.0, "implicit")  # as rounding leaves cells that were 0
     noise = np.random.default_rng(0)
     with pytest.raises(ValueError, match=r"^source must return the same values"):
         dc.DiffusionEquation(source=lambda t, u: noise.normal(size=u.shape)).evolve(np.ones(4), 2.0)
@@ -492,17 +495,24 @@ def at_rest(duration=1.0, start=0.0):
 
 
 @pytest.mark.parametrize("damping", [0.0, 3.0])
-def test_the_shares_of_all_steps_are_one_quarter_and_a_step_may_take_a_part_of_another(damping, monkeypatch):
+def test_shares_of_all_steps_are_three_eighths_and_a_step_may_take_a_part_of_another(damping, monkeypatch):
+    """One quarter even in time, or as errors die out; an eighth even in the logarithm of time; an eighth free."""
     monkeypatch.setattr(implicit.Steps, "damping", damping)
-    run, quarter = at_rest(duration=2.0), 1e-4 * 5.0 / 4
-    lengths = np.array([0.3, 0.1, 0.9, 0.2, 0.5])
-    shares = np.array([run.share(length) for length in lengths])
-    left = np.exp(-damping * (2.0 - np.cumsum(lengths)))  # of each step's error at the end
-    assert shares @ left <= 1 + 1e-15
-    np.testing.assert_allclose(shares, np.maximum(lengths / 2, 1 - np.exp(-damping * lengths)), rtol=1e-14)
-    for spent, more in ((0.0, 1 / 32), (quarter / 2, 1 / 64), (quarter, 0.0), (2 * quarter, 0.0)):
-        run.spent = spent
-        assert run.allowed(0.3, 5.0) == pytest.approx(quarter * (shares[0] + more), rel=1e-14)
+    run, eighth = at_rest(duration=2.0), 1e-4 * 5.0 / 8
+    lengths = np.array([1e-9, 0.3, 0.1, 0.9, 0.2, 0.5 - 1e-9])
+    begins = np.append(0.0, np.cumsum(lengths)[:-1])
+    even = np.maximum(lengths / 2, 1 - np.exp(-damping * lengths))
+    left = np.exp(-damping * (2.0 - begins - lengths))  # of each step's error at the end
+    assert even @ left <= 1 + 1e-15
+    early = np.diff(np.log(np.append(begins, 2.0) / 2 + 1e-9)) / np.log(1 + 1e9)
+    assert early.sum() == pytest.approx(1, rel=1e-14)
+    for begin, length, one, other in zip(begins, lengths, even, early, strict=True):
+        run.elapsed = begin
+        share = eighth * (2 * one + other)
+        assert run.shared(length, 5.0) == pytest.approx(share, rel=1e-9)
+        for spent, more in ((0.0, 1 / 32), (eighth / 2, 1 / 64), (eighth, 0.0), (2 * eighth, 0.0)):
+            run.spent = spent
+            assert run.allowed(length, 5.0) == pytest.approx(share + eighth * more, rel=1e-9)
 
 
 def test_the_time_elapsed_is_summed_without_loss():

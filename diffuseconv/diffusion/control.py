@@ -1,10 +1,11 @@
 r"""Steps of controlled error, for whatever depends on time or on the field.
 
 **Budget.** The estimated errors of all steps, as far as they have not died out since, add up to at most half of
-`tolerance` times the field's scale (its largest range or change so far). One quarter is shared out evenly over time; of
-another any step may use a small part of what is left, so that a short transient need not be followed more closely than
-it matters. Where errors die out at a rate :math:`\kappa`, a step may have the share :math:`1 - e^{-\kappa\tau}` of the
-even part, for :math:`\sum_n (1 - e^{-\kappa\tau_n}) e^{-\kappa(T - t_n)} \le 1`.
+`tolerance` times the field's scale (its largest range or change so far). One quarter is shared out evenly over time. An
+eighth is shared out evenly over the logarithm of time, for transients are at the begin, as a rule; of another any step
+may use a small part of what is left: a transient need not be followed more closely than it matters. Where errors die
+out at a rate :math:`\kappa`, a step may have the share :math:`1 - e^{-\kappa\tau}` of the even part, for :math:`\sum_n
+(1 - e^{-\kappa\tau_n}) e^{-\kappa(T - t_n)} \le 1`.
 
 **Rejected steps** leave no trace: scale, budget and time belong to accepted steps. A trial step that overflows is
 repeated with a shorter step.
@@ -60,13 +61,15 @@ TINIEST = 1e-290  # of a field's scale: its product with a tolerance is a number
 OPTIONS = {"tolerance": TOLERANCE, "max_step": None}
 EPS = float(np.finfo(np.float64).eps)
 SAFETY, SHRINK, GROW = 0.8, 0.1, 5.0  # how fast the step follows the estimated error
-PART = 1 / 32  # of what is left of the free half of the budget, for one step
+PART = 1 / 32  # of what is left of the free part of the budget, for one step
+BEGIN = 1e-9  # of a duration, from which on the logarithm of time counts
 FOURTH = (1, -4, 6, -4, 1)  # difference
 SAMPLES = 16  # times at which walls are asked for the range that they impose
 FORCED = 200  # steps as short as rounding allows, without getting on, that are too many
 WINDOW = 8  # numbers of the clock ahead, at least, among which a jump is looked for
 STEEP = 4.0  # how much more a jump changes than the numbers of the clock on either side
 PACE, MOST_STEPS = 1_000, 2_000_000  # steps between two checks of the pace, and how many more it may ask for
+ENDLESS = 1e12  # steps that no run ends with: more of them is what an ever shorter step comes to
 STIFFEST = 1e15  # fastest rate times duration: beyond, its rounding is as large as all else that happens
 CONSECUTIVE = 3  # in a row that ask for more: a transient slows down steps, and then lets them grow
 
@@ -271,7 +274,7 @@ class _Run:
         self.duration, self.clock, self.longest = duration, clock, longest
         self.first, self.field = u, u.astype(np.float64, copy=False)
         self.elapsed, self.carry = 0.0, 0.0
-        self.scale, self.spent = float(np.ptp(u)), 0.0  # the largest range or change; errors beyond the even share
+        self.scale, self.spent = float(np.ptp(u)), 0.0  # the largest range or change; errors beyond what is shared
         self.wall, self.after, self.high = math.inf, 0.0, self.clock.high  # the next jump known: both its sides
         self.searched = (-1.0, 0.0)  # whence and how far a jump was looked for
         self.forced, self.forced_since = 0, 0.0
@@ -339,8 +342,8 @@ class _Run:
             return
         if error > allowed:
             self.force()
-        even = self.tolerance * scale / 4 * self.share(step)
-        self.spent = self.spent * math.exp(-self.integrator.damping * step) + max(0.0, error - even)
+        beyond = max(0.0, error - self.shared(step, scale))
+        self.spent = self.spent * math.exp(-self.integrator.damping * step) + beyond
         self.scale, self.field, self.slope = scale, trial.field, trial.slope
         self.move(step, stop if step == left else None)
         factor = GROW if error == 0 else SAFETY * (allowed / error) ** (1 / (self.integrator.order + 1))
@@ -350,17 +353,19 @@ class _Run:
             self.proposed = min(step * min(GROW, max(SHRINK, factor)), longest)
         self.integrator.accept(self.clock, self.elapsed, self.field)
 
-    def share(self, step: float) -> float:
-        """Return a step's share of the even part of the budget: more than that of its time where errors die out."""
-        return max(step / self.duration, -math.expm1(-self.integrator.damping * step))
+    def shared(self, step: float, scale: float) -> float:
+        """Return what a step has of the shared parts: more than that of its time where errors die out."""
+        even = max(step / self.duration, -math.expm1(-self.integrator.damping * step))
+        early = math.log1p(step / self.duration / (BEGIN + self.elapsed / self.duration)) / math.log1p(1 / BEGIN)
+        return self.tolerance * max(scale, TINIEST) * (even / 4 + early / 8)
 
     def allowed(self, step: float, scale: float) -> float:
-        """Return the error that a step may have: its share of one quarter of the tolerance, a part of the other's rest.
+        """Return the error that a step may have: its share, and a part of what is left of the free eighth.
 
-        The last two quarters are for errors that grow and for what estimates miss.
+        The other half of the tolerance is for errors that grow and for what estimates miss.
         """
-        quarter = self.tolerance * max(scale, TINIEST) / 4
-        return quarter * self.share(step) + PART * max(0.0, quarter - self.spent)
+        free = self.tolerance * max(scale, TINIEST) / 8
+        return self.shared(step, scale) + PART * max(0.0, free - self.spent)
 
     def move(self, step: float, stop: float | None) -> None:
         """Add a step to the time elapsed, compensated."""
@@ -384,7 +389,7 @@ class _Run:
             self.slow = self.slow + 1 if more * PACE > MOST_STEPS else 0
             if self.slow == CONSECUTIVE:
                 what = "steps become ever shorter, as where a field runs away or a function jumps without end"
-                if more < math.inf:
+                if more * PACE < ENDLESS:
                     others = ', fewer perhaps with method "implicit"' if self.integrator.longest < math.inf else ""
                     what = f"some {more * PACE:.0e} more steps would be needed{others}"
                 raise ValueError(self.stuck(what))
@@ -394,8 +399,16 @@ class _Run:
         self.forced += 1
         if self.forced % FORCED == 0:
             if self.elapsed - self.forced_since < 1e-3 * self.duration:
-                raise ValueError(self.stuck("source or walls jump without end, or the field runs away"))
+                what, rate = "source or walls jump without end, or the field runs away", self.growth()
+                if rate * self.elapsed > 1:
+                    what += f", as errors do near an unstable value of the source (they grow at a rate of {rate:.3g})"
+                    what += ': a smaller tolerance or method "rkl2" may keep them small'
+                raise ValueError(self.stuck(what))
             self.forced_since = self.elapsed
+
+    def growth(self) -> float:
+        """Return the largest rate at which the source lets errors of the first field grow."""
+        return float(reaction_slope(self.problem, self.clock.at(0.0), self.first).max())
 
     def find_jump(self, step: float) -> bool:
         """Look for a jump of a function of time in the step ahead; if there is one, let the clock end before it."""
@@ -423,7 +436,7 @@ class _Run:
         return (
             f"evolve cannot go on at time {self.clock.at(self.elapsed):.17g}, where the field lies between "
             f"{low:.6g} and {high:.6g}: {what}. Pass the times of jumps by jumps= or a Schedule, shorten the "
-            f"duration, enlarge tolerance=, or give switches a finite width"
+            f"duration, change tolerance=, or give switches a finite width"
         )
 
 
