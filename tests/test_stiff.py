@@ -375,9 +375,12 @@ def test_what_cannot_go_on_says_so():
         (1e-5, 1e9, 1e-3, "steps become ever shorter, as where a field runs away"),
         (1.0, 100.0, 1e-6, 'more steps would be needed, fewer perhaps with method "implicit"'),
     ):  # logistic growth from below 0 runs away at log(11)/rate
-        eq = dc.DiffusionEquation(source=lambda t, u, k=rate: k * u * (1 - u))
+        eq = dc.DiffusionEquation(1e-6, source=lambda t, u, k=rate: k * u * (1 - u))
         with pytest.raises(ValueError, match=words):
             eq.evolve(np.full(4, -0.1), duration, "rkl2", tolerance=tolerance)
+    stiff = dc.DiffusionEquation(1e3, source=lambda t, u: 1e-6 * (np.sin(1e-6 * t) - u))
+    with pytest.raises(ValueError, match=r"some \de\+05 more steps would be needed"):  # of 299 stages each
+        stiff.evolve(np.linspace(0.0, 1.0, 8), 1e6, "rkl2")
     eq = dc.DiffusionEquation(source=lambda t, u: 100 * u * (1 - u))
     with pytest.raises(ValueError, match=r"near an unstable value of the source \(they grow at a rate of 100\)"):
         eq.evolve(np.full(4, -1e-9), 5.0, "implicit")  # as rounding leaves cells that were 0

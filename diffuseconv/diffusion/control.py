@@ -68,7 +68,7 @@ SAMPLES = 16  # times at which walls are asked for the range that they impose
 FORCED = 200  # steps as short as rounding allows, without getting on, that are too many
 WINDOW = 8  # numbers of the clock ahead, at least, among which a jump is looked for
 STEEP = 4.0  # how much more a jump changes than the numbers of the clock on either side
-PACE, MOST_STEPS = 1_000, 2_000_000  # steps between two checks of the pace, and how many more it may ask for
+PACE, MOST_WORK = 1_000, 2_000_000  # short steps between two checks of the pace, and how many more it may ask for
 ENDLESS = 1e12  # steps that no run ends with: more of them is what an ever shorter step comes to
 STIFFEST = 1e15  # fastest rate times duration: beyond, its rounding is as large as all else that happens
 CONSECUTIVE = 3  # in a row that ask for more: a transient slows down steps, and then lets them grow
@@ -111,6 +111,10 @@ class Integrator(Protocol):
 
     def cost(self, step: float) -> float:
         """Return what a step costs, by a fixed model, in seconds."""
+        ...
+
+    def work(self, step: float) -> float:
+        """Return how many short steps of its kind a step is worth."""
         ...
 
     def attempt(self, clock: Clock, elapsed: float, u: Array, slope: Array, step: float, allowed: float) -> Trial:
@@ -278,7 +282,7 @@ class _Run:
         self.wall, self.after, self.high = math.inf, 0.0, self.clock.high  # the next jump known: both its sides
         self.searched = (-1.0, 0.0)  # whence and how far a jump was looked for
         self.forced, self.forced_since = 0, 0.0
-        self.steps, self.pace_since, self.pace, self.slow = 0, 0.0, 1e-300, 0
+        self.steps, self.work, self.pace_since, self.pace, self.slow = 0, 0.0, 0.0, 1e-300, 0
         self.slope, self.proposed = self.field, 0.0
         self.noise = noise
         if duration > 0:
@@ -308,7 +312,6 @@ class _Run:
 
     def step(self, stop: float) -> None:
         """Compute one step, accepted or not, no further than `stop`."""
-        self.keep_pace()
         left = stop - self.elapsed - self.carry
         longest = min(self.longest, self.integrator.longest)
         step = min(self.proposed, longest)
@@ -316,6 +319,7 @@ class _Run:
             step = left
         elif step > left / 2:
             step = left / 2  # two like steps rather than a long and a tiny one
+        self.keep_pace(step)
         shortest = 4 * EPS * self.elapsed + 1e-30 * self.duration + 1e-322
         allowed = self.allowed(step, self.scale)
         try:
@@ -376,23 +380,25 @@ class _Run:
             total = self.elapsed + gained
             self.elapsed, self.carry = total, gained - (total - self.elapsed)
 
-    def keep_pace(self) -> None:
+    def keep_pace(self, step: float) -> None:
         """Count trial steps, accepted or not, and refuse to go on where they would never end."""
         self.steps += 1
-        if self.steps % PACE == 0:
+        self.work += self.integrator.work(step)
+        if self.work >= PACE:
             past, self.pace = self.pace, max(self.elapsed - self.pace_since, 1e-300)
             self.pace_since = self.elapsed
             more = (self.duration - self.elapsed) / self.pace
             growth = self.pace / past  # infinite at the first look, when nothing can be said yet
             if growth > 1:
                 more = math.log1p(more * (1 - 1 / growth)) / math.log(growth)
-            self.slow = self.slow + 1 if more * PACE > MOST_STEPS else 0
+            self.slow = self.slow + 1 if more * self.work > MOST_WORK else 0
             if self.slow == CONSECUTIVE:
                 what = "steps become ever shorter, as where a field runs away or a function jumps without end"
-                if more * PACE < ENDLESS:
+                if more * self.steps < ENDLESS:
                     others = ', fewer perhaps with method "implicit"' if self.integrator.longest < math.inf else ""
-                    what = f"some {more * PACE:.0e} more steps would be needed{others}"
+                    what = f"some {more * self.steps:.0e} more steps would be needed{others}"
                 raise ValueError(self.stuck(what))
+            self.steps, self.work = 0, 0.0
 
     def force(self) -> None:
         """Count a step that is too short to be shortened; refuse to go on when they do not end."""

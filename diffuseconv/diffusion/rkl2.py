@@ -69,6 +69,10 @@ class Steps:
         """Return what a step costs, by a fixed model, in seconds."""
         return _stages(step * self.rate / 2) * costs.evaluation(self.problem)
 
+    def work(self, step: float) -> float:
+        """Return how many steps of three stages a step is worth."""
+        return _stages(step * self.rate / 2) / 3
+
     def accept(self, clock: Clock, elapsed: float, u: Array) -> None:
         """Look how fast drift and reaction are where the step has led, the latter less often where steps are short."""
         here = self.problem.at(clock.at(elapsed))

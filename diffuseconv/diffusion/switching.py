@@ -60,6 +60,10 @@ class Steps:
         """Return the cost of a step of the present kind."""
         return self.now.cost(step)
 
+    def work(self, step: float) -> float:
+        """Return how many short steps of the present kind a step is worth."""
+        return self.now.work(step)
+
     def attempt(self, clock: Clock, elapsed: float, u: Array, slope: Array, step: float, allowed: float) -> Trial:
         """Compute a trial step; one that does not converge is left to the other kind where that is the cheaper."""
         self.spent += self.now.cost(step)
