@@ -36,7 +36,7 @@ def long_run(size: int, duration: float) -> Iterator[Case]:
         "the last frame only": runs["chebyshev, tolerance 1e-10 (default)"],
         "50 frames of one run": lambda: sum(1 for _ in eq.frames(u, times, "chebyshev")),
     }
-    yield Case(f"frames that share terms, {size} x {size}", frames)
+    yield Case(f"frames of one run, {size} x {size}", frames)
 
 
 def growth(quick: bool) -> Iterator[Growth]:

@@ -86,14 +86,14 @@ def tanks(shape, rough):
 BOUNDS = {
     "explicit": (1, 1),
     "explicit, source": (2, 4),  # a slope of the reaction in float64, from fields of it
-    "chebyshev": (2, 5),
-    "uniformization": (2, 5),
+    "chebyshev": (1, 3),
+    "uniformization": (1, 3),
     "rkl2": (3, 7),  # field, slope and two stages in float64, of which one gives way to the result
     "rkl2, wall": (3, 8),
     "rkl2, drift": (3, 7),
     "frames, rkl2": (6, 10),
     "frames, explicit": (5, 5),
-    "frames, chebyshev": (6, 10),
+    "frames, chebyshev": (5, 8),
 }  # documented in limits.md: with constant coefficients, in fields of float64 and float32
 
 
@@ -119,7 +119,7 @@ def test_what_does_not_fit_is_refused_by_what_each_scheme_takes(monkeypatch):
     u = np.random.default_rng(0).random((128, 100))
     monkeypatch.setattr(_checks, "SMALL", 0)
     steady, source = dc.DiffusionEquation(0.7), dc.DiffusionEquation(0.7, source=lambda t, v: -v)
-    needed = {"spectral": 16, "explicit": 16, "chebyshev": 24, "uniformization": 24, "rkl2": 40, "implicit": 680}
+    needed = {"spectral": 16, "explicit": 16, "chebyshev": 16, "uniformization": 16, "rkl2": 40, "implicit": 680}
     for method, each in needed.items():
         eq = source if method in ("rkl2", "implicit") else steady
         monkeypatch.setattr(_checks, "free_memory", lambda each=each: u.size * each)

@@ -122,7 +122,7 @@ def test_memory(ndim, dtype):
     wide = 8 // u.itemsize
     assert peak_fields(lambda: eq.evolve(u, 9 * step, "explicit"), u) <= 1 + 1
     for method in ("chebyshev", "uniformization"):
-        assert peak_fields(lambda method=method: eq.evolve(u, 9.0, method), u) <= 3 * wide + 1
+        assert peak_fields(lambda method=method: eq.evolve(u, 9.0, method), u) <= 2 * wide + 1
     frames = peak_fields(lambda: sum(1 for _ in eq.frames(u, np.linspace(1, 9, 9), "chebyshev")), u)
     assert frames <= (9 + 1) * wide
 

@@ -17,6 +17,11 @@ def load(array, index):
     return array[index : int(index) + MACHINE.bytes // array.itemsize].copy()
 
 
+def load_as(other, array, index):
+    """Load as many numbers as a vector of the `other` array holds, as such a vector."""
+    return array[index : int(index) + MACHINE.bytes // other.itemsize].astype(other.dtype)
+
+
 def store(array, index, vector):
     """Store a vector from ``array[index]`` on."""
     array[index : int(index) + MACHINE.bytes // array.itemsize] = vector

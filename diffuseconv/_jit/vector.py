@@ -97,6 +97,20 @@ def load(typing, array, index):
 
 
 @intrinsic
+def load_as(typing, other, array, index):
+    """Load as many numbers as a vector of the `other` array holds, which are of no fewer digits, as such a vector."""
+
+    def generate(context, builder, signature, values):
+        memory = Memory(context, builder, array, values[1])
+        wanted = context.get_value_type(signature.return_type)
+        memory.vector = ir.VectorType(memory.number, wanted.count)
+        vector = memory.read(values[2])
+        return vector if memory.number == wanted.element else builder.fpext(vector, wanted)
+
+    return Vector(other.dtype)(other, array, types.uintp), generate
+
+
+@intrinsic
 def store(typing, array, index, vector):
     """Store a vector from ``array[index]`` on."""
 
@@ -191,6 +205,7 @@ if config.DISABLE_JIT:
         from_second,
         lanes_of,
         load,
+        load_as,
         plus_product,
         product_minus,
         spread,

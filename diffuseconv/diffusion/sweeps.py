@@ -23,7 +23,7 @@ from diffuseconv._typing import Array, loop_input
 from diffuseconv.diffusion.lattice import SMALLEST_SHARE, Lattice
 from diffuseconv.diffusion.rows import aligned, as_planes, places
 
-__all__ = ["chebyshev_sums", "explicit_steps", "poisson_sum"]
+__all__ = ["chebyshev_sum", "explicit_steps", "poisson_sum"]
 
 BATCH = 1 << 28  # cell updates between two chances for Ctrl-C
 EXCHANGE = 1 << 19  # cell updates in twice the time that it takes threads to meet (measured at 256 x 256)
@@ -39,78 +39,81 @@ LARGEST = 1e290  # of a rate times a value, beyond which rates are scaled first
 def explicit_steps(lattice: Lattice, u: Array, steps: int, step: float) -> Array:
     """Return the field after explicit steps on a lattice that does not depend on time."""
     pair = _pair(u, u.dtype)
-    _sweeper(lattice, pair, step, lattice.forcing)(0, steps)
+    _sweeper(lattice, pair, step, _forcing(lattice, [step]))(0, steps)
     return pair[steps % 2]
 
 
-def chebyshev_sums(lattice: Lattice, rate: float, u: Array, weights: Array, ends: NDArray[np.int64]) -> Array:
-    """Return ``sum_k weights[m, k] T_k(A) u`` with ``A = 1 + 2 L / rate`` for each `m`, up to ``k = ends[m]``, odd.
+def chebyshev_sum(lattice: Lattice, rate: float, u: Array, weights: Array) -> Array:
+    """Return ``sum_k weights[k] U_k(A) u`` with ``A = 1 + 2 L / rate`` and polynomials of the second kind.
 
-    Sweeps give ``T_(k+1) = 2 A T_k - T_(k-1)``, which overwrites ``T_(k-1)``; the first, with 0 for ``T_(-1)``, 2 T_1.
+    By Clenshaw's recurrence ``b_k = weights[k] u + 2 A b_(k+1) - b_(k+2)``, the last of which, b_0, is the sum.
     """
-    zeroth, first = _pair(u, np.float64)
-    first[...] = 0
-    totals, weights = aligned((len(ends), *u.shape), np.float64), weights.copy()
-    totals[...] = 0
-    weights[:, 1] /= 2
-    terms = _loops.Terms(_loops.YES, 0, weights, ends, totals.reshape(-1))
-    sweep = _sweeper(lattice, (first, zeroth), 4 / rate, terms=terms)
-    sweep(-1, 1)
-    first /= 2
-    sweep(0, int(ends.max()) - 1)
-    return totals
+    pair, last = _pair(u, np.float64, weights[-1]), len(weights) - 1
+    pair[1][...] = 0
+    sweep = _sweeper(lattice, pair, 4 / rate, field=_added(weights[-2::-1], u), recurrence=True)
+    sweep(0, last)
+    return pair[last % 2]
 
 
 def poisson_sum(lattice: Lattice, u: Array, step: float, first: int, weights: Array) -> Array:
     """Return ``sum_k weights[k - first] P^k u`` with an explicit step `P`, what sources and walls add included.
 
-    Where a step changes no bit, all further ones give the same field.
+    By Horner's rule, from the last weight to the first; steps without a weight follow. Where a step changes no bit, all
+    further ones give the same field.
     """
-    begin = first - first % 2
-    count = first - begin + len(weights)
-    table = np.zeros((1, count + count % 2))
-    table[0, first - begin : count] = weights
-    even, odd = _pair(u, np.float64)
-    total, last = aligned(u.shape, np.float64), begin + table.size - 1
-    total[...] = 0
-    terms = _loops.Terms(_loops.NO, begin, table, np.array([last]), total.reshape(-1))
-    batch = max(2, CHECK_INTERVAL // u.size // 2 * 2)
-    phases = [(0, begin, None)] * (begin > 0) + [(begin, last, terms)]
-    for low, high, summed in phases:
-        sweep = _sweeper(lattice, (even, odd), step, lattice.forcing, summed)
-        for done in range(low, high, batch):
-            sweep(done, min(batch, high - done))
-            if done + batch < high and np.array_equal(even, odd):
-                total += table[0, max(0, done + batch - begin) :].sum() * even
-                return total
-    return total
+    pair, last = _pair(u, np.float64, weights[-1]), first + len(weights) - 1
+    falling = weights[::-1]
+    field, forcing = _added(np.append(falling[1:], 0.0), u), _forcing(lattice, step * falling.cumsum())
+    sweep = _sweeper(lattice, pair, step, forcing, field)
+    sweep(0, len(weights) - 1)
+    batch = max(2, CHECK_INTERVAL // u.size)
+    for done in range(len(weights) - 1, last, batch):
+        sweep(done, min(batch, last - done))
+        if done + batch < last and np.array_equal(*pair):
+            break
+    return pair[last % 2]
 
 
-def _pair(u: Array, dtype: Any) -> tuple[Array, Array]:
-    """Return a copy of a field and room for another, laid out for sweeps."""
+def _forcing(lattice: Lattice, factors: Any) -> Any:
+    """Return what walls and sources add, multiplied by one factor for each sweep."""
+    return None if lattice.forcing is None else _added(factors, lattice.forcing)
+
+
+def _added(factors: Any, values: Array) -> Any:
+    """Return what sweeps add as compiled loops read it."""
+    return _loops.Added(loop_input(np.asarray(factors)), loop_input(values).reshape(-1))
+
+
+def _pair(u: Array, dtype: Any, factor: float = 1.0) -> tuple[Array, Array]:
+    """Return a number times a field and room for another, laid out for sweeps."""
     # of two fields one is longer, or glibc would hand both back when freed: new pages cost as much as twenty sweeps
     even = aligned(u.shape, dtype)
     odd = aligned(u.shape, dtype, 1024, min(even.nbytes // 4, UNEVEN))
-    even[...] = u
+    np.multiply(u, factor, out=even, dtype=dtype)
     return even, odd
 
 
 def _sweeper(
-    lattice: Lattice, pair: tuple[Array, Array], scale: float, forcing: Array | None = None, terms: Any = None
+    lattice: Lattice,
+    pair: tuple[Array, Array],
+    scale: float,
+    forcing: Any = None,
+    field: Any = None,
+    recurrence: bool = False,
 ) -> Callable[[int, int], None]:
     """Return a function that takes so many sweeps after the first ones, from the first field to the second, and back.
 
-    A sweep adds ``scale * (L u + forcing)`` to `u`, or as a recurrence to ``2 u`` less the field before, and the fields
-    to the sums of `terms`.
+    A sweep adds ``scale * L u`` to `u`, or as a recurrence to ``2 u`` less the field before, and what it is to add.
     """
     u = pair[0]
     none = np.empty(0, u.dtype)
-    terms = terms or _loops.Terms(_loops.NO, 0, np.empty((0, 0), u.dtype), np.empty(0, np.int64), none)
     if lattice.diagonal is not None:
-        return lambda first, sweeps: _sweep_by_matrix(lattice, pair, scale, forcing, terms, first, sweeps)
+        return lambda first, sweeps: _sweep_by_matrix(
+            lattice, pair, scale, [added for added in (forcing, field) if added], recurrence, first, sweeps
+        )
     planes, rows, size = as_planes(lattice.shape, 1)
     periodic = as_planes(lattice.periodic, False)
-    rates, flows = _rates(lattice, u, scale)
+    rates, flows = _rates(lattice, u, scale, u if field is None else field.values)
     grid = _loops.Grid(
         np.uintp(planes),
         np.uintp(rows),
@@ -124,21 +127,20 @@ def _sweeper(
     shares = (
         none if lattice.weights is None else (rates.scale / lattice.weights).astype(u.dtype, copy=False).reshape(-1)
     )
-    added = loop_input(np.empty(0) if forcing is None else np.ascontiguousarray(forcing).reshape(-1))
-    change = added.size > 0 or any(loss.size for loss in losses)
+    change = forcing is not None or any(loss.size for loss in losses)
     weighted = _loops.NO if lattice.weights is None else _loops.YES
-    cells = _loops.Cells(change, weighted, shares, losses, scale, added)
-    problem = _loops.Problem(grid, rates, cells, terms)
+    cells = _loops.Cells(change, weighted, shares, losses, forcing or _added([0.0], np.empty(0)))
+    recurs, adds = (_loops.YES if given else _loops.NO for given in (recurrence, field))
+    problem = _loops.Problem(grid, rates, cells, recurs, adds, field or _added([0.0], none))
     tiles, neighbours, most = _tiles(planes, min(_threads.count(), u.size // SMALLEST_SHARE), periodic[0])
     batch = min(most, max(2, BATCH // u.size) if len(tiles) == 1 else max(DEPTH, math.isqrt(EXCHANGE // (rows * size))))
     batch = max(1, batch if batch < 2 else batch // 2 * 2)
     arrays = 2 if flows is None else 2 + u.ndim * (1 + len(flows.drifting))
     bands = _bands(rows, size * u.itemsize * arrays, periodic[1])
-    finishes = change or len(terms.ends) > 0
     fields = pair[0].reshape(-1), pair[1].reshape(-1)
 
     def sweep(first: int, sweeps: int) -> None:
-        plan = _loops.Plan(tiles, bands, first, sweeps, batch, DEPTH, finishes)
+        plan = _loops.Plan(tiles, bands, first, sweeps, batch, DEPTH)
 
         def advance(part: int, k: int) -> None:
             if part % 2 == k % 2:  # strips in even rounds, the seams between them in odd ones
@@ -153,35 +155,29 @@ def _sweep_by_matrix(
     lattice: Lattice,
     pair: tuple[Array, Array],
     scale: float,
-    forcing: Array | None,
-    terms: Any,
+    additions: Sequence[Any],
+    recurrence: bool,
     first: int,
     sweeps: int,
 ) -> None:
     """Take sweeps one by one: a tensor's cells exchange with diagonal neighbours by a matrix."""
     for level in range(first, first + sweeps):
         source, target = pair[level % 2], pair[1 - level % 2]
-        if terms.recurrence:
+        if recurrence:
             target *= -1
             target += 2 * source
             target += lattice.apply(source, scale=scale)
         else:
             lattice.apply(source, target, keep=1.0, scale=scale)
-        if forcing is not None:
-            target += (scale * forcing).astype(target.dtype, copy=False)
-        term = level + 1 + len(terms.recurrence)
-        if term % 2:
-            for m, end in enumerate(terms.ends):
-                if terms.begin < term <= end:
-                    one, other = terms.weights[m, term - terms.begin - 1 : term - terms.begin + 1]
-                    sums = terms.totals.reshape(-1, source.size)[m].reshape(source.shape)
-                    sums += one * source + other * target
+        for factors, values in additions:
+            factor = factors[min(level, len(factors) - 1)]
+            target += (factor * values.reshape(target.shape)).astype(target.dtype, copy=False)
 
 
-def _rates(lattice: Lattice, u: Array, scale: float) -> Any:
+def _rates(lattice: Lattice, u: Array, scale: float, values: Array) -> Any:
     """Return uniform rates and None, or the scale of rates on faces and these with what drifts through them.
 
-    They are the lattice's own arrays where that does no harm, or copies.
+    They are the lattice's own arrays where that does no harm to such `values`, or copies.
     """
     number = u.dtype.type
     if lattice.uniform is not None:
@@ -189,7 +185,8 @@ def _rates(lattice: Lattice, u: Array, scale: float) -> Any:
         constant = constant if u.ndim > 1 else (number(0), *constant[1:])
         return _loops.Rates(constant, number(1)), None
     given = lattice.rates + (lattice.drift or ())
-    direct = all(g.dtype == u.dtype for g in given) and lattice.largest_rate * max(u.max(), -u.min()) < LARGEST
+    largest = max(float(values.max()), -float(values.min()))
+    direct = all(g.dtype == u.dtype for g in given) and lattice.largest_rate * largest < LARGEST
     exchanges, drifts = lattice.faces(u.dtype, 1.0 if direct else scale)
     flows = _loops.Flows(
         _three(exchanges, u), _three(drifts or exchanges, u), _loops.NO if lattice.drift is None else _loops.YES

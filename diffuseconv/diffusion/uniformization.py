@@ -42,8 +42,8 @@ def unsupported(problem: Lattice) -> str | None:
 
 
 def memory(problem: Lattice, itemsize: int) -> float:
-    """Return the bytes a cell of two terms and their sum in float64, and copies of rates."""
-    return 24.0 + copied_rates(problem, 8)
+    """Return the bytes a cell of two terms in float64, and copies of rates."""
+    return 16.0 + copied_rates(problem, 8)
 
 
 def solve(
