@@ -2,7 +2,8 @@
 
 Up to Python 3.13 the interpreter, as it ends, ends every daemon thread that comes back from compiled code. C++ code
 (SciPy's transforms) and SuperLU cannot be ended so: the process aborts. So the end waits for the calls of daemon
-threads that have begun, and those that have not wait for the end.
+threads that have begun, and those that have not wait for the end. What SuperLU has made is dropped before: SciPy leaves
+an error behind where the thread that made it goes first.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ __all__ = ["Made", "ending", "import_whole", "interruptible", "unbroken"]
 
 _T = TypeVar("_T")
 _inside: set[object] = set()  # one mark for each call of another thread than the main one
+_unused: set[threading.Event] = set()  # one for each thread that waits to drop what it has made
 _ended: list[bool] = []  # not empty once the interpreter ends
 
 
@@ -89,14 +91,19 @@ class Made(Generic[_T]):
         done, unused = threading.Event(), threading.Event()
         errors: list[BaseException] = []
 
+        def make() -> None:
+            made.append(work())
+            _unused.add(unused)
+
         def run() -> None:
             try:
-                made.append(unbroken(work))
+                unbroken(make)
             except BaseException as error:
                 errors.append(error)
             done.set()
             unused.wait()
             made.clear()
+            _unused.discard(unused)
 
         try:
             threading.Thread(target=run, daemon=True).start()
@@ -113,6 +120,8 @@ class Made(Generic[_T]):
     @property
     def value(self) -> _T:
         """What was made."""
+        if not self._made:
+            raise RuntimeError("the interpreter ends: what another thread had made is gone")
         return self._made[0]
 
 
@@ -127,10 +136,13 @@ def _in_main_thread() -> bool:
 
 def _wait_for_calls() -> None:
     _ended.append(True)
-    while _inside:
+    while _inside or _unused:
+        for unused in list(_unused):
+            unused.set()
         time.sleep(0.001)
 
 
 atexit.register(_wait_for_calls)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_inside.clear)  # a forked child has no other threads
+    os.register_at_fork(after_in_child=_unused.clear)

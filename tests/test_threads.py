@@ -351,6 +351,18 @@ time.sleep({delay})
 """)
 
 
+def test_exit_with_factors_at_hand():
+    """SciPy leaves an error behind where a thread ends before the factors that it has made, which the exit meets."""
+    run_program("""
+from scipy.sparse import eye_array
+from scipy.sparse.linalg import splu
+from diffuseconv import _foreign
+matrix = eye_array(9).tocsc()
+kept = [_foreign.Made(lambda: splu(matrix)) for _ in range(3)]
+del kept[0]
+""")
+
+
 @unix
 def test_ctrl_c_ends_a_call_and_the_next_one_works():
     """Also while the caller waits for its last worker: with that one, whichever thread the signal comes to."""
