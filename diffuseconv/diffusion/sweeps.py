@@ -130,7 +130,9 @@ def _sweeper(
     change = forcing is not None or any(loss.size for loss in losses)
     weighted = _loops.NO if lattice.weights is None else _loops.YES
     cells = _loops.Cells(change, weighted, shares, losses, forcing or _added([0.0], np.empty(0)))
-    recurs, adds = (_loops.YES if given else _loops.NO for given in (recurrence, field))
+    recurs = _loops.YES if recurrence else _loops.NO
+    # where rates vary a field is always added, by 0 if there is none: one compilation less, and as quick
+    adds = _loops.NO if field is None and flows is None else _loops.YES
     problem = _loops.Problem(grid, rates, cells, recurs, adds, field or _added([0.0], none))
     tiles, neighbours, most = _tiles(planes, min(_threads.count(), u.size // SMALLEST_SHARE), periodic[0])
     batch = min(most, max(2, BATCH // u.size) if len(tiles) == 1 else max(DEPTH, math.isqrt(EXCHANGE // (rows * size))))
