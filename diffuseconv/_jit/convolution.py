@@ -25,7 +25,7 @@ class Part(NamedTuple):
     """Which part of a continued plane a block holds: `tall` rows from `top` on, `count` places from `first` on.
 
     The plane begins at ``cells[plane]`` with rows of `size` cells, and counts `sign` times; `before` places of a row
-    lie beyond the wall.
+    lie beyond the wall, and tiles read `below` rows more.
     """
 
     plane: Any
@@ -36,6 +36,7 @@ class Part(NamedTuple):
     before: Any
     first: Any
     count: Any
+    below: Any
 
 
 class Target(NamedTuple):
@@ -62,9 +63,10 @@ def scratch_of(size, like):
 
 @compiled
 def continue_rows(cells, rows, columns, part, block, start, pitch):
-    """Copy a part of a continued plane into ``block[start + y pitch:]``.
+    """Copy a part of a continued plane into ``block[start + y pitch:]``, and zeros where tiles read beyond it.
 
-    Edges go column by column, for many short loops cost more than one.
+    Edges go column by column, for many short loops cost more than one. Whatever memory holds may be subnormal
+    numbers, whose products take Intel's processors a hundred times as long although their sums are thrown away.
     """
     size, count, top = part.size, part.count, part.top
     inside = np.uintp(min(max(part.before - part.first, 0), count))
@@ -75,6 +77,9 @@ def continue_rows(cells, rows, columns, part, block, start, pitch):
         begin = start + np.uintp(y) * pitch
         for x in range(outside - inside):
             block[begin + inside + x] = factor * cells[line + skip + x]
+        block[begin + np.uintp(count) : begin + pitch] = 0
+    end = start + np.uintp(part.tall) * pitch
+    block[end : end + np.uintp(part.below) * pitch + np.uintp(BEYOND)] = 0
     for side in range(2):
         for x in range(np.uintp(0) if side == 0 else outside, inside if side == 0 else np.uintp(count)):
             source, factor = np.uintp(columns[0][part.first + x]), part.sign * columns[1][part.first + x]
@@ -160,9 +165,10 @@ def correlate_blocks(stack, bank, lines, before, step, out, begin, end):
         z = number // (across * down) % out_planes
         b = number // (across * down * out_planes)
         high, wide = min(BLOCK_ROWS, out_rows - y0), min(BLOCK_COLUMNS, out_columns - x0)
+        below = -high % ROWS
         for dz in range(deep):
             plane = (b * in_planes + planes[0][z + dz]) * in_rows * in_columns
-            part = Part(plane, in_columns, planes[1][z + dz], y0, high + tall - 1, before, x0, wide + more)
+            part = Part(plane, in_columns, planes[1][z + dz], y0, high + tall - 1, before, x0, wide + more, below)
             continue_rows(cells, rows, columns, part, block, np.uintp(dz) * floor, pitch)
         for y in range(0, high, ROWS):
             for x in range(0, wide, group):  # each group for all kernels, while the fastest cache holds it

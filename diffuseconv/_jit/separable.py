@@ -64,8 +64,11 @@ def correlate_by_two(stack, factors, lines, before, out, begin, end):
         y0 = index // high_across % high_down * TWO_ROWS
         b = index // (high_across * high_down)
         high, wide = min(TWO_ROWS, out_rows - y0), min(TWO_COLUMNS, out_columns - x0)
-        part = Part(b * in_rows * in_columns, in_columns, sign, y0, high + tall - 1, before, x0, wide + broad - 1)
+        plane, below = b * in_rows * in_columns, -high % ROWS
+        part = Part(plane, in_columns, sign, y0, high + tall - 1, before, x0, wide + broad - 1, below)
         continue_rows(cells, rows, columns, part, block, none, pitch)
+        end = np.uintp(high) * pitch
+        strip[end : end + np.uintp(below) * pitch + np.uintp(BEYOND)] = 0
         reach, stride = np.uintp(wide + broad - 1), np.uintp(out_columns)
         if equal[0]:
             sum_down(block, pitch, down, strip, np.uintp(high), reach, spare)
