@@ -12,6 +12,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
+import numpy as np
+
 from diffuseconv import _checks
 
 P = ParamSpec("P")
@@ -51,7 +53,7 @@ def for_arrays_of_any_kind(position: int = 0) -> Callable[[Callable[P, R]], Call
         @functools.wraps(verb)
         def dispatched(*args: P.args, **kwargs: P.kwargs) -> R:
             array = args[position] if len(args) > position else kwargs.get(name)
-            engine = engine_of(name, array)
+            engine = None if type(array) is np.ndarray else engine_of(name, array)
             if engine is None:
                 return verb(*args, **kwargs)
             there = implementation(verb.__name__, engine)

@@ -73,8 +73,8 @@ def visited(call) -> tuple[list[str], set[tuple[str, str]]]:
 
 
 FIELD = np.random.default_rng(0).random((64, 64))
-WALKS = {
-    "convolve": ("A walk through `convolve`", [0], lambda: dc.convolve(FIELD, np.ones((7, 7)))),
+WALKS = {  # of calls that are not remembered, as one without `out` would be
+    "convolve": ("A walk through `convolve`", [0], lambda: dc.convolve(FIELD, np.ones((7, 7)), out=FIELD.copy())),
     "evolve": ("A walk through `evolve`", [0], lambda: dc.DiffusionEquation().evolve(FIELD, 10.0)),
     "explicit": (
         "A walk through `evolve`",

@@ -17,7 +17,7 @@ from diffuseconv._jit.separable import two_block_count
 from diffuseconv._typing import Array, loop_input
 from diffuseconv.boundary import Name, extend, fold
 
-__all__ = ["correlate_by_two", "correlate_directly"]
+__all__ = ["LONG", "WORTH_THREADS", "continued", "correlate_by_two", "correlate_directly"]
 
 Widths = tuple[tuple[int, int], ...]
 WORTH_THREADS = 5_000_000  # products: 0.2 milliseconds of work, four times what a worker may take to wake
@@ -53,7 +53,7 @@ def correlate_directly(
     """
     if stack.ndim > 4:
         return _slice_by_slice(stack.astype(bank.dtype, copy=False), bank, widths, names)
-    remembered = _continued if max(stack.shape[1:]) < LONG else _continued.__wrapped__
+    remembered = continued if max(stack.shape[1:]) < LONG else continued.__wrapped__
     lines, places = remembered(stack.shape[1:], bank.shape[1:], tuple(widths), tuple(names), bank.dtype, channels)
     flat = (1,) * (4 - stack.ndim)
     fields = loop_input(stack).reshape(stack.shape[0], *flat, *stack.shape[1:])
@@ -71,7 +71,7 @@ def correlate_by_two(
     """Correlate every plane of a stack with the product of two factors; otherwise as `correlate_directly`."""
     down, across = factors
     taps = (down.size, across.size)
-    remembered = _continued if max(stack.shape[1:]) < LONG else _continued.__wrapped__
+    remembered = continued if max(stack.shape[1:]) < LONG else continued.__wrapped__
     (_, *lines), places = remembered(stack.shape[1:], taps, tuple(widths), tuple(names), stack.dtype, 1)
     out = np.empty((len(stack), *places), stack.dtype)
     given = (loop_input(stack), (loop_input(down), loop_input(across)), tuple(lines), widths[-1][0], out)
@@ -108,7 +108,7 @@ def _slice_by_slice(
 
 
 @functools.lru_cache(maxsize=64)
-def _continued(
+def continued(
     inner: tuple[int, ...],
     taps: tuple[int, ...],
     widths: Widths,

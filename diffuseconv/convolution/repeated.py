@@ -1,0 +1,120 @@
+"""Small calls like one before: what follows from their shapes and options is not worked out again.
+
+Most of a small call is Python. Values are checked every time, and calls with unusual ones are handled as new.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from diffuseconv._jit.convolution import block_count, correlate_blocks
+from diffuseconv._jit.separable import correlate_by_two, two_block_count
+from diffuseconv._typing import Array, read_only
+from diffuseconv.convolution.direct import LONG, WORTH_THREADS, continued
+from diffuseconv.convolution.plan import Plan
+from diffuseconv.convolution.separable import FEW, split
+
+__all__ = ["key_of", "remember", "repeat"]
+
+MOST = 256  # calls that are remembered
+FLOAT64, FLOATS = np.dtype(np.float64), (np.float32, np.float64)
+
+
+class _Call(NamedTuple):
+    """What follows from the shapes and options of a call."""
+
+    flip: tuple[slice, ...]
+    most: float  # square of the weights' norm, beyond which they are looked at one by one
+    dtype: np.dtype[Any]
+    lines: tuple[tuple[Array, Array], ...]
+    before: int
+    step: np.uintp
+    field: tuple[int, ...]
+    kernel: tuple[int, ...]
+    sums: tuple[int, ...]
+    blocks: tuple[int, int]
+    shape: tuple[int, ...]
+    direct: bool  # whether a kernel of any rank is summed directly
+    factors: bool  # whether one of rank one is summed by factors
+
+
+_calls: dict[Hashable, _Call] = {}
+
+
+def key_of(field: object, kernel: object, *options: object) -> Hashable | None:
+    """Return what a call is known by, None if it is not one to remember; the third option are the axes."""
+    if type(field) is not np.ndarray or type(kernel) is not np.ndarray:
+        return None
+    for option in options:
+        kind = type(option)  # of equal values too there may be some that are refused, as True is for 1
+        if kind is tuple:
+            kinds = {*map(type, option)}  # type: ignore[call-overload]
+            if kinds != {int} and kinds != {str}:
+                return None
+        elif kind is not str and kind is not bool and option is not None:
+            return None
+    return (field.shape, field.dtype, kernel.shape, kernel.dtype, *options)
+
+
+def repeat(key: Hashable, field: Any, kernel: Any) -> Array | None:
+    """Return the sums of a call like one before, or None if there was none, or values need more checks."""
+    call = _calls.get(key)
+    if call is None:
+        return None
+    flags = field.flags
+    if not (flags.c_contiguous and flags.aligned and kernel.flags.aligned and np.vdot(kernel, kernel) <= call.most):
+        return None
+    weights = np.ascontiguousarray(kernel[call.flip], call.dtype)
+    factors = split(weights) if call.factors else None
+    if factors is None and not call.direct:
+        return None
+    sums = np.empty(call.sums, call.dtype)
+    if factors is None:
+        given = read_only(field.reshape(call.field)), read_only(weights.reshape(call.kernel))
+        zeros = correlate_blocks(*given, call.lines, call.before, call.step, sums, 0, call.blocks[0])
+    else:
+        down, across = (read_only(factor.view()) for factor in factors)
+        stack, target = read_only(field.reshape(call.field[1:])), sums.reshape(call.sums[2:])
+        zeros = correlate_by_two(stack, (down, across), call.lines[1:], call.before, target, 0, call.blocks[1])
+    return sums.reshape(call.shape) if zeros == 0 else None
+
+
+def remember(key: Hashable, field: Array, kernel: Array, plan: Plan, flip: bool) -> None:
+    """Keep what follows from the shapes and options of a call, if it is small and summed in one piece."""
+    dtype = FLOAT64 if field.dtype == np.uint8 else field.dtype
+    whole, factors = plan.spatial == tuple(range(field.ndim)), plan.quickest == "separable"
+    if factors and not (whole and kernel.ndim == 2 and max(kernel.shape) < FEW and field.dtype == dtype):
+        return
+    if not (factors or plan.quickest == "direct") or not (whole or plan.interleaved) or plan.constants:
+        return
+    if kernel.dtype not in FLOATS or dtype not in FLOATS or math.prod(plan.shape) * kernel.size >= WORTH_THREADS:
+        return
+    channels = 1 if whole else field.shape[-1]
+    inner = field.shape if whole else (*field.shape[:-2], field.shape[-2] * channels)
+    if max(inner) >= LONG:
+        return
+    lines, places = continued(inner, kernel.shape, plan.widths, plan.names, dtype, channels)
+    flat = (1,) * (3 - len(inner))
+    sums = (1, 1, *flat, *places)
+    most = float(np.finfo(dtype).max) ** 2 if dtype.itemsize < kernel.itemsize else float(np.finfo(kernel.dtype).max)
+    if len(_calls) >= MOST:
+        _calls.clear()
+    _calls[key] = _Call(
+        flip=(slice(None, None, -1),) * kernel.ndim if flip else (),
+        most=most,
+        dtype=dtype,
+        lines=tuple(lines),
+        before=plan.widths[-1][0] * channels,
+        step=np.uintp(channels),
+        field=(1, *flat, *inner),
+        kernel=(1, *flat, *kernel.shape),
+        sums=sums,
+        blocks=(block_count(sums), two_block_count(sums[2:])),
+        shape=plan.shape,
+        direct=plan.otherwise == "direct",
+        factors=factors,
+    )

@@ -1,0 +1,115 @@
+"""Calls like one before skip checks of shapes and options: the same bits, the same refusals."""
+
+import itertools
+
+import naive
+import numpy as np
+import pytest
+
+import diffuseconv as dc
+from diffuseconv.convolution import repeated
+
+RNG = np.random.default_rng(5)
+GAUSSIAN, UNEVEN = np.outer([1.0, 2, 1], [1.0, 3, 1]) / 20, np.arange(12.0).reshape(3, 4) / 66
+BOX = np.full((9, 8), 1 / 72)
+
+
+def given(shape, dtype):
+    """Return a field."""
+    return (100 * RNG.random(shape)).astype(dtype)
+
+
+@pytest.fixture(autouse=True)
+def _forgotten(monkeypatch):
+    """Begin with no call remembered."""
+    monkeypatch.setattr(repeated, "_calls", {})
+
+
+OPTIONS = [
+    *({"boundary": name} for name in dc.boundary.RECORDS),
+    {"boundary": ("periodic", "absorbing")},
+    {"mode": "valid"},
+    {"mode": "full", "boundary": "zero"},
+    {"method": "direct"},
+    {"method": "separable"},
+]
+
+
+@pytest.mark.parametrize("verb", [dc.convolve, dc.correlate])
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_the_second_call_has_the_bits_of_the_first(verb, options):
+    for dtype, kernel in itertools.product((np.float64, np.float32), (GAUSSIAN, UNEVEN, BOX)):
+        if options.get("method") == "separable" and kernel is UNEVEN:
+            continue
+        u, k = given((21, 18), dtype), kernel.astype(dtype)
+        first = verb(u, k, **options)
+        assert repeated._calls
+        second, other = verb(u, k, **options), verb(u[::-1].copy(), k[:, ::-1].copy(), **options)
+        repeated._calls.clear()
+        assert first.dtype == second.dtype
+        assert first.tobytes() == second.tobytes()
+        assert other.tobytes() == verb(u[::-1].copy(), k[:, ::-1].copy(), **options).tobytes()
+
+
+LIKE = [((40,), GAUSSIAN[0], None), ((9, 10, 11), GAUSSIAN[None], None), ((9, 10, 3), UNEVEN, (0, 1))]
+
+
+@pytest.mark.parametrize(("shape", "kernel", "axes"), [*LIKE, ((40, 3), GAUSSIAN[0], (0,))])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.uint8])
+def test_lines_volumes_colours_and_bytes_too(shape, kernel, axes, dtype):
+    u = given(shape, dtype)
+    first, second = (dc.convolve(u, kernel, axes=axes, method="direct") for _ in range(2))
+    assert repeated._calls
+    assert first.tobytes() == second.tobytes()
+    if axes is None and u.ndim == 1:
+        np.testing.assert_allclose(second, naive.convolve(u, kernel, ("reflecting",)), rtol=1e-5)
+
+
+def test_values_are_looked_at_in_every_call():
+    u, k = given((16, 16), np.float32), GAUSSIAN
+    dc.convolve(u, k)
+    holed, endless, wide = u.copy(), k.copy(), k.copy()
+    holed[3, 4], endless[0, 1], wide[0, 1] = np.nan, np.inf, 1e300
+    with pytest.raises(ValueError, match=r"field must be finite, got nan at index \(3, 4\)"):
+        dc.convolve(holed, k)
+    with pytest.raises(ValueError, match="kernel must be finite"):
+        dc.convolve(u, endless)
+    with pytest.raises(ValueError, match="kernel must not exceed"):
+        dc.convolve(u, wide)
+    large = np.full_like(u, 3e38)
+    np.testing.assert_allclose(
+        dc.convolve(large, np.diag([1.5, 1.5, -2.0])), large, rtol=1e-6
+    )  # sums in between overflow
+    with pytest.raises(ValueError, match="must give results up to"):
+        dc.convolve(large, np.ones((3, 3)))
+    with pytest.raises(ValueError, match="kernel must be of rank one"):
+        [dc.convolve(u, kernel, method="separable") for kernel in (GAUSSIAN, UNEVEN[:, :3])]
+
+
+def test_what_equals_a_remembered_option_and_is_refused_stays_refused():
+    u = given((8, 8), np.float64)
+    dc.convolve(u, GAUSSIAN, axes=(0, 1))
+    with pytest.raises(TypeError, match="axes"):
+        dc.convolve(u, GAUSSIAN, axes=(False, True))
+    with pytest.raises(ValueError, match="boundary"):
+        dc.convolve(u, GAUSSIAN, boundary="periodical")
+
+
+def test_views_and_foreign_bytes_give_the_same():
+    u = given((24, 20), np.float64)
+    expected = dc.convolve(u, GAUSSIAN)
+    room = np.zeros(u.nbytes + 1, np.uint8)[1:].view(u.dtype).reshape(u.shape)
+    room[...] = u
+    for view in (np.asfortranarray(u), np.repeat(u, 2, axis=0)[::2], room, u.astype(">f8")):
+        assert dc.convolve(view, GAUSSIAN).tobytes() == expected.tobytes()
+    kept = np.broadcast_to(GAUSSIAN[:, :1], (3, 3)) / 1.0
+    assert dc.correlate(u, kept).tobytes() == dc.correlate(u, kept).tobytes()
+    assert u.flags.writeable
+    assert kept.flags.writeable
+
+
+def test_no_more_calls_are_kept_than_that(monkeypatch):
+    monkeypatch.setattr(repeated, "MOST", 3)
+    for n in range(5, 15):
+        dc.convolve(given((n, 5), np.float64), GAUSSIAN)
+        assert 1 <= len(repeated._calls) <= 3
