@@ -243,6 +243,21 @@ def test_places_near_the_edge(corner):
         assert match.score > 0.9999
 
 
+@pytest.mark.parametrize("top", [(0.0, 0.25), (-0.5, 0.75)])
+def test_a_parabola_is_climbed_to_its_top(top):
+    down, across = np.mgrid[-1:2, -1:2] - np.reshape(top, (2, 1, 1))
+    move, height = matching._parabola_top(3.0 - down**2 - 2 * across**2 + down * across)
+    np.testing.assert_allclose(move, top, atol=1e-14)
+    assert height == pytest.approx(3.0, rel=1e-14)
+
+
+@pytest.mark.parametrize("top", [-5.0, 5.0])
+def test_a_parabola_is_not_climbed_beyond_the_neighbours(top):
+    move, height = matching._parabola_top(-((np.arange(-1.0, 2.0) - top) ** 2))
+    assert move == np.sign(top)
+    assert height == -25 + 5  # half of what the slope of 10 promises
+
+
 def test_a_ridge_is_not_climbed_along():
     """Stripes are alike wherever they are shifted along themselves; the place across them is still found."""
     x = np.arange(40)
