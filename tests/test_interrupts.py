@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import diffuseconv as dc
 from diffuseconv import _colours, _composition, _fft, _foreign, _linalg, _threads, matching, runs
+from diffuseconv._jit import measurement as loops
 from diffuseconv.convolution import direct
 from diffuseconv.diffusion import shifted, steady
 from diffuseconv.measurement import _streams
@@ -29,7 +30,7 @@ def test_measurement_in_small_batches_has_the_same_bits(data, at_once):
     u, rng = data.draw(strategies.fields(shape)), data.draw(strategies.SEEDS)
     kernel = data.draw(strategies.kernels([3, 2, 4][: len(shape)]))
     p = dc.Propagator.normalized(np.abs(kernel) + 0.1)
-    counts = np.random.default_rng(rng).choice([0, 3, 10**6], shape)
+    counts = np.random.default_rng(rng).choice([0, 3, 50, 10**6], shape)
 
     def results():
         yield from (dc.measure(u, kernel, draws, rng=rng) for draws in (1, 7, 10**5))
@@ -44,6 +45,7 @@ def test_measurement_in_small_batches_has_the_same_bits(data, at_once):
 
 
 @pytest.mark.parametrize("side", [3, 9, 131])
+@np.errstate(all="ignore")  # nothing is summed, and sums are what was in memory
 def test_no_call_measures_or_scatters_longer_than_half_a_second(side, monkeypatch):
     """By what a draw costs: two nanoseconds for single ones, about fifty a tap for a binomial count."""
     calls = []  # what is called, on how many blocks
@@ -66,6 +68,24 @@ def test_no_call_measures_or_scatters_longer_than_half_a_second(side, monkeypatc
         cells = [blocks * (work.args[-2][1] - work.args[-2][0]) for work, blocks in calls]
         assert sum(cells) == u.size
         assert max(cells) * 50 * taps <= HALF_A_SECOND
+
+
+@np.errstate(all="ignore")
+def test_no_call_takes_long_for_a_million_taps(monkeypatch):
+    """Groups of 64 pixels are cut too, by taps and by grains: a draw misses the caches, at up to 140 nanoseconds."""
+    calls = []
+    monkeypatch.setattr(_threads, "run", lambda work, blocks: calls.extend((work, b - a) for a, b in blocks))
+    u, kernel = np.ones((8, 8)), np.full((1000, 1000), 1e-6)
+    dc.measure(u, kernel, 10**9, rng=1)
+    dc.scatter(np.full((8, 8), 10**7), kernel, rng=1)
+    taps = [work.args[-3] if work.func is loops.sum_many else work.args[-3][1] for work, _ in calls]
+    grains = [work.args[-3][0] for work, _ in calls if work.func is loops.move_grains]
+    for parts, amount, cost in ((taps, 2 * 10**6, 64 * 50), (grains, 64 * 10**7, 140)):
+        assert sum(high - low for low, high in parts) == amount * _streams.BLOCK // loops.GROUP
+        assert max(high - low for low, high in parts) * cost <= HALF_A_SECOND
+    calls.clear()
+    dc.measure(np.ones((64, 64)), kernel, 10**4, rng=1)
+    assert max(blocks * _streams.BLOCK * np.diff(work.args[-3]) for work, blocks in calls) * 60 <= HALF_A_SECOND
 
 
 U, K = np.random.default_rng(1).random((60, 70)), np.random.default_rng(2).random((5, 5))

@@ -41,12 +41,26 @@ def test_what_cannot_be_written_is_refused():
         dc.measurement_variance(np.array([1e30, 0.0], np.float32), [0.5, 0.5])
 
 
+@pytest.mark.parametrize("power", [-660, 490])
+def test_variance_does_not_depend_on_units(power):
+    """Small values under large weights draw as others do, though the squares of either leave the range of numbers."""
+    field, kernel = np.array([0.0, 3.0, -1.0, 7.0]), np.array([0.25, -0.5, 0.25])
+    expected = dc.measurement_variance(field, kernel)
+    scaled = dc.measurement_variance(np.ldexp(field, power), np.ldexp(kernel, -power))
+    np.testing.assert_array_equal(scaled, expected)
+
+
 @pytest.mark.parametrize("scale", [1e-300, 1e-200, 1.0, 1e200, 1e300])
 def test_draws_needed_do_not_depend_on_units(scale):
     field, kernel = np.array([0.0, 3.0, -1.0, 7.0]), [0.25, 0.5, 0.25]
     expected = dc.draws_needed(field, kernel, 0.01)
     assert dc.draws_needed(field * scale, kernel, 0.01 * scale) == pytest.approx(expected, rel=1e-9)
     assert dc.draws_needed(field, np.array(kernel) * scale, 0.01 * scale) == pytest.approx(expected, rel=1e-9)
+
+
+def test_draws_needed_over_the_whole_range():
+    with pytest.raises(ValueError, match=r"tolerance must be at least 3.77e\+292 for this field, got 1"):
+        dc.draws_needed([-1.7e308, 1.7e308], [0.5, 0.5], 1.0)  # the range of values is no number
 
 
 def test_measure_until_over_the_whole_range():

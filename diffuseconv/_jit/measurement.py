@@ -1,5 +1,6 @@
 """Loops of measurement: draws from a table, sums of drawn values, moves of grains."""
 
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ GROUP = 64  # pixels whose counts are drawn at once
 WORD_DRAWS = 5  # table draws of 12 bits in a word of 64
 TABLE = 4096
 RESIDUAL = -1  # marks table entries whose draw goes on to the alias table
+_SWAP = np.uintp(0 if sys.byteorder == "little" else 3)  # a word's quarter with the lowest bits comes first or last
 _INDEX, _BITS = np.uint64(TABLE - 1), np.uint64(12)
 _MAGNITUDE = np.int64(2**63 - 1)  # all bits of a number but its sign
 
@@ -140,7 +142,7 @@ def _drawn(bits, table, state):
 def _add_one(values, place, totals, pixel, count, quarters, first, table, state, fresh):
     """Add one drawn value to each total, or begin afresh with it."""
     for i in range(count):
-        move, state = _drawn(quarters[first + i], table, state)
+        move, state = _drawn(quarters[(first + i) ^ _SWAP], table, state)
         before = 0.0 if fresh else totals[pixel + i]
         totals[pixel + i] = before + values[place + i + np.uintp(move)]
     return state
@@ -204,17 +206,22 @@ def _room():
 
 
 @compiled
-def sum_many(source, layout, chain, draws, states, pixels, sums, first, last):
-    """Sum many draws for these `pixels` (low, high) of blocks: how many fell on each tap is a chain of binomials."""
+def sum_many(source, layout, chain, draws, states, rest, taps, pixels, sums, first, last):
+    """Sum many draws for these `pixels` (low, high) of blocks: how many fell on each tap is a chain of binomials.
+
+    Of one group, `taps` (low, high) may come in several calls; `rest` keeps the draws of each block that are left.
+    """
     (low, high), room = pixels, _room()
-    left, counts, places = np.empty(GROUP, np.int64), np.empty(GROUP, np.int64), np.empty(GROUP, np.int64)
+    counts, places = np.empty(GROUP, np.int64), np.empty(GROUP, np.int64)
     for block in range(first, last):
+        left = rest[block]
         for pixel in range(block * BLOCK + low, min(block * BLOCK + high, sums.shape[1]), GROUP):
             size = min(GROUP, sums.shape[1] - pixel)
-            left[:size] = draws
             _fill_places(pixel, size, layout, places)
-            sums[:, pixel : pixel + size] = 0
-            for tap in range(chain.offset.size):
+            if taps[0] == 0:
+                left[:size] = draws
+                sums[:, pixel : pixel + size] = 0
+            for tap in range(taps[0], taps[1]):
                 more = binomials(left, size, chain.chance[tap], chain.against[tap], states[block], room, counts)
                 for channel in range(source.shape[0]):
                     values, total = source[channel, chain.offset[tap] :], sums[channel, pixel:]
@@ -225,13 +232,16 @@ def sum_many(source, layout, chain, draws, states, pixels, sums, first, last):
 
 
 @compiled
-def spread(source, layout, chance, offset, variance, first, last):
-    """Add up the variance of one draw, from differences to the first tap's value so that no constant matters."""
+def spread(source, layout, chance, offset, variance, pixels, first, last):
+    """Add up the variance of one draw, from differences to the first tap's value so that no constant matters.
+
+    This is done for these `pixels` (low, high) of blocks.
+    """
     means, columns = np.empty(BLOCK), layout.shape[2]
     for channel in range(source.shape[0]):
         values, total = source[channel], variance[channel]
         for block in range(first, last):
-            pixel, end = block * BLOCK, min((block + 1) * BLOCK, total.size)
+            pixel, end = block * BLOCK + pixels[0], min(block * BLOCK + pixels[1], total.size)
             while pixel < end:
                 stop = min(end, (pixel // columns + 1) * columns)
                 count = np.uintp(stop - pixel)
@@ -251,25 +261,30 @@ def spread(source, layout, chance, offset, variance, first, last):
 
 
 @compiled
-def move_grains(grains, layout, law, states, cells, target, first, last):
+def move_grains(grains, layout, law, states, rest, part, cells, target, first, last):
     """Move grains of these `cells` (low, high) of blocks.
 
-    By the `law` (table, chain, few) they move one by one where a cell holds at most `few`, else all at once.
+    By the `law` (table, chain, few) they move one by one where a cell holds at most `few`, else all at once. A group
+    may be moved in several calls: by a `part`, some (low, high) of the grains that move one by one, a multiple of what
+    a word gives, and then some taps for the others; `rest` keeps those of each block that are left.
     """
     (table, chain, few), (low, high), room = law, cells, _room()
-    left, counts, places = np.empty(GROUP, np.int64), np.empty(GROUP, np.int64), np.empty(GROUP, np.int64)
+    (singles, taps), counts, places = part, np.empty(GROUP, np.int64), np.empty(GROUP, np.int64)
     for block in range(first, last):
+        left = rest[block]
         for begin in range(block * BLOCK + low, min(block * BLOCK + high, grains.size), GROUP):
             size = min(GROUP, grains.size - begin)
             _fill_places(begin, size, layout, places)
-            _move_one_by_one(grains[begin : begin + size], few, table, states[block], target, places)
+            _move_one_by_one(grains[begin : begin + size], few, singles, table, states[block], target, places)
             many = 0
             for i in range(size):
                 if grains[begin + i] > few:
-                    left[many], places[many] = grains[begin + i], places[i]
+                    if taps[0] == 0:
+                        left[many] = grains[begin + i]
+                    places[many] = places[i]
                     many += 1
-            tap, more = 0, many > 0
-            while more and tap < chain.offset.size:
+            tap, more = taps[0], many > 0
+            while more and tap < taps[1]:
                 more = binomials(left, many, chain.chance[tap], chain.against[tap], states[block], room, counts)
                 for i in range(many):
                     target[places[i] + chain.offset[tap]] += counts[i]
@@ -277,13 +292,13 @@ def move_grains(grains, layout, law, states, cells, target, first, last):
 
 
 @compiled
-def _move_one_by_one(grains, few, table, states, target, places):
-    """Move the grains of those cells that hold at most `few`."""
-    state, bits, unused = resume(states), np.uint64(0), 0
+def _move_one_by_one(grains, few, part, table, states, target, places):
+    """Move some (low, high) of the grains in cells that hold at most `few`."""
+    state, bits, unused, before = resume(states), np.uint64(0), 0, 0
     for i in range(np.uintp(grains.size)):
         if grains[i] <= few:
             place = np.uintp(places[i])
-            for _ in range(grains[i]):
+            for _ in range(max(part[0] - before, 0), min(part[1] - before, grains[i])):
                 if unused == 0:
                     bits, state = word(state)
                     unused = WORD_DRAWS
@@ -291,4 +306,5 @@ def _move_one_by_one(grains, few, table, states, target, places):
                 bits >>= _BITS
                 unused -= 1
                 target[place + np.uintp(move)] += 1
+            before += grains[i]
     keep(states, state)

@@ -49,6 +49,19 @@ def portions(draws: int, cost: int) -> list[tuple[int, int]]:
     return [(size * first, min(size * last, draws)) for first, last in words]
 
 
+def draw_cost(taps: int) -> int:
+    """Return the nanoseconds of a single draw: tables of many taps leave the caches."""
+    return 1 if taps < 1000 else 10 + taps // 20_000
+
+
+def within_group(count: int, cost: int) -> list[tuple[int, int]]:
+    """Cut what each pixel of a group does so often into ranges that do not take too long, at so many nanoseconds each.
+
+    Only where `within_blocks`, at the same cost in all, gives single groups are there several.
+    """
+    return _threads.slices(count, -(-_loops.GROUP * count * cost // LONGEST))
+
+
 def within_blocks(cost: int) -> list[tuple[int, int]]:
     """Cut every block into ranges of whole groups that do not take too long, at so many nanoseconds a pixel."""
     groups = _threads.slices(BLOCK // _loops.GROUP, -(-BLOCK * cost // LONGEST))

@@ -128,18 +128,20 @@ def _average_of_large(prepared: Prepared, draws: int, key: NDArray[np.uint64]) -
 
 def sums(prepared: Prepared, draws: int, key: NDArray[np.uint64]) -> NDArray[np.float64]:
     """Sum `draws` drawn values for every channel and pixel, by the quicker of two methods; the choice is fixed."""
-    plan, pixels = prepared.plan, prepared.pixels
+    plan, pixels, taps = prepared.plan, prepared.pixels, prepared.plan.offset.size
     totals = np.empty((prepared.source.shape[0], pixels))
     fixed, streams = (prepared.source, plan.layout), _streams.start(key, pixels)
-    if draws <= FEW * plan.offset.size:
-        cost = 1 + len(totals)  # nanoseconds
+    if draws <= FEW * taps:
+        cost = _streams.draw_cost(taps) + len(totals)
         for low, high in _streams.portions(draws, cost):
             few = functools.partial(_loops.sum_few, *fixed, plan.table, (low, high), streams, totals)
             _streams.run(few, pixels, cost * (high - low))
     else:
-        chain = plan.taps.chain(plan.offset)
-        cost = (50 + len(totals)) * plan.offset.size
-        for low, high in _streams.within_blocks(cost):
-            many = functools.partial(_loops.sum_many, *fixed, chain, draws, streams, (low, high), totals)
-            _streams.run(many, pixels, cost * (high - low) // _streams.BLOCK)
+        chain, rest = plan.taps.chain(plan.offset), np.empty((len(streams), _loops.GROUP), np.int64)
+        cost = 50 + len(totals)  # nanoseconds
+        for low, high in _streams.within_blocks(cost * taps):
+            for some in _streams.within_group(taps, cost):
+                work = (*fixed, chain, draws, streams, rest, some, (low, high), totals)
+                spent = cost * (some[1] - some[0]) * (high - low) // _streams.BLOCK
+                _streams.run(functools.partial(_loops.sum_many, *work), pixels, spent)
     return totals

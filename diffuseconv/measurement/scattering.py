@@ -21,6 +21,7 @@ __all__ = ["boundaries", "checked_counts", "land", "moves", "random_walk", "scat
 
 MOST_GRAINS = 2**62
 FEW = 32  # grains of one cell that jump one by one, per tap
+Ends = tuple[int, int]  # low, high
 
 
 @for_arrays_of_any_kind()
@@ -207,19 +208,32 @@ def _move(grains: NDArray[np.int64], taps: Taps, key: NDArray[np.uint64], landed
     The cells are cut into parts no shorter than the reach of the taps: those with a part between them land in disjoint
     cells, so that threads share one array.
     """
-    wide, offset = landed.shape, offsets(taps.index, landed.shape)
-    streams, law = _streams.start(key, grains.size), (table(taps.chance, offset), taps.chain(offset), FEW * offset.size)
-    given = loop_input(grains).reshape(-1), _loops.Layout(three(grains.shape), three(wide)), law, streams
+    wide, offset, few = landed.shape, offsets(taps.index, landed.shape), FEW * taps.chance.size
+    streams, law = _streams.start(key, grains.size), (table(taps.chance, offset), taps.chain(offset), few)
+    rest = np.empty((len(streams), _loops.GROUP), np.int64)
+    given = loop_input(grains).reshape(-1), _loops.Layout(three(grains.shape), three(wide)), law, streams, rest
     shortest = int(offset.max()) // _streams.BLOCK + 1
     parts = _threads.slices(len(streams), min(2 * _threads.count(), len(streams) // shortest))
-    cost = 50 * offset.size
+    singles, single, tap = min(few, int(grains.max())), 2 + 2 * _streams.draw_cost(offset.size), 50  # nanoseconds
+    cost = singles * single + offset.size * tap
+    pieces = _pieces(_streams.within_group(singles, single), _streams.within_group(offset.size, tap))
     for low, high in _streams.within_blocks(cost):
         step = max(1, _streams.LONGEST // (cost * (high - low)))
-        work = functools.partial(_loops.move_grains, *given, (low, high), landed.reshape(-1))
-        for alternate in parts[::2], parts[1::2]:
-            for start in range(0, max((last - first for first, last in alternate), default=0), step):
-                batch = [(first + start, min(first + start + step, last)) for first, last in alternate]
-                _threads.run(work, [(first, last) for first, last in batch if first < last])
+        for piece in pieces:
+            work = functools.partial(_loops.move_grains, *given, piece, (low, high), landed.reshape(-1))
+            for alternate in parts[::2], parts[1::2]:
+                for start in range(0, max((last - first for first, last in alternate), default=0), step):
+                    batch = [(first + start, min(first + start + step, last)) for first, last in alternate]
+                    _threads.run(work, [(first, last) for first, last in batch if first < last])
+
+
+def _pieces(singles: list[Ends], taps: list[Ends]) -> list[tuple[Ends, Ends]]:
+    """Return what each call does for a group: grains one by one, so many a cell, before all others tap by tap."""
+    words = [(-(-_loops.GROUP * a // _loops.WORD_DRAWS), -(-_loops.GROUP * b // _loops.WORD_DRAWS)) for a, b in singles]
+    grains = [(_loops.WORD_DRAWS * first, _loops.WORD_DRAWS * last) for first, last in words]
+    if len(grains) == len(taps) == 1:
+        return [(grains[0], taps[0])]
+    return [*((some, (0, 0)) for some in grains), *(((0, 0), some) for some in taps)]
 
 
 def _fold_back(wide: NDArray[np.int64], axis: int, size: int, before: int, name: str) -> NDArray[np.int64]:

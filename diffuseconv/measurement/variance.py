@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from fractions import Fraction
 from typing import Any
@@ -18,7 +19,7 @@ from diffuseconv.propagator import Propagator
 
 __all__ = ["draws_needed", "measurement_variance", "single"]
 
-MOST_PRECISE = 2.0**53  # a finer share of the values' range lies below their rounding
+MOST_PRECISE = 2**53  # a finer share of the values' range lies below their rounding
 
 
 @for_arrays_of_any_kind()
@@ -136,8 +137,11 @@ def draws_needed(
 
 
 def single(prepared: Prepared) -> NDArray[np.float64]:
-    """Return the variance of one draw, for each channel and pixel."""
-    return _of_values(prepared) * prepared.plan.taps.norm**2
+    """Return the variance of one draw, for each channel and pixel; the values are scaled in place."""
+    largest = max(float(prepared.source.max()), -float(prepared.source.min()))
+    power = math.frexp(largest)[1]  # or squares of small values under large weights would vanish
+    np.ldexp(prepared.source, -power, out=prepared.source)
+    return _of_values(prepared) * math.ldexp(prepared.plan.taps.norm, power) ** 2
 
 
 def _of_values(prepared: Prepared) -> NDArray[np.float64]:
@@ -145,7 +149,8 @@ def _of_values(prepared: Prepared) -> NDArray[np.float64]:
     variances = np.zeros((len(prepared.source), prepared.pixels))
     plan = prepared.plan
     law = prepared.source, plan.layout, plan.taps.chance, plan.offset, variances
-    _streams.run(
-        lambda first, last: _loops.spread(*law, first, last), prepared.pixels, 2 * plan.offset.size * len(variances)
-    )
+    cost = 2 * plan.offset.size * len(variances)  # nanoseconds
+    for low, high in _streams.within_blocks(cost):
+        spread = functools.partial(_loops.spread, *law, (low, high))
+        _streams.run(spread, prepared.pixels, cost * (high - low) // _streams.BLOCK)
     return variances
