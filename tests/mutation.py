@@ -38,6 +38,7 @@ ROOMS = {  # the tests that must notice, beside the examples in docstrings
     "diffusion": "refusals diffusion walls_and_sources diagnostics run steady tensor chebyshev rkl2 stiff transport "
     "uniformization inward_drift transport_axes spectral schedule sweeps laws convergence verification boundary",
     "measurement": "measurement scattering measurement_extremes streams convergence_measurement laws boundary notebook",
+    "matching": "matching matching_extremes interrupts",
     "_jit/convolution": "convolution masked_convolution convolution_extremes laws_convolution",
     "_jit/diffusion": "diffusion walls_and_sources diagnostics compiled",
     "_jit/binomial": "measurement scattering streams convergence_measurement",

@@ -1,5 +1,6 @@
 """Measure: many draws are the convolution, one draw reads one place; the exact variance; arguments refused."""
 
+import inspect
 import math
 import tracemalloc
 
@@ -248,3 +249,10 @@ def test_places_fit_their_integers(cells, dtype):
     offset = _taps.offsets([np.array([0, cells - 1])], [cells], np.array([0, 1]))
     assert offset.dtype == dtype
     assert offset.tolist() == [0, 2 * cells - 1]
+
+
+@pytest.mark.parametrize("name", ["measure", "measure_until", "measurement_variance", "draws_needed", "ensemble"])
+def test_arguments_may_be_named_and_options_must_be(name):
+    parameters = inspect.signature(getattr(dc, name)).parameters
+    assert {parameters[each].kind for each in ("field", "kernel")} == {inspect.Parameter.POSITIONAL_OR_KEYWORD}
+    assert {parameters[each].kind for each in ("boundary", "axes")} == {inspect.Parameter.KEYWORD_ONLY}
