@@ -48,27 +48,20 @@ class Grid(NamedTuple):
     middle: Any  # YES where the middle axis exchanges anything
 
 
-class Rates(NamedTuple):
-    """How much flows through faces: one rate for each axis, or the scale of those that stand in arrays."""
-
-    constant: Any
-    scale: Any
-
-
 class Flows(NamedTuple):
     """The `Faces` along planes, rows and cells: their exchanges, and the drifts that carry the cell upwind of them."""
 
     exchanges: Any
     drifts: Any
     drifting: Any  # YES where there are drifts
+    shares: Any  # by which cells multiply what flows in: one for each, or a vector of one number
+    every: Any  # all bits where each cell has a share of its own, or none
 
 
 class Cells(NamedTuple):
     """What a sweep does to each cell in addition to exchanges; empty arrays stand for nothing."""
 
     change: Any  # whether anything is lost or added
-    weighted: Any  # YES where shares multiply what flows in, instead of a scale
-    shares: Any
     losses: Any  # through both walls of planes, rows and cells, and of every cell
     forcing: Any
 
@@ -84,7 +77,7 @@ class Problem(NamedTuple):
     """All that sweeps read other than the field."""
 
     grid: Any
-    rates: Any
+    rates: Any  # one for each axis, where they are the same everywhere
     cells: Any
     recurrence: Any  # YES where the level before is subtracted from twice the field
     adding: Any  # YES where a field is added, of whichever dtype
@@ -155,7 +148,7 @@ def kept_cell(target, problem, place, x, factor):
 @compiled(forceinline=True)
 def uniform_vector(source, target, problem, row, j, west, x, east, factor):
     """Sweep one vector of a row, between those to its west and east."""
-    rates, minus = problem.rates.constant, spread(source.dtype.type(-2))
+    rates, minus = problem.rates, spread(source.dtype.type(-2))
     y = kept_vector(target, problem, row.here + j, x, factor)
     around = load(source, row.before + j) + load(source, row.after + j)
     y = plus_product(y, spread(rates[0]), plus_product(around, minus, x))
@@ -194,10 +187,10 @@ def uniform_cells(source, target, problem, row, factor):
         west = source[row.here + j - ONE] if j > ZERO else row.left
         east = source[row.here + j + ONE] if j + ONE < grid.size else row.right
         y = kept_cell(target, problem, row.here + j, x, factor)
-        y += rates.constant[0] * ((source[row.before + j] + source[row.after + j]) - two * x)
+        y += rates[0] * ((source[row.before + j] + source[row.after + j]) - two * x)
         if grid.middle:
-            y += rates.constant[1] * ((source[row.above + j] + source[row.below + j]) - two * x)
-        target[row.here + j] = y + rates.constant[2] * ((west + east) - two * x)
+            y += rates[1] * ((source[row.above + j] + source[row.below + j]) - two * x)
+        target[row.here + j] = y + rates[2] * ((west + east) - two * x)
 
 
 @compiled(forceinline=True)
@@ -223,7 +216,7 @@ def vector_flow(faces, side, drifts, drift_side, drifting, before, after):
 @compiled(forceinline=True)
 def varied_vector(source, target, problem, flows, row, sides, j, x, flow, next_flow, factor):
     """Sweep one vector of a row, into which flows one thing along it and out of which the next."""
-    (across, down, _), (drift, drift_down, _), drifting = flows
+    (across, down, _), (drift, drift_down, _), drifting, shares, every = flows
     side, drift_side = sides
     before, after = load(source, row.before + j), load(source, row.after + j)
     inflow = flow - from_second(flow, next_flow)
@@ -237,9 +230,8 @@ def varied_vector(source, target, problem, flows, row, sides, j, x, flow, next_f
             vector_flow(down, side.above + j, drift_down, drift_side.above + j, drifting, above, x)
             - vector_flow(down, side.below + j, drift_down, drift_side.below + j, drifting, x, below)
         )
-    cells = problem.cells
-    scale = load(cells.shares, row.here + j) if cells.weighted else spread(problem.rates.scale)
-    store(target, row.here + j, plus_product(kept_vector(target, problem, row.here + j, x, factor), scale, inflow))
+    share = load(shares, (row.here + j) & every)
+    store(target, row.here + j, plus_product(kept_vector(target, problem, row.here + j, x, factor), share, inflow))
 
 
 @compiled(inline="always")
@@ -267,8 +259,8 @@ def varied_vectors(source, target, problem, flows, row, sides, factor):
 @compiled(inline="always")
 def varied_cells(source, target, problem, flows, row, sides, factor):
     """Sweep what vectors leave of a row, with a rate and perhaps a drift on every face."""
-    grid, cells = problem.grid, problem.cells
-    (across, down, along), (drift, drift_down, drift_along), drifting = flows
+    grid = problem.grid
+    (across, down, along), (drift, drift_down, drift_along), drifting, shares, every = flows
     side, drift_side = sides
     for j in range(grid.vectors * lanes_of(source), grid.size):
         x, end, drift_end = source[row.here + j], side.along + j, drift_side.along + j
@@ -283,9 +275,8 @@ def varied_cells(source, target, problem, flows, row, sides, factor):
             inflow -= cell_flow(down, side.below + j, drift_down, drift_side.below + j, drifting, x, below)
         inflow += cell_flow(along, end, drift_along, drift_end, drifting, west, x)
         inflow -= cell_flow(along, end + ONE, drift_along, drift_end + ONE, drifting, x, east)
-        scale = cells.shares[row.here + j] if cells.weighted else problem.rates.scale
         y = kept_cell(target, problem, row.here + j, x, factor)
-        target[row.here + j] = y + scale * inflow
+        target[row.here + j] = y + shares[(row.here + j) & every] * inflow
 
 
 @compiled(forceinline=True)
@@ -423,7 +414,7 @@ def lent(problem):
     return Problem(
         grid,
         rates,
-        Cells(cells.change, cells.weighted, borrow(cells.shares), losses, lent_values(cells.forcing)),
+        Cells(cells.change, losses, lent_values(cells.forcing)),
         recurrence,
         adding,
         lent_values(field),
@@ -444,21 +435,22 @@ def lent_faces(faces):
 @compiled(inline="always")
 def lent_flows(flows):
     """Return flows whose arrays are borrowed."""
-    return Flows(lent_faces(flows.exchanges), lent_faces(flows.drifts), flows.drifting)
+    exchanges, drifts, drifting, shares, every = flows
+    return Flows(lent_faces(exchanges), lent_faces(drifts), drifting, borrow(shares), every)
 
 
 @compiled
 def advance(part, k, fields, problem, flows, plan):
     """Sweep tile `part` in round `k`, `plan.depth` sweeps per pass, band after band of its rows.
 
-    Without `flows` rates are uniform; numba leaves the other branch out before it compiles.
+    Without `flows`, (), rates are uniform; by its length numba leaves the other branch out before it compiles.
     Tiles and bands are (low, how it moves with each sweep, high, how it moves); bands begin anew with each pass.
     """
     low, low_moves, high, high_moves = plan.tiles[part]
     bands, begin = plan.bands, k // 2 * plan.batch
     sweeps = min(plan.batch, plan.sweeps - begin)
     problem = lent(problem)
-    through = None if flows is None else lent_flows(flows)
+    through = flows if len(flows) == 0 else lent_flows(flows)
     even, odd = borrow(fields[0]), borrow(fields[1])
     for start in range(0, sweeps, plan.depth):
         count = min(plan.depth, sweeps - start)
@@ -477,7 +469,7 @@ def advance(part, k, fields, problem, flows, plan):
                     level += plan.first + begin
                     source, target = (even, odd) if level % 2 == 0 else (odd, even)
                     factor = factor_of(problem.field, level)
-                    if flows is None:
+                    if len(flows) == 0:
                         uniform_block(source, target, problem, block, factor)
                     else:
                         varied_block(source, target, problem, through, block, factor)

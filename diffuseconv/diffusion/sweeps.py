@@ -124,20 +124,16 @@ def _sweeper(
         _loops.YES if u.ndim == 3 else _loops.NO,
     )
     losses = _losses(lattice, u.dtype, scale)
-    shares = (
-        none if lattice.weights is None else (rates.scale / lattice.weights).astype(u.dtype, copy=False).reshape(-1)
-    )
     change = forcing is not None or any(loss.size for loss in losses)
-    weighted = _loops.NO if lattice.weights is None else _loops.YES
-    cells = _loops.Cells(change, weighted, shares, losses, forcing or _added([0.0], np.empty(0)))
+    cells = _loops.Cells(change, losses, forcing or _added([0.0], np.empty(0)))
     recurs = _loops.YES if recurrence else _loops.NO
     # where rates vary a field is always added, by 0 if there is none: one compilation less, and as quick
-    adds = _loops.NO if field is None and flows is None else _loops.YES
+    adds = _loops.NO if field is None and not flows else _loops.YES
     problem = _loops.Problem(grid, rates, cells, recurs, adds, field or _added([0.0], none))
     tiles, neighbours, most = _tiles(planes, min(_threads.count(), u.size // SMALLEST_SHARE), periodic[0])
     batch = min(most, max(2, BATCH // u.size) if len(tiles) == 1 else max(DEPTH, math.isqrt(EXCHANGE // (rows * size))))
     batch = max(1, batch if batch < 2 else batch // 2 * 2)
-    arrays = 2 if flows is None else 2 + u.ndim * (1 + len(flows.drifting))
+    arrays = 2 + u.ndim * (1 + len(flows.drifting)) if flows else 2
     bands = _bands(rows, size * u.itemsize * arrays, periodic[1])
     fields = pair[0].reshape(-1), pair[1].reshape(-1)
 
@@ -177,23 +173,27 @@ def _sweep_by_matrix(
 
 
 def _rates(lattice: Lattice, u: Array, scale: float, values: Array) -> Any:
-    """Return uniform rates and None, or the scale of rates on faces and these with what drifts through them.
+    """Return uniform rates and (), or no rates and what flows through faces, and its share of each cell.
 
-    They are the lattice's own arrays where that does no harm to such `values`, or copies.
+    What stands on faces is the lattice's own where that does no harm to such `values`, or copies.
     """
     number = u.dtype.type
     if lattice.uniform is not None:
-        constant = as_planes(tuple(number(scale * rate) for rate in lattice.uniform), number(0))
-        constant = constant if u.ndim > 1 else (number(0), *constant[1:])
-        return _loops.Rates(constant, number(1)), None
+        rates = as_planes(tuple(number(scale * rate) for rate in lattice.uniform), number(0))
+        return rates if u.ndim > 1 else (number(0), *rates[1:]), ()
     given = lattice.rates + (lattice.drift or ())
     largest = max(float(values.max()), -float(values.min()))
     direct = all(g.dtype == u.dtype for g in given) and lattice.largest_rate * largest < LARGEST
     exchanges, drifts = lattice.faces(u.dtype, 1.0 if direct else scale)
-    flows = _loops.Flows(
-        _three(exchanges, u), _three(drifts or exchanges, u), _loops.NO if lattice.drift is None else _loops.YES
+    share = number(scale if direct else 1.0)
+    shares = np.full(VECTOR // u.itemsize, share) if lattice.weights is None else share / lattice.weights
+    return (number(0),) * 3, _loops.Flows(
+        _three(exchanges, u),
+        _three(drifts or exchanges, u),
+        _loops.NO if lattice.drift is None else _loops.YES,
+        loop_input(shares.astype(u.dtype, copy=False).reshape(-1)),
+        np.uintp(0 if lattice.weights is None else np.iinfo(np.uintp).max),
     )
-    return _loops.Rates((number(0),) * 3, number(scale if direct else 1.0)), flows
 
 
 def _three(faces: Sequence[Any], u: Array) -> tuple[Any, Any, Any]:
