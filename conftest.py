@@ -1,5 +1,6 @@
 """Settings of the test suite: hypothesis profiles, and numpy names for doctests."""
 
+import gc
 import importlib.util
 import signal
 
@@ -33,6 +34,13 @@ hypothesis.settings.load_profile("suite")
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as a shell leaves it in what runs in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _old_objects():
+    """Spare each collection of garbage the look through all that files of tests before have left."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
