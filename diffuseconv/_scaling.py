@@ -8,6 +8,17 @@ from diffuseconv import _checks
 from diffuseconv._typing import Array
 
 
+def largest(values: Array) -> float:
+    """Return the largest size of any real number, without a copy of them.
+
+    Examples
+    --------
+    >>> largest(np.array([3.0, -5.0]))
+    5.0
+    """
+    return max(float(values.max()), -float(values.min()))
+
+
 def exponent(values: Array) -> int:
     """Return the power of two that scales the largest part of any number into [1/2, 1); 0 for zeros.
 
@@ -17,7 +28,13 @@ def exponent(values: Array) -> int:
     (3, 0)
     """
     parts = (values.real, values.imag) if np.iscomplexobj(values) else (values,)
-    return int(np.frexp(max(np.abs(part).max() for part in parts))[1])
+    return int(np.frexp(max(map(largest, parts)))[1])
+
+
+def scaled(values: Array) -> tuple[Array, int]:
+    """Return real values times a power of two (exactly), of size 1 at most, and the power that is missing."""
+    power = exponent(values)
+    return np.ldexp(values, -power), power
 
 
 def times_power(values: Array, power: int) -> Array:

@@ -21,6 +21,7 @@ from diffuseconv import _checks, _threads
 from diffuseconv import boundary as _boundary
 from diffuseconv._foreign import interruptible
 from diffuseconv._jit import matching as _jit
+from diffuseconv._scaling import largest, scaled
 from diffuseconv._typing import FloatArray, loop_input
 from diffuseconv.convolution import correlate
 
@@ -205,12 +206,12 @@ def _arguments(
 
 def _score(image: NDArray[Any], template: NDArray[Any]) -> NDArray[Any]:
     """Score all windows that lie in the image whole, in tiles: the middle and range of each decide its rounding."""
-    t = _scaled(template)
+    t, _ = scaled(template.astype(np.float64))
     t = t - t.mean()
     t -= t.mean()  # once more: what the first rounding left
     t /= np.sqrt((t * t).sum())
     u, eps = image.astype(np.float64, copy=False), float(np.finfo(image.dtype).eps)
-    if _largest(u) > _LARGEST:
+    if largest(u) > _LARGEST:
         u = u / 4  # no score changes, and no difference of two values overflows
     scores = np.empty([n - m + 1 for n, m in zip(u.shape, t.shape, strict=True)])
     starts, steps = _tiles(scores.shape, t.shape)
@@ -242,11 +243,11 @@ def _tiles(shape: Sequence[int], template: Sequence[int]) -> tuple[list[tuple[in
 
 def _score_tile(u: FloatArray, t: FloatArray, eps: float) -> tuple[FloatArray, NDArray[np.bool_]]:
     """Score all windows of a tile; return which of them are to be scored one by one instead."""
-    plain, middle, largest, precise = _without_outliers(u, t.shape)
+    plain, middle, peak, precise = _without_outliers(u, t.shape)
     sums, squares = (_window_sums(values, t.shape) for values in (plain, plain * plain))
     scores = correlate(plain, t, mode="valid", boundary="zero")
     # half of the accuracy is left to the numerator, half to the contrast; sums of squares below _SMALLEST underflow
-    least = 2 * _AGREEMENT * float(np.abs(t).sum()) * largest / _ACCURACY
+    least = 2 * _AGREEMENT * float(np.abs(t).sum()) * peak / _ACCURACY
     share = (3 * sum(t.shape) + 8) * _EPSILON / _ACCURACY
     doubtful = np.empty(scores.shape, np.bool_)
     tables = (table.reshape(-1) for table in (sums, squares, scores, doubtful))
@@ -277,25 +278,20 @@ def _without_outliers(u: FloatArray, shape: Sequence[int]) -> tuple[FloatArray, 
     sample = u[tuple(slice(None, None, max(1, round(n / 50))) for n in u.shape)]
     middle = _median(sample)
     plain = u - middle
-    largest = _largest(plain)
+    peak = largest(plain)
     deviations = np.abs(sample - middle)[sample != middle]
-    typical = _median(deviations) if deviations.size else largest
+    typical = _median(deviations) if deviations.size else peak
     touched = np.zeros([n - m + 1 for n, m in zip(u.shape, shape, strict=True)], np.bool_)
     for limit in (_FAR * typical, _TOO_FAR * typical):  # few outliers, or those that no square can hold
-        outliers = np.abs(plain) > limit if largest > limit else None
+        outliers = np.abs(plain) > limit if peak > limit else None
         touched[...] = outliers is not None and _count(outliers, shape) > 0
         if touched.mean() <= _FEW:
             break
     if outliers is not None:
         plain[outliers] = 0
-        largest = _largest(plain)
-    power = math.frexp(largest)[1]
-    return np.ldexp(plain, -power, out=plain), math.ldexp(middle, -power), math.ldexp(largest, -power), touched
-
-
-def _largest(values: FloatArray) -> float:
-    """Return the largest size of any value."""
-    return max(float(values.max()), -float(values.min()))
+        peak = largest(plain)
+    power = math.frexp(peak)[1]
+    return np.ldexp(plain, -power, out=plain), math.ldexp(middle, -power), math.ldexp(peak, -power), touched
 
 
 def _median(values: FloatArray) -> float:
@@ -316,12 +312,6 @@ def _constant(u: FloatArray, shape: Sequence[int]) -> NDArray[np.bool_]:
             differs = np.diff(u, axis=axis) != 0
             steps = steps + _count(differs, [m - (a == axis) for a, m in enumerate(shape)])
     return np.asarray(steps == 0)
-
-
-def _scaled(values: NDArray[Any]) -> FloatArray:
-    """Scale values to at most 1 in float64, by a power of two so that nothing is rounded."""
-    _, exponent = np.frexp(np.abs(values).max())
-    return np.ldexp(values.astype(np.float64), -int(exponent))
 
 
 def _window_sums(u: FloatArray, shape: Sequence[int]) -> FloatArray:

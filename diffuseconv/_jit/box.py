@@ -17,7 +17,8 @@ def sum_down(block, pitch, taps, strip, high, wide, ends):
     """Fill ``strip[y pitch + x]`` with the sums of ``taps[i] block[(y + i) pitch + x]`` for as many rows and columns.
 
     Rows are cut into pieces as long as the taps are many. A sum is one from its row to the end of a piece (kept in
-    `ends`) and one from the beginning of the next piece on (van Herk 1992; Gil and Werman 1993).
+    `ends`) and one from the beginning of the next piece on (van Herk 1992; Gil and Werman 1993): three additions for
+    each row whatever the taps. Columns are read and written in whole vectors, rows no further than sums reach.
     """
     lanes, none, one, count = lanes_of(block), np.uintp(0), np.uintp(1), np.uintp(taps.size)
     weight, zero = spread(taps[0]), spread(block.dtype.type(0))
@@ -30,10 +31,11 @@ def sum_down(block, pitch, taps, strip, high, wide, ends):
             for y in range(one, some + one):
                 total = total + load(block, (top + some - y) * pitch + x)
                 store(ends, (some - y) * lanes, total)
+            store(strip, top * pitch + x, weight * total)
             total = zero
-            for y in range(some):
+            for y in range(one, some):
+                total = total + load(block, (top + count + y - one) * pitch + x)
                 store(strip, (top + y) * pitch + x, weight * (load(ends, y * lanes) + total))
-                total = total + load(block, (top + count + y) * pitch + x)
 
 
 @compiled

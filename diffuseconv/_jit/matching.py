@@ -4,37 +4,37 @@ import math
 
 import numpy as np
 
+from diffuseconv._jit.borrowed import borrow
+from diffuseconv._jit.box import sum_down
 from diffuseconv._jit.compiled import compiled
-
-COLUMNS = 64  # handled as one block: its suffixes stay in the second-level cache
+from diffuseconv._jit.vector import lanes_of
 
 
 @compiled
 def sum_columns(values, width, sums, first, last):
     """Add `width` neighbours along the middle axis of (layers, rows, columns), for columns first to last.
 
-    Blocks of `width` rows are summed from their ends towards their starts and the next block from its start, so that
-    any window is one sum of the two: three additions for each row whatever the width (van Herk 1992).
+    Columns that fill no vector are summed in scratch.
     """
-    zero, one, width, rows = np.uintp(0), np.uintp(1), np.uintp(width), np.uintp(sums.shape[1])
-    upper, lower = np.empty((width, np.uintp(COLUMNS))), np.empty(COLUMNS)
-    for layer in range(np.uintp(values.shape[0])):
-        for low in range(np.uintp(first), np.uintp(last), np.uintp(COLUMNS)):
-            columns = range(min(np.uintp(COLUMNS), np.uintp(last) - low))
-            for start in range(zero, rows, width):
-                for c in columns:
-                    upper[width - one, c] = values[layer, start + width - one, low + c]
-                for k in range(one, width):
-                    above = width - one - k
-                    for c in columns:
-                        upper[above, c] = upper[above + one, c] + values[layer, start + above, low + c]
-                for c in columns:
-                    sums[layer, start, low + c] = upper[zero, c]
-                    lower[c] = 0.0
-                for k in range(one, min(width, rows - start)):
-                    for c in columns:
-                        lower[c] += values[layer, start + width + k - one, low + c]
-                        sums[layer, start + k, low + c] = upper[k, c] + lower[c]
+    layers, rows, columns = sums.shape
+    tall, lanes, pitch = rows + width - 1, np.intp(lanes_of(sums)), np.uintp(columns)
+    full = (last - first) // lanes * lanes
+    rest = last - first - full
+    taps, ends = np.ones(width), np.empty(min(width, rows) * lanes)
+    block, strip = np.zeros(tall * lanes), np.empty(rows * lanes)
+    for layer in range(layers):
+        here, there = values[layer].reshape(-1)[first:], sums[layer].reshape(-1)[first:]
+        sum_down(borrow(here), pitch, borrow(taps), borrow(there), np.uintp(rows), np.uintp(full), borrow(ends))
+        if rest > 0:
+            for y in range(tall):
+                for x in range(rest):
+                    block[y * lanes + x] = values[layer, y, first + full + x]
+            one = borrow(block), np.uintp(lanes), borrow(taps), borrow(strip), np.uintp(rows), np.uintp(lanes)
+            sum_down(*one, borrow(ends))
+            for y in range(rows):
+                for x in range(rest):
+                    sums[layer, y, first + full + x] = strip[y * lanes + x]
+    return taps[0] + ends[0] + block[0] + strip[0]  # they must last until here: those who borrow them are not counted
 
 
 @compiled

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from diffuseconv import _fft, _threads
+from diffuseconv._scaling import exponent
 from diffuseconv._typing import Array
 from diffuseconv.boundary import Name, extend, record
 from diffuseconv.convolution.methods import pieces
@@ -121,5 +122,5 @@ def _plan(size: int, taps: int, width: tuple[int, int], name: Name, ndim: int, l
 
 def _scaled(values: Array) -> tuple[Array, int]:
     """Scale by a power of two (exactly) where the squares of the transforms could overflow or vanish."""
-    power = int(np.frexp(max(values.max(), -values.min()))[1])
+    power = exponent(values)
     return (values, 0) if abs(power) < SAFE_POWER[values.itemsize] else (np.ldexp(values, -power), power)

@@ -8,12 +8,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from diffuseconv._scaling import exponent, scaled
 from diffuseconv._typing import Array
 from diffuseconv.boundary import Name, extend, fold
 from diffuseconv.convolution.direct import correlate_directly
 from diffuseconv.convolution.plan import Widths
 from diffuseconv.convolution.separable import correlate_along_axes
-from diffuseconv.convolution.sums import by_method, scaled, too_large
+from diffuseconv.convolution.sums import by_method, too_large
 
 __all__ = ["mean_of_known"]
 
@@ -53,7 +54,7 @@ def mean_of_known(
     total = math.prod(float(kernel.sum(dtype=np.float64)) for kernel in kernels)
     share = _sum(_continued_share(known, widths, names, kind), kernels, _INSIDE[: len(names)], _NOTHING, method)
     values = np.where(known, stack, kind(0))
-    headroom = HEADROOM[stack.itemsize] - int(np.frexp(max(values.max(), -values.min()))[1])
+    headroom = HEADROOM[stack.itemsize] - exponent(values)
     np.ldexp(values, headroom, out=values)
     if method == "fft":  # which would hold the continued field in addition to this one
         values = extend(values, widths, names, range(1, stack.ndim))

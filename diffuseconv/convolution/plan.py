@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from diffuseconv import _checks
+from diffuseconv._scaling import largest
 from diffuseconv._typing import Array, Axes
 from diffuseconv.boundary import Constant, Name, Names, extend, images_per_axis, record
 from diffuseconv.convolution.methods import quickest
@@ -139,9 +140,10 @@ def in_range(name: str, weights: Array, dtype: np.dtype[Any]) -> Array:
     most = float(np.finfo(dtype).max)
     if np.vdot(weights, weights) <= most * most:  # takes a quarter of the time of the next line
         return weights
-    largest = max(float(weights.max()), -float(weights.min()))
-    if largest > most:
-        raise ValueError(f"{name} must not exceed {most:.3g} in magnitude for a {dtype} field, got {largest:.3g}")
+    if largest(weights) > most:
+        raise ValueError(
+            f"{name} must not exceed {most:.3g} in magnitude for a {dtype} field, got {largest(weights):.3g}"
+        )
     return weights
 
 

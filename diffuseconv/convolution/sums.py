@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from diffuseconv import _checks
+from diffuseconv._scaling import scaled
 from diffuseconv._typing import Array
 from diffuseconv.boundary import Name
 from diffuseconv.convolution.direct import correlate_directly
@@ -15,7 +16,7 @@ from diffuseconv.convolution.fourier import correlate_in_fourier_space
 from diffuseconv.convolution.plan import Widths
 from diffuseconv.convolution.separable import correlate_by_factors
 
-__all__ = ["Sums", "by_method", "checked", "in_range_or_scaled", "scaled", "too_large"]
+__all__ = ["Sums", "by_method", "checked", "in_range_or_scaled", "too_large"]
 
 Sums = tuple[Array, bool]  # and whether all of them are finite
 
@@ -61,9 +62,3 @@ def too_large(dtype: np.dtype[Any]) -> ValueError:
     """Return the refusal of results beyond the range of numbers."""
     most = float(np.finfo(dtype).max)
     return ValueError(f"field and kernel must give results up to {most:.3g} in magnitude (scale them), got larger ones")
-
-
-def scaled(values: Array) -> tuple[Array, int]:
-    """Return values times a power of two (exactly), of size 1 at most, and the power that is missing."""
-    power = int(np.frexp(max(values.max(), -values.min()))[1])
-    return np.ldexp(values, -power), power
