@@ -62,6 +62,13 @@ def scratch_of(size, like):
 
 
 @compiled
+def clear(values, first, last):
+    """Set values to 0, one by one: for the few there are numba's slices take longer."""
+    for place in range(first, last):
+        values[place] = 0
+
+
+@compiled
 def continue_rows(cells, rows, columns, part, block, start, pitch):
     """Copy a part of a continued plane into ``block[start + y pitch:]``, and zeros where tiles read beyond it.
 
@@ -77,9 +84,9 @@ def continue_rows(cells, rows, columns, part, block, start, pitch):
         begin = start + np.uintp(y) * pitch
         for x in range(outside - inside):
             block[begin + inside + x] = factor * cells[line + skip + x]
-        block[begin + np.uintp(count) : begin + pitch] = 0
+        clear(block, begin + np.uintp(count), begin + pitch)
     end = start + np.uintp(part.tall) * pitch
-    block[end : end + np.uintp(part.below) * pitch + np.uintp(BEYOND)] = 0
+    clear(block, end, end + np.uintp(part.below) * pitch + np.uintp(BEYOND))
     for side in range(2):
         for x in range(np.uintp(0) if side == 0 else outside, inside if side == 0 else np.uintp(count)):
             source, factor = np.uintp(columns[0][part.first + x]), part.sign * columns[1][part.first + x]

@@ -13,6 +13,7 @@ from diffuseconv._jit.convolution import (
     SPARE,
     Part,
     Target,
+    clear,
     continue_rows,
     pitch_of,
     scratch_of,
@@ -68,7 +69,7 @@ def correlate_by_two(stack, factors, lines, before, out, begin, end):
         part = Part(plane, in_columns, sign, y0, high + tall - 1, before, x0, wide + broad - 1, below)
         continue_rows(cells, rows, columns, part, block, none, pitch)
         end = np.uintp(high) * pitch
-        strip[end : end + np.uintp(below) * pitch + np.uintp(BEYOND)] = 0
+        clear(strip, end, end + np.uintp(below) * pitch + np.uintp(BEYOND))
         reach, stride = np.uintp(wide + broad - 1), np.uintp(out_columns)
         if equal[0]:
             sum_down(block, pitch, down, strip, np.uintp(high), reach, spare)

@@ -91,15 +91,18 @@ def remember(key: Hashable, field: Array, kernel: Array, plan: Plan, flip: bool)
         return
     if not (factors or plan.quickest == "direct") or not (whole or plan.interleaved) or plan.constants:
         return
-    if kernel.dtype not in FLOATS or dtype not in FLOATS or math.prod(plan.shape) * kernel.size >= WORTH_THREADS:
+    places = math.prod(plan.shape)
+    direct = plan.otherwise == "direct" and places * kernel.size < WORTH_THREADS
+    factors = factors and places * sum(kernel.shape) < WORTH_THREADS
+    if kernel.dtype not in FLOATS or dtype not in FLOATS or not (direct or factors):
         return
     channels = 1 if whole else field.shape[-1]
     inner = field.shape if whole else (*field.shape[:-2], field.shape[-2] * channels)
     if max(inner) >= LONG:
         return
-    lines, places = continued(inner, kernel.shape, plan.widths, plan.names, dtype, channels)
+    lines, ends = continued(inner, kernel.shape, plan.widths, plan.names, dtype, channels)
     flat = (1,) * (3 - len(inner))
-    sums = (1, 1, *flat, *places)
+    sums = (1, 1, *flat, *ends)
     most = float(np.finfo(dtype).max) ** 2 if dtype.itemsize < kernel.itemsize else float(np.finfo(kernel.dtype).max)
     if len(_calls) >= MOST:
         _calls.clear()
@@ -115,6 +118,6 @@ def remember(key: Hashable, field: Array, kernel: Array, plan: Plan, flip: bool)
         sums=sums,
         blocks=(block_count(sums), two_block_count(sums[2:])),
         shape=plan.shape,
-        direct=plan.otherwise == "direct",
+        direct=direct and (factors or plan.quickest == "direct"),
         factors=factors,
     )
