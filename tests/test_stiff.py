@@ -13,7 +13,7 @@ import strategies
 from hypothesis import given, settings
 
 import diffuseconv as dc
-from diffuseconv.diffusion import clock, control, implicit, rational, shifted, switching
+from diffuseconv.diffusion import clock, control, dormand_prince, implicit, rational, shifted, switching
 
 X = np.arange(50.0)
 EPS = np.finfo(float).eps
@@ -151,7 +151,7 @@ def test_the_slope_of_a_source_may_be_given():
     ("source", "duration"),
     [
         (lambda t, v: -(10 ** (3 * t - 2)) * (v - math.sin(t)), 3.0),  # a rate that rises to 1e7
-        (lambda t, v: v * (1 - v), 1e3),  # a front that comes to rest
+        (lambda t, v: v * (1 - v), 1e5),  # a front that comes to rest
     ],
 )
 def test_auto_changes_over_within_a_run(monkeypatch, source, duration):
@@ -162,10 +162,10 @@ def test_auto_changes_over_within_a_run(monkeypatch, source, duration):
         seen.append(type(self.now).__module__.rpartition(".")[2])
 
     monkeypatch.setattr(switching.Steps, "accept", spied)
-    monkeypatch.setattr(switching, "STEPS", (1, 100))  # begin with explicit steps whatever they cost
+    monkeypatch.setattr(switching, "STEPS", (1, 1000, 1000))  # begin with explicit steps whatever they cost
     eq, u = dc.DiffusionEquation(source=source), np.exp(-((X / 5) ** 2))
     got = eq.evolve(u, duration)
-    assert seen[0] == "rkl2"
+    assert seen[0] != "implicit"
     assert "implicit" in seen
     assert sum(one != other for one, other in itertools.pairwise(seen)) <= 5
     assert np.abs(got - eq.evolve(u, duration, "implicit", tolerance=1e-7)).max() <= 1e-4
@@ -371,15 +371,11 @@ def test_explicit_steps_know_the_reaction():
 def test_what_cannot_go_on_says_so():
     with pytest.raises(ValueError, match=r"^evolve cannot go on at time (0\.99|1\.00)"):
         dc.DiffusionEquation(source=lambda t, u: u**2).evolve(np.ones(4), 2.0)
-    for rate, duration, tolerance, words in (
-        (1e-5, 1e9, 1e-3, "steps become ever shorter, as where a field runs away"),
-        (1.0, 100.0, 1e-6, 'more steps would be needed, fewer perhaps with method "implicit"'),
-    ):  # logistic growth from below 0 runs away at log(11)/rate
-        eq = dc.DiffusionEquation(1e-6, source=lambda t, u, k=rate: k * u * (1 - u))
-        with pytest.raises(ValueError, match=words):
-            eq.evolve(np.full(4, -0.1), duration, "rkl2", tolerance=tolerance)
+    eq = dc.DiffusionEquation(1e-6, source=lambda t, u: 1e-5 * u * (1 - u))  # from below 0 it runs away at log(11)/rate
+    with pytest.raises(ValueError, match="steps become ever shorter, as where a field runs away"):
+        eq.evolve(np.full(4, -0.1), 1e9, "rkl2", tolerance=1e-3)
     stiff = dc.DiffusionEquation(1e3, source=lambda t, u: 1e-6 * (np.sin(1e-6 * t) - u))
-    with pytest.raises(ValueError, match=r"some 9e\+04 more steps would be needed"):  # of 299 stages each
+    with pytest.raises(ValueError, match=r'some 9e\+04 more .* fewer perhaps with method "auto"'):  # of 299 stages each
         stiff.evolve(np.linspace(0.0, 1.0, 8), 1e6, "rkl2")
     eq = dc.DiffusionEquation(source=lambda t, u: 100 * u * (1 - u))
     with pytest.raises(ValueError, match=r"near an unstable value of the source \(they grow at a rate of 100\)"):
@@ -395,6 +391,58 @@ def test_what_cannot_go_on_says_so():
 
     with pytest.raises(RuntimeError, match="mine"):
         dc.DiffusionEquation(source=own).evolve(np.ones(4), 2.0)
+
+
+def test_what_is_slow_is_refused_when_it_has_cost_too_much_and_asks_for_as_much_again(monkeypatch):
+    """A swing has one pace and is refused; a front is slow, and then at rest."""
+    calls, u = [], (X == 25) * 0.5
+    front = dc.DiffusionEquation(source=lambda t, u: calls.append(t) or 100 * u * (1 - u))
+    assert np.abs(front.evolve(u, 1e5, tolerance=1e-6) - 1).max() <= 1e-6
+    assert len(calls) <= 10**4
+    swing = dc.DiffusionEquation(source=lambda t, u: calls.append(t) or math.sin(t) - u)
+    for most in (0.3, 0.6):  # seconds by the model, 3e-5 an evaluation
+        calls.clear()
+        monkeypatch.setattr(control.costs, "longest_run", lambda problem, most=most: most)
+        with pytest.raises(ValueError, match=r"at time [\d.]+, .*: some \de\+0\d more steps would be needed"):
+            swing.evolve(u, 1e4, "rkl2", tolerance=1e-4)
+        assert 1 <= len(calls) * 3e-5 / most <= 1.5
+    assert np.isfinite(swing.evolve(u, 5.0, "rkl2", tolerance=1e-4)).all()
+
+
+def test_a_front_is_followed_by_explicit_steps_of_order_five():
+    """From spots in an empty tank: where the front has not come nothing may be seen that would grow."""
+    eq, u = dc.DiffusionEquation(source=lambda t, v: 100 * v * (1 - v)), (X == 25) * 0.5
+    run = scipy.integrate.solve_ivp(eq.operator((50,)).rhs, (0, 0.5), u, "DOP853", rtol=1e-12, atol=1e-30)
+    assert 2 < run.y[:, -1].sum() < 40
+    for tolerance in (1e-4, 1e-6):
+        assert np.abs(eq.evolve(u, 0.5, tolerance=tolerance) - run.y[:, -1]).max() <= tolerance
+
+
+def test_the_explicit_steps_of_dormand_and_prince():
+    """Order 5, an estimate of order 4, the last stage at the end; within the reach nothing grows, with a drift too."""
+    eq, u = dc.DiffusionEquation(0.1, source=lambda t, v: math.cos(3 * t) * v), 0.6 + 0.4 * np.sin(X[:9])
+    lattice, errors = eq.lattice(u.shape), []
+    steps, side = dormand_prince.Steps(lattice, 2.0), clock.Clock(0.0, 2.0)
+    exact = scipy.integrate.solve_ivp(eq.operator(u.shape).rhs, (0, 2), u, "DOP853", rtol=1e-13, atol=1e-14).y[:, -1]
+    for count in (32, 64, 128):
+        here, slope, estimates = u, lattice.rhs(0.0, u), []
+        for n in range(count):
+            here, slope, estimate = steps.attempt(side, 2 * n / count, here, slope, 2 / count, 1.0)
+            estimates.append(estimate)
+        np.testing.assert_allclose(slope, lattice.rhs(2.0, here), rtol=0, atol=1e-12)
+        errors.append((np.abs(here - exact).max(), max(estimates)))
+    orders = np.log2(np.divide(errors[:-1], errors[1:]))[-1]
+    np.testing.assert_allclose(orders, [5, 5], rtol=0, atol=0.1)  # of a run, and of a step's estimate
+    x = np.linspace(0, dormand_prince.REACH, 301)
+    z = -x + 1j * np.linspace(0, 1, 21)[:, None] * np.sqrt(dormand_prince.DRIFT_REACH * x)
+    grown = [1 + 0 * z]
+    for row in dormand_prince.STAGES:
+        grown.append(1 + z * sum(a * k for a, k in zip(row, grown, strict=True)))
+    assert np.abs(grown[-1]).max() <= 1 + 1e-12
+    drifting = dc.DiffusionEquation(boundary="periodic", velocity=0.5).lattice((9,))
+    longest = dormand_prince.Steps(drifting, 1.0).longest
+    assert longest * drifting.largest_rate <= dormand_prince.REACH
+    assert longest * drifting.drift_rate <= dormand_prince.DRIFT_REACH
 
 
 def test_a_thermostat_is_followed():
@@ -609,6 +657,17 @@ def test_steps_that_cannot_be_shortened_end_unless_the_run_gets_on():
             run.force()
     with pytest.raises(ValueError, match="source or walls jump without end, or the field runs away"):
         run.force()
+
+
+def test_steps_that_shrink_towards_a_jump_are_no_reason_to_give_up():
+    """An approach takes some tens of trial steps: after a first look at the pace three see them, hundreds apart."""
+    run = at_rest()
+    run.elapsed = 0.5
+    for _ in range(4 * control.SOME - 1):
+        run.elapsed += 1e-15
+        run.keep_pace(1e-15)
+    with pytest.raises(ValueError, match="steps become ever shorter"):
+        run.keep_pace(1e-15)
 
 
 def test_errors_die_out_no_faster_than_walls_less_the_reaction_let_them():

@@ -37,6 +37,7 @@ import numpy as np
 
 from diffuseconv import _checks
 from diffuseconv._typing import Array
+from diffuseconv.diffusion import costs
 from diffuseconv.diffusion.clock import Clock
 from diffuseconv.diffusion.lattice import Lattice, pieces
 
@@ -68,10 +69,10 @@ SAMPLES = 16  # times at which walls are asked for the range that they impose
 FORCED = 200  # steps as short as rounding allows, without getting on, that are too many
 WINDOW = 8  # numbers of the clock ahead, at least, among which a jump is looked for
 STEEP = 4.0  # how much more a jump changes than the numbers of the clock on either side
-PACE, MOST_WORK = 1_000, 2_000_000  # short steps between two checks of the pace, and how many more it may ask for
+CHECKS, SOME = 300, 300  # checks of the pace, in what a run may cost; steps between two of them, at least
 ENDLESS = 1e12  # steps that no run ends with: more of them is what an ever shorter step comes to
 STIFFEST = 1e15  # fastest rate times duration: beyond, its rounding is as large as all else that happens
-CONSECUTIVE = 3  # in a row that ask for more: a transient slows down steps, and then lets them grow
+CONSECUTIVE = 3  # checks in a row that ask for more: a transient slows down steps, and then lets them grow
 
 
 class Overflow(ArithmeticError):  # noqa: N818
@@ -113,8 +114,8 @@ class Integrator(Protocol):
         """Return what a step costs, by a fixed model, in seconds."""
         ...
 
-    def work(self, step: float) -> float:
-        """Return how many short steps of its kind a step is worth."""
+    def least_cost(self, duration: float) -> float:
+        """Return what a duration is sure to cost as things are, be the errors as small as they like."""
         ...
 
     def attempt(self, clock: Clock, elapsed: float, u: Array, slope: Array, step: float, allowed: float) -> Trial:
@@ -222,10 +223,11 @@ def integrate(
     time_step: float | None = None,
     tolerance: float | None = None,
     max_step: float | None = None,
+    share: float = 1.0,
 ) -> Iterator[Array]:
     """Yield the field after each of the `durations`: `scheme.Scheme.solve` with steps made for a problem and duration.
 
-    The arithmetic is in float64 for float32 fields too.
+    `share` is that of what a run may cost. The arithmetic is in float64 for float32 fields too.
     """
     duration, noise, between = durations[-1] if durations else 0.0, (0.0, 0.0), False
     tolerance = TOLERANCE if tolerance is None else max(tolerance, FINEST)
@@ -252,6 +254,7 @@ def integrate(
         tolerance,
         math.inf if max_step is None else max_step,
         noise,
+        share,
     )
     for index, duration in enumerate(durations):
         run.advance(duration)
@@ -273,6 +276,7 @@ class _Run:
         tolerance: float,
         longest: float,
         noise: tuple[float, float],
+        share: float = 1.0,
     ) -> None:
         self.problem, self.integrator, self.tolerance = problem, integrator, tolerance
         self.duration, self.clock, self.longest = duration, clock, longest
@@ -282,7 +286,8 @@ class _Run:
         self.wall, self.after, self.high = math.inf, 0.0, self.clock.high  # the next jump known: both its sides
         self.searched = (-1.0, 0.0)  # whence and how far a jump was looked for
         self.forced, self.forced_since = 0, 0.0
-        self.steps, self.work, self.pace_since, self.pace, self.slow = 0, 0.0, 0.0, 1e-300, 0
+        self.most = costs.longest_run(problem) * share
+        self.steps, self.cost, self.total, self.pace_since, self.pace, self.slow = 0, 0.0, 0.0, 0.0, 1e-300, 0
         self.slope, self.proposed = self.field, 0.0
         self.noise = noise
         if duration > 0:
@@ -381,40 +386,49 @@ class _Run:
             self.elapsed, self.carry = total, gained - (total - self.elapsed)
 
     def keep_pace(self, step: float) -> None:
-        """Count trial steps, accepted or not, and refuse to go on where they would never end."""
+        """Count what trial steps cost, accepted or not, and refuse to go on where they would never end.
+
+        At once if steps no longer than they can be would cost more than a run may, or if they become ever shorter. What
+        else is slow may be a transient: it is refused when it has cost so much, and asks for as much again.
+        """
         self.steps += 1
-        self.work += self.integrator.work(step)
-        if self.work >= PACE:
-            past, self.pace = self.pace, max(self.elapsed - self.pace_since, 1e-300)
-            self.pace_since = self.elapsed
-            more = (self.duration - self.elapsed) / self.pace
-            growth = self.pace / past  # infinite at the first look, when nothing can be said yet
-            if growth > 1:
-                more = math.log1p(more * (1 - 1 / growth)) / math.log(growth)
-            self.slow = self.slow + 1 if more * self.work > MOST_WORK else 0
-            if self.slow == CONSECUTIVE:
-                what = "steps become ever shorter, as where a field runs away or a function jumps without end"
-                if more * self.steps < ENDLESS:
-                    others = ', fewer perhaps with method "implicit"' if self.integrator.longest < math.inf else ""
-                    what = f"some {more * self.steps:.0e} more steps would be needed{others}"
-                raise ValueError(self.stuck(what))
-            self.steps, self.work = 0, 0.0
+        self.cost += self.integrator.cost(step)
+        if self.cost < self.most / CHECKS or self.steps < SOME:
+            return
+        past, self.pace = self.pace, max(self.elapsed - self.pace_since, 1e-300)
+        self.pace_since, self.total = self.elapsed, self.total + self.cost
+        left = self.duration - self.elapsed
+        more, growth = left / self.pace, self.pace / past  # infinite at the first look, when nothing can be said yet
+        if growth > 1:
+            more = math.log1p(more * (1 - 1 / growth)) / math.log(growth)
+        steps, cost = more * self.steps, more * self.cost
+        shorter = growth <= 1 and steps > ENDLESS
+        sure = min(cost, self.integrator.least_cost(left)) > self.most
+        late = self.total > self.most and self.total + cost > 2 * self.most
+        self.slow = self.slow + 1 if shorter or sure or late else 0
+        if self.slow == CONSECUTIVE:
+            what = self.endless("steps become ever shorter, as where a field runs away or a function jumps without end")
+            if steps < ENDLESS:
+                others = ', fewer perhaps with method "auto"' if self.integrator.longest < math.inf else ""
+                what = f"some {steps:.0e} more steps would be needed{others}"
+            raise ValueError(self.stuck(what))
+        self.steps, self.cost = 0, 0.0
 
     def force(self) -> None:
         """Count a step that is too short to be shortened; refuse to go on when they do not end."""
         self.forced += 1
         if self.forced % FORCED == 0:
             if self.elapsed - self.forced_since < 1e-3 * self.duration:
-                what, rate = "source or walls jump without end, or the field runs away", self.growth()
-                if rate * self.elapsed > 1:
-                    what += f", as errors do near an unstable value of the source (they grow at a rate of {rate:.3g})"
-                    what += ': a smaller tolerance or method "rkl2" may keep them small'
-                raise ValueError(self.stuck(what))
+                raise ValueError(self.stuck(self.endless("source or walls jump without end, or the field runs away")))
             self.forced_since = self.elapsed
 
-    def growth(self) -> float:
-        """Return the largest rate at which the source lets errors of the first field grow."""
-        return float(reaction_slope(self.problem, self.clock.at(0.0), self.first).max())
+    def endless(self, what: str) -> str:
+        """Return why steps do not end, and whether the source lets errors of the first field grow."""
+        rate = float(reaction_slope(self.problem, self.clock.at(0.0), self.first).max())
+        if rate * self.elapsed > 1:
+            what += f", as errors do near an unstable value of the source (they grow at a rate of {rate:.3g}): a "
+            what += 'smaller tolerance or method "auto" may keep them small'
+        return what
 
     def find_jump(self, step: float) -> bool:
         """Look for a jump of a function of time in the step ahead; if there is one, let the clock end before it."""

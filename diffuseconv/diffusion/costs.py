@@ -7,13 +7,18 @@ import math
 from diffuseconv.diffusion import shifted
 from diffuseconv.diffusion.lattice import Lattice
 
-__all__ = ["entries", "evaluation", "factorisation", "iterations", "substitution"]
+__all__ = ["entries", "evaluation", "factorisation", "iterations", "longest_run", "substitution"]
 
 
 def evaluation(problem: Lattice) -> float:
     """Return the cost of the right-hand side where it depends on time or on the field."""
     rebuilt = 1 if problem.moving is None else 5
-    return rebuilt * (3e-5 + math.prod(problem.shape) * 5e-9)
+    return rebuilt * (3e-5 + 2e-5 * len(problem.moving_walls) + math.prod(problem.shape) * 5e-9)
+
+
+def longest_run(problem: Lattice) -> float:
+    """Return what a run of steps of controlled error may cost: 10 seconds, in proportion more for large fields."""
+    return 10.0 + math.prod(problem.shape) * 1.7e-3
 
 
 def factorisation(problem: Lattice) -> float:

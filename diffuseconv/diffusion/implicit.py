@@ -37,7 +37,7 @@ from diffuseconv._typing import Array
 from diffuseconv.diffusion import control, costs, shifted
 from diffuseconv.diffusion.clock import Clock
 from diffuseconv.diffusion.control import OPTIONS, Overflow, Trial, largest
-from diffuseconv.diffusion.lattice import Lattice, add
+from diffuseconv.diffusion.lattice import Lattice, add, combine
 
 __all__ = ["OPTIONS", "Steps", "Table", "memory", "radau", "slowest_decay", "solve", "unsupported"]
 
@@ -50,7 +50,6 @@ FORGOTTEN, LEAST_RATE = 0.8, 1e-3  # the rate of convergence is less and less tr
 CONVERGED = 0.01  # of the allowed error, that Newton's iteration may leave
 FARTHEST = 2.0  # a guess from the step before reaches so many of its lengths
 PIECE = 1 << 12  # values of each column of a least-squares problem that are handled at once
-BLOCK = 1 << 11  # cells of a product that BLAS leaves to one thread: others would spin on busy processors
 EPS, ROUNDED = float(np.finfo(np.float64).eps), float(np.finfo(np.float32).eps)
 
 
@@ -144,9 +143,9 @@ class Steps:
         prepared = 0.0 if self.made_for == step else systems * costs.factorisation(self.problem)
         return prepared + self.iterations * STAGES * iteration
 
-    def work(self, step: float) -> float:
-        """Return 1: all steps are alike."""
-        return 1.0
+    def least_cost(self, duration: float) -> float:
+        """Return 0: steps may become as long as they like."""
+        return 0.0
 
     def accept(self, clock: Clock, elapsed: float, u: Array) -> None:
         """Keep the stages from which the next ones are guessed, and the slope where they have led."""
@@ -237,10 +236,8 @@ class Steps:
         np.subtract(slope, rest, out=rest)
         rest *= step
         error = largest(self.solvers[0](rest))
-        after = (
-            _combine(table.inverse[-1:], z)[0] / step if self.linear else control.evaluate(problem, times[-1], ahead)
-        )
-        rate = _combine(table.inverse[-2:-1], z)[0] / step
+        after = combine(table.inverse[-1:], z)[0] / step if self.linear else control.evaluate(problem, times[-1], ahead)
+        rate = combine(table.inverse[-2:-1], z)[0] / step
         self.tried = _Step(ahead, step, rate, None if self.linear else z)
         return Trial(ahead, after, error)
 
@@ -274,21 +271,21 @@ class Steps:
     def change(self, times: list[float], u: Array, z: Array | None, step: float) -> Array:
         """Compute what one of Newton's iterations changes in the stages, None being 0."""
         problem, table = self.problem, self.table
-        residual = np.zeros((STAGES, *u.shape)) if z is None else _combine(-table.inverse, z)
+        residual = np.zeros((STAGES, *u.shape)) if z is None else combine(-table.inverse, z)
         for stage, (time, row) in enumerate(zip(times, residual, strict=True)):
             here = u if z is None else u + z[stage]
             if problem.reaction is not None and not _checks.is_finite(here):
                 raise Overflow
             problem.advance(time, here, row, scale=step, held=1.0)
         pairs = len(self.solvers) - 1
-        _combine(np.concatenate([table.to_modes.real, table.to_modes.imag[1:]]), residual, residual)
+        combine(np.concatenate([table.to_modes.real, table.to_modes.imag[1:]]), residual, residual)
         residual[0] = self.solvers[0](residual[0])
         right = np.empty(u.shape, complex)
         for k, solver in enumerate(self.solvers[1:], 1):
             right.real, right.imag = residual[k], residual[pairs + k]
             solved = solver(right)
             residual[k], residual[pairs + k] = solved.real, solved.imag
-        _combine(np.concatenate([table.from_modes.real, -table.from_modes.imag[:, 1:]], axis=1), residual, residual)
+        combine(np.concatenate([table.from_modes.real, -table.from_modes.imag[:, 1:]], axis=1), residual, residual)
         return residual
 
     def expected(self, step: float, z: Array) -> Array:
@@ -297,7 +294,7 @@ class Steps:
         if self.past is not None:  # with the last but one stage of the step before, the estimate is of order 6
             nodes, past = np.append((nodes[-2] - 1) * self.past.length / step, nodes), 1
         weights = _lagrange(nodes, np.zeros(1))
-        expected: Array = _combine(weights[:, past:] @ self.table.inverse, z)[0] / step
+        expected: Array = combine(weights[:, past:] @ self.table.inverse, z)[0] / step
         if self.past is not None:
             add(expected, float(weights[0, 0]), self.past.rate)
         return expected
@@ -308,7 +305,7 @@ class Steps:
         if past is None or past.stages is None or step > FARTHEST * past.length:
             return np.zeros((STAGES, *u.shape))
         weights = _lagrange(np.append(0.0, self.table.nodes), 1 + step / past.length * self.table.nodes)
-        ahead: Array = _combine(weights[:, 1:], past.stages)
+        ahead: Array = combine(weights[:, 1:], past.stages)
         ahead -= past.stages[-1]
         return ahead
 
@@ -376,12 +373,3 @@ def _lagrange(nodes: Array, places: Array) -> Array:
     spans, offsets = nodes[:, None] - nodes, (places[:, None] - nodes)[:, None]
     weights: Array = np.where(own, 1.0, offsets / np.where(own, 1.0, spans)).prod(axis=2)
     return weights
-
-
-def _combine(weights: Array, fields: Array, out: Array | None = None) -> Array:
-    """Return sums of fields, weighted by each row of a matrix; a square one may write them over the fields."""
-    combined = np.empty((len(weights), *fields.shape[1:])) if out is None else out
-    left, right = combined.reshape(len(weights), -1), fields.reshape(len(fields), -1)
-    for low, high in _threads.slices(right.shape[1], 1 + right.shape[1] // BLOCK):
-        left[:, low:high] = weights @ right[:, low:high]
-    return combined

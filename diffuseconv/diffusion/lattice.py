@@ -25,12 +25,13 @@ from diffuseconv._jit import diffusion as _loops
 from diffuseconv._typing import Array, loop_input
 from diffuseconv.diffusion.rows import as_planes, on_faces, places
 
-__all__ = ["Lattice", "WallTerm", "add", "pieces"]
+__all__ = ["Lattice", "WallTerm", "add", "combine", "pieces"]
 
 POOLED = 1 << 18  # cells from which a loop that does several passes gains from the pool of threads
 MOMENTS = 8  # of a problem whose drift depends on time, that are kept
 SLAB = 1 << 16  # cells handled at once where only a largest value is needed
 PIECE = 1 << 14  # cells handled at once where sums need as much memory again
+BLOCK = 1 << 11  # cells of a product that BLAS leaves to one thread: others would spin on busy processors
 SMALLEST_SHARE = 1 << 15  # cells per thread below which handing out work costs more than it saves
 
 
@@ -421,6 +422,15 @@ def add(total: Array, factor: complex, field: Array) -> None:
     whole = np.broadcast_to(field, total.shape)
     for low, high in pieces(total.shape):
         total[low:high] += (factor * whole[low:high]).astype(total.dtype, copy=False)
+
+
+def combine(weights: Array, fields: Array, out: Array | None = None) -> Array:
+    """Return sums of fields, weighted by each row of a matrix; a square one may write them over the fields."""
+    combined = np.empty((len(weights), *fields.shape[1:])) if out is None else out
+    left, right = combined.reshape(len(weights), -1), fields.reshape(len(fields), -1)
+    for low, high in _threads.slices(right.shape[1], 1 + right.shape[1] // BLOCK):
+        left[:, low:high] = weights @ right[:, low:high]
+    return combined
 
 
 def _directed(g: Any, q: Any) -> tuple[Array, Array]:

@@ -69,9 +69,9 @@ class Steps:
         """Return what a step costs, by a fixed model, in seconds."""
         return _stages(step * self.rate / 2) * costs.evaluation(self.problem)
 
-    def work(self, step: float) -> float:
-        """Return how many steps of three stages a step is worth."""
-        return _stages(step * self.rate / 2) / 3
+    def least_cost(self, duration: float) -> float:
+        """Return what a duration costs in steps of the longest."""
+        return duration / self.longest * self.cost(min(self.longest, duration))
 
     def accept(self, clock: Clock, elapsed: float, u: Array) -> None:
         """Look how fast drift and reaction are where the step has led, the latter less often where steps are short."""

@@ -12,6 +12,7 @@ from diffuseconv import _checks
 from diffuseconv._typing import Array
 from diffuseconv.diffusion import (
     chebyshev,
+    control,
     costs,
     explicit,
     implicit,
@@ -38,6 +39,7 @@ SCHEMES: dict[str, Scheme] = {
 }  # in the order in which "auto" asks them
 METHODS = ("auto", *SCHEMES)
 SHARED = 64  # segments among which a tolerance is shared out: the errors of more partly cancel or die out
+FULL = 4  # segments from which on each may cost a quarter of what a run may
 CHECKED = 8  # segments whose options are checked before the run begins
 
 
@@ -110,6 +112,8 @@ def frames(
             options[option] = default if given[option] is None else given[option]
         if options["tolerance"] is not None:
             options["tolerance"] /= min(len(segments), SHARED)
+        if scheme.OPTIONS is control.OPTIONS:
+            options["share"] = 1 / min(len(segments), FULL)
         clock = 0.0 if problem.steady else segment.start
         moved = [stop + clock for stop in segment.stops] if problem.steady else segment.stops
         return scheme.solve(problem, u, clock, moved, **options)

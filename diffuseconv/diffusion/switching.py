@@ -1,8 +1,10 @@
-"""Steps of controlled error, explicit or implicit, whichever is the cheaper at the time: what ``"auto"`` takes.
+"""Steps of controlled error, of whichever kind is the cheapest at the time: what ``"auto"`` takes.
 
-Whenever a run has cost some times what one step of the other kind costs, the other kind tries a step so long that it
-would go farther for its cost. If its error is allowed, the run goes on with that kind. Costs are those of a fixed
-model, so that the choice does not depend on the machine. Problems may thus become stiff, or cease to be, within a run.
+Explicit ones of order 5 for what is not stiff, stabilised ones of many stages, and implicit ones. Whenever a run has
+cost some times what one step of another kind costs, that kind tries a step so long that it would go farther for its
+cost; less and less often while it fails. If its error is allowed, the run goes on with that kind. Costs are those of a
+fixed model, so that the choice does not depend on the machine. Problems may thus become stiff, or cease to be, within a
+run.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from diffuseconv._typing import Array
-from diffuseconv.diffusion import control, implicit, rkl2
+from diffuseconv.diffusion import control, dormand_prince, implicit, rkl2
 from diffuseconv.diffusion.clock import Clock
 from diffuseconv.diffusion.control import OPTIONS, Integrator, Overflow, Trial, unsupported
 from diffuseconv.diffusion.lattice import Lattice
@@ -21,20 +23,22 @@ from diffuseconv.diffusion.rkl2 import memory
 __all__ = ["OPTIONS", "Steps", "memory", "solve", "unsupported"]
 
 SETTLING = 15  # steps that a kind has to find its length, after a change
-SPENT = 5  # costs of one step of the other kind, after which it is tried
-BETTER = 1.3  # how much cheaper the other kind must be
-STEPS = (150, 8)  # explicit and implicit ones that a run of tolerance 1e-3 often takes, for the first choice
+SPENT, MOST_SPENT = 5, 20  # costs of one step of another kind, after which it is tried: the first time, and at most
+BETTER = 1.3  # how much cheaper another kind must be
+KINDS = (dormand_prince.Steps, rkl2.Steps, implicit.Steps)
+STEPS = (20, 150, 8)  # of each kind that a run of tolerance 1e-3 often takes, for the first choice
 
 
 class Steps:
-    """Steps of one kind or the other."""
+    """Steps of one kind or another."""
 
     def __init__(self, problem: Lattice, duration: float, tolerance: float) -> None:
-        self.now: Integrator = rkl2.Steps(problem, duration)
-        self.other: Integrator = implicit.Steps(problem, duration)
+        self.kinds: list[Integrator] = [kind(problem, duration) for kind in KINDS]
+        self.now = self.kinds[0]
         self.tolerance = tolerance
         self.last: tuple[tuple[Clock, float, Array, Array, float, float], Trial] | None = None
-        self.spent, self.duration, self.begun = 0.0, duration, False
+        self.spent, self.due = [0.0] * len(KINDS), [SPENT] * len(KINDS)  # since each was tried, and how much is enough
+        self.duration, self.begun = duration, False
 
     @property
     def order(self) -> int:
@@ -60,63 +64,72 @@ class Steps:
         """Return the cost of a step of the present kind."""
         return self.now.cost(step)
 
-    def work(self, step: float) -> float:
-        """Return how many short steps of the present kind a step is worth."""
-        return self.now.work(step)
+    def least_cost(self, duration: float) -> float:
+        """Return the least of what all kinds are sure to cost."""
+        return min(kind.least_cost(duration) for kind in self.kinds)
 
     def attempt(self, clock: Clock, elapsed: float, u: Array, slope: Array, step: float, allowed: float) -> Trial:
-        """Compute a trial step; one that does not converge is left to the other kind where that is the cheaper."""
-        self.spent += self.now.cost(step)
+        """Compute a trial step; one that does not converge is left to another kind where that is the cheaper."""
+        cost = self.now.cost(step)
+        self.spent = [spent + cost for spent in self.spent]
         try:
             trial = self.now.attempt(clock, elapsed, u, slope, step, allowed)
         except Overflow:
-            if step <= self.other.longest and self.other.cost(step) < self.now.cost(step):
-                self.change(step)
-                self.now.accept(clock, elapsed, u)
+            if self.now is self.kinds[-1]:
+                for other in self.kinds[:-1]:
+                    if step <= other.longest and other.cost(step) < cost:
+                        self.change(other, step)
+                        self.now.accept(clock, elapsed, u)
+                        break
             raise
         self.last = (clock, elapsed, u, slope, step, allowed), trial
         return trial
 
-    def change(self, step: float) -> None:
-        """Go on with the other kind, for some steps at least."""
-        self.now, self.other = self.other, self.now
-        self.spent = -SETTLING * self.now.cost(step)
+    def change(self, kind: Integrator, step: float) -> None:
+        """Go on with another kind, for some steps at least."""
+        self.now = kind
+        self.spent, self.due = [-SETTLING * kind.cost(step)] * len(KINDS), [SPENT] * len(KINDS)
 
     def accept(self, clock: Clock, elapsed: float, u: Array) -> None:
         """Note where an accepted step has led, and change over where that pays."""
         if self.last is not None and self.last[1].field is u:
             (*_, step, _), _ = self.last
-            if self.spent >= SPENT * self.other.cost(min(step, self.other.longest)):
-                self.spent = 0.0
-                if self.is_other_cheaper():
-                    self.change(step)
+            for k, kind in enumerate(self.kinds):
+                if kind is self.now or self.spent[k] < self.due[k] * kind.cost(min(step, kind.longest)):
+                    continue
+                self.spent[k], self.due[k] = 0.0, min(2 * self.due[k], MOST_SPENT)
+                if self.is_cheaper(kind):
+                    self.change(kind, step)
+                    break
         self.last = None
         self.now.accept(clock, elapsed, u)
         if not self.begun:
-            self.other.accept(clock, elapsed, u)
             self.begun, costs = True, []
-            for kind, steps in zip((self.now, self.other), STEPS, strict=True):
+            for kind, steps in zip(self.kinds, STEPS, strict=True):
+                if kind is not self.now:
+                    kind.accept(clock, elapsed, u)
                 many = steps * (1e-3 / self.tolerance) ** (1 / (kind.order + 1))
                 step = min(self.duration / many, kind.longest)
                 costs.append(self.duration / step * kind.cost(step) if step > 0 else many)
-            if costs[1] < costs[0]:
-                self.change(self.duration / STEPS[1])
+            best = costs.index(min(costs))
+            if best > 0:
+                self.change(self.kinds[best], self.duration / STEPS[best])
 
-    def is_other_cheaper(self) -> bool:
-        """Try a step of the other kind from where the last one began, just so long that it pays."""
+    def is_cheaper(self, kind: Integrator) -> bool:
+        """Try a step of another kind from where the last one began, just so long that it pays."""
         assert self.last is not None
         (clock, elapsed, u, slope, step, allowed), _ = self.last
-        goal, left = BETTER * _pace(self.now, step), min(self.duration - elapsed, self.other.longest)
-        self.other.accept(clock, elapsed, u)
+        goal, left = BETTER * _pace(self.now, step), min(self.duration - elapsed, kind.longest)
+        kind.accept(clock, elapsed, u)
         length = min(step, left)
-        while _pace(self.other, length) < goal and length < left:
+        while _pace(kind, length) < goal and length < left:
             length = min(2 * length, left)
-        while _pace(self.other, length / 2) >= goal:
+        while _pace(kind, length / 2) >= goal:
             length /= 2
-        if _pace(self.other, length) < goal:
+        if _pace(kind, length) < goal:
             return False
         try:
-            trial = self.other.attempt(clock, elapsed, u, slope, length, allowed)
+            trial = kind.attempt(clock, elapsed, u, slope, length, allowed)
         except Overflow:
             return False
         return trial.error <= allowed * length / step
