@@ -119,7 +119,7 @@ def test_what_does_not_fit_is_refused_by_what_each_scheme_takes(monkeypatch):
     u = np.random.default_rng(0).random((128, 100))
     monkeypatch.setattr(_checks, "SMALL", 0)
     steady, source = dc.DiffusionEquation(0.7), dc.DiffusionEquation(0.7, source=lambda t, v: -v)
-    needed = {"spectral": 16, "explicit": 16, "chebyshev": 16, "uniformization": 16, "rkl2": 40, "implicit": 680}
+    needed = {"spectral": 16, "explicit": 16, "chebyshev": 16, "uniformization": 16, "rkl2": 40, "implicit": 576}
     for method, each in needed.items():
         eq = source if method in ("rkl2", "implicit") else steady
         monkeypatch.setattr(_checks, "free_memory", lambda each=each: u.size * each)
@@ -129,15 +129,72 @@ def test_what_does_not_fit_is_refused_by_what_each_scheme_takes(monkeypatch):
             eq.evolve(u, 1e-3, method)
 
 
+PLACE = np.random.default_rng(3).random((300, 280))
+STATED = {
+    "cells": {"diffusivity": 0.5 + PLACE},
+    "tensor": {"diffusivity": np.array([[1.0, 0.3], [0.3, 0.7]]), "source": PLACE},
+    "steep tensor": {"diffusivity": np.array([[2.0, 0.6], [0.6, 0.3]]), "boundary": "periodic"},
+    "graded": {"spacing": (1 + PLACE[:, 0], 1 + PLACE[0])},
+    "capacity": {"capacity": 0.5 + PLACE, "decay": 0.1},
+    "decay": {"decay": PLACE, "boundary": dc.Dirichlet(1.0)},
+    "walls": {"boundary": dc.Robin(1.0, 2.0, 3.0)},
+    "drift": {"diffusivity": 0.5 + PLACE, "velocity": 0.1},
+}
+
+
+@pytest.mark.parametrize("name", STATED)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("frames", [False, True])
+def test_what_a_run_states_beforehand_is_what_it_takes(name, dtype, frames, monkeypatch):
+    """What was held at one of the checks, and what that check asked for, are enough but for pieces."""
+    u, seen = PLACE.astype(dtype), []
+
+    def call():
+        eq = dc.DiffusionEquation(**STATED[name])
+        return deque(eq.frames(u, [0.02, 0.05, 0.07]), maxlen=1) if frames else eq.evolve(u, 0.07)
+
+    call()
+    monkeypatch.setattr(
+        _checks, "fits_memory", lambda what, amount, way: seen.append(tracemalloc.get_traced_memory()[0] + amount)
+    )
+    tracemalloc.start()
+    call()
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most <= max(seen) + 2e5 + PLACE.nbytes
+
+
+def test_draws_and_grains_that_do_not_fit_are_refused(monkeypatch):
+    """A density needs a field and the sum in float64, grains two and a half fields and a copy."""
+    p, u = dc.Propagator.normalized(np.ones((3, 3))), np.ones((40, 30))
+    monkeypatch.setattr(_checks, "SMALL", 0)
+    for call, least, most in (
+        (lambda: dc.measure(u, p, rng=0), 20, 24),
+        (lambda: dc.scatter(u.astype(int), p, rng=0), 28, 28),
+    ):
+        monkeypatch.setattr(_checks, "free_memory", lambda most=most: 42 * 32 * most)
+        assert call().sum() == u.sum()
+        monkeypatch.setattr(_checks, "free_memory", lambda least=least: u.size * least - 1)
+        with pytest.raises(ValueError, match=r"^(field|counts) must need no more memory than .* got "):
+            call()
+
+
+def test_tensors_are_made_in_little_more_than_their_matrix():
+    """Its entries are 12 bytes each, 3 a cell; two fields in a sum and a product come on top."""
+    u = np.random.default_rng(0).random((512, 400))
+    tensor = np.array([[1.0, 0.3], [0.3, 0.7]])
+    assert peak(lambda u: dc.DiffusionEquation(tensor).evolve(u, 0.1), u) <= 3 * 12 / 8 + 0.5 + 2 + 0.8
+
+
 # Field, slope, rates of change and of the reaction: 6. A system in the plane: 8 of conjugate gradients, 6 of
-# transforms. Stages: 5; where they are iterated 10 more, of the step before and of residuals, 5 for the last move and
-# 7.5 for each of up to five moves and steps before it. The rest is for pieces.
+# transforms. Stages: 5; where they are iterated 10 more, of the step before and of residuals, and in float32 5 for the
+# last move and its step and for each of up to five before them. The rest is for pieces.
 @pytest.mark.parametrize(
     ("given", "most"),
     [
         ({"boundary": dc.Dirichlet(np.sin)}, 27),
-        ({"source": lambda t, u: u * (1 - u)}, 85),
-        ({"source": lambda t, u: -200 * (u - u.mean()) * (1 + u**2)}, 85),
+        ({"source": lambda t, u: u * (1 - u)}, 52),
+        ({"source": lambda t, u: -200 * (u - u.mean()) * (1 + u**2)}, 72),
     ],
     ids=["wall", "reaction", "nonlocal"],
 )

@@ -40,7 +40,7 @@ from numpy.typing import NDArray
 from diffuseconv import _threads
 from diffuseconv._typing import Array
 from diffuseconv.diffusion.lattice import SLAB, Lattice
-from diffuseconv.diffusion.scheme import check_updates, copied_rates, unsteady, unsymmetric
+from diffuseconv.diffusion.scheme import check_updates, copies, unsteady, unsymmetric
 from diffuseconv.diffusion.sweeps import chebyshev_sum
 
 __all__ = ["OPTIONS", "memory", "solve", "unsupported"]
@@ -58,7 +58,7 @@ def unsupported(problem: Lattice) -> str | None:
 def memory(problem: Lattice, itemsize: int) -> float:
     """Return the bytes a cell of two terms in float64, what sources add, and copies of rates."""
     added = 8.0 if problem.source is not None or problem.walls else 0.0
-    return 16.0 + added + copied_rates(problem, 8)
+    return 16.0 + added + copies(problem, 8)
 
 
 class _Expansion(NamedTuple):

@@ -97,6 +97,9 @@ def discretise(
             rest = _ghost_exchange(axis, shape, on_faces(axis), grid.spacing[axis], wet, _ghost(sides[axis]))
             diagonal = rest if diagonal is None else diagonal + rest
 
+    if diagonal is not None:
+        diagonal.data /= shared
+
     kept = [on_faces(axis) for axis in range(ndim)] if functions(velocity) else None
     still: dict[tuple[int, bool], tuple[Array, WallTerm]] = {}
 
@@ -150,7 +153,7 @@ def discretise(
         **rates_at(time),
         source=constant,
         reaction=reaction,
-        diagonal=None if diagonal is None else diagonal / shared,
+        diagonal=diagonal,
         weights=weights,
         decay=_decay(grid, per_cell("decay", decay, shape, wet), shape, wet, shared),
         cell=grid.cell * shared,
@@ -250,6 +253,8 @@ def _flux_lengths(grid: Grid, axis: int) -> Any:
     if grid.uniform:
         return grid.spacing[axis]
     areas = grid.areas(axis)
+    if (grid.factors[axis] == 1).all():  # the same all along the axis
+        areas = areas[_at(axis, slice(0, 1))]
     return np.divide(grid.cell, areas, out=np.zeros_like(areas), where=areas > 0)
 
 

@@ -22,7 +22,7 @@ from diffuseconv.diffusion.barriers import Barrier
 from diffuseconv.diffusion.discretise import arguments_of, discretise, mask_on, per_cell
 from diffuseconv.diffusion.geometry import COORDINATES, LONGEST, checked_spacing, grid_of
 from diffuseconv.diffusion.lattice import Lattice
-from diffuseconv.diffusion.tensor import checked_tensor, heat_of_tensor
+from diffuseconv.diffusion.tensor import as_tensor, checked_tensor, heat_of_tensor, split
 from diffuseconv.diffusion.velocity import checked_velocity, functions
 from diffuseconv.propagator import Propagator
 
@@ -722,12 +722,25 @@ class DiffusionEquation:
         _checks.fits_memory("shape", 48.0 * math.prod(cells), "about six fields: take larger cells, or fewer")
         return self._discretised(cells, time)
 
-    def _discretised(self, cells: tuple[int, ...], time: float) -> Lattice:
-        """Return the problem on fields of a checked shape; refuse rates on faces that do not fit into memory."""
+    def _of_problem(self, cells: tuple[int, ...]) -> float:
+        """Return the bytes a cell of rates on faces, cells' weights, a tensor's matrix, and room to make them in."""
         given = [part for v in (self.diffusivity, self.velocity) for part in (v if isinstance(v, tuple) else (v,))]
-        varies = any(np.ndim(part) == len(cells) for part in given) or self.mask is not None
-        rates = len(cells) * (1 + (self.velocity is not None)) if varies or self.barriers is not None else 0
-        _checks.fits_memory("u", 8.0 * rates * math.prod(cells), "rates on faces: take larger cells, or fewer")
+        graded = max(map(np.ndim, self.spacing if isinstance(self.spacing, tuple) else (self.spacing,))) > 0
+        graded |= self.coordinates != "cartesian"
+        varies = any(np.ndim(part) == len(cells) for part in given) or graded or self.mask is not None
+        varies |= self.barriers is not None
+        fields = (len(cells) * (1 + (self.velocity is not None)) + 2) * varies
+        fields += 2 * graded + (self.capacity is not None and np.ndim(self.capacity) > 0)
+        tensor = as_tensor(self.diffusivity, cells)
+        if tensor is None:
+            return 8.0 * fields
+        grid = grid_of(cells, self.spacing, self.coordinates, self.inner_radius)
+        return 8.0 * fields + 12.0 * (2 * len(split(tensor, grid.spacing)[1]) + 1) + 16.0
+
+    def _discretised(self, cells: tuple[int, ...], time: float) -> Lattice:
+        """Return the problem on fields of a checked shape; refuse one that does not fit into memory."""
+        needed = self._of_problem(cells) * math.prod(cells)
+        _checks.fits_memory("u", needed, "what cells exchange: take larger cells, or fewer")
         with np.errstate(over="ignore", invalid="ignore"):  # what that gives is refused below
             lattice = discretise(
                 cells,

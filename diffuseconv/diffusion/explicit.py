@@ -10,7 +10,7 @@ import numpy as np
 from diffuseconv._typing import Array
 from diffuseconv.diffusion.control import reaction_slope
 from diffuseconv.diffusion.lattice import Lattice
-from diffuseconv.diffusion.scheme import check_updates, copied_rates
+from diffuseconv.diffusion.scheme import check_updates, copies
 from diffuseconv.diffusion.sweeps import explicit_steps
 
 __all__ = ["OPTIONS", "checked_step", "memory", "solve", "unsupported", "whole_steps"]
@@ -29,8 +29,8 @@ def unsupported(problem: Lattice) -> str | None:
 def memory(problem: Lattice, itemsize: int) -> float:
     """Return the bytes a cell of two levels and copies of rates, or of one, a reaction's slope and what it returns."""
     if problem.steady:
-        return 2 * itemsize + copied_rates(problem, itemsize)
-    return itemsize + 24 + (0.0 if itemsize == 8 else copied_rates(problem, itemsize))
+        return 2 * itemsize + copies(problem, itemsize)
+    return itemsize + 24 + (0.0 if itemsize == 8 else copies(problem, itemsize))
 
 
 def checked_step(lattice: Lattice, time_step: float | None) -> float:

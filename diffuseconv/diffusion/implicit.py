@@ -67,7 +67,7 @@ def memory(problem: Lattice, itemsize: int) -> float:
     """
     iterates = problem.reaction is not None or problem.moving is not None
     factors = 0.0 if shifted.converges_fast(problem) else (64 if iterates else 52) * costs.entries(problem)
-    return 8 * (85.0 if iterates else 45.0 if problem.diagonal is None else 70.0) + factors
+    return 8 * (72.0 if iterates else 45.0 if problem.diagonal is None else 70.0) + factors
 
 
 class Table(NamedTuple):
@@ -163,6 +163,7 @@ class Steps:
 
     def attempt(self, clock: Clock, elapsed: float, u: Array, slope: Array, step: float, allowed: float) -> Trial:
         """Compute a trial step."""
+        self.tried = None  # one that was rejected
         try:
             middle = clock.at(elapsed + step / 2)
             if self.made_for != step:
@@ -244,28 +245,31 @@ class Steps:
     def iterate(self, times: list[float], u: Array, step: float, allowed: float) -> Array:
         """Return the stages by Newton's iteration, and note how fast it converges."""
         z, past = self.guess(u, step), math.inf
-        before: Array | None = None  # the move before, and the step that it became
-        update = z[:0]
+        before: Array = np.zeros(0)
+        update = before  # the move before, and the step that it became
         history: deque[tuple[Array, Array]] = deque(maxlen=DEPTH)  # steps of the iteration, what they did to the next
         for count in range(1, MOST_ITERATIONS + 1):
             move = self.change(times, u, z, step)
             size, rounding = largest(move), 4 * EPS * largest(u, lambda one, other: np.abs(one + other), z[-1])
             if not math.isfinite(size):
                 raise Overflow
-            if before is not None:
+            if past < math.inf:
+                self.rate = size / past if past > 0 else 0.0
                 before -= move
                 before /= -past
                 history.append((update, before))
-            step_ = _accelerated(move, history)
-            z += step_
-            if past < math.inf:
-                self.rate = size / past if past > 0 else 0.0
             left = size * self.rate / max(1 - self.rate, EPS)
-            if size <= rounding or (self.rate < 1 and left <= CONVERGED * allowed):
+            done = size <= rounding or (self.rate < 1 and left <= CONVERGED * allowed)
+            before = update = np.zeros(0, np.float32)  # lest the oldest, which the history has dropped, be kept
+            if not done:
+                kind = np.float32 if move.size > PIECE else np.float64  # half the memory where that counts
+                before, update = move.astype(kind), np.empty(move.shape, np.float32)
+            _step_on(z, move, history, update, size)
+            if done:
                 self.iterations = count
                 return z
-            update, before, past = (step_ / size).astype(np.float32), move, size
-            del step_, move
+            past = size
+            del move
         raise Overflow
 
     def change(self, times: list[float], u: Array, z: Array | None, step: float) -> Array:
@@ -285,6 +289,7 @@ class Steps:
             right.real, right.imag = residual[k], residual[pairs + k]
             solved = solver(right)
             residual[k], residual[pairs + k] = solved.real, solved.imag
+            del solved  # lest the next one takes more memory
         combine(np.concatenate([table.from_modes.real, -table.from_modes.imag[:, 1:]], axis=1), residual, residual)
         return residual
 
@@ -345,26 +350,28 @@ def _bordered(solver: shifted.Solver, column: Array, cell: int) -> shifted.Solve
     return solve
 
 
-def _accelerated(move: Array, history: Collection[tuple[Array, Array]]) -> Array:
-    """Return Anderson's next step: what couples cells that the Jacobian leaves out need not be weak.
+def _step_on(z: Array, move: Array, history: Collection[tuple[Array, Array]], update: Array, size: float) -> None:
+    """Add Anderson's next step: what couples cells that the Jacobian leaves out need not be weak.
 
-    `history` has earlier steps and how they changed the move, both divided by any number. The changes cancel, which
-    takes all their digits; of the steps fewer will do.
+    `history` has earlier steps and how they changed the move, both divided by any number; `update`, where it has room,
+    gets the step over `size`.
     """
-    if not history:
-        return move
-    flat: list[Array] = [each.reshape(-1) for each in (*(change for _, change in history), move)]
-    triangle: Array = np.zeros((0, len(flat)))
-    for low, high in _threads.slices(move.size, 1 + move.size // PIECE):  # no more memory than for a piece
-        columns = np.stack([each[low:high] for each in flat], axis=1)
+    target, new, last = z.reshape(-1), update.reshape(-1), move.reshape(-1)
+    flat = [(step.reshape(-1), change.reshape(-1)) for step, change in history]
+    parts = _threads.slices(last.size, 1 + last.size // PIECE)  # no more memory than for a piece
+    triangle: Array = np.zeros((0, len(flat) + 1))
+    for low, high in parts if flat else ():
+        columns = np.stack([*(change[low:high] for _, change in flat), last[low:high]], axis=1)
         triangle = np.asarray(np.linalg.qr(np.concatenate([triangle, columns]), "r"))
     shares = np.linalg.lstsq(triangle[:, :-1], triangle[:, -1], rcond=ROUNDED)[0]
-    best = move.copy()
-    for share, (update, change) in zip(shares, history, strict=True):
-        for stage, one, other in zip(best, update, change, strict=True):
-            add(stage, -share, one)
-            add(stage, -share, other)
-    return best
+    for low, high in parts:
+        best = last[low:high].copy()
+        for share, (step, change) in zip(shares, flat, strict=True):
+            best -= share * step[low:high]
+            best -= share * change[low:high]
+        target[low:high] += best
+        if new.size:
+            np.divide(best, size, out=new[low:high], casting="same_kind")
 
 
 def _lagrange(nodes: Array, places: Array) -> Array:

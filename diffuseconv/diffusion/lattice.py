@@ -121,8 +121,8 @@ class Lattice:
         """Whether no cell takes from another in proportion to its own salt, as those of some tensors do."""
         if self.diagonal is None:
             return True
-        exchanges = self.diagonal.tocoo()
-        return bool((exchanges.data[exchanges.row != exchanges.col] >= 0).all())
+        below = np.count_nonzero(self.diagonal.data < 0)
+        return bool(below == np.count_nonzero(self.diagonal.diagonal() < 0))
 
     @property
     def plain(self) -> bool:
@@ -230,9 +230,17 @@ class Lattice:
         share = 0.5 if self.symmetric else 1.0
         if self.diagonal is None:
             return max(2 * self.most(lambda low, high: self.outflow_of(low, high, share)), self.growth)
-        exchanged = (abs(self.diagonal).sum(axis=1) - abs(self.diagonal.diagonal())).reshape(self.shape)
-        exchanged = exchanged if self.weights is None else exchanged / self.weights
-        return max(2 * float((self.outflow(share) + exchanged).max()), self.growth)  # of either sign, in full
+        own, across = self.diagonal.diagonal(), math.prod(self.shape[1:])
+
+        def outflow(low: int, high: int) -> Array:
+            rows = slice(low * across, high * across)
+            exchanged = abs(self.diagonal[rows]).sum(axis=1) - abs(own[rows])  # of either sign, in full
+            if self.weights is not None:
+                exchanged /= self.weights[low:high].reshape(-1)
+            total: Array = self.outflow_of(low, high, share) + exchanged.reshape(-1, *self.shape[1:])
+            return total
+
+        return max(2 * max(float(outflow(*part).max()) for part in pieces(self.shape)), self.growth)
 
     @cached_property
     def drift_rate(self) -> float:
@@ -271,8 +279,10 @@ class Lattice:
             parts = _threads.slices(rows, min(shares, _threads.count()))
             _threads.run(_loops.flow, [(*given, low, high, target) for low, high in parts])
         if self.diagonal is not None:
-            extra = (self.diagonal @ u.reshape(-1)).reshape(u.shape) * scale
-            out += (extra if self.weights is None else extra / self.weights).astype(u.dtype, copy=False)
+            extra = (self.diagonal @ u.reshape(-1)).reshape(u.shape)
+            if self.weights is not None:
+                extra /= self.weights
+            add(out, scale, extra)
         return out
 
     def faces(self, dtype: Any, scale: float) -> tuple[list[Any], list[Any]]:

@@ -105,7 +105,8 @@ def frames(
     def solve(segment: _Segment, u: Array) -> Iterator[Array]:
         problem = problem_at(segment.start)
         scheme = _choose(problem, name, segment, tolerance, u)
-        needed = scheme.memory(problem, u.itemsize) + (u.itemsize if len(segment.stops) > 1 else 0)
+        frames = 2 * u.itemsize + 8 if len(segment.stops) > 1 else 0  # two of them, and what the next one begins with
+        needed = scheme.memory(problem, u.itemsize) + frames
         _checks.fits_memory("u", needed * u.size, "take larger cells, fewer, or another method")
         options: dict[str, Any] = {"time_step": None, "tolerance": None}
         for option, default in scheme.OPTIONS.items():

@@ -14,7 +14,7 @@ import numpy as np
 from diffuseconv._typing import Array
 from diffuseconv.diffusion.lattice import Lattice
 
-__all__ = ["Scheme", "check_updates", "copied_rates", "unsteady", "unsymmetric"]
+__all__ = ["Scheme", "check_updates", "copies", "unsteady", "unsymmetric"]
 
 MOST_UPDATES = 1e14  # cell updates: a day or more on any one machine
 MOST_SWEEPS = 1e10  # over however few cells: as long
@@ -90,17 +90,22 @@ def unsymmetric(problem: Lattice) -> str | None:
     return None
 
 
-def copied_rates(problem: Lattice, itemsize: int) -> float:
-    """Return the bytes a cell of the rates that sweeps copy: rows of one number each, and other dtypes."""
+def copies(problem: Lattice, itemsize: int) -> float:
+    """Return the bytes a cell of what sweeps copy of a problem, of what walls add, and of products with a matrix.
+
+    Of rates on faces these are rows of one number each, and those of other dtypes.
+    """
+    fields = itemsize * ((problem.weights is not None) + (problem.decay is not None))
+    fields += 8 * ((problem.diagonal is not None) + any(not callable(wall.value) for wall in problem.walls))
     if problem.uniform is not None:
-        return 0.0
+        return fields
     copied = 0
     for g in problem.rates + (problem.drift or ()):
         if g.shape[-1] == 1:
             copied += len(np.unique(g)) * problem.shape[-1]
         elif g.itemsize != itemsize:
             copied += g.size
-    return itemsize * copied / math.prod(problem.shape)
+    return fields + itemsize * copied / math.prod(problem.shape)
 
 
 def check_updates(cells: int, sweeps: float, remedy: str) -> None:

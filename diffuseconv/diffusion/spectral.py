@@ -78,8 +78,11 @@ def unsupported(problem: Lattice) -> str | None:
 
 
 def memory(problem: Lattice, itemsize: int) -> float:
-    """Return the bytes a cell of a transform, its result, and what sources add."""
-    return 2 * itemsize + (10.0 if problem.source is not None or problem.walls else 0.0)
+    """Return the bytes a cell of a transform, its result, what sources add, and matrices of modes as they are found."""
+    squares = [axis.size**2 for axis in _axes(problem) or () if _has_matrix(axis, problem)]
+    matrices = (8 + 2 * itemsize) * sum(squares) + 24 * max(squares, default=0)
+    added = 10.0 if problem.source is not None or problem.walls else 0.0
+    return 2 * itemsize + added + matrices / math.prod(problem.shape)
 
 
 def solve(
@@ -232,7 +235,7 @@ class _Plan:
         cached = self._bases.get((axis, dtype))
         if cached is None or len(cached[0]) < count:
             found = basis(self.axes[axis], count)
-            cached = found.modes.astype(dtype, order="C"), found.duals.T.astype(dtype, order="C")
+            cached = found.modes.astype(dtype, "C", copy=False), found.duals.T.astype(dtype, "C", copy=False)
             self._bases[axis, dtype] = cached
         return cached[0][:count], cached[1][:, :count]
 

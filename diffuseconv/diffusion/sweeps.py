@@ -20,7 +20,7 @@ from diffuseconv._jit import stencil as _loops
 from diffuseconv._jit.diffusion import Faces
 from diffuseconv._jit.vector import BYTES
 from diffuseconv._typing import Array, loop_input
-from diffuseconv.diffusion.lattice import SMALLEST_SHARE, Lattice
+from diffuseconv.diffusion.lattice import SMALLEST_SHARE, Lattice, add
 from diffuseconv.diffusion.rows import aligned, as_planes, places
 
 __all__ = ["chebyshev_sum", "explicit_steps", "poisson_sum"]
@@ -162,14 +162,11 @@ def _sweep_by_matrix(
     for level in range(first, first + sweeps):
         source, target = pair[level % 2], pair[1 - level % 2]
         if recurrence:
-            target *= -1
-            target += 2 * source
-            target += lattice.apply(source, scale=scale)
+            lattice.apply(source, target, keep=2.0, scale=scale, held=-1.0)
         else:
             lattice.apply(source, target, keep=1.0, scale=scale)
         for factors, values in additions:
-            factor = factors[min(level, len(factors) - 1)]
-            target += (factor * values.reshape(target.shape)).astype(target.dtype, copy=False)
+            add(target, factors[min(level, len(factors) - 1)], values.reshape(target.shape))
 
 
 def _rates(lattice: Lattice, u: Array, scale: float, values: Array) -> Any:
@@ -225,7 +222,8 @@ def _losses(lattice: Lattice, dtype: Any, scale: float) -> tuple[Array, ...]:
     walls = missing + losses if len(lattice.shape) != 2 else [*losses[:2], *missing, *losses[2:]]
     if lattice.decay is None:
         return (*walls, none)
-    return (*walls, np.broadcast_to(scale * lattice.decay / weights, lattice.shape).astype(dtype).reshape(-1))
+    lost = scale * lattice.decay if lattice.weights is None else scale * lattice.decay / weights
+    return (*walls, np.broadcast_to(lost.astype(dtype, copy=False), lattice.shape).reshape(-1))
 
 
 def _tiles(planes: int, count: int, periodic: bool) -> tuple[NDArray[np.int64], list[tuple[int, int]], int]:

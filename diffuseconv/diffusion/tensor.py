@@ -17,6 +17,7 @@ References
 from __future__ import annotations
 
 import math
+from functools import reduce
 from itertools import combinations
 from typing import Any, TypeAlias
 
@@ -92,26 +93,26 @@ def diagonal_exchanges(
 
     if not exchanges:
         return None
-    cells = np.indices(shape).reshape(len(shape), -1)
     size = math.prod(shape)
-    numbers = np.arange(size)
-    wet = np.ones(size, dtype=bool) if mask is None else mask.ravel()
-    matrix = scipy.sparse.csr_array((size, size))
-    for offset, rate in exchanges:
-        moved = cells + np.array(offset)[:, None]
-        inside = wet.copy()
-        for axis, (n, wraps) in enumerate(zip(shape, periodic, strict=True)):
-            if wraps:
-                moved[axis] %= n
-            else:
-                inside &= (moved[axis] >= 0) & (moved[axis] < n)
-        one = numbers[inside]
-        other = np.ravel_multi_index(tuple(moved[:, inside]), shape)
-        one, other = one[wet[other]], other[wet[other]]
-        pairs = np.full(one.size, rate)
-        half = scipy.sparse.coo_array((pairs, (one, other)), shape=(size, size)).tocsr()
-        matrix = matrix + half + half.T
-    return (matrix - scipy.sparse.diags_array(matrix.sum(axis=1))).tocsr()
+    kind = np.int32 if size * (2 * len(exchanges) + 1) < 1 << 31 else np.int64
+    wet = np.True_ if mask is None else mask
+    entries = 2 * len(exchanges) + 1  # of each cell, its own the last; what a wall shuts is dropped in the end
+    columns, values = np.empty((*shape, entries), kind), np.zeros((*shape, entries))
+    columns[..., -1] = np.arange(size, dtype=kind).reshape(shape)
+    sides = [(tuple(sign * step for step in offset), rate) for offset, rate in exchanges for sign in (1, -1)]
+    for place, (offset, rate) in enumerate(sides):
+        moved = [np.arange(n) + step for n, step in zip(shape, offset, strict=True)]
+        inside = [wraps | ((m >= 0) & (m < n)) for m, n, wraps in zip(moved, shape, periodic, strict=True)]
+        there = np.ix_(*(m % n for m, n in zip(moved, shape, strict=True)))
+        columns[..., place] = columns[(*there, -1)]
+        open_ = reduce(np.logical_and, np.meshgrid(*inside, indexing="ij", sparse=True)) & wet
+        np.copyto(values[..., place], rate, where=open_ if mask is None else open_ & mask[there])
+        values[..., -1] -= values[..., place]
+    rows = np.arange(0, size * entries + 1, entries, dtype=kind)
+    matrix = scipy.sparse.csr_array((values.reshape(-1), columns.reshape(-1), rows), shape=(size, size))
+    matrix.sum_duplicates()
+    matrix.eliminate_zeros()
+    return matrix
 
 
 def heat_of_tensor(tensor: Array, duration: float, spacing: Any, velocity: Any) -> Propagator:

@@ -24,7 +24,7 @@ import numpy as np
 
 from diffuseconv._typing import Array, FloatArray
 from diffuseconv.diffusion.lattice import Lattice
-from diffuseconv.diffusion.scheme import check_updates, copied_rates, unsteady
+from diffuseconv.diffusion.scheme import check_updates, copies, unsteady
 from diffuseconv.diffusion.sweeps import poisson_sum
 
 __all__ = ["OPTIONS", "memory", "poisson_weights", "solve", "unsupported"]
@@ -43,7 +43,7 @@ def unsupported(problem: Lattice) -> str | None:
 
 def memory(problem: Lattice, itemsize: int) -> float:
     """Return the bytes a cell of two terms in float64, and copies of rates."""
-    return 16.0 + copied_rates(problem, 8)
+    return 16.0 + copies(problem, 8)
 
 
 def solve(

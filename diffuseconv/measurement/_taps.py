@@ -147,6 +147,8 @@ def prepare(field: ArrayLike, kernel: ArrayLike | Propagator, walls: Walls, axes
     plan = _cached_plan(*known) if weights.size <= _LARGEST_KEPT else _plan(*known)
     channels, cells = math.prod(planes.shape[:-ndim]), math.prod(plan.layout.wide)
     signed = plan.signed
+    needed = 8.0 * channels * cells * (1 + signed) + 12.0 * values.size  # sums and results on top
+    _checks.fits_memory("field", needed, "cut it into pieces")
     source = np.empty((channels, cells * (1 + signed)))
     flat = loop_input(planes).reshape(channels, -1)
     largest = _loops.extend(flat, plan.index, plan.sign, plan.layout, plan.lead, source)

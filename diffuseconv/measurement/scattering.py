@@ -136,6 +136,7 @@ def checked_counts(counts: ArrayLike) -> NDArray[np.int64]:
         raise ValueError(f"counts must have 1, 2 or 3 dimensions, got {cells.ndim}")
     if cells.dtype.kind == "i" and cells.min() < 0:
         raise ValueError(f"counts must not be negative, got {cells.min()}")
+    _checks.fits_memory("counts", 28.0 * cells.size, "take fewer cells")
     grains = np.ascontiguousarray(cells, dtype=np.int64)
     most = int(cells.max())
     if most > MOST_GRAINS or (most * cells.size > MOST_GRAINS and _sum(grains) > MOST_GRAINS):
