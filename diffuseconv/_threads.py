@@ -8,20 +8,21 @@ belongs to one call, so that neither a signal handler nor a forked child can mee
 from __future__ import annotations
 
 import _thread
-import contextlib
+import itertools
 import os
+import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from queue import Empty, SimpleQueue
+from collections.abc import Callable, Iterable
+from queue import SimpleQueue
 from typing import Any
 
 import numba
 
 from diffuseconv import _foreign
 from diffuseconv._heap import keep_freed_memory
-from diffuseconv._jit.pause import pause
+from diffuseconv._jit.rounds import NOTHING, OVER
 
-PAUSES, NANOSECONDS = 100, 1000  # of a thread in a sweep before it sleeps
+SLEEP, LONGEST_SLEEP = 5e-5, 1e-3  # seconds before a thread that found nothing tries again
 
 _tasks: SimpleQueue[_Task] = SimpleQueue()  # its `put` may interrupt itself, unlike that of `queue.Queue`
 _workers: dict[int, object] = {}
@@ -86,59 +87,23 @@ def run(work: Callable[..., Any], blocks: Iterable[tuple[Any, ...]]) -> None:
     _share(take, left.clear, threads)
 
 
-def sweep(advance: Callable[[int, int], Any], neighbours: Sequence[Sequence[int]], rounds: int) -> None:
-    """Call ``advance(s, k)`` for all parts `s` and rounds `k`, after round k - 1 of `s` and of its neighbours.
+def in_rounds(take: Callable[[int], int], stop: Callable[[], None], threads: int) -> None:
+    """Call ``take(i)`` on threads i = 0, 1, ... until it returns `OVER`; where it found nothing to do they sleep.
 
-    Negative neighbours stand for none.
+    After an error, or Ctrl-C, `stop` must make every call return that.
     """
-    parts = range(len(neighbours))
-    near = [{n for n in neighbours[s] if n >= 0} for s in parts]
-    done, queued = [0] * len(parts), set(parts)
-    ready: SimpleQueue[int | None] = SimpleQueue()  # parts that may advance; None once all is done
-    lock, stopped = _thread.allocate_lock(), [False]
-    for s in parts:
-        ready.put(s)
+    numbers = itertools.count()
 
-    def finish(s: int) -> set[int]:
-        """Record a round of a part and return the parts that may advance now."""
-        with lock:
-            done[s] += 1
-            queued.remove(s)
-            waiting = {t for t in near[s] | {s} if t not in queued and done[t] < rounds}
-            fresh = {t for t in waiting if all(done[n] >= done[t] for n in near[t])}
-            queued.update(fresh)
-            if not queued:
-                ready.put(None)
-            return set() if stopped[0] else fresh
+    def work() -> None:
+        number, wait = next(numbers), SLEEP
+        while (found := take(number)) != OVER:
+            if found == NOTHING:
+                time.sleep(wait)
+                wait = min(2 * wait, LONGEST_SLEEP)
+            else:
+                wait = SLEEP
 
-    def following() -> int | None:
-        """Return the next part, waiting awake at first: a thread that sleeps takes up to 50 microseconds to wake."""
-        for _ in range(PAUSES):
-            if not ready.empty():
-                break
-            pause(NANOSECONDS)
-        return ready.get()
-
-    def take() -> None:
-        s = ready.get()
-        while s is not None:
-            advance(s, done[s])
-            fresh = finish(s)
-            for other in fresh - {s}:
-                ready.put(other)
-            if s not in fresh:  # or else its cells are in this processor's cache
-                s = following()
-        ready.put(None)  # for the next thread
-
-    def stop() -> None:
-        stopped[0] = True
-        with contextlib.suppress(Empty):
-            while True:
-                ready.get_nowait()
-        ready.put(None)
-
-    if rounds > 0:
-        _share(take, stop, min(count(), len(parts)))
+    _share(work, stop, min(count(), threads))
 
 
 def _share(call: Callable[[], None], stop: Callable[[], None], threads: int) -> None:

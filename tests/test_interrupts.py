@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import diffuseconv as dc
 from diffuseconv import _colours, _composition, _fft, _foreign, _linalg, _threads, matching, runs
 from diffuseconv._jit import measurement as loops
-from diffuseconv.convolution import direct
+from diffuseconv.convolution import direct, repeated
 from diffuseconv.diffusion import shifted, steady
 from diffuseconv.measurement import _streams
 
@@ -118,10 +118,12 @@ def test_ctrl_c_ends_a_call_between_two_batches(name, monkeypatch):
         (_streams, "LONGEST"),
         (direct, "WORTH_THREADS"),
         (direct, "LONGEST"),
+        (repeated, "WORTH_THREADS"),
         (matching, "_AT_ONCE"),
         (_composition, "AT_ONCE"),
     ):
         monkeypatch.setattr(module, limit, 1)
+    monkeypatch.setattr(repeated, "_calls", {})
     batches = []
     stop_at = 2
 

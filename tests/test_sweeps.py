@@ -73,20 +73,34 @@ def test_vectors_do_what_plain_loops_do(varied, boundary, shape, dtype, monkeypa
     np.testing.assert_allclose(one, other, rtol=0, atol=2 * 16 * 5 * np.finfo(dtype).eps)
 
 
-@pytest.mark.parametrize("shape", [(40, 3, 64), (300, 40)])
+@pytest.mark.parametrize(("shape", "strips"), [((40, 3, 64), 5), ((300, 40), 10)])
 @pytest.mark.parametrize("boundary", ["periodic", "absorbing"])
-def test_tiles_of_every_kind_take_the_same_steps(shape, boundary, monkeypatch):
-    """On one thread a single tile and a single band; then five strips, seams, and bands of rows with seams."""
+def test_tiles_of_every_kind_take_the_same_steps(shape, strips, boundary, monkeypatch):
+    """On one thread one tile and one band; on five a strip or two each, seams, and bands of rows."""
     u = np.random.default_rng(0).random(shape)
     lattice = dc.DiffusionEquation(0.5 + u, boundary=boundary).lattice(shape)
     monkeypatch.setattr(numba, "get_num_threads", lambda: 1)
     alone = sweeps.explicit_steps(lattice, u, 33, lattice.stable_time_step / 2)
     monkeypatch.setattr(numba, "get_num_threads", lambda: 5)
     monkeypatch.setattr(sweeps, "SMALLEST_SHARE", 1)
-    tiles, _, most = sweeps._tiles(shape[0], 5, boundary == "periodic")
-    assert len(tiles) == (10 if boundary == "periodic" else 9)
-    assert most == shape[0] // 5 // 2 + 1
+    tiles, neighbours, most = sweeps._tiles(shape[0], 5, 20, boundary == "periodic")
+    assert len(tiles) == len(neighbours) == (2 * strips if boundary == "periodic" else 2 * strips - 1)
+    # of ten strips behind walls the first two share 54 planes
+    assert most == (5 if strips == 5 else 16 if boundary == "periodic" else 14)
     assert np.array_equal(sweeps.explicit_steps(lattice, u, 33, lattice.stable_time_step / 2), alone)
+
+
+@pytest.mark.parametrize("periodic", [False, True])
+def test_threads_have_as_much_to_do(periodic):
+    """In a round of b sweeps each thread's strips, and the seams behind them, are as many rows but for roundings."""
+    for planes, threads in ((256, 2), (1000, 3), (1024, 2)):
+        batch = 2 * planes // (9 * threads)
+        tiles, _, most = sweeps._tiles(planes, threads, 10**6, periodic)
+        assert most >= batch
+        rows = [sum(high - low + s * (moves - lows) for s in range(batch)) for low, lows, high, moves in tiles]
+        each = [sum(rows[4 * n : 4 * n + 4]) for n in range(threads)]
+        assert sum(rows) == planes * batch
+        assert max(each) - min(each) <= 4 * batch
 
 
 def test_bands_of_rows_take_the_same_steps(monkeypatch):

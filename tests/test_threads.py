@@ -15,6 +15,7 @@ import pytest
 
 import diffuseconv as dc
 from diffuseconv import _threads
+from diffuseconv._jit.rounds import NOTHING, OVER, SPACING, Rounds, end_round, next_part
 
 unix = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 several = pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="needs two threads")
@@ -77,22 +78,35 @@ def test_every_block_is_done_once():
 @pytest.mark.parametrize(
     "neighbours", [[[-1, -1]], [[0, 0]], [[-1, 1], [0, 2], [1, -1]], [[3, 1], [0, 2], [1, 3], [2, 0]]]
 )
-def test_no_part_runs_ahead_of_its_neighbours(neighbours):
-    """When a part begins round k its neighbours have ended round k - 1, and none has ended round k + 1."""
-    ended, wrong = [0] * len(neighbours), []
+def test_no_part_runs_ahead_of_its_neighbours(neighbours, monkeypatch):
+    """When an even part begins round k its neighbours have ended k rounds, and k + 1 when an odd one does."""
+    monkeypatch.setattr(_threads, "count", lambda: 3)
+    begun, ended = np.zeros((2, SPACING * len(neighbours)), np.int64)
+    rounds, wrong = Rounds(begun, ended, np.zeros(1, np.int64), np.array(neighbours), 200), []
 
-    def advance(part, number):
-        near = [ended[n] for n in neighbours[part] if n >= 0 and n != part]
-        if ended[part] != number or any(not number <= n <= number + 1 for n in near):
-            wrong.append((part, number, near))
-        ended[part] += 1
+    def take(thread):
+        part = next_part(rounds, thread % len(neighbours))
+        if part >= 0:
+            near = [int(ended[n * SPACING]) for n in neighbours[part] if n >= 0 and n != part]
+            if any(n != ended[part * SPACING] + part % 2 for n in near):
+                wrong.append((part, near))
+            time.sleep(1e-5)
+            end_round(rounds, part)
+        return part
 
-    _threads.sweep(advance, neighbours, 200)
+    in_time(lambda: _threads.in_rounds(take, lambda: rounds.stopped.fill(1), 3))
     assert wrong == []
-    assert ended == [200] * len(neighbours)
+    assert (ended[::SPACING] == 200).all()
+    assert (begun == ended).all()
 
 
-@pytest.mark.parametrize("shared", ["run", "sweep"])
+def test_rounds_end_early():
+    """Once they are stopped there is no more to do."""
+    rounds = Rounds(*np.zeros((2, SPACING), np.int64), np.ones(1, np.int64), np.array([[-1, -1]]), 9)
+    assert next_part(rounds, 0) == OVER
+
+
+@pytest.mark.parametrize("shared", ["run", "in_rounds"])
 def test_errors_of_workers_reach_the_caller(shared):
     """At once, and never a call that waits for what a worker no longer does."""
 
@@ -103,11 +117,13 @@ def test_errors_of_workers_reach_the_caller(shared):
             if threading.get_ident() != caller:
                 raise ZeroDivisionError("from a worker")
             time.sleep(0.01)
+            return left.pop()
 
+        left = [OVER, *[0] * 500]
         if shared == "run":
             _threads.run(work, [()] * 500)
         else:
-            _threads.sweep(work, [[-1, 1], [0, -1]], 500)
+            _threads.in_rounds(work, lambda: left.extend([OVER] * 9), 2)
 
     if _threads.count() > 1:
         with pytest.raises(ZeroDivisionError, match="from a worker"):
@@ -147,6 +163,8 @@ def test_a_withdrawn_call_holds_nothing(monkeypatch):
 
 
 def test_errors_of_the_caller_end_the_call():
+    stopped = []
+
     def share(call, *arguments):
         caller = threading.get_ident()
 
@@ -154,13 +172,14 @@ def test_errors_of_the_caller_end_the_call():
             if threading.get_ident() == caller:
                 raise KeyError("here")
             time.sleep(0.001)
+            return OVER if stopped else NOTHING
 
         call(work, *arguments)
 
     with pytest.raises(KeyError):
         in_time(lambda: share(_threads.run, [()] * 10**5))
     with pytest.raises(KeyError):
-        in_time(lambda: share(_threads.sweep, [[-1, 1], [0, -1]], 10**5))
+        in_time(lambda: share(_threads.in_rounds, lambda: stopped.append(True), 2))
 
 
 @several

@@ -19,6 +19,7 @@ import numpy as np
 from diffuseconv._jit.borrowed import borrow
 from diffuseconv._jit.compiled import compiled
 from diffuseconv._jit.diffusion import Faces
+from diffuseconv._jit.rounds import NOTHING, SPACING, end_round, next_part
 from diffuseconv._jit.vector import (
     after_last,
     from_second,
@@ -33,6 +34,7 @@ from diffuseconv._jit.vector import (
 )
 
 ZERO, ONE = np.uintp(0), np.uintp(1)
+WAITS = 5000  # times that a thread asks for a tile before it sleeps: 0.1 to 0.3 ms
 YES, NO = (True,), ()  # flags of two types: loops are compiled for each, without a test for every vector
 
 
@@ -439,7 +441,7 @@ def lent_flows(flows):
     return Flows(lent_faces(exchanges), lent_faces(drifts), drifting, borrow(shares), every)
 
 
-@compiled
+@compiled(no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def advance(part, k, fields, problem, flows, plan):
     """Sweep tile `part` in round `k`, `plan.depth` sweeps per pass, band after band of its rows.
 
@@ -447,7 +449,7 @@ def advance(part, k, fields, problem, flows, plan):
     Tiles and bands are (low, how it moves with each sweep, high, how it moves); bands begin anew with each pass.
     """
     low, low_moves, high, high_moves = plan.tiles[part]
-    bands, begin = plan.bands, k // 2 * plan.batch
+    bands, begin = plan.bands, k * plan.batch
     sweeps = min(plan.batch, plan.sweeps - begin)
     problem = lent(problem)
     through = flows if len(flows) == 0 else lent_flows(flows)
@@ -475,3 +477,23 @@ def advance(part, k, fields, problem, flows, plan):
                         varied_block(source, target, problem, through, block, factor)
                     if problem.cells.change:
                         finish(source, target, problem, block, level)
+
+
+@compiled
+def advance_in_rounds(rounds, first, most, fields, problem, flows, plan):
+    """Sweep at most so many tiles, those from the `first` on before others.
+
+    Returns the last of them, `NOTHING` after a long wait for others, or `OVER` when there is no more to do.
+    """
+    part = waits = 0
+    while most > 0 and waits < WAITS:
+        part = next_part(rounds, first)
+        if part >= 0:
+            advance(part, rounds.ended[part * SPACING], fields, problem, flows, plan)
+            end_round(rounds, part)
+            most, waits = most - 1, 0
+        elif part == NOTHING:
+            waits += 1
+        else:
+            break
+    return part

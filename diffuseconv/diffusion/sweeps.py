@@ -7,6 +7,7 @@ and nothing is computed twice or copied.
 
 from __future__ import annotations
 
+import itertools
 import math
 import sys
 from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from diffuseconv import _threads
 from diffuseconv._jit import stencil as _loops
 from diffuseconv._jit.diffusion import Faces
+from diffuseconv._jit.rounds import SPACING, Rounds
 from diffuseconv._jit.vector import BYTES
 from diffuseconv._typing import Array, loop_input
 from diffuseconv.diffusion.lattice import SMALLEST_SHARE, Lattice, add
@@ -130,8 +132,10 @@ def _sweeper(
     # where rates vary a field is always added, by 0 if there is none: one compilation less, and as quick
     adds = _loops.NO if field is None and not flows else _loops.YES
     problem = _loops.Problem(grid, rates, cells, recurs, adds, field or _added([0.0], none))
-    tiles, neighbours, most = _tiles(planes, min(_threads.count(), u.size // SMALLEST_SHARE), periodic[0])
-    batch = min(most, max(2, BATCH // u.size) if len(tiles) == 1 else max(DEPTH, math.isqrt(EXCHANGE // (rows * size))))
+    threads = min(_threads.count(), u.size // SMALLEST_SHARE, planes // 2)
+    exchange = max(DEPTH, math.isqrt(EXCHANGE // (rows * size)))
+    tiles, neighbours, room = _tiles(planes, threads, exchange, periodic[0])
+    batch = min(room, max(2, BATCH // u.size) if len(tiles) == 1 else exchange)
     batch = max(1, batch if batch < 2 else batch // 2 * 2)
     arrays = 2 + u.ndim * (1 + len(flows.drifting)) if flows else 2
     bands = _bands(rows, size * u.itemsize * arrays, periodic[1])
@@ -139,12 +143,15 @@ def _sweeper(
 
     def sweep(first: int, sweeps: int) -> None:
         plan = _loops.Plan(tiles, bands, first, sweeps, batch, DEPTH)
+        begun, ended = np.zeros((2, SPACING * len(tiles)), np.int64)
+        rounds = Rounds(begun, ended, np.zeros(1, np.int64), neighbours, -(-sweeps // batch))
+        most = max(1, BATCH * len(tiles) // (u.size * batch))
 
-        def advance(part: int, k: int) -> None:
-            if part % 2 == k % 2:  # strips in even rounds, the seams between them in odd ones
-                _loops.advance(part, k, fields, problem, flows, plan)
+        def take(thread: int) -> int:
+            own = -(-len(tiles) * thread // max(1, threads))
+            return int(_loops.advance_in_rounds(rounds, own, most, fields, problem, flows, plan))
 
-        _threads.sweep(advance, neighbours, 2 * -(-sweeps // batch))
+        _threads.in_rounds(take, lambda: rounds.stopped.fill(1), threads)
 
     return sweep
 
@@ -226,10 +233,21 @@ def _losses(lattice: Lattice, dtype: Any, scale: float) -> tuple[Array, ...]:
     return (*walls, np.broadcast_to(lost.astype(dtype, copy=False), lattice.shape).reshape(-1))
 
 
-def _tiles(planes: int, count: int, periodic: bool) -> tuple[NDArray[np.int64], list[tuple[int, int]], int]:
-    """Return strips with seams between them, the neighbours of each, and the most sweeps that strips have room for."""
+def _tiles(planes: int, threads: int, batch: int, periodic: bool) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+    """Return strips with seams between them, the neighbours of each, and the most sweeps that strips have room for.
+
+    With two strips a thread has something to do while others are at a seam, and its cells stay in its cache; it also
+    fills the seam that follows, which the last thread has not but on a ring: that one's strips are larger.
+    """
+    threads = max(1, threads)
+    batch = min(batch, 2 * planes // (9 * threads))
+    pieces, more = (2, batch // 2) if threads > 1 and 2 * batch >= DEPTH else (1, 0)
+    share = [planes * i // threads - (0 if periodic or i == threads else more) for i in range(1, threads + 1)]
+    cuts = [0]
+    for end in share:
+        cuts += [cuts[-1] + (end - cuts[-1]) * n // pieces for n in range(1, pieces + 1)]
     tiles, most = [], sys.maxsize
-    for low, high in _threads.slices(planes, min(count, planes // 2)):
+    for low, high in itertools.pairwise(cuts):
         moves = int(low > 0 or periodic), -int(high < planes or periodic)
         tiles.append((low, moves[0], high, moves[1]))
         if moves[0] - moves[1] > 0:
@@ -237,10 +255,10 @@ def _tiles(planes: int, count: int, periodic: bool) -> tuple[NDArray[np.int64], 
         if moves[1] < 0:
             tiles.append((high, -1, high, 1))
     last = len(tiles) - 1
-    neighbours = [(s - 1, s + 1 if s < last else -1) for s in range(last + 1)]
+    neighbours = [[s - 1, s + 1 if s < last else -1] for s in range(last + 1)]
     if periodic:
-        neighbours[0], neighbours[last] = (last, *neighbours[0][1:]), (*neighbours[last][:1], 0)
-    return np.array(tiles), neighbours, most
+        neighbours[0][0], neighbours[last][1] = last, 0
+    return np.array(tiles), np.array(neighbours), most
 
 
 def _bands(rows: int, row_bytes: int, periodic: bool) -> NDArray[np.int64]:
