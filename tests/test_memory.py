@@ -250,6 +250,23 @@ def test_whole_transforms_of_wide_kernels():
     assert peak(convolve, np.random.default_rng(0).random((300, 300))) <= 8
 
 
+@pytest.mark.parametrize("boundary", ["reflecting", "zero", "periodic"])
+def test_wide_kernels_are_refused_before_they_are_transformed(boundary, monkeypatch):
+    """In the second call too, and not far above what is held."""
+    u, k = np.random.default_rng(0).random((300, 300)), np.ones((200, 200))
+
+    def convolve(u):
+        return dc.convolve(u, k, boundary=boundary, method="fft")
+
+    held = (peak(convolve, u) + 1) * u.nbytes
+    monkeypatch.setattr(_checks, "SMALL", 0)
+    monkeypatch.setattr(_checks, "free_memory", lambda: 1.25 * held)
+    convolve(u)
+    monkeypatch.setattr(_checks, "free_memory", lambda: 0.95 * held)
+    with pytest.raises(ValueError, match=r"field must need no more memory .* narrower kernel"):
+        convolve(u)
+
+
 FAULTS = """
 import resource
 import numpy as np

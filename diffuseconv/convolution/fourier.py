@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from diffuseconv import _fft, _threads
+from diffuseconv import _checks, _fft, _threads
 from diffuseconv._scaling import exponent
 from diffuseconv._typing import Array
 from diffuseconv.boundary import Name, extend, record
@@ -51,7 +51,11 @@ def correlate_in_fourier_space(
     bank, kernel_power = _scaled(bank)
     axes, sizes = tuple(range(1, ndim + 1)), [plan.size for plan in plans]
     reach = [plan.reach for plan in plans]
-    extended = stack if reach == [(0, 0)] * ndim else extend(stack, reach, names, axes)
+    as_given = reach == [(0, 0)] * ndim
+    results = len(bank) * len(stack) * math.prod(plan.length for plan in plans)
+    waves = (len(bank) + (3.5 if as_given else 2)) * math.prod(sizes)  # with what transforms hold, which pad as well
+    _checks.fits_memory("field", stack.itemsize * (results + waves), "cut it into pieces, or take a narrower kernel")
+    extended = stack if as_given else extend(stack, reach, names, axes)
     out = np.empty((len(bank), len(stack), *(plan.length for plan in plans)), stack.dtype)
     starts = [range(0, plan.length, plan.step) for plan in plans]
     jobs = list(itertools.product(range(len(stack)), *starts))
