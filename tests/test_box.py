@@ -24,9 +24,13 @@ def uneven(rng, shape, dtype):
 
 
 def assert_right(sums, values, weight, count, axis):
-    """Each product of a weight, which rounds, with a sum of `count` numbers, which rounds once an addition."""
+    """Each product of a weight, which rounds, with a sum of `count` numbers, which rounds once an addition.
+
+    Products below the smallest normal number round to a multiple of the smallest one there is; sums there are exact.
+    """
     exact, size = plain_sums(values, weight, count, axis), plain_sums(np.abs(values), weight, count, axis)
-    assert np.all(np.abs(sums - exact) <= (count + 1) * np.finfo(sums.dtype).eps * size)
+    limits = np.finfo(sums.dtype)
+    assert np.all(np.abs(sums - exact) <= (count + 1) * limits.eps * size + limits.smallest_subnormal)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
