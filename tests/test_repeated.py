@@ -5,6 +5,7 @@ import itertools
 import naive
 import numpy as np
 import pytest
+import scipy.signal
 
 import diffuseconv as dc
 from diffuseconv.convolution import repeated
@@ -63,6 +64,18 @@ def test_lines_volumes_colours_and_bytes_too(shape, kernel, axes, dtype):
     assert first.tobytes() == second.tobytes()
     if axes is None and u.ndim == 1:
         np.testing.assert_allclose(second, naive.convolve(u, kernel, ("reflecting",)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.bool_, ">f8", ">f4", ">i2"])
+@pytest.mark.parametrize("method", ["direct", "separable"])
+def test_what_is_converted_first_is_converted_in_every_call(method, dtype):
+    """Compiled loops know floats and bytes alone, and would read numbers of foreign bytes as others."""
+    u = np.floor(given((20, 18), float)).astype(dtype)  # whole numbers are tiny when read backwards
+    first, second = (dc.convolve(u, GAUSSIAN, method=method) for _ in range(2))
+    plain = np.pad(u.astype(float), 1, "symmetric")
+    expected = scipy.signal.convolve(plain, GAUSSIAN, "valid", "direct")
+    np.testing.assert_allclose(first, expected, rtol=1e-6)
+    assert first.tobytes() == second.tobytes()
 
 
 def test_values_are_looked_at_in_every_call():

@@ -245,7 +245,7 @@ def _apply(
     bytes_alone = isinstance(field, np.ndarray) and field.dtype == UINT8  # direct sums convert them block by block
     u = _checks.plain("field", field) if bytes_alone else _checks.array("field", field, finite=False)
     given, dtype = u, FLOAT64 if bytes_alone else u.dtype
-    weights: Any = kernel
+    as_given: tuple[Any, Any] = field, kernel  # what is converted first is not to remember
     if not isinstance(kernel, Propagator):
         kernel = in_range("kernel", _checks.array("kernel", kernel), dtype)
     options = (u.shape, kernel.shape, walls, mode, axes, method, dtype.type.__name__, flip)
@@ -261,7 +261,7 @@ def _apply(
         u = u.astype(dtype, copy=False)
     shape = rule.shape
     if key is not None:
-        remember(key, u, weights, rule, flip)
+        remember(key, *as_given, rule, flip)
     if known is not None:
         if min(part.min() for part in parts) < 0 or not all(part.any() for part in parts):
             raise ValueError(f"kernel must be >= 0, and not 0 everywhere, with a mask, got {_checks.got(kernel)}")
