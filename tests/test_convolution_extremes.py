@@ -61,6 +61,18 @@ def test_feature_maps_and_few_modes_near_overflow(dtype):
         dc.feature_maps(u, np.ones((1, 3, 3)))
 
 
+@pytest.mark.parametrize("dtype", LARGEST)
+def test_weights_whose_sum_is_beyond_the_numbers_lose_no_modes(dtype):
+    """Where each weight and each result is a number, but not the sum of the weights' magnitudes."""
+    power = np.finfo(dtype).maxexp - 2
+    u = np.random.default_rng(3).random((40, 90)).astype(dtype)
+    wave = np.outer([0.5, 1.0, 0.25], np.cos(np.arange(-32, 33))).astype(dtype)
+    plain = dc.convolve(u, wave, method="direct")
+    large = dc.convolve(np.ldexp(u, -power), np.ldexp(wave, power), method="separable")
+    rounding = 2.0**-24 * (wave.size + 100) if dtype == np.float32 else 1e-12
+    np.testing.assert_allclose(large, plain, rtol=0, atol=rounding * np.abs(wave).sum())
+
+
 @pytest.mark.parametrize("power", [-600, -20, 0, 20, 600])
 @pytest.mark.parametrize("which", ["field", "kernel", "both"])
 def test_the_powers_taken_out_before_a_transform_come_back(power, which):

@@ -99,6 +99,7 @@ def _multiply(matrix: Array, stack: Array, axis: int) -> Array:
     return (matrix @ planes).reshape(*before, len(matrix), *after)
 
 
+@np.errstate(over="ignore")  # a sum of weights beyond the numbers says nothing of what is lost
 def _surviving_modes(
     factor: Array, size: int, width: tuple[int, int], name: Name, lines: int
 ) -> tuple[Array, Array] | None:
@@ -111,7 +112,9 @@ def _surviving_modes(
     wall, taps = record(name), factor.size
     total = float(np.abs(factor).sum())
     uneven = np.abs(factor - factor[::-1]).sum() > ROUNDINGS * EPS[factor.itemsize] * total
-    if wall.period is None or not wall.modes.orthogonal or width != (taps // 2, taps // 2) or uneven or total == 0:
+    if wall.period is None or not wall.modes.orthogonal or width != (taps // 2, taps // 2) or uneven:
+        return None
+    if not 0 < total < math.inf:
         return None
     period = wall.period(size)
     folded = np.bincount(np.arange(-(taps // 2), taps // 2 + 1) % period, factor, period)
