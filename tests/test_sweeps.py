@@ -159,3 +159,19 @@ def test_memory_with_rates_of_their_own(drifting, ndim):
         copies = ndim if drifting else 1  # of what the equation is given, which it keeps
         rates = (ndim + 8 / shape[-1]) * (1 + drifting)
         assert found - copies - 1 <= rates + 2.5, (method, found - copies - 1)
+
+
+def test_what_is_lost_does_not_have_loops_compiled_again(monkeypatch):
+    """Walls and decay, one number or one a cell, on a line or in the plane: arguments of the same types."""
+    seen, advance = set(), sweeps._loops.advance_in_rounds
+
+    def recorded(*arguments):
+        seen.add(numba.typeof(arguments))
+        return advance(*arguments)
+
+    monkeypatch.setattr(sweeps._loops, "advance_in_rounds", recorded)
+    for u in (np.ones(5), np.ones((4, 5))):
+        for decay in (0.0, 0.1, np.full(u.shape, 0.1)):
+            for boundary in ("reflecting", dc.Dirichlet(1.0)):
+                dc.DiffusionEquation(decay=decay, boundary=boundary).evolve(u, 0.1, "explicit")
+    assert len(seen) == 1

@@ -213,7 +213,7 @@ def _three(faces: Sequence[Any], u: Array) -> tuple[Any, Any, Any]:
 
 def _losses(lattice: Lattice, dtype: Any, scale: float) -> tuple[Array, ...]:
     """Return what is lost of a cell in a sweep: at both ends of planes, rows and cells, and everywhere."""
-    none = np.empty(0, dtype)
+    none = loop_input(np.empty(0, dtype))
     weights: Any = 1.0 if lattice.weights is None else lattice.weights
     losses = []
     for axis, (g, periodic) in enumerate(zip(lattice.rates, lattice.periodic, strict=True)):
@@ -224,13 +224,14 @@ def _losses(lattice: Lattice, dtype: Any, scale: float) -> tuple[Array, ...]:
                 continue
             weight = 1.0 if lattice.weights is None else weights[where]
             wall = tuple(1 if a == axis else n for a, n in enumerate(lattice.shape))
-            losses.append(np.broadcast_to(scale * g[where] / weight, wall).astype(dtype).reshape(-1))
+            lost = np.broadcast_to(scale * g[where] / weight, wall)
+            losses.append(loop_input(lost.astype(dtype).reshape(-1)))
     missing = [none] * (2 * (3 - len(lattice.shape)))
     walls = missing + losses if len(lattice.shape) != 2 else [*losses[:2], *missing, *losses[2:]]
     if lattice.decay is None:
         return (*walls, none)
     lost = scale * lattice.decay if lattice.weights is None else scale * lattice.decay / weights
-    return (*walls, np.broadcast_to(lost.astype(dtype, copy=False), lattice.shape).reshape(-1))
+    return (*walls, loop_input(np.broadcast_to(lost.astype(dtype, copy=False), lattice.shape).reshape(-1)))
 
 
 def _tiles(planes: int, threads: int, batch: int, periodic: bool) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
