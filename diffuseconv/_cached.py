@@ -29,7 +29,7 @@ else:
             return vars(instance).setdefault(self._name, self._compute(instance))
 
 
-__all__ = ["cached_property", "kept"]
+__all__ = ["already_kept", "cached_property", "kept"]
 
 T = TypeVar("T")
 
@@ -56,3 +56,8 @@ def kept(owner: Any, key: Any, make: Callable[[], T], most: int = 8) -> T:
         cache.clear()
     cache[key] = found
     return found
+
+
+def already_kept(owner: Any, key: Any) -> Any:
+    """Return what is kept under a key, None if nothing is."""
+    return vars(owner).get("_kept", {}).get(key)

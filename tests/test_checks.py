@@ -121,3 +121,22 @@ def test_four_axes_need_names():
         dc.measure(np.ones((2, 2, 2, 2)), np.ones((1, 1)))
     with pytest.raises(ValueError, match=r"sum to 1 \(see Propagator.normalized\)"):
         dc.scatter([1, 2], [0.5, 0.6])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [7, 5000])
+def test_sums_of_large_values_stay_in_the_range(dtype, size):
+    """The root of the sum of squares settles it for most; what it does not is looked at one by one."""
+    values = np.linspace(-1, 1, size).astype(dtype)
+    most = float(np.finfo(dtype).max) / 4 / size
+    assert _checks.norm(values) == pytest.approx(np.linalg.norm(values.astype(float)), rel=1e-5)
+    for largest in (1.0, float(np.finfo(dtype).max) ** 0.5, 0.4 * most, 0.9 * most):
+        for sign in (1, -1):
+            given = (values * dtype(sign)) * dtype(largest)
+            assert _checks.summable("u", given) is given
+            given[size // 2] = sign * 1.1 * most
+            with pytest.raises(ValueError, match=r"^u must not exceed .* in magnitude"):
+                _checks.summable("u", given)
+            given[size // 2] = sign * np.inf
+            with pytest.raises(ValueError, match=r"^u must be finite, got -?inf at index"):
+                _checks.summable("u", given)

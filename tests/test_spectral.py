@@ -15,7 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import diffuseconv as dc
-from diffuseconv.diffusion import modes, spectral
+from diffuseconv import _checks
+from diffuseconv._cached import already_kept
+from diffuseconv.diffusion import late, modes, spectral
 
 WALLS = ["reflecting", "absorbing", "zero", dc.Dirichlet(2.0), dc.Neumann(-0.5), dc.Robin(1.0, 0.5, 1.0)]
 
@@ -178,8 +180,115 @@ def test_thin_products_are_products(rows, inner, columns, dtype):
     """No tile is lost, whether the last one is whole, overlaps or is wider than the matrix."""
     rng = np.random.default_rng(0)
     left, right = rng.normal(size=(rows, inner)).astype(dtype), rng.normal(size=(inner, columns)).astype(dtype)
-    found = spectral._product(left[:, ::-1], right[::-1])
+    found = late.product(left[:, ::-1], right[::-1])
     bound = 2 * inner * np.finfo(dtype).eps * (np.abs(left) @ np.abs(right))
     assert found.dtype == dtype
     assert found.flags.c_contiguous
     assert (np.abs(found - left @ right) <= bound).all()
+
+
+def refuse(*arguments):
+    """Stand for what solves a problem anew."""
+    raise AssertionError("solved anew")
+
+
+LATE = [
+    ((200, 150), {}),
+    ((200, 150), {"boundary": ("periodic", ("absorbing", "reflecting"))}),
+    ((200, 150), {"source": 0.1}),
+    ((200, 150), {"boundary": (dc.Robin(1.0, 2.0, 3.0), dc.Dirichlet(2.0)), "decay": 1e-3}),
+    ((300, 20), {}),
+    ((9,), {"source": 0.1}),
+    ((12, 13, 14), {"diffusivity": (1.0, 2.0, 0.5)}),
+]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(("shape", "options"), LATE, ids=str)
+def test_late_fields_like_ones_before_are_not_planned_again(shape, options, dtype, monkeypatch):
+    rng, eq = np.random.default_rng(0), dc.DiffusionEquation(**options)
+    u, v = (rng.random(shape).astype(dtype) for _ in range(2))
+    first, anew = eq.evolve(u, 900.0), dc.DiffusionEquation(**options).evolve(v, 900.0, "spectral")
+    other = dc.DiffusionEquation(**options).evolve(v, 901.0, "chebyshev", tolerance=1e-14)
+    with monkeypatch.context() as patched:
+        patched.setattr(dc.DiffusionEquation, "_frames", refuse)
+        for duration in (900.0, 900, np.float64(900.0)):
+            second = eq.evolve(u, duration, "spectral")
+            assert second.dtype == dtype
+            assert second.tobytes() == first.tobytes()
+        second[:] = 7.0  # a new array each time
+        u[:] = v  # in place: values are read in every call
+        assert eq.evolve(u, 900.0).tobytes() == anew.tobytes()
+        others = (u, 901.0), (u.astype(">f8"), 900.0), (u, 900.0, "chebyshev"), (u[..., 1:], 900.0)
+        for arguments in others:
+            with pytest.raises(AssertionError):
+                eq.evolve(*arguments)
+    scale = 1e-9 if dtype == np.float64 else 1e-4
+    np.testing.assert_allclose(eq.evolve(u, 901.0), other, rtol=0, atol=scale * np.abs(other).max())
+
+
+def test_values_of_late_fields_are_checked_every_time(monkeypatch):
+    eq, u = dc.DiffusionEquation(), np.random.default_rng(0).random((200, 150))
+    after = eq.evolve(u, 900.0)
+    for value, words in ((np.nan, "finite, got nan at index .3, 4.:"), (-np.inf, "finite"), (-1e308, "not exceed")):
+        u[3, 4] = value
+        with pytest.raises(ValueError, match=f"^u must (be )?{words}"):
+            eq.evolve(u, 900.0)
+    u = np.random.default_rng(0).random((200, 150))
+    np.testing.assert_allclose(eq.evolve(u * 2.0**900, 900.0), after * 2.0**900, rtol=1e-13)  # whose squares overflow
+    held = dc.DiffusionEquation(boundary=dc.Dirichlet(1.5e308))
+    for _ in range(2):
+        with pytest.raises(ValueError, match="must leave a field below"):
+            held.evolve(u, 900.0)
+    monkeypatch.setattr(_checks, "SMALL", 0)
+    monkeypatch.setattr(_checks, "free_memory", lambda: 16 * u.size)
+    assert eq.evolve(u, 900.0).tobytes() == after.tobytes()
+    monkeypatch.setattr(_checks, "free_memory", lambda: 16 * u.size - 1)
+    with pytest.raises(ValueError, match=r"^u must need no more memory"):
+        eq.evolve(u, 900.0)
+
+
+def test_options_of_late_fields_are_checked_every_time():
+    eq, u = dc.DiffusionEquation(), np.random.default_rng(0).random((20, 15))
+    after = eq.evolve(u, 1.0, "spectral"), eq.evolve(u, 400.0)
+    eq.evolve(u, 1.0), eq.evolve(np.eye(2), 1.0)
+    for wrong in (
+        {"duration": True},
+        {"duration": "400"},
+        {"duration": 400.0, "start": math.nan},
+        {"duration": 400.0, "start": False},
+        {"duration": 400.0, "jumps": 3},
+        {"duration": 400.0, "axes": 5},
+        {"duration": 400.0, "time_step": 0.0},
+        {"duration": 400.0, "method": "spectral", "tolerance": 1e-3},
+        {"duration": 400.0, "method": ["spectral"]},
+    ):
+        with pytest.raises((TypeError, ValueError), match=r"^(duration|start|jumps|axes|time_step|tolerance|method) "):
+            eq.evolve(u, **wrong)
+    with pytest.raises(TypeError, match="masked"):
+        eq.evolve(np.ma.masked_less(u, 0.5), 400.0)
+    for t in range(400, 430):
+        eq.evolve(u, t, jumps=[3.0])
+    plan = spectral._plan(eq.lattice(u.shape))
+    kept = spectral._plan(already_kept(eq, (u.shape, 0)))
+    assert plan is not kept
+    assert len(kept.known) <= spectral.MOST_KNOWN
+    np.testing.assert_array_equal(eq.evolve(u, 1.0), after[0])
+    np.testing.assert_array_equal(eq.evolve(u, 400.0), after[1])
+
+
+def test_late_fields_follow_what_changes():
+    """Barriers that lift, schedules and masks are looked at in every call."""
+    u = np.random.default_rng(0).random(40)
+    shut = np.arange(39) == 20
+    for options in (
+        {"barriers": [dc.Barrier(shut, lifted_at=200.0)]},
+        {"source": dc.Schedule([0.0, 200.0], [0.0, 1.0], "step")},
+        {"mask": np.arange(40) > 3},
+    ):
+        eq = dc.DiffusionEquation(**options)
+        for t in (100.0, 400.0, 400.0):
+            np.testing.assert_array_equal(eq.evolve(u, t), dc.DiffusionEquation(**options).evolve(u, t))
+            np.testing.assert_array_equal(
+                eq.evolve(u, t, start=150.0), dc.DiffusionEquation(**options).evolve(u, t, start=150.0)
+            )

@@ -1,4 +1,4 @@
-"""Whether all values are finite: one pass, with no sum that could overflow."""
+"""Whether all values are finite, or also far from the largest number: one pass each."""
 
 from __future__ import annotations
 
@@ -11,4 +11,13 @@ def sum_of_zeros(values):
     total = values[0] * values.dtype.type(0)
     for x in range(values.size):
         total += values[x] * values.dtype.type(0)
+    return total
+
+
+@compiled(fastmath={"reassoc", "contract"})  # in vectors, NaN and infinity kept
+def sum_of_squares(values):
+    """Sum the squares over a line: no value is larger than their root; infinite or NaN where values are too large."""
+    total = values.dtype.type(0)
+    for x in range(values.size):
+        total += values[x] * values[x]
     return total

@@ -25,21 +25,21 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from diffuseconv import _fft, _threads, boundary
-from diffuseconv._cached import cached_property, kept
-from diffuseconv._typing import Array, loop_input
+from diffuseconv._cached import already_kept, cached_property, kept
+from diffuseconv._typing import Array
+from diffuseconv.diffusion.late import Late, along
 from diffuseconv.diffusion.lattice import Lattice
 from diffuseconv.diffusion.modes import MOST_CELLS, MOST_CONDITION, Axis, axes_of, basis, rates
 from diffuseconv.diffusion.scheme import unsteady
 
-__all__ = ["OPTIONS", "explicit_steps", "memory", "solve", "unsupported"]
+__all__ = ["OPTIONS", "explicit_steps", "memory", "repeated", "solve", "unsupported"]
 
 OPTIONS: dict[str, float | None] = {}  # exact to rounding: nothing to choose
 FORGOTTEN = 45.0  # modes that have decayed by exp(-45) = 3e-20 lie below the rounding of any field
 SETTLED = 0.125  # of the slowest mode's decay: from then on the limit is no larger than a few times the field
 LARGE = 1 << 17  # cells from which a transform gains from more threads
 SLAB = 1 << 13  # modes whose rates and factors are formed at once: larger arrays are new memory each time
-SINGLE = 1 << 18  # multiplications of a product up to which BLAS keeps to one thread; others spin while they wait
-SHARED = 1 << 26  # of one that gains from more threads however busy they are
+MOST_KNOWN = 8  # durations of which is kept what late fields are found by
 
 
 def unsupported(problem: Lattice) -> str | None:
@@ -100,11 +100,23 @@ def solve(
         yield from _carried(problem, _axes(problem) or (), u, durations)
         return
     plan = _plan(problem)
-    found = _Amplitudes(u)
     still = problem.forcing is None and problem.largest_rate == 0
+    if len(durations) == 1 and durations[0] > 0 and not still:
+        once = plan.once(u.dtype, durations[0], memory(problem, u.itemsize) * u.size)
+        if once is not None:
+            yield once.of(u)
+            return
+    found = _Amplitudes(u)
     for number, duration in enumerate(durations, start=1):
         last = number == len(durations)
         yield u.copy() if still or duration == 0 else _advance(plan, found, _exponential(duration), last)
+
+
+def repeated(problem: Lattice, u: Array, duration: float) -> Array | None:
+    """Return the field after a duration that fields like it were solved for before, None if it must be solved anew."""
+    plan = already_kept(problem, "spectral")
+    late = None if plan is None else plan.known.get((u.dtype, duration))
+    return None if late is None else late.repeat(u)
 
 
 def explicit_steps(lattice: Lattice, u: Array, steps: int, time_step: float) -> Array:
@@ -221,13 +233,13 @@ class _Plan:
     def project(self, field: Array, counts: Sequence[int]) -> Array:
         """Return the amplitudes of the slowest modes, so many along each axis."""
         for axis in reversed(range(field.ndim)):
-            field = _along(field, axis, self._matrices(axis, counts[axis], field.dtype)[1])
+            field = along(field, axis, self._matrices(axis, counts[axis], field.dtype)[1])
         return field
 
     def expand(self, amplitudes: Array) -> Array:
         """Return the field of the amplitudes of the slowest modes."""
         for axis, count in enumerate(amplitudes.shape):
-            amplitudes = _along(amplitudes, axis, self._matrices(axis, count, amplitudes.dtype)[0])
+            amplitudes = along(amplitudes, axis, self._matrices(axis, count, amplitudes.dtype)[0])
         return amplitudes
 
     def _matrices(self, axis: int, count: int, dtype: Any) -> tuple[Array, Array]:
@@ -279,6 +291,46 @@ class _Plan:
     def settles(self, duration: float) -> bool:
         """Return whether the limit may stand for what constant walls and sources bring in."""
         return duration * self.slowest >= SETTLED
+
+    def late(self, step: _Step) -> tuple[int, ...] | None:
+        """Return how many modes of each axis are left after a step, None where transforms are cheaper than products."""
+        if self.forcing is not None and not self.settles(step.duration):
+            return None
+        counts, size, ndim = self.alive(step), math.prod(self.shape), len(self.shape)
+        thin = sum(count * (3 * n + 0.07 * size) for count, n in zip(counts, self.shape, strict=True))
+        cheaper = thin < 5 * ndim * size or not self.transformable  # nanoseconds, as measured
+        return counts if counts != self.shape and cheaper else None
+
+    def left(self, step: _Step, counts: tuple[int, ...], dtype: Any) -> Array:
+        """Return the shares that are left of the slowest modes."""
+        rates = [rate[:count] for rate, count in zip(self.growing, counts, strict=True)]
+        return step.kept(reduce(np.add.outer, rates) + self.decay).astype(dtype)
+
+    def once(self, dtype: Any, duration: float, needed: float) -> Late | None:
+        """Return what fields are found by after a duration, kept for the next one; None where transforms find them."""
+        found = self.known.get((dtype, duration))
+        if found is not None:
+            return found
+        step = _exponential(duration)
+        counts = self.late(step)
+        if counts is None:
+            return None
+        left, gained = self.left(step, counts, dtype), None
+        if self.growth.size:
+            gained = np.zeros_like(left)
+            gained[tuple(map(slice, self.growth.shape))] = duration * self.growth
+        modes, duals = zip(*(self._matrices(axis, count, dtype) for axis, count in enumerate(counts)), strict=True)
+        steady = None if self.forcing is None else self.steady(dtype)
+        found = Late(modes, duals, left, gained, steady, needed).in_tiles()
+        if len(self.known) >= MOST_KNOWN:
+            self.known.clear()
+        self.known[dtype, duration] = found
+        return found
+
+    @cached_property
+    def known(self) -> dict[tuple[Any, float], Late]:
+        """What late fields are found by, by dtype and duration."""
+        return {}
 
 
 class _Amplitudes:
@@ -334,12 +386,9 @@ def _by_slabs(parts: Sequence[Array], more: float, change: Callable[[Array, slic
 
 def _advance(plan: _Plan, found: _Amplitudes, step: _Step, last: bool) -> Array:
     """Multiply each mode by its factor, through whichever of thin matrices and transforms is cheaper."""
-    u = found.field
-    if plan.forcing is None or plan.settles(step.duration):
-        counts = plan.alive(step)
-        thin = sum(count * (3 * n + 0.07 * u.size) for count, n in zip(counts, plan.shape, strict=True))
-        if counts != plan.shape and (thin < 5 * u.ndim * u.size or not plan.transformable):  # nanoseconds, as measured
-            return _late(plan, found, step, counts)
+    u, counts = found.field, plan.late(step)
+    if counts is not None:
+        return _late(plan, found, step, counts)
     amplitudes = found.all(plan, last)
     if step.additive:
         _multiply(amplitudes, [step.kept(rate + plan.decay * (axis == 0)) for axis, rate in enumerate(plan.mode_rates)])
@@ -360,8 +409,7 @@ def _late(plan: _Plan, found: _Amplitudes, step: _Step, counts: tuple[int, ...])
     """Return the field of the slowest modes, on top of what constant walls and sources lead to."""
     dtype = found.field.dtype
     steady = None if plan.forcing is None else plan.steady(dtype)
-    total = reduce(np.add.outer, [rate[:count] for rate, count in zip(plan.growing, counts, strict=True)]) + plan.decay
-    amplitudes = found.slow(plan, counts, steady) * step.kept(total).astype(dtype)
+    amplitudes = found.slow(plan, counts, steady) * plan.left(step, counts, dtype)
     if steady is not None:
         amplitudes[tuple(map(slice, plan.growth.shape))] += step.duration * plan.growth
     field = plan.expand(amplitudes)
@@ -387,7 +435,7 @@ def _carried(lattice: Lattice, axes: tuple[Axis, ...], u: Array, durations: Sequ
     def analyse(field: Array) -> Array:
         field = field.astype(kind, copy=False)
         for axis, found in walled.items():
-            field = _along(field, axis, np.ascontiguousarray(found.duals.T))
+            field = along(field, axis, np.ascontiguousarray(found.duals.T))
         return np.asarray(_fft.rfftn(field, axes=joint, workers=workers)) if joint else field
 
     def synthesise(amplitudes: Array) -> Array:
@@ -397,7 +445,7 @@ def _carried(lattice: Lattice, axes: tuple[Axis, ...], u: Array, durations: Sequ
                 amplitudes = _fft.ifftn(amplitudes, axes=others, workers=workers, overwrite_x=True)
             amplitudes = _fft.irfft(amplitudes, u.shape[last], axis=last, workers=workers)
         for axis, found in walled.items():
-            amplitudes = _along(amplitudes, axis, np.ascontiguousarray(found.modes))
+            amplitudes = along(amplitudes, axis, np.ascontiguousarray(found.modes))
         return amplitudes.astype(u.dtype, copy=False)
 
     modes: Array | None = None
@@ -446,34 +494,3 @@ def _multiply(modes: Array, factors: Sequence[Array]) -> None:
     for axis, factor in enumerate(factors):
         kind = modes.dtype if np.iscomplexobj(factor) else modes.real.dtype
         modes *= factor.reshape([-1 if a == axis else 1 for a in range(modes.ndim)]).astype(kind)
-
-
-def _along(field: Array, axis: int, matrix: Array) -> Array:
-    """Multiply one axis by a matrix, given as (what it has, what it gets)."""
-    lead, n, after = field.shape[:axis], field.shape[axis], field.shape[axis + 1 :]
-    if not after:
-        return _product(field.reshape(-1, n), matrix).reshape(*lead, -1)
-    if math.prod(lead) == 1:
-        return _product(matrix.T, field.reshape(n, -1)).reshape(*lead, -1, *after)
-    stack = field.reshape(-1, n, math.prod(after))
-    return np.asarray(np.matmul(matrix.T, stack)).reshape(*lead, -1, *after)
-
-
-def _product(left: Array, right: Array) -> Array:
-    """Multiply matrices, on one thread unless it is much work.
-
-    Threads of BLAS wait awake: where another program has a processor, a thin product takes a hundred times as long.
-    """
-    (rows, inner), columns = left.shape, right.shape[1]
-    if not SINGLE < rows * inner * columns <= SHARED:
-        return left @ right
-    from diffuseconv._jit.matrix import HIGH, multiply, width_of  # numba is not loaded for less
-
-    high, wide = max(rows, HIGH), max(columns, width_of(left.itemsize))
-    if high > rows:
-        left = np.pad(left, ((0, high - rows), (0, 0)))
-    if wide > columns:
-        right = np.pad(right, ((0, 0), (0, wide - columns)))
-    out = np.empty((high, wide), left.dtype)
-    multiply(loop_input(left), loop_input(right), out)
-    return np.ascontiguousarray(out[:rows, :columns])
