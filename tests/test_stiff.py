@@ -524,18 +524,25 @@ def test_control_keeps_to_its_side_of_a_segment():
 
 
 def test_the_rounding_of_functions_late_on_a_clock_is_that_of_neighbouring_numbers():
-    """What alternates from one to the next is bent by twice its height, what is linear not at all."""
+    """What alternates from one to the next is bent by twice its height, what is linear or has a kink not at all."""
     start, duration, height, u = 2.0**30, 4.0, 2.0**-14, np.zeros(3)
     tick, now = math.ulp(start), clock.Clock(start, duration)
+    kink = start + duration / 2 + 2 * tick  # within the first of two rows of numbers that are looked at
 
     def alternating(t):
         return height * ((t - start) / tick % 2) * (t > start + duration / 2)  # late in the run alone
 
-    for source, bent, moved in ((alternating, 2 * height, height), (lambda t: t - start, 0.0, tick)):
+    sources = {
+        alternating: (2 * height, height, 0.0),
+        lambda t: t - start: (0.0, tick, 15 / 16 * duration),
+        lambda t: abs(t - kink): (0.0, tick, kink - now.at(0.0)),
+    }
+    for source, (bent, moved, most) in sources.items():
         problem = dc.DiffusionEquation(source=source).lattice(u.shape)
         assert control._roughness(problem, now, duration, u) == bent
         # as far as a cell that loses least, 1 to its one neighbour, may be moved in a tenth of the run
-        assert control._clock_noise(problem, now, duration, u)[:2] == (moved, moved / (1 + 10 / duration))
+        rate = 1 + 10 / duration
+        assert control._clock_noise(problem, now, duration, u) == (moved, moved / rate, most / rate)
 
 
 def at_rest(duration=1.0, start=0.0):
