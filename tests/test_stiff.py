@@ -507,7 +507,7 @@ def test_random_problems_agree_with_a_tight_reference(drawn):
     try:
         got = eq.evolve(u, duration, start=start)
     except ValueError as error:
-        if re.fullmatch("evolve cannot go on .*", str(error)):
+        if re.fullmatch("evolve cannot go on .*|duration must span more numbers .*", str(error)):
             return
         raise
     if duration * max(rate, 1.0) > 1e3:

@@ -9,7 +9,7 @@ from typing import Any
 
 from diffuseconv._typing import Array
 
-__all__ = ["Clock", "Moment", "interpolated"]
+__all__ = ["INSIDE", "Clock", "Moment", "interpolated"]
 
 INSIDE = 4  # units in the last place that times stay away from the ends of a segment
 
@@ -23,13 +23,17 @@ class Moment(float):
 class Clock:
     """Time as start plus elapsed, kept some rounding inside two ends: each side of a jump is its own.
 
-    Its moments say what they leave out only if functions of time shall be followed `between` its numbers.
+    Times stay so many numbers `inside` the ends, at most a quarter of the duration. Its moments say what they leave out
+    only if functions of time shall be followed `between` its numbers.
     """
 
-    def __init__(self, start: float, duration: float, between: bool = False) -> None:
+    def __init__(
+        self, start: float, duration: float, between: bool = False, inside: tuple[int, int] = (INSIDE, INSIDE)
+    ) -> None:
         end = start + duration
-        margin = min(INSIDE * max(math.ulp(start), math.ulp(end)), (end - start) / 4)
-        self.start, self.low, self.high, self.between = start, start + margin, end - margin, between
+        low, high = (min(count * max(math.ulp(start), math.ulp(end)), (end - start) / 4) for count in inside)
+        self.numbers = (end - start) / math.ulp(end)
+        self.start, self.low, self.high, self.between = start, start + low, end - high, between
 
     def at(self, elapsed: float) -> float:
         """Return the time after a duration."""

@@ -18,8 +18,9 @@ within the budget, or down to the rounding of the time elapsed.
 **Time** is kept as start plus elapsed (the latter in two floating-point numbers), and functions of time see the sum,
 never beyond the ends of a segment: at a known jump they see their own side. Late on a clock the sum is rounded, to
 2.4e-7 s at 1.7e9 s. Where that matters, functions of time are interpolated between the two numbers that enclose the
-true time. What is left (the rounding of their own: that of ``sin(2 * pi * t)`` is 1e-6 there) a step may have as its
-error, in proportion to its length.
+true time, and where a run has few numbers all are looked at beforehand: it is cut at jumps among them, and refused if
+they do not tell jumps from waves. What is left (the rounding of their own: that of ``sin(2 * pi * t)`` is 1e-6 there) a
+step may have as its error, in proportion to its length.
 
 References
 ----------
@@ -37,8 +38,8 @@ import numpy as np
 
 from diffuseconv import _checks
 from diffuseconv._typing import Array
-from diffuseconv.diffusion import costs
-from diffuseconv.diffusion.clock import Clock
+from diffuseconv.diffusion import costs, numbers
+from diffuseconv.diffusion.clock import INSIDE, Clock
 from diffuseconv.diffusion.lattice import Lattice, pieces
 
 __all__ = [
@@ -61,6 +62,7 @@ FINEST = 1e-14  # a tolerance finer than this is lost in rounding, which grows a
 TINIEST = 1e-290  # of a field's scale: its product with a tolerance is a number yet
 OPTIONS = {"tolerance": TOLERANCE, "max_step": None}
 EPS = float(np.finfo(np.float64).eps)
+GOLDEN = (math.sqrt(5) - 1) / 2
 SAFETY, SHRINK, GROW = 0.8, 0.1, 5.0  # how fast the step follows the estimated error
 PART = 1 / 32  # of what is left of the free part of the budget, for one step
 BEGIN = 1e-9  # of a duration, from which on the logarithm of time counts
@@ -68,6 +70,8 @@ FOURTH = (1, -4, 6, -4, 1)  # difference
 SAMPLES = 16  # times at which walls are asked for the range that they impose
 FORCED = 200  # steps as short as rounding allows, without getting on, that are too many
 WINDOW = 8  # numbers of the clock ahead, at least, among which a jump is looked for
+LOOKED_AT = 0.1  # of what a run may cost: all numbers of its clock are looked at for no more than that
+COLUMNS = 64  # weighted sums of cells that are kept of each
 STEEP = 4.0  # how much more a jump changes than the numbers of the clock on either side
 CHECKS, SOME = 300, 300  # checks of the pace, in what a run may cost; steps between two of them, at least
 ENDLESS = 1e12  # steps that no run ends with: more of them is what an ever shorter step comes to
@@ -224,12 +228,16 @@ def integrate(
     tolerance: float | None = None,
     max_step: float | None = None,
     share: float = 1.0,
+    events: tuple[bool, bool] = (True, True),
 ) -> Iterator[Array]:
     """Yield the field after each of the `durations`: `scheme.Scheme.solve` with steps made for a problem and duration.
 
-    `share` is that of what a run may cost. The arithmetic is in float64 for float32 fields too.
+    `share` is that of what a run may cost. Where it begins and ends at `events`, functions may jump. The arithmetic is
+    in float64 for float32 fields too.
     """
-    duration, noise, between = durations[-1] if durations else 0.0, (0.0, 0.0), False
+    duration, noise = durations[-1] if durations else 0.0, (0.0, 0.0)
+    clock = Clock(start, duration)
+    jumps: list[tuple[float, float]] = []
     tolerance = TOLERANCE if tolerance is None else max(tolerance, FINEST)
     if duration > 0:
         stiffness = duration * problem.at(start).largest_rate
@@ -238,23 +246,33 @@ def integrate(
                 f"duration times the fastest rate must be at most {STIFFEST:g} where time or the field change the "
                 f"problem (shorten the duration, or take larger cells), got {stiffness:.3g}"
             )
-        given = Clock(start, duration), duration, u.astype(np.float64, copy=False)
+        given = clock, duration, u.astype(np.float64, copy=False)
         with np.errstate(all="ignore"):
             rate, reach, effect = _clock_noise(problem, *given)
             between = reach > NOISY * tolerance * max(float(np.ptp(u)), effect, TINIEST)
             if reach < 1e-3 * max(float(np.ptp(u)), 1.0):  # more is no rounding
                 noise = _roughness(problem, *given) if between else rate, reach
+            if clock.numbers * costs.evaluation(problem) <= LOOKED_AT * costs.longest_run(problem):
+                most = math.ceil(min(INSIDE, clock.numbers / 4))
+                ends = most if events[0] else 0, most if events[1] else 1  # what jumps at the very end is of no account
+                clock = Clock(start, duration, between, ends)
+                if between:
+                    scale = max(float(np.ptp(u)), effect, _wall_range(problem, clock, duration), TINIEST)
+                    clock, jumps = _few_numbers(problem, clock, duration, given[2], ends, tolerance * scale)
+            else:
+                clock = Clock(start, duration, between)
         del given
     run = _Run(
         problem,
         u,
-        Clock(start, duration, between),
+        clock,
         duration,
         steps(problem, duration),
         tolerance,
         math.inf if max_step is None else max_step,
         noise,
         share,
+        jumps,
     )
     for index, duration in enumerate(durations):
         run.advance(duration)
@@ -277,6 +295,7 @@ class _Run:
         longest: float,
         noise: tuple[float, float],
         share: float = 1.0,
+        jumps: Sequence[tuple[float, float]] = (),
     ) -> None:
         self.problem, self.integrator, self.tolerance = problem, integrator, tolerance
         self.duration, self.clock, self.longest = duration, clock, longest
@@ -284,6 +303,7 @@ class _Run:
         self.elapsed, self.carry = 0.0, 0.0
         self.scale, self.spent = float(np.ptp(u)), 0.0  # the largest range or change; errors beyond what is shared
         self.wall, self.after, self.high = math.inf, 0.0, self.clock.high  # the next jump known: both its sides
+        self.jumps = list(jumps)  # that are known from the begin
         self.searched = (-1.0, 0.0)  # whence and how far a jump was looked for
         self.forced, self.forced_since = 0, 0.0
         self.most = costs.longest_run(problem) * share
@@ -297,6 +317,8 @@ class _Run:
 
     def restart(self) -> None:
         """Evaluate the slope anew and propose a first step."""
+        if self.jumps:
+            self.hold_before(*self.jumps.pop(0))
         try:
             self.slope = evaluate(self.problem, self.clock.at(self.elapsed), self.field)
         except Overflow:
@@ -436,12 +458,17 @@ class _Run:
             return False
         self.searched = (self.elapsed, self.wall)
         low, high = (self.clock.at(self.elapsed + ahead) for ahead in (0.0, step))
-        found = _jump(self.problem, low, max(high, min(low + WINDOW * math.ulp(low), self.clock.high)), self.field)
+        high = max(high, min(low + WINDOW * math.ulp(low), self.clock.high))
+        found = _jump(self.problem, self.clock, low, high, self.field)
         if found is None:
             return False
-        self.clock.high, self.after = found
-        self.wall = self.after - self.clock.start  # late on a clock much may happen from one number to the next
+        self.hold_before(*found)
         return True
+
+    def hold_before(self, last: float, after: float) -> None:
+        """Hold the clock before a jump, whose sides are given."""
+        self.clock.high, self.after = last, after
+        self.wall = after - self.clock.start  # late on a clock much may happen from one number to the next
 
     def pass_jump(self) -> None:
         """Go on behind a jump."""
@@ -506,6 +533,37 @@ def _clock_noise(problem: Lattice, clock: Clock, duration: float, u: Array) -> t
     return (most, reach, effect) if math.isfinite(reach) else (0.0, 0.0, 0.0)
 
 
+def _few_numbers(
+    problem: Lattice, clock: Clock, duration: float, u: Array, ends: tuple[int, int], allowed: float
+) -> tuple[Clock, list[tuple[float, float]]]:
+    """Return the clock of a run of few numbers, and the jumps that they tell; at the ends some may belong to others.
+
+    Refuse a run where they do not tell whether a jump is among them that changes the field by more than is allowed.
+    """
+    start, end = clock.start, clock.start + duration
+    times = numbers.between(start, end)
+    rows = _columns(problem, times, u)
+    low, high, off = numbers.margins(rows, ends)
+    places, unseen = numbers.jumps_among(rows[low : len(rows) - high])
+    if max(off, unseen) * math.ulp(end) > allowed:
+        raise ValueError(
+            f"duration must span more numbers of the clock where functions of time change so fast, got {len(times)} of "
+            f"them from {start:.17g} to {end:.17g}, which do not tell jumps from waves: let the clock begin at 0 "
+            f"(start=), pass jumps= or a Schedule, or raise tolerance="
+        )
+    return Clock(start, duration, True, (low, high)), [(times[low + i], times[low + i + 1]) for i in places]
+
+
+def _columns(problem: Lattice, times: Sequence[float], u: Array) -> Array:
+    """Return weighted sums over cells of what depends on time, at some times: weights lest what jumps cancels."""
+    many, rows = u.size // COLUMNS, []
+    weights = 1 - np.arange(many) * GOLDEN % 1 / 2
+    for time in times:
+        terms = _terms(problem, time, u).reshape(-1)
+        rows.append(np.append(terms[: many * COLUMNS].reshape(COLUMNS, many) @ weights, terms[many * COLUMNS :]))
+    return np.array(rows)
+
+
 def _roughness(problem: Lattice, clock: Clock, duration: float, u: Array) -> float:
     """Return how far from smooth functions of time are over five neighbouring numbers, as their own rounding makes.
 
@@ -534,7 +592,7 @@ def _terms(problem: Lattice, time: float, u: Array) -> Array:
     return total
 
 
-def _jump(problem: Lattice, low: float, high: float, u: Array) -> tuple[float, float] | None:
+def _jump(problem: Lattice, clock: Clock, low: float, high: float, u: Array) -> tuple[float, float] | None:
     """Return the neighbouring times between which a function of time jumps, None if none does."""
 
     def change(one: Array, other: Array) -> float:
@@ -557,6 +615,9 @@ def _jump(problem: Lattice, low: float, high: float, u: Array) -> tuple[float, f
         rounds += 1
         if max(before, after) < whole * max(0.05, 2 ** (-rounds / 2)):
             return None  # smooth: the change shrinks with the interval
+    times = numbers.around(low, high, clock.low, clock.high)
+    if times.index(low) in numbers.jumps_among(_columns(problem, times, u))[0]:
+        return low, high
     ahead, behind = (_terms(problem, math.nextafter(*ends), u) for ends in ((low, -math.inf), (high, math.inf)))
     if change(first, last) < STEEP * max(change(ahead, first), change(last, behind)):
         return None  # as rounding does, and what is smooth where numbers of the clock are few
