@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import diffuseconv as dc
-from diffuseconv.measurement import _taps
+from diffuseconv import _checks
+from diffuseconv.measurement import _streams, _taps
 
 ALARM = 1e-12  # false-alarm probability of each random assertion; see test_convergence_measurement.py
 
@@ -256,3 +257,82 @@ def test_arguments_may_be_named_and_options_must_be(name):
     parameters = inspect.signature(getattr(dc, name)).parameters
     assert {parameters[each].kind for each in ("field", "kernel")} == {inspect.Parameter.POSITIONAL_OR_KEYWORD}
     assert {parameters[each].kind for each in ("boundary", "axes")} == {inspect.Parameter.KEYWORD_ONLY}
+
+
+@pytest.mark.parametrize("walls", ["reflecting", "zero", "absorbing"])
+@pytest.mark.parametrize("kernel", [np.full((3, 4), 0.3), dc.Propagator.normalized(np.arange(1.0, 7).reshape(2, 3))])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_call_like_one_before_has_the_bits_of_a_first(walls, kernel, dtype, monkeypatch):
+    """Only values are checked again; what was changed in place is seen, in the field and in the kernel."""
+    rng = np.random.default_rng(3)
+    fields = [rng.random((9, 11)).astype(dtype) for _ in range(2)]
+    firsts = []
+    for u in fields:
+        monkeypatch.setattr(_taps, "_known", {})
+        firsts.append([dc.measure(u, kernel, n, rng=4, boundary=walls) for n in (1, 7, 10**6)])
+        assert len(_taps._known) == 1
+    u = fields[1].copy()
+    with monkeypatch.context() as patched:
+        patched.setattr(_taps, "_cached_plan", None)
+        for given, expected in zip(fields, firsts, strict=True):
+            u[:] = given
+            for n, first in zip((1, 7, 10**6), expected, strict=True):
+                again = dc.measure(u, kernel, n, rng=4, boundary=walls)
+                assert again.dtype == dtype
+                assert again.tobytes() == first.tobytes()
+    other = np.asarray(kernel) * [[2.0], *[[1.0]] * (len(np.asarray(kernel)) - 1)]
+    changed = np.array(kernel)
+    dc.measure(u, changed, rng=4, boundary=walls)
+    changed[:] = other
+    expected = dc.measure(u, other, rng=4, boundary=walls)
+    assert dc.measure(u, changed, rng=4, boundary=walls).tobytes() == expected.tobytes()
+
+
+def test_values_are_checked_in_calls_like_ones_before(monkeypatch):
+    u, k = np.random.default_rng(3).random((9, 11)), np.full((3, 3), 0.5)
+    first = dc.measure(u, k, rng=4)
+    chance = np.random.default_rng(8)
+    before = chance.bit_generator.state
+    for value, words in ((np.nan, "finite"), (-np.inf, "finite"), (1e308, "exceed")):
+        wrong = u.copy()
+        wrong[2, 3] = value
+        with pytest.raises(ValueError, match=rf"^field must (be|not) {words}"):
+            dc.measure(wrong, k, rng=chance)
+    assert chance.bit_generator.state == before
+    wide = np.full((3, 3), 1e308)
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"^kernel must have a finite sum"):
+            dc.measure(u, wide, rng=4)
+    for wrong in ({"draws": True}, {"rng": True}, {"rng": -1}, {"boundary": "none"}, {"axes": 2}):
+        with pytest.raises((TypeError, ValueError), match=f"^{next(iter(wrong))} must"):
+            dc.measure(u, k, **wrong)
+    with pytest.raises(TypeError, match="masked"):
+        dc.measure(np.ma.masked_less(u, 0.5), k)
+    spread = np.zeros((9, 22))
+    spread[:, ::2] = u
+    for same in (spread[:, ::2], u.astype(">f8"), u.tolist()):
+        np.testing.assert_array_equal(dc.measure(same, k, rng=4), first)
+    monkeypatch.setattr(_checks, "SMALL", 0)
+    monkeypatch.setattr(_checks, "free_memory", lambda: 100)
+    with pytest.raises(ValueError, match=r"^field must need no more memory"):
+        dc.measure(u, k, rng=4)
+
+
+@pytest.mark.parametrize("kind", ["PCG64", "PCG64DXSM", "Philox", "SFC64", "MT19937"])
+def test_a_generator_gives_its_next_four_words(kind):
+    """The contract of the streams: what `integers` over the whole range gives, and the generator stands after it."""
+    one, other = (np.random.Generator(getattr(np.random, kind)(5)) for _ in range(2))
+    for generator in (one, other):
+        generator.integers(0, 10, dtype=np.int32)  # half a word may be left over
+    np.testing.assert_array_equal(_streams.key(one), other.integers(0, 2**64, size=4, dtype=np.uint64))
+    assert one.integers(0, 10**6, 9, dtype=np.int32).tolist() == other.integers(0, 10**6, 9, dtype=np.int32).tolist()
+    assert one.random() == other.random()
+
+
+def test_seeds_give_what_their_sequence_generates():
+    for seed in (0, 7, 2**40, 2**64 - 1, 2**64, 2**200, np.int64(7)):
+        expected = np.random.SeedSequence(int(seed)).generate_state(4, np.uint64)
+        for _ in range(2):
+            found = _streams.key(seed)
+            np.testing.assert_array_equal(found, expected)
+            found[:] = 0  # a copy

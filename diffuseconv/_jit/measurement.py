@@ -165,11 +165,13 @@ def _add_word(values, place, totals, pixel, count, words, first, table, state, f
 
 
 @compiled
-def sum_few(source, layout, table, draws, states, sums, first, last):
+def sum_few(source, layout, table, draws, share, states, sums, first, last):
     """Sum single `draws` (low, high), the first of which begins sums: every channel of a pixel draws the same places.
 
     As many draws of a pixel as a word gives are read at once; for each that is left over, four pixels share a word.
+    In the end sums are multiplied by the first number of `share` and divided by the second, while a cache holds them.
     """
+    factor, divisor = share
     words, columns = np.empty(BLOCK, np.uint64), layout.shape[2]
     quarters = words.view(np.uint16)
     for block in range(first, last):
@@ -196,6 +198,12 @@ def sum_few(source, layout, table, draws, states, sums, first, last):
                     pixel = stop
                 keep(streams, state)
                 fresh = False
+            if factor != 1:
+                for i in range(np.uintp(low), np.uintp(end)):
+                    totals[i] *= factor
+            if divisor != 1:
+                for i in range(np.uintp(low), np.uintp(end)):
+                    totals[i] /= divisor
 
 
 @compiled

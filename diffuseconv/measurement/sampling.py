@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ __all__ = ["average", "measure", "sums"]
 
 MOST_DRAWS = 10**18
 LARGE = 1e300  # sums of values up to here are not watched
+WHOLE = 1.0, 1.0  # a sum as it is
 FEW = 40  # single draws cost as much as a binomial for every tap at about this many draws per tap
 
 
@@ -105,43 +105,47 @@ def measure(
 
 def average(prepared: Prepared, draws: int, key: NDArray[np.uint64]) -> NDArray[Any]:
     """Average `draws` drawn values for every pixel, in the shape of the field."""
-    total = sums(prepared, draws, key)
     norm = prepared.plan.taps.norm
     if prepared.largest * draws * max(norm, 1.0) > LARGE:
         return prepared.finish(_average_of_large(prepared, draws, key))
-    if norm != 1:
-        total *= norm
-    if draws > 1:
-        total /= draws
-    return prepared.finish(total)
+    return prepared.finish(sums(prepared, draws, key, (norm, float(draws))))
 
 
 def _average_of_large(prepared: Prepared, draws: int, key: NDArray[np.uint64]) -> NDArray[np.float64]:
     """Average drawn values whose sum would overflow: the field is scaled by a power of two meanwhile."""
     scale = 2.0 ** -(draws.bit_length() + 1)
     most = prepared.largest * scale  # rounding may carry no mean beyond it
-    mean = np.clip(sums(replace(prepared, source=prepared.source * scale), draws, key) / draws, -most, most)
+    mean = np.clip(sums(prepared._replace(source=prepared.source * scale), draws, key) / draws, -most, most)
     with np.errstate(over="ignore"):  # as it may in the last place of the largest number of all
         mean *= prepared.plan.taps.norm
         return np.clip(mean / scale, -np.finfo(np.float64).max, np.finfo(np.float64).max)
 
 
-def sums(prepared: Prepared, draws: int, key: NDArray[np.uint64]) -> NDArray[np.float64]:
-    """Sum `draws` drawn values for every channel and pixel, by the quicker of two methods; the choice is fixed."""
+def sums(
+    prepared: Prepared, draws: int, key: NDArray[np.uint64], share: tuple[float, float] = WHOLE
+) -> NDArray[np.float64]:
+    """Sum `draws` drawn values for every channel and pixel, by the quicker of two methods; the choice is fixed.
+
+    Sums are multiplied by the first number of `share` and divided by the second.
+    """
     plan, pixels, taps = prepared.plan, prepared.pixels, prepared.plan.offset.size
     totals = np.empty((prepared.source.shape[0], pixels))
     fixed, streams = (prepared.source, plan.layout), _streams.start(key, pixels)
     if draws <= FEW * taps:
         cost = _streams.draw_cost(taps) + len(totals)
         for low, high in _streams.portions(draws, cost):
-            few = functools.partial(_loops.sum_few, *fixed, plan.table, (low, high), streams, totals)
+            some = share if high == draws else WHOLE
+            few = functools.partial(_loops.sum_few, *fixed, plan.table, (low, high), some, streams, totals)
             _streams.run(few, pixels, cost * (high - low))
     else:
         chain, rest = plan.taps.chain(plan.offset), np.empty((len(streams), _loops.GROUP), np.int64)
         cost = 50 + len(totals)  # nanoseconds
         for low, high in _streams.within_blocks(cost * taps):
-            for some in _streams.within_group(taps, cost):
-                work = (*fixed, chain, draws, streams, rest, some, (low, high), totals)
-                spent = cost * (some[1] - some[0]) * (high - low) // _streams.BLOCK
+            for part in _streams.within_group(taps, cost):
+                work = (*fixed, chain, draws, streams, rest, part, (low, high), totals)
+                spent = cost * (part[1] - part[0]) * (high - low) // _streams.BLOCK
                 _streams.run(functools.partial(_loops.sum_many, *work), pixels, spent)
+        if share != WHOLE:
+            totals *= share[0]
+            totals /= share[1]
     return totals

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -115,7 +115,7 @@ def measure_until(
     values -= middle
     values /= half_span or 1.0
     values /= 2
-    both = replace(prepared, source=np.concatenate([values, values**2]))  # one draw adds to the sum and to its square
+    both = prepared._replace(source=np.concatenate([values, values**2]))  # one draw adds to the sum and to its square
     totals = np.zeros((len(both.source), prepared.pixels))
     channels = len(values)
 
@@ -135,7 +135,7 @@ def measure_until(
             half = half_span * (2 * (np.minimum(half, 1.0) + rounding)) + 2.0**-52 * abs(middle)
         half += np.abs(exact.astype(prepared.dtype) - exact)
         if half.max() <= tolerance:
-            return Measured(mean, replace(prepared, dtype=np.float64).finish(half), drawn, confidence)
+            return Measured(mean, prepared._replace(dtype=np.float64).finish(half), drawn, confidence)
     raise RuntimeError(
         f"max_draws must suffice for the tolerance of {tolerance:g}, "
         f"got a half-width of {half.max():.3g} after {drawn} draws"
