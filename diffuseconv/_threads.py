@@ -70,7 +70,7 @@ def slices(length: int, parts: int) -> list[tuple[int, int]]:
 def run(work: Callable[..., Any], blocks: Iterable[tuple[Any, ...]]) -> None:
     """Call ``work(*block)`` for every block; the caller and workers each take the next one that is left."""
     left = deque(blocks)
-    threads = min(count(), len(left))
+    threads = len(left) if len(left) < 2 else min(count(), len(left))
     if threads < 2:  # nothing to share
         for block in left:
             work(*block)

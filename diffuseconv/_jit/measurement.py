@@ -165,7 +165,7 @@ def _add_word(values, place, totals, pixel, count, words, first, table, state, f
 
 
 @compiled
-def sum_few(source, layout, table, draws, share, states, sums, first, last):
+def sum_few(source, layout, table, share, draws, states, sums, first, last):
     """Sum single `draws` (low, high), the first of which begins sums: every channel of a pixel draws the same places.
 
     As many draws of a pixel as a word gives are read at once; for each that is left over, four pixels share a word.

@@ -82,8 +82,6 @@ def within_blocks(cost: int) -> list[tuple[int, int]]:
 
 def run(work: Callable[[int, int], Any], pixels: int, cost: int) -> None:
     """Call ``work(first, last)`` on ranges of blocks, at so many nanoseconds a pixel: side by side, none too long."""
-    if pixels * cost <= _WORTH:  # asking numba for the number of threads takes a while
-        work(0, blocks(pixels))
-        return
-    threads = min(_threads.count(), -(-pixels * cost // _WORTH))
+    worth = -(-pixels * cost // _WORTH)
+    threads = 1 if worth < 2 else min(_threads.count(), worth)  # asking numba how many there are takes a while
     _threads.run(work, _threads.slices(blocks(pixels), max(threads, -(-pixels * cost // LONGEST))))

@@ -135,7 +135,7 @@ def sums(
         cost = _streams.draw_cost(taps) + len(totals)
         for low, high in _streams.portions(draws, cost):
             some = share if high == draws else WHOLE
-            few = functools.partial(_loops.sum_few, *fixed, plan.table, (low, high), some, streams, totals)
+            few = functools.partial(_loops.sum_few, *fixed, plan.table, some, (low, high), streams, totals)
             _streams.run(few, pixels, cost * (high - low))
     else:
         chain, rest = plan.taps.chain(plan.offset), np.empty((len(streams), _loops.GROUP), np.int64)
