@@ -34,15 +34,19 @@ ROOT = pathlib.Path(__file__).parents[1]
 ROOMS = {  # the tests that must notice, beside the examples in docstrings
     "boundary": "boundary laws_convolution convolution spectral diffusion",
     "propagator": "propagator heat_kernel mixing composition laws_propagator notebook",
-    "convolution": "convolution masked_convolution convolution_extremes laws_convolution boundary",
+    "convolution": "convolution masked_convolution convolution_extremes laws_convolution boundary repeated",
     "diffusion": "refusals diffusion walls_and_sources diagnostics run steady tensor chebyshev rkl2 stiff transport "
     "uniformization inward_drift transport_axes spectral schedule sweeps laws convergence verification boundary",
     "measurement": "measurement scattering measurement_extremes streams convergence_measurement laws boundary notebook",
     "matching": "matching matching_extremes interrupts",
+    "convolution/repeated": "repeated convolution masked_convolution convolution_extremes laws_convolution",
     "_jit/convolution": "convolution masked_convolution convolution_extremes laws_convolution",
     "_jit/diffusion": "diffusion walls_and_sources diagnostics compiled",
     "_jit/binomial": "measurement scattering streams convergence_measurement",
+    "_jit/matrix": "spectral",
+    "_jit/product": "convolution convolution_extremes laws_convolution repeated",
     "_jit/random": "measurement scattering streams convergence_measurement",
+    "_jit/rounds": "threads",
     "_jit/measurement": "measurement scattering measurement_extremes streams convergence_measurement laws",
 }
 # Files of these names and statements that name one say how long a thing takes or how much it needs, not what comes out.

@@ -106,6 +106,13 @@ def test_rounds_end_early():
     assert next_part(rounds, 0) == OVER
 
 
+def test_who_finds_nothing_to_do_waits_until_all_is_over():
+    rounds = Rounds(*np.zeros((2, SPACING), np.int64), np.zeros(1, np.int64), np.array([[-1, -1]]), 1)
+    assert [next_part(rounds, 0) for _ in range(3)] == [0, NOTHING, NOTHING]
+    end_round(rounds, 0)
+    assert next_part(rounds, 0) == OVER != NOTHING
+
+
 @pytest.mark.parametrize("shared", ["run", "in_rounds"])
 def test_errors_of_workers_reach_the_caller(shared):
     """At once, and never a call that waits for what a worker no longer does."""
