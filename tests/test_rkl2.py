@@ -7,7 +7,7 @@ import pytest
 import scipy.integrate
 
 import diffuseconv as dc
-from diffuseconv.diffusion import rkl2
+from diffuseconv.diffusion import costs, rkl2
 from diffuseconv.diffusion.clock import Clock
 
 
@@ -148,3 +148,15 @@ def test_a_reaction_is_looked_at_as_often_as_it_becomes_stiff_and_no_more(rate, 
         got = eq.evolve(np.ones(3), duration, "rkl2", tolerance=1e-4)
         np.testing.assert_allclose(got, 3 - 2 * math.exp(-integral(duration)), rtol=0, atol=2e-4)
     assert len(looks) < len(steps) / 3
+
+
+@pytest.mark.parametrize("velocity", [None, 0.3])
+@pytest.mark.parametrize("step", [0.1, 4.0, 60.0])
+def test_a_step_costs_as_many_evaluations_as_it_takes(velocity, step, monkeypatch):
+    """One for each stage, of which the first is that of the step before and the last the next one's."""
+    problem = dc.DiffusionEquation(velocity=velocity, source=lambda t, u: 0 * u).lattice((9,))
+    steps, side, u, calls = rkl2.Steps(problem, 100.0), Clock(0.0, 100.0), np.ones(9), []
+    advance = type(problem).advance
+    monkeypatch.setattr(type(problem), "advance", lambda *given: calls.append(1) or advance(*given))
+    steps.attempt(side, 0.0, u, problem.rhs(0.0, u), step, 1.0)
+    assert steps.cost(step) == pytest.approx((len(calls) - 1) * costs.evaluation(problem))

@@ -368,6 +368,19 @@ def test_explicit_steps_know_the_reaction():
         eq.evolve(np.ones(10), 1.0, "explicit", time_step=0.25)
 
 
+def test_auto_is_no_advice_for_those_who_take_it():
+    """What does not end because errors of the first field grow, or because steps are many: by name and by itself."""
+    problem = dc.DiffusionEquation(source=lambda t, u: u * (1 - u)).lattice((3,))
+    for steps, others in (
+        (implicit.Steps(problem, 9.0), ' or method "auto"'),
+        (switching.Steps(problem, 9.0, 1e-4), ""),
+    ):
+        side = clock.Clock(0.0, 9.0)
+        run = control._Run(problem, np.zeros(3), side, 9.0, steps, 1e-4, math.inf, (0.0, 0.0))
+        run.elapsed = 5.0
+        assert run.endless("never").endswith(f"a rate of 1): a smaller tolerance{others} may keep them small")
+
+
 def test_what_cannot_go_on_says_so():
     with pytest.raises(ValueError, match=r"^evolve cannot go on at time (0\.99|1\.00)"):
         dc.DiffusionEquation(source=lambda t, u: u**2).evolve(np.ones(4), 2.0)

@@ -110,6 +110,11 @@ class Integrator(Protocol):
         ...
 
     @property
+    def switches(self) -> bool:
+        """Whether the method takes the cheapest kind of steps by itself, as "auto" does."""
+        ...
+
+    @property
     def damping(self) -> float:
         """A rate at which errors are sure to die out, 0 for none."""
         ...
@@ -414,7 +419,8 @@ class _Run:
         else is slow may be a transient: it is refused when it has cost so much, and asks for as much again.
         """
         self.steps += 1
-        self.cost += self.integrator.cost(step)
+        calls = 2 if self.clock.between else 1  # of functions of time
+        self.cost += calls * self.integrator.cost(step)
         if self.cost < self.most / CHECKS or self.steps < SOME:
             return
         past, self.pace = self.pace, max(self.elapsed - self.pace_since, 1e-300)
@@ -425,13 +431,14 @@ class _Run:
             more = math.log1p(more * (1 - 1 / growth)) / math.log(growth)
         steps, cost = more * self.steps, more * self.cost
         shorter = growth <= 1 and steps > ENDLESS
-        sure = min(cost, self.integrator.least_cost(left)) > self.most
+        sure = min(cost, calls * self.integrator.least_cost(left)) > self.most
         late = self.total > self.most and self.total + cost > 2 * self.most
         self.slow = self.slow + 1 if shorter or sure or late else 0
         if self.slow == CONSECUTIVE:
             what = self.endless("steps become ever shorter, as where a field runs away or a function jumps without end")
             if steps < ENDLESS:
-                others = ', fewer perhaps with method "auto"' if self.integrator.longest < math.inf else ""
+                bound = self.integrator.longest < math.inf and not self.integrator.switches
+                others = ', fewer perhaps with method "auto"' if bound else ""
                 what = f"some {steps:.0e} more steps would be needed{others}"
             raise ValueError(self.stuck(what))
         self.steps, self.cost = 0, 0.0
@@ -449,7 +456,8 @@ class _Run:
         rate = float(reaction_slope(self.problem, self.clock.at(0.0), self.first).max())
         if rate * self.elapsed > 1:
             what += f", as errors do near an unstable value of the source (they grow at a rate of {rate:.3g}): a "
-            what += 'smaller tolerance or method "auto" may keep them small'
+            others = "" if self.integrator.switches else ' or method "auto"'
+            what += f"smaller tolerance{others} may keep them small"
         return what
 
     def find_jump(self, step: float) -> bool:

@@ -52,7 +52,7 @@ def memory(problem: Lattice, itemsize: int) -> float:
 class Steps:
     """Steps whose stages reach as far as the lattice and the reaction's slope ask for."""
 
-    order, damping, least_growth = 2, 0.0, 1.0
+    order, switches, damping, least_growth = 2, False, 0.0, 1.0
 
     def __init__(self, problem: Lattice, duration: float) -> None:
         self.problem, self.rate, self.drift = problem, problem.largest_rate, problem.drift_rate
@@ -67,7 +67,7 @@ class Steps:
 
     def cost(self, step: float) -> float:
         """Return what a step costs, by a fixed model, in seconds."""
-        return _stages(step * self.rate / 2) * costs.evaluation(self.problem)
+        return _stages_of(self.problem, step * self.rate / 2) * costs.evaluation(self.problem)
 
     def least_cost(self, duration: float) -> float:
         """Return what a duration costs in steps of the longest."""
@@ -119,9 +119,7 @@ def step(
     Stages alternate between two fields, of which `spare` may be one: each is written over the last but one, of which it
     holds a part.
     """
-    ratio = duration * rate / 2
-    plain = problem.symmetric and problem.moving is None
-    table = _coefficients(_stages(ratio) if plain else max(5, _stages(ratio / DRIFT_REACH)))
+    table = _coefficients(_stages_of(problem, duration * rate / 2))
     past, here = np.empty_like(u) if spare is None else spare, np.multiply(slope, table.first * duration)
     here += u
     begun = False
@@ -139,6 +137,12 @@ def step(
 def _reach(stages: int) -> float:
     """Return how far `stages` stages go, in stable explicit steps."""
     return (stages**2 + stages - 2) / 4
+
+
+def _stages_of(problem: Lattice, ratio: float) -> int:
+    """Return the stages of a step that is `ratio` stable explicit ones long, 5 at least with a drift."""
+    plain = problem.symmetric and problem.moving is None
+    return _stages(ratio) if plain else max(5, _stages(ratio / DRIFT_REACH))
 
 
 def _stages(ratio: float) -> int:
