@@ -11,7 +11,7 @@ import pytest
 
 import diffuseconv as dc
 from diffuseconv import _checks
-from diffuseconv.diffusion import implicit, rational
+from diffuseconv.diffusion import costs, implicit, rational
 
 
 def peak(call, u):
@@ -129,6 +129,20 @@ def test_what_does_not_fit_is_refused_by_what_each_scheme_takes(monkeypatch):
             eq.evolve(u, 1e-3, method)
 
 
+def stated_and_taken(call, monkeypatch):
+    """Return the most bytes that were held at a check and asked for by it, and the most that were held at once."""
+    seen = []
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            _checks, "fits_memory", lambda what, amount, way: seen.append(tracemalloc.get_traced_memory()[0] + amount)
+        )
+        tracemalloc.start()
+        call()
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    return max(seen), most
+
+
 PLACE = np.random.default_rng(3).random((300, 280))
 STATED = {
     "cells": {"diffusivity": 0.5 + PLACE},
@@ -147,21 +161,55 @@ STATED = {
 @pytest.mark.parametrize("frames", [False, True])
 def test_what_a_run_states_beforehand_is_what_it_takes(name, dtype, frames, monkeypatch):
     """What was held at one of the checks, and what that check asked for, are enough but for pieces."""
-    u, seen = PLACE.astype(dtype), []
+    u = PLACE.astype(dtype)
 
     def call():
         eq = dc.DiffusionEquation(**STATED[name])
         return deque(eq.frames(u, [0.02, 0.05, 0.07]), maxlen=1) if frames else eq.evolve(u, 0.07)
 
     call()
-    monkeypatch.setattr(
-        _checks, "fits_memory", lambda what, amount, way: seen.append(tracemalloc.get_traced_memory()[0] + amount)
-    )
-    tracemalloc.start()
-    call()
-    most = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert most <= max(seen) + 2e5 + PLACE.nbytes
+    stated, taken = stated_and_taken(call, monkeypatch)
+    assert taken <= stated + 2e5 + PLACE.nbytes
+
+
+@pytest.mark.parametrize("shape", [(300, 280), (60, 50, 40), (900,)])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("frames", [False, True])
+@pytest.mark.parametrize("wall", ["periodic", "Robin"])
+def test_modes_and_frames_are_stated_as_they_are(shape, dtype, frames, wall, monkeypatch):
+    """Of walls that were never seen before; neither more nor less but for pieces."""
+    u = np.random.default_rng(0).random(shape).astype(dtype)
+
+    def call(size):
+        eq = dc.DiffusionEquation(boundary=dc.Robin(1.0, size, 3.0) if wall == "Robin" else wall)
+        times = [0.02, 0.05, 0.07]
+        return deque(eq.frames(u, times, "spectral"), maxlen=1) if frames else eq.evolve(u, 0.07, "spectral")
+
+    call(2.0)
+    stated, taken = stated_and_taken(lambda: call(2.0 + len(shape) + u.itemsize / 16 + frames / 4), monkeypatch)
+    assert taken - 2e5 <= stated <= 1.07 * taken
+
+
+@pytest.mark.parametrize("shape", [(20000,), (200, 190), (30, 25, 20)])
+@pytest.mark.parametrize("given", [{"boundary": dc.Dirichlet(1.0), "source": 1.0}, {}], ids=["held", "closed"])
+def test_what_a_steady_state_states_is_what_it_takes(shape, given, monkeypatch):
+    """But for factors, of which Python does not know: they have 12 bytes an entry, on a line and in the plane here."""
+    u, eq = np.random.default_rng(0).random(shape), dc.DiffusionEquation(**given)
+    eq.steady_state(u)
+    stated, taken = stated_and_taken(lambda: eq.steady_state(u), monkeypatch)
+    factors = 12 * costs.entries(eq.lattice(shape)) * u.size if given and len(shape) < 3 else 0.0
+    assert taken - 2e5 <= stated - factors <= 1.3 * taken
+
+
+def test_a_steady_state_that_does_not_fit_is_refused(monkeypatch):
+    """Factors of 60 by 50 cells have some 37 entries a cell, which are counted before they are made."""
+    u, eq = np.ones((60, 50)), dc.DiffusionEquation(boundary="absorbing", source=1.0)
+    monkeypatch.setattr(_checks, "SMALL", 0)
+    monkeypatch.setattr(_checks, "free_memory", lambda: u.size * 600.0)
+    with pytest.raises(ValueError, match=r"^u must need no more memory than .*evolve for a long time.*, got "):
+        eq.steady_state(u)
+    monkeypatch.setattr(_checks, "free_memory", lambda: u.size * 900.0)
+    assert np.isfinite(eq.steady_state(u)).all()
 
 
 def test_draws_and_grains_that_do_not_fit_are_refused(monkeypatch):

@@ -544,6 +544,8 @@ class DiffusionEquation:
         last = max(self.lift_times, default=0.0)
         lattice = self.lattice(shape, last)
         _refuse("steady_state", steady.unsupported(lattice))
+        size = math.prod(lattice.shape)
+        _checks.fits_memory("u", steady.memory(lattice) * size, "take larger cells, fewer, or evolve for a long time")
         if field is not None and last > 0:  # which salt each part holds is settled when the last barrier lifts
             field = self.evolve(field, last)
         dry = None if self.mask is None else ~np.asarray(self.mask)

@@ -105,7 +105,8 @@ def frames(
     def solve(segment: _Segment, u: Array) -> Iterator[Array]:
         problem = problem_at(segment.start)
         scheme = _choose(problem, name, segment, tolerance, u)
-        frames = 2 * u.itemsize + 8 if len(segment.stops) > 1 else 0  # two of them, and what the next one begins with
+        several = len(segment.stops) > 1  # two frames, and what the next one begins with, which modes are already
+        frames = several * (2 * u.itemsize + 8 * (scheme is not spectral))
         needed = scheme.memory(problem, u.itemsize) + frames
         _checks.fits_memory("u", needed * u.size, "take larger cells, fewer, or another method")
         options: dict[str, Any] = {"time_step": None, "tolerance": None}

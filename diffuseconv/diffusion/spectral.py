@@ -78,11 +78,18 @@ def unsupported(problem: Lattice) -> str | None:
 
 
 def memory(problem: Lattice, itemsize: int) -> float:
-    """Return the bytes a cell of a transform, its result, what sources add, and matrices of modes as they are found."""
+    """Return the bytes a cell of transforms, what sources add, and matrices of modes as they are found.
+
+    A matrix is held in float64 and transposed or in the field's dtype; without a drift two differences of it come on
+    top, for one axis at a time.
+    """
+    forced = problem.source is not None or bool(problem.walls)
     squares = [axis.size**2 for axis in _axes(problem) or () if _has_matrix(axis, problem)]
-    matrices = (8 + 2 * itemsize) * sum(squares) + 24 * max(squares, default=0)
-    added = 10.0 if problem.source is not None or problem.walls else 0.0
-    return 2 * itemsize + added + matrices / math.prod(problem.shape)
+    if not squares:
+        return 2 * itemsize + 10.0 * forced
+    drifts = problem.drift is not None
+    matrices = ((24 if drifts else 16) * sum(squares) + (24 if drifts else 8) * max(squares)) / math.prod(problem.shape)
+    return 3 * itemsize + (8.0 + itemsize) * forced + matrices
 
 
 def solve(

@@ -8,6 +8,7 @@ says.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,10 @@ from numpy.typing import NDArray
 
 from diffuseconv._foreign import Made
 from diffuseconv._typing import FloatArray
+from diffuseconv.diffusion import costs
 from diffuseconv.diffusion.lattice import Lattice
 
-__all__ = ["limit", "unsupported"]
+__all__ = ["limit", "memory", "unsupported"]
 
 BALANCED = 1e-12  # inflow and outflow may differ by this share of their sum: rounding
 DIRECT = (10**7, 10**6, 5_000)  # cells, in 1, 2 and 3 dimensions, up to which factors of the matrix are cheap
@@ -32,6 +34,15 @@ def unsupported(problem: Lattice) -> str | None:
         given = " and ".join(name for name, changes in parts.items() if changes)
         return f"needs walls, sources and velocities that do not depend on time or on the field, got {given} that do"
     return None
+
+
+def memory(lattice: Lattice) -> float:
+    """Return the bytes a cell of the matrix and its copies, as measured, and of factors: 12 for each entry."""
+    ndim, symmetric = len(lattice.shape), lattice.symmetric and lattice.growth == 0
+    if symmetric and lattice.forcing is None:
+        return 90.0 + 50 * ndim  # its parts, no solution
+    factorised = not symmetric or math.prod(lattice.shape) <= DIRECT[ndim - 1]
+    return 270.0 + 70 * ndim + factorised * 12 * costs.entries(lattice)
 
 
 def limit(lattice: Lattice, u: FloatArray | None, dry: NDArray[np.bool_] | None = None) -> FloatArray:
