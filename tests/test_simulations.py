@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
@@ -31,23 +30,6 @@ def all_scripts():
         lacking = [library for library in needs if importlib.util.find_spec(library) is None]
         marks = [pytest.mark.engine, pytest.mark.skipif(bool(lacking), reason=f"needs {lacking}")] if needs else []
         yield pytest.param(name, marks=marks)
-
-
-def run_small(name: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run a script as a user would, with its own small options."""
-    options = [*importlib.import_module(name).SMALL, "--output", str(folder)]
-    command = [sys.executable, "-W", "error", str(SIMULATIONS / f"{name}.py"), *options]
-    root = str(SIMULATIONS.parent)  # the package beside the scripts, installed or not
-    paths = {**os.environ, "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])}
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=root, env=paths)
-
-
-@pytest.fixture(scope="session")
-def runs(request, tmp_path_factory):
-    """The small run of each script that is tested, two at a time."""
-    wanted = {item.callspec.params["name"] for item in request.session.items if "runs" in item.fixturenames}
-    with ThreadPoolExecutor(2) as pool:
-        yield {name: pool.submit(run_small, name, tmp_path_factory.mktemp(name)) for name in sorted(wanted)}
 
 
 @pytest.mark.parametrize("name", list(all_scripts()))
