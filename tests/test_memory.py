@@ -60,11 +60,11 @@ def tanks(shape, rough):
         return np.multiply(u, -0.1, out=place)
 
     def run(method, **given):
-        return lambda u: dc.DiffusionEquation(diffusivity, **given).evolve(u, 0.1, method)
+        return lambda u: dc.DiffusionEquation(diffusivity, **given).evolve(u, 0.02, method)
 
     def last_of(method, **given):
         def last(u):
-            frames = dc.DiffusionEquation(diffusivity, **given).frames(u, [0.03, 0.07, 0.1], method)
+            frames = dc.DiffusionEquation(diffusivity, **given).frames(u, [0.006, 0.014, 0.02], method)
             return deque(frames, maxlen=1)[0][1]
 
         return last

@@ -387,9 +387,6 @@ def test_what_cannot_go_on_says_so():
     eq = dc.DiffusionEquation(1e-6, source=lambda t, u: 1e-5 * u * (1 - u))  # from below 0 it runs away at log(11)/rate
     with pytest.raises(ValueError, match="steps become ever shorter, as where a field runs away"):
         eq.evolve(np.full(4, -0.1), 1e9, "rkl2", tolerance=1e-3)
-    stiff = dc.DiffusionEquation(1e3, source=lambda t, u: 1e-6 * (np.sin(1e-6 * t) - u))
-    with pytest.raises(ValueError, match=r'some 9e\+04 more .* fewer perhaps with method "auto"'):  # of 299 stages each
-        stiff.evolve(np.linspace(0.0, 1.0, 8), 1e6, "rkl2")
     eq = dc.DiffusionEquation(source=lambda t, u: 100 * u * (1 - u))
     with pytest.raises(ValueError, match=r"near an unstable value of the source \(they grow at a rate of 100\)"):
         eq.evolve(np.full(4, -1e-9), 5.0, "implicit")  # as rounding leaves cells that were 0
@@ -416,7 +413,7 @@ def test_what_is_slow_is_refused_when_it_has_cost_too_much_and_asks_for_as_much_
     for most in (0.3, 0.6):  # seconds by the model, 3e-5 an evaluation
         calls.clear()
         monkeypatch.setattr(control.costs, "longest_run", lambda problem, most=most: most)
-        with pytest.raises(ValueError, match=r"at time [\d.]+, .*: some \de\+0\d more steps would be needed"):
+        with pytest.raises(ValueError, match=r'time [\d.]+, .*: some \de\+0\d more steps would .* method "auto"'):
             swing.evolve(u, 1e4, "rkl2", tolerance=1e-4)
         assert 1 <= len(calls) * 3e-5 / most <= 1.5
     assert np.isfinite(swing.evolve(u, 5.0, "rkl2", tolerance=1e-4)).all()
