@@ -4,9 +4,6 @@ import ast
 import importlib
 import importlib.util
 import json
-import os
-import subprocess
-import sys
 from itertools import pairwise
 from pathlib import Path
 
