@@ -11,7 +11,7 @@ from numba.core.compiler_lock import global_compiler_lock
 
 from diffuseconv._jit.kept import Kept
 
-__all__ = ["compiled"]
+__all__ = ["compiled", "inner"]
 
 
 def compiled(function=None, /, **options):
@@ -25,6 +25,11 @@ def compiled(function=None, /, **options):
     # where nothing is writable, trusts damaged files, and knows one source file of several.
     loop._cache = Kept(function)
     return loop
+
+
+def inner(function=None, /, **options):
+    """Compile a loop that only loops call: what Python would call it by takes a quarter of the time to compile."""
+    return compiled(function, no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)
 
 
 def _interpreted(function):

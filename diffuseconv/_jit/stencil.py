@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from diffuseconv._jit.borrowed import borrow
-from diffuseconv._jit.compiled import compiled
+from diffuseconv._jit.compiled import compiled, inner
 from diffuseconv._jit.diffusion import Faces
 from diffuseconv._jit.rounds import NOTHING, SPACING, end_round, next_part
 from diffuseconv._jit.vector import (
@@ -131,7 +131,7 @@ class Sides(NamedTuple):
     along: Any
 
 
-@compiled(forceinline=True)
+@inner(forceinline=True)
 def kept_vector(target, problem, place, x, factor):
     """Return what a vector of cells has before anything flows."""
     y = product_minus(spread(target.dtype.type(2)), x, load(target, place)) if problem.recurrence else x
@@ -140,14 +140,14 @@ def kept_vector(target, problem, place, x, factor):
     return y
 
 
-@compiled(forceinline=True)
+@inner(forceinline=True)
 def kept_cell(target, problem, place, x, factor):
     """Return what a cell has before anything flows."""
     y = target.dtype.type(2) * x - target[place] if problem.recurrence else x
     return y + factor * problem.field.values[place] if problem.adding and (problem.recurrence or factor != 0) else y
 
 
-@compiled(forceinline=True)
+@inner(forceinline=True)
 def uniform_vector(source, target, problem, row, j, west, x, east, factor):
     """Sweep one vector of a row, between those to its west and east."""
     rates, minus = problem.rates, spread(source.dtype.type(-2))
@@ -195,7 +195,7 @@ def uniform_cells(source, target, problem, row, factor):
         target[row.here + j] = y + rates[2] * ((west + east) - two * x)
 
 
-@compiled(forceinline=True)
+@inner(forceinline=True)
 def cell_flow(faces, side, drifts, drift_side, drifting, before, after):
     """Return what flows through one face: an exchange, and what lies upwind carried along."""
     flow = faces.values[side] * (before - after)
@@ -205,7 +205,7 @@ def cell_flow(faces, side, drifts, drift_side, drifting, before, after):
     return flow
 
 
-@compiled(forceinline=True)
+@inner(forceinline=True)
 def vector_flow(faces, side, drifts, drift_side, drifting, before, after):
     """Return what flows through a vector of faces."""
     flow = load(faces.values, side) * (before - after)
@@ -215,7 +215,7 @@ def vector_flow(faces, side, drifts, drift_side, drifting, before, after):
     return flow
 
 
-@compiled(forceinline=True)
+@inner(forceinline=True)
 def varied_vector(source, target, problem, flows, row, sides, j, x, flow, next_flow, factor):
     """Sweep one vector of a row, into which flows one thing along it and out of which the next."""
     (across, down, _), (drift, drift_down, _), drifting, shares, every = flows
@@ -281,14 +281,14 @@ def varied_cells(source, target, problem, flows, row, sides, factor):
         target[row.here + j] = y + shares[(row.here + j) & every] * inflow
 
 
-@compiled(forceinline=True)
+@inner(forceinline=True)
 def fold(index, count):
     """Return an index without a sign that starts anew from 0 beyond the last."""
     place = np.uintp(index)
     return place if place < count else place - count
 
 
-@compiled(forceinline=True)
+@inner(forceinline=True)
 def row_of(source, grid, p, i):
     """Return where row `i` of plane `p` and its neighbours begin; beyond the last, both count from 0 again."""
     p, i = fold(p, grid.planes), fold(i, grid.rows)
@@ -307,7 +307,7 @@ def row_of(source, grid, p, i):
     )
 
 
-@compiled(forceinline=True)
+@inner(forceinline=True)
 def sides_of(faces, grid, p, i):
     """Return where the values on the faces around row `i` of plane `p` begin."""
     p, i = fold(p, grid.planes), fold(i, grid.rows)
@@ -343,7 +343,7 @@ def varied_block(source, target, problem, flows, block, factor):
             varied_cells(source, target, problem, flows, row, sides, factor)
 
 
-@compiled
+@inner
 def lose(source, target, here, losses, first, size):
     """Subtract from a row what a wall along it takes, or what decays of it."""
     for j in range(size):
@@ -372,13 +372,13 @@ def lose_of_row(source, target, losses, grid, p, i):
         lose(source, target, here, losses[6], here, size)
 
 
-@compiled(forceinline=True)
+@inner(forceinline=True)
 def factor_of(added, sweep):
     """Return what a sweep multiplies what it adds by."""
     return added.factors[min(sweep, len(added.factors) - 1)]
 
 
-@compiled(forceinline=True)
+@inner(forceinline=True)
 def add_row(target, here, factor, added, size):
     """Add a number times a row of what walls and sources bring in."""
     for j in range(size):
@@ -441,7 +441,7 @@ def lent_flows(flows):
     return Flows(lent_faces(exchanges), lent_faces(drifts), drifting, borrow(shares), every)
 
 
-@compiled(no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@inner
 def advance(part, k, fields, problem, flows, plan):
     """Sweep tile `part` in round `k`, `plan.depth` sweeps per pass, band after band of its rows.
 
