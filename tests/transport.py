@@ -47,11 +47,13 @@ def matrices(
                     a, b, value = wall
                     k = (diffusivity[axis][at] if on_faces else diffusivity[i]) / (w[i[axis]] / 2)
                     # u on the wall: (value + b k u) / (a + b k); flow outwards: out * wall - k (wall - u)
-                    left[number[i], number[i]] -= over * (k + (out - k) * b * k / (a + b * k))
+                    left[number[i], number[i]] -= over * k * (a + out * b) / (a + b * k)
                     right[number[i]] -= over * (out - k) * value / (a + b * k)
                     continue
                 j[axis] %= n
                 j = tuple(j)
+                if j == i:
+                    continue  # what flows from a cell into itself, which would leave its rounding
                 if mask is not None and not mask[j]:
                     continue
                 here, there = w[i[axis]] / 2, w[j[axis]] / 2
