@@ -134,10 +134,7 @@ def product(left: Array, right: Array) -> Array:
     from diffuseconv._jit.matrix import HIGH, multiply, width_of  # numba is not loaded for less
 
     high, wide = max(rows, HIGH), max(columns, width_of(left.itemsize))
-    if high > rows:
-        left = np.pad(left, ((0, high - rows), (0, 0)))
-    if wide > columns:
-        right = np.pad(right, ((0, 0), (0, wide - columns)))
+    left, right = _padded(left, (high, inner)), _padded(right, (inner, wide))
     out = np.empty((high, wide), left.dtype)
     multiply(loop_input(left), loop_input(right), out)
     return np.ascontiguousarray(out[:rows, :columns])

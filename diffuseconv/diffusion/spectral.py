@@ -122,7 +122,7 @@ def solve(
 def repeated(problem: Lattice, u: Array, duration: float) -> Array | None:
     """Return the field after a duration that fields like it were solved for before, None if it must be solved anew."""
     plan = already_kept(problem, "spectral")
-    late = None if plan is None else plan.known.get((u.dtype, duration))
+    late = None if plan is None else already_kept(plan, (u.dtype, duration))
     return None if late is None else late.repeat(u)
 
 
@@ -315,7 +315,7 @@ class _Plan:
 
     def once(self, dtype: Any, duration: float, needed: float) -> Late | None:
         """Return what fields are found by after a duration, kept for the next one; None where transforms find them."""
-        found = self.known.get((dtype, duration))
+        found: Late | None = already_kept(self, (dtype, duration))
         if found is not None:
             return found
         step = _exponential(duration)
@@ -328,16 +328,8 @@ class _Plan:
             gained[tuple(map(slice, self.growth.shape))] = duration * self.growth
         modes, duals = zip(*(self._matrices(axis, count, dtype) for axis, count in enumerate(counts)), strict=True)
         steady = None if self.forcing is None else self.steady(dtype)
-        found = Late(modes, duals, left, gained, steady, needed).in_tiles()
-        if len(self.known) >= MOST_KNOWN:
-            self.known.clear()
-        self.known[dtype, duration] = found
-        return found
-
-    @cached_property
-    def known(self) -> dict[tuple[Any, float], Late]:
-        """What late fields are found by, by dtype and duration."""
-        return {}
+        late = Late(modes, duals, left, gained, steady, needed)
+        return kept(self, (dtype, duration), late.in_tiles, MOST_KNOWN)
 
 
 class _Amplitudes:
