@@ -18,9 +18,10 @@ within the budget, or down to the rounding of the time elapsed.
 **Time** is kept as start plus elapsed (the latter in two floating-point numbers), and functions of time see the sum,
 never beyond the ends of a segment: at a known jump they see their own side. Late on a clock the sum is rounded, to
 2.4e-7 s at 1.7e9 s. Where that matters, functions of time are interpolated between the two numbers that enclose the
-true time, and where a run has few numbers all are looked at beforehand: it is cut at jumps among them, and refused if
-they do not tell jumps from waves. What is left (the rounding of their own: that of ``sin(2 * pi * t)`` is 1e-6 there) a
-step may have as its error, in proportion to its length.
+true time, by cubics through four where a run has fewer than 100,000 numbers. If these are few, all are looked at
+beforehand: the run is cut at jumps among them, and refused if they do not tell jumps from waves. What is left (the
+rounding of their own: that of ``sin(2 * pi * t)`` is 1e-6 there) a step may have as its error, in proportion to its
+length.
 
 References
 ----------
@@ -66,11 +67,13 @@ GOLDEN = (math.sqrt(5) - 1) / 2
 SAFETY, SHRINK, GROW = 0.8, 0.1, 5.0  # how fast the step follows the estimated error
 PART = 1 / 32  # of what is left of the free part of the budget, for one step
 BEGIN = 1e-9  # of a duration, from which on the logarithm of time counts
-FOURTH = (1, -4, 6, -4, 1)  # difference
+EIGHTH = (1, -8, 28, -56, 70, -56, 28, -8, 1)  # difference
 SAMPLES = 16  # times at which walls are asked for the range that they impose
+KINKED = SAMPLES // 4  # of them, near which functions may have kinks or jump
 FORCED = 200  # steps as short as rounding allows, without getting on, that are too many
 WINDOW = 8  # numbers of the clock ahead, at least, among which a jump is looked for
 LOOKED_AT = 0.1  # of what a run may cost: all numbers of its clock are looked at for no more than that
+MANY = 1e5  # numbers of the clock, between which a wave of few periods is a line to 1e-9 of what it does
 COLUMNS = 64  # weighted sums of cells that are kept of each
 STEEP = 4.0  # how much more a jump changes than the numbers of the clock on either side
 CHECKS, SOME = 300, 300  # checks of the pace, in what a run may cost; steps between two of them, at least
@@ -260,12 +263,12 @@ def integrate(
             if clock.numbers * costs.evaluation(problem) <= LOOKED_AT * costs.longest_run(problem):
                 most = math.ceil(min(INSIDE, clock.numbers / 4))
                 ends = most if events[0] else 0, most if events[1] else 1  # what jumps at the very end is of no account
-                clock = Clock(start, duration, between, ends)
+                clock = Clock(start, duration, 0, ends)
                 if between:
                     scale = max(float(np.ptp(u)), effect, _wall_range(problem, clock, duration), TINIEST)
                     clock, jumps = _few_numbers(problem, clock, duration, given[2], ends, tolerance * scale)
             else:
-                clock = Clock(start, duration, between)
+                clock = Clock(start, duration, 0 if not between else 3 if clock.numbers < MANY else 1)
         del given
     run = _Run(
         problem,
@@ -419,7 +422,7 @@ class _Run:
         else is slow may be a transient: it is refused when it has cost so much, and asks for as much again.
         """
         self.steps += 1
-        calls = 2 if self.clock.between else 1  # of functions of time
+        calls = self.clock.degree + 1  # of functions of time
         self.cost += calls * self.integrator.cost(step)
         if self.cost < self.most / CHECKS or self.steps < SOME:
             return
@@ -559,7 +562,7 @@ def _few_numbers(
             f"them from {start:.17g} to {end:.17g}, which do not tell jumps from waves: let the clock begin at 0 "
             f"(start=), pass jumps= or a Schedule, or raise tolerance="
         )
-    return Clock(start, duration, True, (low, high)), [(times[low + i], times[low + i + 1]) for i in places]
+    return Clock(start, duration, 3, (low, high)), [(times[low + i], times[low + i + 1]) for i in places]
 
 
 def _columns(problem: Lattice, times: Sequence[float], u: Array) -> Array:
@@ -573,24 +576,27 @@ def _columns(problem: Lattice, times: Sequence[float], u: Array) -> Array:
 
 
 def _roughness(problem: Lattice, clock: Clock, duration: float, u: Array) -> float:
-    """Return how far from smooth functions of time are over five neighbouring numbers, as their own rounding makes.
+    """Return how far from smooth functions of time are over nine neighbouring numbers, as their own rounding makes.
 
-    Fourth differences of smooth functions vanish; a quarter of those of noise is twice the noise, as a rule. A kink is
-    not in both of two neighbouring rows of numbers.
+    Eighth differences of smooth functions vanish; 1/56 of those of noise is twice the noise, as a rule. A kink is not
+    in both of two neighbouring rows of numbers, and many are not at many times.
     """
-    most = 0.0
+    if clock.numbers < 2 * len(EIGHTH):
+        return 0.0
+    rough = []
     for sample in range(SAMPLES):
         time, seen = float(clock.at(sample / SAMPLES * duration)), []
+        time = min(time, clock.high - 2 * len(EIGHTH) * math.ulp(clock.high))
         for _ in range(2):
             bent = np.zeros(problem.shape)
-            for weight in FOURTH:
+            for weight in EIGHTH:
                 change = _terms(problem, time, u)
-                change *= weight / 4
+                change *= weight / 56
                 bent += change
                 time = math.nextafter(time, math.inf)
             seen.append(largest(bent))
-        most = max(most, min(seen))
-    return most
+        rough.append(min(seen))
+    return sorted(rough)[-1 - KINKED]
 
 
 def _terms(problem: Lattice, time: float, u: Array) -> Array:
