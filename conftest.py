@@ -1,14 +1,16 @@
 """Settings of the test suite: hypothesis profiles, numpy names for doctests, and what a second core does meanwhile."""
 
 import gc
-import importlib
 import importlib.util
 import os
 import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # a second thread would wait, spinning, for a core that is not idle
 
 import hypothesis
 import numpy as np
@@ -41,6 +43,9 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("suite")
 
 
+# programs that tests run find the package beside these, installed or not
+os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as a shell leaves it in what runs in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -58,34 +63,40 @@ def _doctest_names(doctest_namespace):
     doctest_namespace["dc"] = diffuseconv
 
 
-def environment():
-    """Return variables by which programs find the package beside the tests, installed or not."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
-
-
-def run_small(name, folder):
-    """Run a script as a user would, with its own small options."""
-    options = [*importlib.import_module(name).SMALL, "--output", str(folder)]
-    command = [sys.executable, "-W", "error", str(ROOT / f"simulations/{name}.py"), *options]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=ROOT, env=environment())
+def pytest_collection_modifyitems(items):
+    """Put those tests last that wait for what an idle core runs meanwhile."""
+    items.sort(key=lambda item: item.get_closest_marker("aside") is not None)
 
 
 @pytest.fixture(scope="session")
 def runs(request, tmp_path_factory):
-    """Run each script that is tested, one at a time, on a core that tests leave idle.
+    """Make the calls that tests are marked with, each with a folder of its own, on a core that tests leave idle.
 
     Before these it compiles loops: tests find those on disk that are done.
     """
-    wanted = {item.callspec.params["name"] for item in request.session.items if "runs" in item.fixturenames}
+    wanted = [item for item in request.session.items if item.get_closest_marker("aside")]
     ahead = [sys.executable, str(ROOT / "tests/compile_sweeps.py")]
     with ThreadPoolExecutor(1) as pool:
-        compiling = subprocess.Popen(ahead, env=environment()) if len(request.session.items) >= MANY else None
+        compiling = subprocess.Popen(ahead) if len(request.session.items) >= MANY else None
         if compiling:
             pool.submit(compiling.wait)
-        yield {name: pool.submit(run_small, name, tmp_path_factory.mktemp(name)) for name in sorted(wanted)}
+        calls = {}
+        for item in wanted:
+            if not any(mark.args[0] for mark in item.iter_markers("skipif")):
+                mark = item.get_closest_marker("aside")
+                call = partial(mark.kwargs["call"], *mark.args, tmp_path_factory.mktemp("aside"))
+                calls[item.nodeid] = call, pool.submit(call)
+        yield calls
         if compiling:
             compiling.kill()
         pool.shutdown(cancel_futures=True)
+
+
+@pytest.fixture
+def done(request, runs):
+    """Return what the call that this test is marked with has returned; one that has not begun is made here."""
+    call, future = runs[request.node.nodeid]
+    return call() if future.cancel() else future.result()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -201,16 +201,16 @@ def test_an_added_boundary_has_its_modes_and_transform(antiperiodic, size):
         np.testing.assert_allclose(decayed, naive.laplacian(u, (1.0, 1.0), names), rtol=0, atol=1e-13)
 
 
-@pytest.mark.parametrize("method", ["direct", "fft", "separable"])
 @pytest.mark.parametrize("size", [5, 8])
-def test_an_added_boundary_convolves(antiperiodic, method, size):
+def test_an_added_boundary_convolves(antiperiodic, size):
     u = np.random.default_rng(1).normal(size=(size, 7))
     names = (antiperiodic, "reflecting")
-    heat = dc.Propagator.heat(9.0, 1.0)  # wider than the field, so that few modes outlive it
+    heat = dc.Propagator.heat(2.0, 1.0)  # wider than the field, so that few modes outlive it
     for k in (np.outer([1.0, 2.0, -1.0], [3.0, 1.0]), heat.density):
-        ours = dc.convolve(u, k, boundary=names, method=method)
         reference = naive.convolve(u, k, names)
-        np.testing.assert_allclose(ours, reference, rtol=0, atol=1e-12 * np.abs(k).sum() * np.abs(u).max())
+        for method in ("direct", "fft", "separable"):
+            ours = dc.convolve(u, k, boundary=names, method=method)
+            np.testing.assert_allclose(ours, reference, rtol=0, atol=1e-12 * np.abs(k).sum() * np.abs(u).max())
 
 
 def test_an_added_boundary_has_a_spectral_gap(antiperiodic):
@@ -230,9 +230,9 @@ def test_an_added_boundary_evolves(antiperiodic, size, method):
     left = naive.matrix(lambda v: 0.7 * naive.laplacian(v, widths, names), u.shape)
     np.testing.assert_allclose(eq.operator(u.shape) @ u.ravel(), left @ u.ravel(), rtol=0, atol=1e-13)
     expected = (scipy.linalg.expm(0.3 * left) @ u.ravel()).reshape(u.shape)
-    ours = eq.evolve(u, 0.3, method, 1e-5 if method == "explicit" else None)
-    # explicit steps: t dt rate**2 / 2 <= 0.3 * 1e-5 * 14**2 / 2 of the range; else the tolerance of 1e-10 of it
-    np.testing.assert_allclose(ours, expected, rtol=0, atol=(3e-4 if method == "explicit" else 1e-10) * np.ptp(u))
+    ours = eq.evolve(u, 0.3, method, 1e-4 if method == "explicit" else None)
+    # explicit steps: t dt rate**2 / 2 <= 0.3 * 1e-4 * 14**2 / 2 of the range; else the tolerance of 1e-10 of it
+    np.testing.assert_allclose(ours, expected, rtol=0, atol=(3e-3 if method == "explicit" else 1e-10) * np.ptp(u))
 
 
 @given(st.data(), strategies.shapes((1, 3), most=5))

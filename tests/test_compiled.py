@@ -39,7 +39,7 @@ ROOT = Path(dc.__file__).parents[1]
 
 def run_python(code, cwd=ROOT, **settings):
     """Return what a program prints under other settings of numba."""
-    environment = {"PYTHONPATH": str(ROOT), **os.environ, **settings}
+    environment = {**os.environ, **settings}
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
         env=environment, cwd=cwd, capture_output=True, text=True, timeout=120,
@@ -140,9 +140,9 @@ def test_loops_close_over_nothing():
         compiled(loop)
 
 
-def test_works_from_a_zip_with_nothing_writable(tmp_path):
-    """The package runs out of an archive, without a home to write to."""
-    archive = tmp_path / "package.zip"
+def run_from_a_zip(folder):
+    """Return what a loop says when the package lies in an archive, without a home to write to."""
+    archive = folder / "package.zip"
     with zipfile.ZipFile(archive, "w") as target:
         for path in (ROOT / "diffuseconv").rglob("*.py"):
             target.write(path, path.relative_to(ROOT))
@@ -154,7 +154,13 @@ def test_works_from_a_zip_with_nothing_writable(tmp_path):
     """
     nowhere = str(archive / "home")
     settings = {"HOME": nowhere, "XDG_CACHE_HOME": nowhere, "NUMBA_CACHE_DIR": "", "PYTHONPATH": str(archive)}
-    assert run_python(code, tmp_path, **settings) == "0.0\n"
+    return run_python(code, folder, **settings)
+
+
+@pytest.mark.aside(call=run_from_a_zip)
+def test_works_from_a_zip_with_nothing_writable(done):
+    """The package runs out of an archive."""
+    assert done == "0.0\n"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -233,15 +239,22 @@ def test_tiles_do_as_plain_loops():
     exec(textwrap.dedent(TILES), {})
 
 
-@pytest.mark.skipif(platform.machine().lower() not in ("x86_64", "amd64"), reason="of x86")
-@pytest.mark.parametrize("name", FEATURES)
-def test_tiles_of_other_processors(name, tmp_path):
-    """Tiles for registers that x86 processors have or had do as plain loops do."""
+def tiles_of(name, folder):
+    """Run tiles as another processor has them, and return for which they were made."""
     if name == "AVX2" and not llvm.get_host_cpu_features().get("avx2"):
         pytest.skip("this processor has no AVX2")
     model = {"AVX2": "haswell", "plain": "generic"}[name]
-    settings = {"NUMBA_CPU_NAME": model, "NUMBA_CPU_FEATURES": FEATURES[name], "NUMBA_CACHE_DIR": str(tmp_path)}
-    assert run_python(TILES, **settings).strip() == name
+    settings = {"NUMBA_CPU_NAME": model, "NUMBA_CPU_FEATURES": FEATURES[name], "NUMBA_CACHE_DIR": str(folder)}
+    return run_python(TILES, **settings).strip()
+
+
+@pytest.mark.skipif(platform.machine().lower() not in ("x86_64", "amd64"), reason="of x86")
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.aside(name, call=tiles_of)) for name in FEATURES]
+)
+def test_tiles_of_other_processors(name, done):
+    """Tiles for registers that x86 processors have or had do as plain loops do."""
+    assert done == name
 
 
 VERBS = """
@@ -280,19 +293,21 @@ VERBS = """
 """
 
 
-def test_every_verb_runs_uncompiled(tmp_path):
+def run_uncompiled(folder):
+    """Return what every verb gives as plain Python."""
+    code = "from numpy import asarray as given\n" + textwrap.dedent(VERBS) + "np.savez(sys.argv[1], **results)"
+    run_python(f"import sys; sys.argv[1:] = [{str(folder / 'plain.npz')!r}]\n" + code, NUMBA_DISABLE_JIT="1")
+    return np.load(folder / "plain.npz")
+
+
+@pytest.mark.aside(call=run_uncompiled)
+def test_every_verb_runs_uncompiled(done):
     """Python runs every loop as the processor does, for debuggers and coverage."""
     here = {"given": np.asarray}
     exec(textwrap.dedent(VERBS), here)
-    file = tmp_path / "plain.npz"
-    run_python(
-        "from numpy import asarray as given\n" + textwrap.dedent(VERBS) + f"np.savez({str(file)!r}, **results)",
-        NUMBA_DISABLE_JIT="1",
-    )
-    plain = np.load(file)
     for name, result in here["results"].items():
         precision = 1e-5 if result.dtype == np.float32 else 1e-12
-        np.testing.assert_allclose(plain[name], result, rtol=0, atol=precision * np.abs(result).max(), err_msg=name)
+        np.testing.assert_allclose(done[name], result, rtol=0, atol=precision * np.abs(result).max(), err_msg=name)
 
 
 def unaligned(values):

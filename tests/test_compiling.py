@@ -54,20 +54,20 @@ def test_an_interrupt_that_the_compiler_turns_into_an_error_comes_through(module
         compile_badly()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
-def test_a_program_at_a_terminal(tmp_path):
+def run_twice_at_a_terminal(folder):
+    """Return what each of two programs says; the second finds what the first has compiled."""
     import pty
 
     code = "import numpy as np; from diffuseconv._jit.finite import sum_of_zeros as f; f(np.ones(3))"
     said = []
-    for _ in range(2):  # the second finds what the first has compiled
+    for _ in range(2):
         reader, writer = pty.openpty()
         subprocess.run(
             [sys.executable, "-c", code],
             stderr=writer,
             check=True,
             timeout=120,
-            env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_DISABLE_JIT": "0"},
+            env={**os.environ, "NUMBA_CACHE_DIR": str(folder), "NUMBA_DISABLE_JIT": "0"},
         )
         os.close(writer)
         try:
@@ -75,5 +75,11 @@ def test_a_program_at_a_terminal(tmp_path):
         except OSError:  # closed with nothing in it
             said.append("")
         os.close(reader)
-    assert said[0].strip() == _compiling.NOTICE
-    assert said[1] == ""
+    return said
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
+@pytest.mark.aside(call=run_twice_at_a_terminal)
+def test_a_program_at_a_terminal(done):
+    assert done[0].strip() == _compiling.NOTICE
+    assert done[1] == ""

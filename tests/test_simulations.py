@@ -4,6 +4,8 @@ import ast
 import importlib
 import importlib.util
 import json
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,18 +22,24 @@ SIMULATIONS = Path(_common.__file__).parent
 NAMES = sorted(path.stem for path in SIMULATIONS.glob("*.py") if not path.name.startswith("_"))
 
 
+def run_small(name, folder):
+    """Run a script as a user would, with its own small options."""
+    options = [*importlib.import_module(name).SMALL, "--output", str(folder)]
+    command = [sys.executable, "-W", "error", str(SIMULATIONS / f"{name}.py"), *options]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=SIMULATIONS.parent)
+
+
 def all_scripts():
     """Return every script; those with `NEEDS` run where the libraries named there are installed."""
     for name in NAMES:
         needs = getattr(importlib.import_module(name), "NEEDS", ())
         lacking = [library for library in needs if importlib.util.find_spec(library) is None]
         marks = [pytest.mark.engine, pytest.mark.skipif(bool(lacking), reason=f"needs {lacking}")] if needs else []
-        yield pytest.param(name, marks=marks)
+        yield pytest.param(name, marks=[*marks, pytest.mark.aside(name, call=run_small)])
 
 
 @pytest.mark.parametrize("name", list(all_scripts()))
-def test_small_run_leaves_a_film_a_still_and_a_record(name, runs):
-    done = runs[name].result()
+def test_small_run_leaves_a_film_a_still_and_a_record(name, done):
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip(), "no closing line"
     folder = Path(done.args[-1])

@@ -38,12 +38,21 @@ def check():
 """
 
 
-def run_program(code, first=""):
-    """Run a program in a fresh process, which must end well and say nothing on stderr."""
-    program = [sys.executable, "-W", "ignore", "-c", first + PRELUDE + code]
-    ended = subprocess.run(program, check=False, timeout=120, capture_output=True, text=True)
-    assert (ended.returncode, ended.stderr) == (0, "")
-    return ended.stdout
+def run_program(code, _):
+    """Run a program in a fresh process, with as many threads of BLAS as users have."""
+    environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    return subprocess.run(command, check=False, timeout=120, capture_output=True, text=True, env=environment)
+
+
+def program(code, first=""):
+    """Mark a test with a program, which must end well, say nothing on stderr and so much on stdout."""
+    return pytest.mark.aside(first + PRELUDE + code, call=run_program)
+
+
+def report(done):
+    """Return all that tells how a program ended."""
+    return done.returncode, done.stderr, done.stdout.split()
 
 
 def in_time(call):
@@ -221,8 +230,7 @@ def test_idle_workers_sleep():
 
 
 @unix
-def test_a_forked_child_starts_anew():
-    run_program("""
+@program("""
 child = os.fork()
 if child == 0:
     check()
@@ -230,11 +238,12 @@ if child == 0:
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 check()
 """)
+def test_a_forked_child_starts_anew(done):
+    assert report(done) == (0, "", [])
 
 
 @unix
-def test_fork_while_another_thread_works():
-    run_program("""
+@program("""
 stop = threading.Event()
 def keep_working():
     while not stop.is_set():
@@ -251,12 +260,12 @@ for _ in range(10):
 stop.set()
 thread.join()
 """)
+def test_fork_while_another_thread_works(done):
+    assert report(done) == (0, "", [])
 
 
 @unix
-def test_a_child_forked_within_a_call_does_not_hang():
-    """A signal handler forks while a worker helps: the child has lost the worker and gets an error, or the result."""
-    run_program("""
+@program("""
 children = []
 def handler(*_):
     child = os.fork()
@@ -279,13 +288,14 @@ for delay in (0.001, 0.003, 0.01):
 for child in children:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 """)
+def test_a_child_forked_within_a_call_does_not_hang(done):
+    """A signal handler forks while a worker helps: the child has lost the worker and gets an error, or the result."""
+    assert report(done) == (0, "", [])
 
 
 @unix
 @several
-def test_a_forked_child_has_workers_of_its_own_and_no_records_of_its_parent():
-    """Forked by the caller while a worker is within its block: that call cannot end, and says so; others can."""
-    run_program("""
+@program("""
 from diffuseconv import _threads
 forked, begun, deadline = threading.Event(), [], time.monotonic() + 60
 caller, parent, children, done = threading.get_ident(), os.getpid(), [], []
@@ -315,11 +325,13 @@ if os.getpid() != parent:
     os._exit(0)
 assert os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]) == 0
 """)
+def test_a_forked_child_has_workers_of_its_own_and_no_records_of_its_parent(done):
+    """Forked by the caller while a worker is within its block: that call cannot end, and says so; others can."""
+    assert report(done) == (0, "", [])
 
 
 @unix
-def test_a_signal_handler_may_call():
-    run_program("""
+@program("""
 calls = []
 def handler(*_):
     check()
@@ -332,10 +344,11 @@ while time.monotonic() < end:
 signal.setitimer(signal.ITIMER_REAL, 0)
 assert calls
 """)
+def test_a_signal_handler_may_call(done):
+    assert report(done) == (0, "", [])
 
 
-def test_atexit_and_threads_that_outlive_the_main_thread_may_call():
-    said = run_program("""
+@program("""
 def later():
     threading.main_thread().join()
     check()
@@ -346,40 +359,43 @@ def last():
 atexit.register(last)
 threading.Thread(target=later).start()
 """)
-    assert said.split() == ["thread", "atexit"]
+def test_atexit_and_threads_that_outlive_the_main_thread_may_call(done):
+    assert report(done) == (0, "", ["thread", "atexit"])
 
 
-def test_what_was_registered_first_may_call_last_of_all():
-    """When daemon threads, workers among them, begin nothing more."""
-    said = run_program(
-        """
+@program(
+    """
 def last():
     check()
     dc.convolve(np.stack([u] * 8), k, axes=(1, 2), method="fft")
     print("last")
 threading.Thread(target=work, daemon=True).start()
 """,
-        first="import atexit; atexit.register(lambda: last())",
-    )
-    assert said.split() == ["last"]
+    first="import atexit; atexit.register(lambda: last())",
+)
+def test_what_was_registered_first_may_call_last_of_all(done):
+    """When daemon threads, workers among them, begin nothing more."""
+    assert report(done) == (0, "", ["last"])
 
 
-@pytest.mark.parametrize("delay", [0.0, 0.003, 0.02])
-def test_exit_while_daemon_threads_work(delay):
-    """In our loops, and in SciPy's, whose transforms abort in a daemon thread that outlives the interpreter."""
-    run_program(f"""
+AT_WORK = """
 def keep_working():
     while True:
         work(), dc.DiffusionEquation().evolve(u, 3.0, "spectral")
 for _ in range(3):
     threading.Thread(target=keep_working, daemon=True).start()
-time.sleep({delay})
-""")
+"""
 
 
-def test_exit_with_factors_at_hand():
-    """SciPy leaves an error behind where a thread ends before the factors that it has made, which the exit meets."""
-    run_program("""
+@pytest.mark.parametrize(
+    "delay", [pytest.param(delay, marks=program(f"{AT_WORK}time.sleep({delay})")) for delay in (0.0, 0.003, 0.02)]
+)
+def test_exit_while_daemon_threads_work(delay, done):
+    """In our loops, and in SciPy's, whose transforms abort in a daemon thread that outlives the interpreter."""
+    assert report(done) == (0, "", [])
+
+
+@program("""
 from scipy.sparse import eye_array
 from scipy.sparse.linalg import splu
 from diffuseconv import _foreign
@@ -387,12 +403,13 @@ matrix = eye_array(9).tocsc()
 kept = [_foreign.Made(lambda: splu(matrix)) for _ in range(3)]
 del kept[0]
 """)
+def test_exit_with_factors_at_hand(done):
+    """SciPy leaves an error behind where a thread ends before the factors that it has made, which the exit meets."""
+    assert report(done) == (0, "", [])
 
 
 @unix
-def test_ctrl_c_ends_a_call_and_the_next_one_works():
-    """Also while the caller waits for its last worker: with that one, whichever thread the signal comes to."""
-    run_program("""
+@program("""
 for delay in (0.002, 0.01, 0.03):
     try:
         threading.Timer(delay, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
@@ -417,3 +434,6 @@ for interrupt in (signal.raise_signal, lambda number: signal.pthread_kill(caller
     except KeyboardInterrupt:
         assert ended.pop() is interrupt
 """)
+def test_ctrl_c_ends_a_call_and_the_next_one_works(done):
+    """Also while the caller waits for its last worker: with that one, whichever thread the signal comes to."""
+    assert report(done) == (0, "", [])
