@@ -16,6 +16,7 @@ from diffuseconv.diffusion import (
     costs,
     explicit,
     implicit,
+    long_drift,
     rational,
     rkl2,
     shifted,
@@ -190,6 +191,12 @@ def _choose(problem: Lattice, method: str, segment: _Segment, tolerance: float |
         and _checks.has_memory(rational.memory(problem, u.itemsize) * u.size)
     ):
         return rational
+    if (
+        name == "uniformization"
+        and long_drift.is_cheaper(problem, duration, tolerance)
+        and _checks.has_memory(long_drift.memory(problem, u.itemsize) * u.size)
+    ):
+        return long_drift
     if (
         name == "rkl2"
         and shifted.factorises(problem)
