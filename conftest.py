@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # a second thread would wait, spinning, for a core that is not idle
@@ -80,12 +80,17 @@ def runs(request, tmp_path_factory):
         compiling = subprocess.Popen(ahead) if len(request.session.items) >= MANY else None
         if compiling:
             pool.submit(compiling.wait)
+
+        @cache
+        def made(call, *given):
+            call = partial(call, *given, tmp_path_factory.mktemp("aside"))
+            return cache(call), pool.submit(call)
+
         calls = {}
         for item in wanted:
             if not any(mark.args[0] for mark in item.iter_markers("skipif")):
                 mark = item.get_closest_marker("aside")
-                call = partial(mark.kwargs["call"], *mark.args, tmp_path_factory.mktemp("aside"))
-                calls[item.nodeid] = call, pool.submit(call)
+                calls[item.nodeid] = made(mark.kwargs["call"], *mark.args)
         yield calls
         if compiling:
             compiling.kill()

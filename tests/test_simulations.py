@@ -19,30 +19,47 @@ from PIL import Image
 import diffuseconv as dc
 
 SIMULATIONS = Path(_common.__file__).parent
+TOGETHER = 6
 NAMES = sorted(path.stem for path in SIMULATIONS.glob("*.py") if not path.name.startswith("_"))
 
 
-def run_small(name, folder):
-    """Run a script as a user would, with its own small options."""
-    options = [*importlib.import_module(name).SMALL, "--output", str(folder)]
-    command = [sys.executable, "-W", "error", str(SIMULATIONS / f"{name}.py"), *options]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=SIMULATIONS.parent)
+def lacking(name):
+    """Return the libraries that a script needs and that are not installed."""
+    needs = getattr(importlib.import_module(name), "NEEDS", ())
+    return [library for library in needs if importlib.util.find_spec(library) is None]
+
+
+def run_small(names, folder):
+    """Run scripts as a user would, with their own small options; return what each said, its fault and its folder."""
+    orders = [
+        [f"{SIMULATIONS / name}.py", *importlib.import_module(name).SMALL, "--output", str(folder / name)]
+        for name in names
+    ]
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(Path(__file__).with_name("run_scripts.py"))],
+        input=json.dumps(orders), cwd=SIMULATIONS.parent, capture_output=True, text=True, timeout=240,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return {name: (*report, folder / name) for name, report in zip(names, json.loads(done.stdout), strict=True)}
 
 
 def all_scripts():
-    """Return every script; those with `NEEDS` run where the libraries named there are installed."""
+    """Return every script, some of them in one process; those with `NEEDS` run where what they need is installed."""
+    able = [name for name in NAMES if not lacking(name)]
+    groups = [tuple(able[first : first + TOGETHER]) for first in range(0, len(able), TOGETHER)]
+    shared = {name: group for group in groups for name in group}
     for name in NAMES:
-        needs = getattr(importlib.import_module(name), "NEEDS", ())
-        lacking = [library for library in needs if importlib.util.find_spec(library) is None]
-        marks = [pytest.mark.engine, pytest.mark.skipif(bool(lacking), reason=f"needs {lacking}")] if needs else []
-        yield pytest.param(name, marks=[*marks, pytest.mark.aside(name, call=run_small)])
+        absent = lacking(name)
+        marks = [pytest.mark.engine] if hasattr(importlib.import_module(name), "NEEDS") else []
+        marks += [pytest.mark.skipif(bool(absent), reason=f"needs {absent}")] if absent else []
+        yield pytest.param(name, marks=[*marks, pytest.mark.aside(shared.get(name), call=run_small)])
 
 
 @pytest.mark.parametrize("name", list(all_scripts()))
 def test_small_run_leaves_a_film_a_still_and_a_record(name, done):
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip(), "no closing line"
-    folder = Path(done.args[-1])
+    said, fault, folder = done[name]
+    assert not fault, fault
+    assert said.strip(), "no closing line"
     records = list(folder.rglob("*.json"))
     assert records, "no record"
     for path in records:
