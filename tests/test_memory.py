@@ -66,11 +66,11 @@ def tanks(shape, rough):
         return np.multiply(u, -0.1, out=place)
 
     def run(method, **given):
-        return lambda u: dc.DiffusionEquation(diffusivity, **given).evolve(u, 0.02, method)
+        return lambda u: dc.DiffusionEquation(diffusivity, **given).evolve(u, 0.004, method)
 
     def last_of(method, **given):
         def last(u):
-            frames = dc.DiffusionEquation(diffusivity, **given).frames(u, [0.006, 0.014, 0.02], method)
+            frames = dc.DiffusionEquation(diffusivity, **given).frames(u, [0.001, 0.003, 0.004], method)
             return deque(frames, maxlen=1)[0][1]
 
         return last

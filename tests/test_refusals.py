@@ -172,7 +172,7 @@ def test_bad_parts_are_refused(make, error, words):
         (lambda: dc.DiffusionEquation(1e100).mass_balance(np.eye(4) * 1e300), "u must leave sums"),
         (lambda: dc.DiffusionEquation().operator(10**12), "shape must need no more memory"),
         (lambda: dc.DiffusionEquation(velocity=1.0).cell_peclet(10**12), "shape must need no more memory"),
-        (lambda: dc.DiffusionEquation(velocity=1e12).evolve(np.ones(4), 1.0), "of at most 1e.10 sweeps"),
+        (lambda: dc.DiffusionEquation(velocity=1e12).evolve(np.ones(4), 1.0, "explicit"), "of at most 1e.10 sweeps"),
     ],
 )
 def test_what_leaves_the_range_of_numbers_is_refused(call, words):
