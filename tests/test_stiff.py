@@ -13,6 +13,7 @@ import strategies
 from hypothesis import given, settings
 
 import diffuseconv as dc
+from diffuseconv import _checks
 from diffuseconv.diffusion import clock, control, dormand_prince, implicit, rational, shifted, switching
 
 X = np.arange(50.0)
@@ -371,14 +372,23 @@ def test_explicit_steps_know_the_reaction():
 def test_auto_is_no_advice_for_those_who_take_it():
     """What does not end because errors of the first field grow, or because steps are many: by name and by itself."""
     problem = dc.DiffusionEquation(source=lambda t, u: u * (1 - u)).lattice((3,))
-    for steps, others in (
-        (implicit.Steps(problem, 9.0), ' or method "auto"'),
-        (switching.Steps(problem, 9.0, 1e-4), ""),
-    ):
+    for chosen, others in ((False, ' or method "auto"'), (True, "")):
         side = clock.Clock(0.0, 9.0)
-        run = control._Run(problem, np.zeros(3), side, 9.0, steps, 1e-4, math.inf, (0.0, 0.0))
+        steps = implicit.Steps(problem, 9.0)
+        run = control._Run(problem, np.zeros(3), side, 9.0, steps, 1e-4, math.inf, (0.0, 0.0), chosen=chosen)
         run.elapsed = 5.0
         assert run.endless("never").endswith(f"a rate of 1): a smaller tolerance{others} may keep them small")
+
+
+@pytest.mark.parametrize(("method", "advice"), [("rkl2", ', fewer perhaps with method "auto"'), ("auto", "")])
+def test_steps_that_are_many_are_not_said_to_become_shorter(method, advice, monkeypatch):
+    """A swing of 1e13 periods; "auto" takes the same steps where there is no memory for others."""
+    monkeypatch.setattr(_checks, "SMALL", 0)
+    monkeypatch.setattr(_checks, "free_memory", lambda: 40 * 50)
+    monkeypatch.setattr(control.costs, "longest_run", lambda problem: 0.3)
+    eq = dc.DiffusionEquation(1e-3, source=lambda t, u: math.sin(t) - u)
+    with pytest.raises(ValueError, match=rf": some \de\+1\d more steps would be needed{advice}\. Pass"):
+        eq.evolve((X == 25) * 0.5, 6e13, method)
 
 
 def test_what_cannot_go_on_says_so():

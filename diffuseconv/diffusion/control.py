@@ -79,6 +79,7 @@ STEEP = 4.0  # how much more a jump changes than the numbers of the clock on eit
 CHECKS, SOME = 300, 300  # checks of the pace, in what a run may cost; steps between two of them, at least
 ENDLESS = 1e12  # steps that no run ends with: more of them is what an ever shorter step comes to
 STIFFEST = 1e15  # fastest rate times duration: beyond, its rounding is as large as all else that happens
+SLOWED = 0.01  # of its mean pace: steps that have become ever shorter
 CONSECUTIVE = 3  # checks in a row that ask for more: a transient slows down steps, and then lets them grow
 
 
@@ -110,11 +111,6 @@ class Integrator(Protocol):
     @property
     def least_growth(self) -> float:
         """The least factor by which a longer step is worth the work of preparing it."""
-        ...
-
-    @property
-    def switches(self) -> bool:
-        """Whether the method takes the cheapest kind of steps by itself, as "auto" does."""
         ...
 
     @property
@@ -237,11 +233,12 @@ def integrate(
     max_step: float | None = None,
     share: float = 1.0,
     events: tuple[bool, bool] = (True, True),
+    chosen: bool = False,
 ) -> Iterator[Array]:
     """Yield the field after each of the `durations`: `scheme.Scheme.solve` with steps made for a problem and duration.
 
-    `share` is that of what a run may cost. Where it begins and ends at `events`, functions may jump. The arithmetic is
-    in float64 for float32 fields too.
+    `share` is that of what a run may cost. Where it begins and ends at `events`, functions may jump. Where "auto" has
+    `chosen` the steps it is no advice. The arithmetic is in float64 for float32 fields too.
     """
     duration, noise = durations[-1] if durations else 0.0, (0.0, 0.0)
     clock = Clock(start, duration)
@@ -281,6 +278,7 @@ def integrate(
         noise,
         share,
         jumps,
+        chosen,
     )
     for index, duration in enumerate(durations):
         run.advance(duration)
@@ -304,9 +302,11 @@ class _Run:
         noise: tuple[float, float],
         share: float = 1.0,
         jumps: Sequence[tuple[float, float]] = (),
+        chosen: bool = False,
     ) -> None:
         self.problem, self.integrator, self.tolerance = problem, integrator, tolerance
         self.duration, self.clock, self.longest = duration, clock, longest
+        self.chosen = chosen
         self.first, self.field = u, u.astype(np.float64, copy=False)
         self.elapsed, self.carry = 0.0, 0.0
         self.scale, self.spent = float(np.ptp(u)), 0.0  # the largest range or change; errors beyond what is shared
@@ -439,8 +439,8 @@ class _Run:
         self.slow = self.slow + 1 if shorter or sure or late else 0
         if self.slow == CONSECUTIVE:
             what = self.endless("steps become ever shorter, as where a field runs away or a function jumps without end")
-            if steps < ENDLESS:
-                bound = self.integrator.longest < math.inf and not self.integrator.switches
+            if steps < ENDLESS or self.pace * self.total > SLOWED * self.elapsed * self.cost:  # as fast as it ever was
+                bound = self.integrator.longest < math.inf and not self.chosen
                 others = ', fewer perhaps with method "auto"' if bound else ""
                 what = f"some {steps:.0e} more steps would be needed{others}"
             raise ValueError(self.stuck(what))
@@ -459,7 +459,7 @@ class _Run:
         rate = float(reaction_slope(self.problem, self.clock.at(0.0), self.first).max())
         if rate * self.elapsed > 1:
             what += f", as errors do near an unstable value of the source (they grow at a rate of {rate:.3g}): a "
-            others = "" if self.integrator.switches else ' or method "auto"'
+            others = "" if self.chosen else ' or method "auto"'
             what += f"smaller tolerance{others} may keep them small"
         return what
 

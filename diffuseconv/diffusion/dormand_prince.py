@@ -40,7 +40,7 @@ PROBED = 8  # steps between two estimates of the reaction's slope
 class Steps:
     """Explicit steps of order 5; their estimate is of order 4."""
 
-    order, switches, damping, least_growth = 4, False, 0.0, 1.0
+    order, damping, least_growth = 4, 0.0, 1.0
 
     def __init__(self, problem: Lattice, duration: float) -> None:
         self.problem, self.rate, self.drift = problem, problem.largest_rate, problem.drift_rate

@@ -109,7 +109,7 @@ def radau(stages: int) -> Table:
 class Steps:
     """Implicit steps; factorisations are kept while they serve."""
 
-    order, switches, longest, least_growth = STAGES, False, math.inf, 1.2
+    order, longest, least_growth = STAGES, math.inf, 1.2
 
     def __init__(self, problem: Lattice, duration: float) -> None:
         self.problem, self.table = problem, radau(STAGES)

@@ -52,7 +52,7 @@ def memory(problem: Lattice, itemsize: int) -> float:
 class Steps:
     """Steps whose stages reach as far as the lattice and the reaction's slope ask for."""
 
-    order, switches, damping, least_growth = 2, False, 0.0, 1.0
+    order, damping, least_growth = 2, 0.0, 1.0
 
     def __init__(self, problem: Lattice, duration: float) -> None:
         self.problem, self.rate, self.drift = problem, problem.largest_rate, problem.drift_rate

@@ -117,6 +117,7 @@ def frames(
             options["tolerance"] /= min(len(segments), SHARED)
         if scheme.OPTIONS is control.OPTIONS:
             options["share"] = 1 / min(len(segments), FULL)
+            options["chosen"] = name == "auto"
             options["events"] = segment is not segments[0], segment is not segments[-1]
         clock = 0.0 if problem.steady else segment.start
         moved = [stop + clock for stop in segment.stops] if problem.steady else segment.stops

@@ -32,8 +32,6 @@ STEPS = (20, 150, 8)  # of each kind that a run of tolerance 1e-3 often takes, f
 class Steps:
     """Steps of one kind or another."""
 
-    switches = True
-
     def __init__(self, problem: Lattice, duration: float, tolerance: float) -> None:
         self.kinds: list[Integrator] = [kind(problem, duration) for kind in KINDS]
         self.now = self.kinds[0]
