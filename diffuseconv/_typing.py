@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 Array: TypeAlias = NDArray[Any]
 FloatArray: TypeAlias = NDArray[np.float64]
@@ -15,9 +15,18 @@ BoolArray: TypeAlias = NDArray[np.bool_]
 Axes: TypeAlias = int | Sequence[int] | None  # the spatial axes of an array
 
 
-def frozen(values: Array) -> Array:
-    """Return a read-only copy of an array."""
-    return read_only(values.copy())
+def frozen(values: Array, dtype: DTypeLike | None = None) -> Array:
+    """Return a read-only copy of an array, or the array itself where nothing can write to it."""
+    if values.flags.c_contiguous and values.flags.aligned and dtype in (None, values.dtype) and _is_frozen(values):
+        return values
+    return read_only(np.array(values, dtype, order="C"))
+
+
+def _is_frozen(values: Any) -> bool:
+    """Return whether an array, and all that it is a view of, are read-only arrays."""
+    while type(values) is np.ndarray and not values.flags.writeable:
+        values = values.base
+    return values is None
 
 
 def read_only(values: Array) -> Array:

@@ -158,9 +158,8 @@ def _condition(lattice: Lattice) -> float:
 
 def _expansion(lattice: Lattice, u: Array, rate: float, exchanging: NDArray[np.bool_] | None) -> _Expansion:
     """Return the vector that the polynomials act on, and how large it is."""
-    if lattice.forcing is not None:
-        change = lattice.apply(u.astype(np.float64, copy=False))
-        change += lattice.forcing
+    if lattice.source is not None or lattice.walls:
+        change = lattice.rhs(0.0, u.astype(np.float64, copy=False))  # what walls add takes no field of its own
         change *= 2 / rate
         return _Expansion(change, u, *_sizes(change, 0.0))
     moving = u if exchanging is None else u[exchanging]

@@ -443,7 +443,8 @@ def _source(
         return None, _function("source", source, shape, mask, capacity)
     if np.ndim(source) != 0 and np.shape(source) != shape:
         raise ValueError(f"source must be a number or have the field's shape {shape}, got shape {np.shape(source)}")
-    return _masked("source", np.full(shape, source, dtype=np.float64), mask) / capacity, None
+    values = _masked("source", np.full(shape, source) if np.ndim(source) == 0 else source, mask)
+    return values if np.ndim(capacity) == 0 and capacity == 1 else values / capacity, None
 
 
 def _function(

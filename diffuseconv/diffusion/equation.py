@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from diffuseconv import _checks, _scaling
 from diffuseconv._cached import already_kept, cached_property, kept
 from diffuseconv._dispatch import for_arrays_of_any_kind
-from diffuseconv._typing import Array, Axes, frozen
+from diffuseconv._typing import Array, Axes, frozen, read_only
 from diffuseconv.diffusion import diagnostics, explicit, run, schedule, spectral, stacks, steady, walls
 from diffuseconv.diffusion.barriers import Barrier
 from diffuseconv.diffusion.discretise import arguments_of, discretise, mask_on, per_cell
@@ -893,11 +893,12 @@ def _frozen(name: str, value: Any, mask: Array | None = None) -> Any:
     """Return a number, or a read-only copy of an array, checked; what the mask leaves out may be anything."""
     if np.ndim(value) == 0:
         return _checks.number(name, value)
-    values = _checks.array(name, value, finite=False).astype(np.float64)
+    values = _checks.array(name, value, finite=False)
     if mask is not None and mask.shape == values.shape:
-        values = np.where(mask, values, 0.0)
+        values = read_only(np.where(mask, values, 0.0))
+    values = frozen(values, np.float64)
     _checks.all_finite(name, values)
-    return frozen(values)
+    return values
 
 
 def _diffusivity(name: str, value: Any, mask: Array | None) -> Any:
@@ -905,7 +906,7 @@ def _diffusivity(name: str, value: Any, mask: Array | None) -> Any:
     if isinstance(value, (list, tuple)) and any(isinstance(item, np.ndarray) and item.ndim for item in value):
         return tuple(_diffusivity(f"{name}[{axis}]", item, mask) for axis, item in enumerate(value))
     if mask is not None and _is_over_faces(np.shape(value), mask.shape):
-        values = frozen(_checks.array(name, value, finite=False).astype(np.float64))  # NaN next to dry cells may be
+        values = frozen(_checks.array(name, value, finite=False), np.float64)  # NaN next to dry cells may be
         if np.nanmin(values, initial=0.0) < 0:
             raise ValueError(f"{name} must be at least 0, got {np.nanmin(values):g}")
         return values

@@ -41,14 +41,14 @@ def checked_velocity(value: Any) -> Any:
             f"of shape {value.shape}"
         )
     if isinstance(value, np.ndarray) and value.size > 3:
-        return (frozen(_checks.array("velocity", value).astype(np.float64)),)  # over the faces of a line
+        return (frozen(_checks.array("velocity", value), np.float64),)  # over the faces of a line
 
     def check(name: str, item: Any) -> Any:
         if callable(item):
             return item
         if np.ndim(item) == 0:
             return _checks.number(name, item)
-        return frozen(_checks.array(name, item, finite=False).astype(np.float64))
+        return frozen(_checks.array(name, item, finite=False), np.float64)
 
     return _checks.per_axis("velocity", value, len(value), check)
 

@@ -68,7 +68,7 @@ def _value(name: str, value: Any) -> Any:
         return value
     if np.ndim(value) == 0:
         return _checks.number(name, value)
-    values = frozen(_checks.array(name, value, finite=False).astype(np.float64))
+    values = frozen(_checks.array(name, value, finite=False), np.float64)
     infinite = np.isinf(values)
     if infinite.any():  # NaN may stand where the mask leaves the cell out
         raise ValueError(f"{name} must be finite, got {values[infinite][0]}")
