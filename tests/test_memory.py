@@ -102,9 +102,9 @@ BOUNDS = {
     "rkl2": (3, 7),  # field, slope and two stages in float64, of which one gives way to the result
     "rkl2, wall": (3, 8),
     "rkl2, drift": (3, 7),
-    "frames, rkl2": (6, 10),
-    "frames, explicit": (5, 5),
-    "frames, chebyshev": (5, 8),
+    "frames, rkl2": (5, 9),
+    "frames, explicit": (3, 3),
+    "frames, chebyshev": (4, 7),
 }  # documented in limits.md: with constant coefficients, in fields of float64 and float32
 
 

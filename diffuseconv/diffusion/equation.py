@@ -397,7 +397,7 @@ class DiffusionEquation:
         fields = [self._field(field, 4.0) for field in originals]  # what more a run needs depends on its scheme
         if durations is None:  # between frames a caller may do to `u` what it likes
             fields = [field.copy() for field in fields]
-            originals = fields if self.mask is None else [np.array(field) for field in originals]
+            originals = [None if self.mask is None else np.array(field) for field in originals]
         shape = fields[0].shape
         most = KEPT // max(1, math.prod(shape))
         state_at = self._states((self.source, self.boundary, self.velocity))
@@ -420,13 +420,14 @@ class DiffusionEquation:
             )
             for field in fields
         ]
-        return (
-            (
-                group[0][0],
-                restore([self._with_holes(one, evolved) for one, (_, evolved) in zip(originals, group, strict=True)]),
-            )
-            for group in zip(*map(_in_range, runs), strict=True)
-        )
+        del fields
+
+        def restored() -> Iterator[tuple[float, Array]]:
+            solved = [_in_range(one) for one in runs]
+            for time in times:
+                yield time, restore([self._with_holes(u, next(one)) for u, one in zip(originals, solved, strict=True)])
+
+        return restored()
 
     def _problem(self, shape: tuple[int, ...], time: float) -> Lattice:
         """Return the discretised problem from a time to the next event: steps of schedules are constant there."""
@@ -867,14 +868,14 @@ def _refuse(what: str, reason: str | None) -> None:
         raise ValueError(f"{what} {reason}")
 
 
-def _in_range(frames: Iterator[tuple[float, Array]]) -> Iterator[tuple[float, Array]]:
-    """Yield the frames of a run; refuse one that has left the range of numbers."""
+def _in_range(frames: Iterator[tuple[float, Array]]) -> Iterator[Array]:
+    """Yield the fields of a run; refuse one that has left the range of numbers."""
     while True:
         with np.errstate(over="ignore", invalid="ignore"):
             found = next(frames, None)
         if found is None:
             return
-        yield found[0], _finite(found[1])
+        yield _finite(found[1])
 
 
 def _finite(field: Array) -> Array:

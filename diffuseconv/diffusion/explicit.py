@@ -76,7 +76,7 @@ def _fields(
     problem: Lattice, u: Array, start: float, times: Sequence[float], time_step: float, given: bool
 ) -> Iterator[Array]:
     """Yield the field at each of the times."""
-    elapsed, given_field, last = start if problem.steady else 0.0, u, len(times) - 1
+    elapsed, own, last = start if problem.steady else 0.0, False, len(times) - 1
     for index, time in enumerate(times):
         while time > elapsed:
             now = elapsed if problem.steady else start + elapsed
@@ -84,9 +84,9 @@ def _fields(
             step = time_step if still else _allowed_step(problem, now, u, min(time_step, time - elapsed), given)
             steps, exact = whole_steps(time - elapsed, step)
             batch = steps if still else min(PROBED if problem.moving is None else 1, steps)
-            u = _advance(problem, u, now, batch, exact)
+            u, own = _advance(problem, u, now, batch, exact), True
             elapsed = time if batch == steps else elapsed + batch * exact
-        yield u.copy() if u is given_field or index < last else u
+        yield u if own and index == last else u.copy()
 
 
 def _allowed_step(problem: Lattice, time: float, u: Array, step: float, given: bool) -> float:
