@@ -7,6 +7,7 @@ import llvmlite.binding
 import numba
 import numpy as np
 
+from diffuseconv._jit.machine import MACHINE
 from diffuseconv._jit.vector import BYTES, plus_product, spread, store
 
 from ._timing import once
@@ -60,7 +61,7 @@ def machine() -> dict[str, object]:
     """Return the processor, the number of threads and both limits."""
     return {
         "processor": llvmlite.binding.get_host_cpu_name(),
-        "vector_bits": 512 if llvmlite.binding.get_host_cpu_features().get("avx512f") else None,
+        "compiled_for": MACHINE.name,
         "system": platform.system(),
         "cores": os.cpu_count(),
         "threads": numba.get_num_threads(),

@@ -45,4 +45,5 @@ def solve(
     tolerance: float | None = None,
 ) -> Iterator[Array]:
     """Yield the field at each of the `times`: see `scheme.Scheme`."""
-    return control.integrate(implicit.Steps, problem, u, start, times, tolerance=tolerance or OPTIONS["tolerance"])
+    tolerance = OPTIONS["tolerance"] if tolerance is None else tolerance
+    return control.integrate(implicit.Steps, problem, u, start, times, tolerance=tolerance, chosen=True)
