@@ -52,7 +52,7 @@ ROOMS = {  # the tests that must notice, beside the examples in docstrings
 # Files of these names and statements that name one say how long a thing takes or how much it needs, not what comes out.
 SPEED = """
 cost costs fits_memory check_updates lru_cache workers threads within_blocks portions pieces quickest
-_rational_is_cheaper LONGEST LONG WORTH_THREADS WORTH_WORKERS _WORTH _LARGEST_KEPT PARTS PIECE SMALL_PIECE
+is_cheaper LONGEST LONG WORTH_THREADS WORTH_WORKERS _WORTH _LARGEST_KEPT PARTS PIECE SMALL_PIECE
 KERNELS_A_PIECE PIXEL PASS WAVE NEAR CALL COST SINGLE MOST_ZEROS TILE LEAST_SHARE SUM_COST MOST_SHARED MOST_UPDATES
 MOST_SWEEPS MOST_PRODUCTS MOST_EVENTS MOST_CELLS MOST_ITERATIONS FEW_ITERATIONS FACTORISED POOLED SMALLEST_SHARE
 BATCH EXCHANGE DEPTH CACHE SPENT BETTER SETTLING WAVES_AT_ONCE STEPS least_growth memory _pace is_other_cheaper

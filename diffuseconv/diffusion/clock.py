@@ -42,24 +42,20 @@ class Clock:
         moment, passed = Moment(min(max(total, self.low), self.high)), total - self.start
         if self.degree:
             moment.rest = (total - moment) + ((self.start - (total - passed)) + (elapsed - passed))
-            moment.through = self.near(moment, moment.rest)
+            moment.through = self._around(moment, moment.rest)
         return moment
 
-    def near(self, time: float, rest: float) -> tuple[float, ...]:
+    def _around(self, time: float, rest: float) -> tuple[float, ...]:
         """Return other numbers near a time, on both sides of what it leaves out as far as they lie inside the ends."""
         outwards = rest > 0 if time >= self.high else time <= self.low and rest < 0
         toward = math.copysign(math.inf, -rest if outwards else rest)
         there = math.nextafter(time, toward)
         if outwards or self.degree < 3:
             return (there,)
-        near = []
-        for begin, side in ((time, -toward), (there, toward)):
-            near += [one := math.nextafter(begin, side), math.nextafter(one, side)]
-        behind, farther, beyond, farthest = near
-        for pair in ((behind, beyond), (beyond, farthest), (behind, farther)):
-            if all(self.low <= number <= self.high for number in pair):
-                return there, *pair
-        return (there,)
+        behind, beyond = math.nextafter(time, -toward), math.nextafter(there, toward)
+        pairs = (behind, beyond), (beyond, math.nextafter(beyond, toward)), (behind, math.nextafter(behind, -toward))
+        inside = (pair for pair in pairs if all(self.low <= number <= self.high for number in pair))
+        return there, *next(inside, ())
 
 
 def interpolated(function: Callable[[float], Any], time: float, mixed: Callable[..., Any] | None = None) -> Any:

@@ -79,7 +79,7 @@ STEEP = 4.0  # how much more a jump changes than the numbers of the clock on eit
 CHECKS, SOME = 300, 300  # checks of the pace, in what a run may cost; steps between two of them, at least
 ENDLESS = 1e12  # steps that no run ends with: more of them is what an ever shorter step comes to
 STIFFEST = 1e15  # fastest rate times duration: beyond, its rounding is as large as all else that happens
-SLOWED = 0.01  # of its mean pace: steps that have become ever shorter
+SLOWED = 0.01  # of the mean pace: below it steps have become ever shorter
 CONSECUTIVE = 3  # checks in a row that ask for more: a transient slows down steps, and then lets them grow
 
 
@@ -265,7 +265,7 @@ def integrate(
                     scale = max(float(np.ptp(u)), effect, _wall_range(problem, clock, duration), TINIEST)
                     clock, jumps = _few_numbers(problem, clock, duration, given[2], ends, tolerance * scale)
             else:
-                clock = Clock(start, duration, 0 if not between else 3 if clock.numbers < MANY else 1)
+                clock = Clock(start, duration, (3 if clock.numbers < MANY else 1) if between else 0)
         del given
     run = _Run(
         problem,
@@ -439,7 +439,7 @@ class _Run:
         self.slow = self.slow + 1 if shorter or sure or late else 0
         if self.slow == CONSECUTIVE:
             what = self.endless("steps become ever shorter, as where a field runs away or a function jumps without end")
-            if steps < ENDLESS or self.pace * self.total > SLOWED * self.elapsed * self.cost:  # as fast as it ever was
+            if steps < ENDLESS or self.pace * self.total > SLOWED * self.elapsed * self.cost:
                 bound = self.integrator.longest < math.inf and not self.chosen
                 others = ', fewer perhaps with method "auto"' if bound else ""
                 what = f"some {steps:.0e} more steps would be needed{others}"

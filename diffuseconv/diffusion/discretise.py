@@ -412,8 +412,13 @@ def _inner_rates(
 def _times(values: Array, *factors: Any) -> Array:
     """Return values times factors, without a copy for each that is 1."""
     for factor in factors:
-        values = values if np.ndim(factor) == 0 and factor == 1 else values * factor
+        values = values if _is_one(factor) else values * factor
     return values
+
+
+def _is_one(factor: Any) -> bool:
+    """Return whether a factor is the number 1, and nothing need be copied for it."""
+    return bool(np.ndim(factor) == 0 and factor == 1)
 
 
 def _ends(axis: int, values: Any) -> Any:
@@ -444,7 +449,7 @@ def _source(
     if np.ndim(source) != 0 and np.shape(source) != shape:
         raise ValueError(f"source must be a number or have the field's shape {shape}, got shape {np.shape(source)}")
     values = _masked("source", np.full(shape, source) if np.ndim(source) == 0 else source, mask)
-    return values if np.ndim(capacity) == 0 and capacity == 1 else values / capacity, None
+    return values if _is_one(capacity) else values / capacity, None
 
 
 def _function(
@@ -454,7 +459,7 @@ def _function(
 
     What it returns may be the user's own array: it must not be written to, and may change with the next call.
     """
-    takes_field, plain = arguments_of(given, name) == 2, np.ndim(capacity) == 0 and capacity == 1
+    takes_field, plain = arguments_of(given, name) == 2, _is_one(capacity)
 
     def at(time: float, u: Array) -> Array:
         values = given(time, read_only(u.view())) if takes_field else given(time)

@@ -8,9 +8,8 @@ of controlled error lengthen as what is fast dies out. They keep the mass to rou
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from functools import partial
 
-from diffuseconv._typing import Array
 from diffuseconv.diffusion import control, costs, implicit, shifted
 from diffuseconv.diffusion.implicit import memory
 from diffuseconv.diffusion.lattice import Lattice
@@ -35,15 +34,4 @@ def is_cheaper(problem: Lattice, duration: float, tolerance: float | None) -> bo
     return WORTH * steps < powers and reach < control.STIFFEST and 2 * steps < costs.longest_run(problem)
 
 
-def solve(
-    problem: Lattice,
-    u: Array,
-    start: float,
-    times: Sequence[float],
-    *,
-    time_step: float | None = None,
-    tolerance: float | None = None,
-) -> Iterator[Array]:
-    """Yield the field at each of the `times`: see `scheme.Scheme`."""
-    tolerance = OPTIONS["tolerance"] if tolerance is None else tolerance
-    return control.integrate(implicit.Steps, problem, u, start, times, tolerance=tolerance, chosen=True)
+solve = partial(control.integrate, implicit.Steps, tolerance=OPTIONS["tolerance"], chosen=True)

@@ -21,6 +21,7 @@ References
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -30,7 +31,7 @@ from diffuseconv.diffusion import costs, shifted
 from diffuseconv.diffusion.lattice import Lattice, add
 from diffuseconv.diffusion.scheme import unsteady, unsymmetric
 
-__all__ = ["AT_INFINITY", "OPTIONS", "POLES", "RESIDUES", "memory", "solve", "unsupported"]
+__all__ = ["AT_INFINITY", "OPTIONS", "POLES", "RESIDUES", "is_cheaper", "memory", "solve", "unsupported"]
 
 OPTIONS: dict[str, float | None] = {"tolerance": 1e-10}
 POLES = (
@@ -58,6 +59,17 @@ AT_INFINITY = 1.832174378254041275e-14
 def unsupported(problem: Lattice) -> str | None:
     """Return why the scheme cannot solve a problem, None if it can."""
     return unsteady(problem) or unsymmetric(problem)
+
+
+def is_cheaper(problem: Lattice, duration: float, frames: int, tolerance: float | None) -> bool:
+    """Compare the cost of Chebyshev polynomials, which grows with the root of time, and of rational functions."""
+    if unsupported(problem) is not None or not shifted.factorises(problem):
+        return False
+    if tolerance is not None and tolerance < FINEST:
+        return False
+    terms = 30 + 7 * math.sqrt(duration * problem.largest_rate / 2)
+    polynomial = terms * (3e-7 + math.prod(problem.shape) * 1e-9) + 3e-4
+    return 7 * 2 * frames * costs.factorisation(problem) < polynomial
 
 
 def memory(problem: Lattice, itemsize: int) -> float:

@@ -13,7 +13,6 @@ from diffuseconv._typing import Array
 from diffuseconv.diffusion import (
     chebyshev,
     control,
-    costs,
     explicit,
     implicit,
     long_drift,
@@ -185,35 +184,17 @@ def _choose(problem: Lattice, method: str, segment: _Segment, tolerance: float |
         return SCHEMES[method]
     name = next(name for name, scheme in SCHEMES.items() if scheme.unsupported(problem) is None)
     duration = segment.stops[-1] if segment.stops else 0.0
-    if (
-        name == "chebyshev"
-        and rational.unsupported(problem) is None
-        and _rational_is_cheaper(problem, duration, len(segment.stops), tolerance)
-        and _checks.has_memory(rational.memory(problem, u.itemsize) * u.size)
-    ):
+
+    def fits(scheme: Scheme) -> bool:
+        return _checks.has_memory(scheme.memory(problem, u.itemsize) * u.size)
+
+    if name == "chebyshev" and rational.is_cheaper(problem, duration, len(segment.stops), tolerance) and fits(rational):
         return rational
-    if (
-        name == "uniformization"
-        and long_drift.is_cheaper(problem, duration, tolerance)
-        and _checks.has_memory(long_drift.memory(problem, u.itemsize) * u.size)
-    ):
+    if name == "uniformization" and long_drift.is_cheaper(problem, duration, tolerance) and fits(long_drift):
         return long_drift
-    if (
-        name == "rkl2"
-        and shifted.factorises(problem)
-        and _checks.has_memory(implicit.memory(problem, u.itemsize) * u.size)
-    ):
+    if name == "rkl2" and shifted.factorises(problem) and fits(implicit):
         return switching
     return SCHEMES[name]
-
-
-def _rational_is_cheaper(problem: Lattice, duration: float, frames: int, tolerance: float | None) -> bool:
-    """Compare the cost of Chebyshev polynomials, which grows with the root of time, and of rational functions."""
-    if not shifted.factorises(problem) or (tolerance is not None and tolerance < rational.FINEST):
-        return False
-    terms = 30 + 7 * math.sqrt(duration * problem.largest_rate / 2)
-    polynomial = terms * (3e-7 + math.prod(problem.shape) * 1e-9) + 3e-4
-    return 7 * 2 * frames * costs.factorisation(problem) < polynomial
 
 
 def _refuse_unused(method: str, **options: float | None) -> None:
