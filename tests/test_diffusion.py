@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from problems import equation, exact, matrices
 
 import diffuseconv as dc
+from diffuseconv.diffusion.discretise import harmonic_mean
 
 EPS = np.finfo(np.float64).eps
 
@@ -161,3 +162,19 @@ def test_the_right_hand_side_of_columns_is_that_of_each():
         scipy.integrate.solve_ivp(op.rhs, (0, 0.5), start, "BDF", vectorized=vectorized) for vectorized in (False, True)
     ]
     np.testing.assert_allclose(runs[0].y, runs[1].y, rtol=1e-9)
+
+
+@pytest.mark.parametrize("share", [0.5, np.linspace(0.1, 0.9, 299)[:, None]])
+def test_half_cells_in_series(share):
+    """``1/(s/a + (1 - s)/b)``, in pieces on all threads; 0 beside a 0 as in each, a itself between equal ones."""
+    d = np.random.default_rng(0).uniform(0.1, 10, (300, 120))
+    d[::7, ::3] = 0.0
+    d[100:104] = 0.3
+    one, other = d[:-1], d[1:]
+    found = harmonic_mean(one, other, share)
+    with np.errstate(divide="ignore"):
+        np.testing.assert_allclose(found, 1 / (share / one + (1 - share) / other), rtol=8 * EPS, atol=0)
+    assert (found[100:103] == 0.3).all()
+    assert (found[(one == 0) | (other == 0)] == 0).all()
+    tiny = np.array([5e-324, 0.0, 5e-324, 1e308, 0.0])
+    assert np.array_equal(harmonic_mean(tiny[:-1], tiny[1:]), [0.0, 0.0, 1e-323, 0.0])

@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from diffuseconv import _checks
+from diffuseconv import _checks, _threads
 from diffuseconv._typing import Array, read_only
 from diffuseconv.boundary import Boundary
 from diffuseconv.diffusion import walls
 from diffuseconv.diffusion.barriers import Barrier
 from diffuseconv.diffusion.clock import interpolated
 from diffuseconv.diffusion.geometry import Grid, grid_of
-from diffuseconv.diffusion.lattice import Lattice, WallTerm
+from diffuseconv.diffusion.lattice import Lattice, WallTerm, pieces
 from diffuseconv.diffusion.rows import padded
 from diffuseconv.diffusion.tensor import as_tensor, diagonal_exchanges, split
 from diffuseconv.diffusion.velocity import exchange_rate, face_velocities, functions, mixed_velocities, velocity_at
@@ -105,18 +105,20 @@ def discretise(
 
     def along(axis: int, carried: Array | None, terms: list[WallTerm]) -> tuple[Array, Array]:
         """Return the rates and the drift of one axis; what its walls add goes to the terms."""
-        d = on_faces(axis) if kept is None else kept[axis]
+        d = on_faces(axis) if kept is None else _copied(kept[axis])  # rates take its place
 
         def between(*given: Any, **options: Any) -> tuple[Array, Array]:
             rate, drift = _inner_rates(grid, axis, *given, **options)
             return (rate, drift) if shared == 1 else (rate / shared, drift / shared)
 
-        inner, drift = between(d[_at(axis, slice(1, -1))], carried, shut[axis], wet, time, axis_share[axis])
+        within = d[_at(axis, slice(1, -1))]
+        inner, drift = between(within, carried, shut[axis], wet, time, axis_share[axis])
+        room = d if inner is within else None
         if periodic[axis]:
             share = axis_share[axis] * (shape[axis] > 1)
             seam, through = d[_at(axis, slice(0, 1))], _ends_of_faces(axis, carried)
             ends, through = between(seam, through, None, _ends(axis, wet), time, share, periodic=True)
-            return _joined(axis, ends, inner, ends), _joined(axis, through, drift, through)
+            return _joined(axis, ends, inner, ends, room), _joined(axis, through, drift, through)
         losses = []
         for is_high, wall in zip((False, True), sides[axis], strict=True):
             found = still.get((axis, is_high))
@@ -129,7 +131,7 @@ def discretise(
                 terms.append(term)
             losses.append(loss)
         closed = np.zeros([1] * ndim)
-        return _joined(axis, losses[0], inner, losses[1]), _joined(axis, closed, drift, closed)
+        return _joined(axis, losses[0], inner, losses[1], room), _joined(axis, closed, drift, closed)
 
     def rates_at(now: float) -> dict[str, Any]:
         """Return rates, drift and walls with the velocity that there is now."""
@@ -294,21 +296,31 @@ def diffusivities(value: Any, shape: tuple[int, ...], mask: Array | None = None)
 
 
 def _on_faces(grid: Grid, axis: int, d: Array, periodic: bool, mask: Array | None) -> Array:
-    """Return the diffusivity on all faces along an axis; a wall has that of the adjacent half cell."""
+    """Return the diffusivity on all faces along an axis, a new array; a wall has that of the adjacent half cell."""
     low, high = d[_at(axis, slice(0, 1))], d[_at(axis, slice(-1, None))]
     widths = grid.widths[axis]
     if d.shape[axis] == len(widths) + 1:  # given on faces
         if periodic:
             _checks.ends_agree(f"diffusivity[{axis}]", d, axis)
-        return _masked("diffusivity", d, _wet_sides(axis, mask, periodic))
+        return _copied(_masked("diffusivity", d, _wet_sides(axis, mask, periodic)))
 
-    def between(one: Array, other: Array, before: Array, after: Array) -> Array:
-        return harmonic_mean(one, other, 0.5 if grid.uniform else grid.along(axis, before / (before + after)))
+    def between(one: Array, other: Array, before: Array, after: Array, out: Array | None = None) -> Array:
+        return harmonic_mean(one, other, 0.5 if grid.uniform else grid.along(axis, before / (before + after)), out)
 
-    inner = between(d[_at(axis, slice(None, -1))], d[_at(axis, slice(1, None))], widths[:-1], widths[1:])
+    faces = padded(tuple(n + (a == axis) for a, n in enumerate(d.shape)))
+    before, after, inner = (_at(axis, piece) for piece in (slice(None, -1), slice(1, None), slice(1, -1)))
+    between(d[before], d[after], widths[:-1], widths[1:], faces[inner])
     if periodic:
         low = high = between(high, low, widths[-1:], widths[:1])
-    return np.concatenate([low, inner, high], axis)
+    faces[_at(axis, slice(0, 1))], faces[_at(axis, slice(-1, None))] = low, high
+    return faces
+
+
+def _copied(values: Array) -> Array:
+    """Return a copy each row of which begins where a vector register may."""
+    copy = padded(values.shape)
+    copy[...] = values
+    return copy
 
 
 def _wet_sides(axis: int, mask: Array | None, periodic: bool) -> Array | None:
@@ -322,18 +334,28 @@ def _wet_sides(axis: int, mask: Array | None, periodic: bool) -> Array | None:
     return np.concatenate([low, inner, high], axis)
 
 
-def harmonic_mean(one: Array, other: Array, share: Any = 0.5) -> Array:
+def harmonic_mean(one: Array, other: Array, share: Any = 0.5, out: Array | None = None) -> Array:
     """Return the diffusivity of the face between two half cells in series; 0 where either is 0.
 
     `share` is the part of the distance between their centres that lies in the first.
     """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean = np.asarray(share * other + (1 - share) * one)
-        np.divide(other, mean, out=mean)
-        mean *= one
-    np.copyto(mean, 0.0, where=~((one > 0) & (other > 0)))
-    np.copyto(mean, one, where=one == other)
-    return mean
+    means = np.empty(np.broadcast_shapes(one.shape, other.shape, np.shape(share))) if out is None else out
+
+    def of(low: int, high: int) -> None:
+        here, there, part, mean = (
+            values if np.ndim(values) == 0 or len(values) == 1 else values[low:high]
+            for values in (one, other, share, means)
+        )
+        with np.errstate(divide="ignore", invalid="ignore"):
+            np.multiply(part, there, out=mean)
+            mean += (1 - part) * here
+            np.divide(there, mean, out=mean)
+            mean *= here
+        np.copyto(mean, 0.0, where=np.isnan(mean))
+        np.copyto(mean, here, where=here == there)
+
+    _threads.run(of, pieces(means.shape))
+    return means
 
 
 def barriers_per_axis(value: Any, shape: tuple[int, ...]) -> tuple[Barrier | None, ...]:
@@ -354,14 +376,16 @@ def _at(axis: int, piece: slice) -> tuple[slice, ...]:
     return (slice(None),) * axis + (piece,)
 
 
-def _joined(axis: int, low: Array, inner: Array, high: Array) -> Array:
-    """Return wall and inner faces along an axis in one array, broadcast across it."""
+def _joined(axis: int, low: Array, inner: Array, high: Array, room: Array | None = None) -> Array:
+    """Return wall and inner faces along an axis in one array, broadcast across it: `room`, if that holds the latter."""
     if all(n == 1 for part in (low, inner, high) for n in part.shape[:axis] + part.shape[axis + 1 :]):
         return np.concatenate((low, inner, high), axis)
     across = np.broadcast_shapes(*(np.moveaxis(part, axis, 0).shape[1:] for part in (low, inner, high)))
-    joined = padded((*across[:axis], 2 + inner.shape[axis], *across[axis:]))
-    for piece, part in ((slice(0, 1), low), (slice(1, -1), inner), (slice(-1, None), high)):
-        joined[_at(axis, piece)] = part
+    shape = (*across[:axis], 2 + inner.shape[axis], *across[axis:])
+    joined = padded(shape) if room is None or room.shape != shape else room
+    if joined is not room:
+        joined[_at(axis, slice(1, -1))] = inner
+    joined[_at(axis, slice(0, 1))], joined[_at(axis, slice(-1, None))] = low, high
     return joined
 
 
@@ -378,6 +402,7 @@ def _inner_rates(
 ) -> tuple[Array, Array]:
     """Return the exchange rates of the faces `between` (their diffusivity) the cells of one axis, and their drift.
 
+    Rates take the place of diffusivities where nothing else changes them.
     With `periodic`, the face between the last cell and the first, which stand in the arrays in this order.
     """
     before, after = _at(axis, slice(None, -1)), _at(axis, slice(1, None))
@@ -398,7 +423,7 @@ def _inner_rates(
         wet = mask[before] & mask[after]
         between, open_faces = between * wet, open_faces * wet
     area = grid.per_cell(axis, faces, distances)
-    rate = _times(between / distance**2, area, axis_share)
+    rate = _times(np.divide(between, distance**2, out=between), area, axis_share)
     if velocity is None:
         return rate, np.zeros([n if a == axis else 1 for a, n in enumerate(np.shape(rate))])
     carried = velocity if periodic else velocity[_at(axis, faces)]

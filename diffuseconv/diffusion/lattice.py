@@ -192,17 +192,19 @@ class Lattice:
             down, up = _directed(*(None if values is None else of(values, axis == 0) for values in given))
             across: tuple[Any, ...] = (slice(None),) * axis
             before, after = up[(*across, slice(None, -1))], down[(*across, slice(1, None))]
-            if not periodic and wall_share != 1:
-                before, after = before.copy(), after.copy()
-                before[(*across, 0)] *= wall_share if axis or low == 0 else 1
-                after[(*across, -1)] *= wall_share if axis or high == self.shape[0] else 1
-            total = total + (before + after)
+            both = before + after
+            if not periodic and (axis or low == 0):
+                both[(*across, 0)] -= (1 - wall_share) * before[(*across, 0)]
+            if not periodic and (axis or high == self.shape[0]):
+                both[(*across, -1)] -= (1 - wall_share) * after[(*across, -1)]
+            total = total + both
         return total if self.weights is None else total / of(self.weights)
 
     def most(self, of: Callable[[int, int], Array]) -> float:
         """Return the largest value of a function of some planes (`low` to ``high - 1``), called for a few at a time."""
-        parts = _threads.slices(self.shape[0], 1 + math.prod(self.shape) // SLAB)
-        return max(float(of(low, high).max()) for low, high in parts)
+        parts, found = _threads.slices(self.shape[0], 1 + math.prod(self.shape) // SLAB), []
+        _threads.run(lambda low, high: found.append(float(of(low, high).max())), parts)
+        return max(found)
 
     def directed(self, axis: int) -> tuple[Array, Array]:
         """Return the rates of the faces of one axis along it and against it."""
