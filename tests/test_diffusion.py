@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from problems import equation, exact, matrices
 
 import diffuseconv as dc
-from diffuseconv.diffusion.discretise import harmonic_mean
+from diffuseconv.diffusion.faces import harmonic_mean
 
 EPS = np.finfo(np.float64).eps
 

@@ -8,7 +8,8 @@ import pytest
 import scipy.integrate
 
 import diffuseconv as dc
-from diffuseconv.diffusion import clock, control, implicit, rkl2
+from diffuseconv.diffusion import clock, implicit, rkl2
+from diffuseconv.diffusion.integrator import evaluate
 
 
 @pytest.mark.parametrize("start", [0.0, 7.3, 1e6])
@@ -122,7 +123,7 @@ def steps_of(scheme, eq, u, duration, count):
     problem, now, length, here = eq.lattice(u.shape), clock.Clock(0.0, duration), duration / count, u
     steps = scheme.Steps(problem, duration)
     for n in range(count):
-        slope = control.evaluate(problem, now.at(n * length), here)
+        slope = evaluate(problem, now.at(n * length), here)
         steps.accept(now, n * length, here)
         here = steps.attempt(now, n * length, here, slope, length, 1e-13).field
     return here

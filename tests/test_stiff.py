@@ -14,7 +14,19 @@ from hypothesis import given, settings
 
 import diffuseconv as dc
 from diffuseconv import _checks
-from diffuseconv.diffusion import clock, control, dormand_prince, implicit, rational, shifted, switching
+from diffuseconv.diffusion import (
+    clock,
+    control,
+    costs,
+    dormand_prince,
+    functions_of_time,
+    implicit,
+    rational,
+    reaction,
+    shifted,
+    switching,
+)
+from diffuseconv.diffusion.integrator import Overflow
 
 X = np.arange(50.0)
 EPS = np.finfo(float).eps
@@ -135,7 +147,7 @@ def test_the_slope_of_a_source_may_be_given():
     given = dc.DiffusionEquation(**shared, source_slope=lambda t, v: 2 * slope(t, v))
     plain = dc.DiffusionEquation(**shared)
     lattices = given.lattice(u.shape), plain.lattice(u.shape)
-    slopes = [control.reaction_slope(lattice, 0.0, u) for lattice in lattices]
+    slopes = [reaction.reaction_slope(lattice, 0.0, u) for lattice in lattices]
     np.testing.assert_allclose(slopes[0], -2 * k * u, rtol=1e-15)
     np.testing.assert_allclose(slopes[1], slopes[0], rtol=1e-7)
     exact = u / (1 + k * u)
@@ -385,7 +397,7 @@ def test_steps_that_are_many_are_not_said_to_become_shorter(method, advice, monk
     """A swing of 1e13 periods; "auto" takes the same steps where there is no memory for others."""
     monkeypatch.setattr(_checks, "SMALL", 0)
     monkeypatch.setattr(_checks, "free_memory", lambda: 40 * 50)
-    monkeypatch.setattr(control.costs, "longest_run", lambda problem: 0.3)
+    monkeypatch.setattr(costs, "longest_run", lambda problem: 0.3)
     eq = dc.DiffusionEquation(1e-3, source=lambda t, u: math.sin(t) - u)
     with pytest.raises(ValueError, match=rf": some \de\+1\d more steps would be needed{advice}\. Pass"):
         eq.evolve((X == 25) * 0.5, 6e13, method)
@@ -422,7 +434,7 @@ def test_what_is_slow_is_refused_when_it_has_cost_too_much_and_asks_for_as_much_
     swing = dc.DiffusionEquation(source=lambda t, u: calls.append(t) or math.sin(t) - u)
     for most in (0.3, 0.6):  # seconds by the model, 3e-5 an evaluation
         calls.clear()
-        monkeypatch.setattr(control.costs, "longest_run", lambda problem, most=most: most)
+        monkeypatch.setattr(costs, "longest_run", lambda problem, most=most: most)
         with pytest.raises(ValueError, match=r'time [\d.]+, .*: some \de\+0\d more steps would .* method "auto"'):
             swing.evolve(u, 1e4, "rkl2", tolerance=1e-4)
         assert 1 <= len(calls) * 3e-5 / most <= 1.5
@@ -492,12 +504,12 @@ def test_newton_knows_the_column_of_a_sensor(cell, given):
 
     eq = dc.DiffusionEquation(source=source, source_slope=slope if given else None)
     lattice, u = eq.lattice((12,)), np.linspace(0.6, 0.38, 12)
-    seen = {control.sensor(lattice, 0.0, u, bit) for bit in range(4)}
+    seen = {reaction.sensor(lattice, 0.0, u, bit) for bit in range(4)}
     assert seen - {None} == {cell}
     exact = -heated * 20 / np.cosh(20 * (u[cell] - 0.4)) ** 2
     exact[cell] = 0.0
-    np.testing.assert_allclose(control.column(lattice, 0.0, u, cell), exact, rtol=1e-5, atol=1e-5)
-    assert control.sensor(dc.DiffusionEquation(source=lambda t, u: -(u**3)).lattice((12,)), 0.0, u, 0) is None
+    np.testing.assert_allclose(reaction.column(lattice, 0.0, u, cell), exact, rtol=1e-5, atol=1e-5)
+    assert reaction.sensor(dc.DiffusionEquation(source=lambda t, u: -(u**3)).lattice((12,)), 0.0, u, 0) is None
     (tight,) = reference(eq, u, 0.0, [3.0], [])
     calls.clear()
     got = eq.evolve(u, 3.0, "implicit", tolerance=1e-6)
@@ -563,10 +575,10 @@ def test_the_rounding_of_functions_late_on_a_clock_is_that_of_neighbouring_numbe
     }
     for source, (bent, moved, most) in sources.items():
         problem = dc.DiffusionEquation(source=source).lattice(u.shape)
-        assert control._roughness(problem, now, duration, u) == bent
+        assert functions_of_time.roughness(problem, now, duration, u) == bent
         # as far as a cell that loses least, 1 to its one neighbour, may be moved in a tenth of the run
         rate = 1 + 10 / duration
-        assert control._clock_noise(problem, now, duration, u) == (moved, moved / rate, most / rate)
+        assert functions_of_time.clock_noise(problem, now, duration, u) == (moved, moved / rate, most / rate)
 
 
 def at_rest(duration=1.0, start=0.0):
@@ -634,7 +646,7 @@ def test_a_step_over_which_something_doubles_is_refused(step):
     matrix = problem.matrix().toarray() + np.diag(slope)
     response = pole * np.linalg.solve(pole * np.eye(5) - step * matrix, np.ones(5))
     if step * slope.max() > pole / 2 and not (response.min() > 0 and response.max() <= 2):
-        with pytest.raises(control.Overflow):
+        with pytest.raises(Overflow):
             steps.check_growth(slope, step)
     else:
         steps.check_growth(slope, step)
@@ -645,12 +657,12 @@ def test_a_sensor_is_found_by_halves_and_its_column_by_moving_it(cell):
     u, follows = np.linspace(-1.0, 2.0, 6), np.array([1.0, 3.0, -2.0, 4.0, 0.5, 1.0])
     eq = dc.DiffusionEquation(source=lambda t, v: -v + follows * v[cell])
     problem = eq.lattice(u.shape)
-    assert {control.sensor(problem, 0.0, u, bit) for bit in range(3)} == {cell}
+    assert {reaction.sensor(problem, 0.0, u, bit) for bit in range(3)} == {cell}
     expected = np.where(np.arange(6) == cell, 0.0, follows)
     quotient = 2 * 10 * EPS / (3 * EPS**0.5)  # two values of up to 10, each rounded, over the shift of a range of 3
-    np.testing.assert_allclose(control.column(problem, 0.0, u, cell), expected, rtol=0, atol=quotient)
+    np.testing.assert_allclose(reaction.column(problem, 0.0, u, cell), expected, rtol=0, atol=quotient)
     alone = dc.DiffusionEquation(source=lambda t, v: -(v**2)).lattice(u.shape)
-    assert [control.sensor(alone, 0.0, u, bit) for bit in range(3)] == [None] * 3
+    assert [reaction.sensor(alone, 0.0, u, bit) for bit in range(3)] == [None] * 3
 
 
 @pytest.mark.parametrize("cells", [1, 2, 4])
@@ -710,9 +722,9 @@ def test_errors_die_out_no_faster_than_walls_less_the_reaction_let_them():
         )
         problem, u = eq.lattice((n,)), np.ones(n)
         steps = implicit.Steps(problem, 10.0)
-        steps.slope = control.reaction_slope(problem, 0.0, u)
+        steps.slope = reaction.reaction_slope(problem, 0.0, u)
         if not alone:
-            steps.column = control.column(problem, 0.0, u, 2)
+            steps.column = reaction.column(problem, 0.0, u, 2)
         growth = own if alone else own - sensor  # in the maximum norm, of all cells but the sensor
         assert steps.damping == pytest.approx(1 - math.cos(math.pi / n) - growth, abs=1e-8)  # of difference quotients
 
@@ -720,9 +732,11 @@ def test_errors_die_out_no_faster_than_walls_less_the_reaction_let_them():
 def test_the_range_that_walls_impose_is_what_they_can_bring_about_in_the_time():
     """A lone cell comes nearer to what its one open wall is held at, at a rate of 2 D."""
     rising = dc.DiffusionEquation(0.1, boundary=((dc.Dirichlet(lambda t: 3 * t), "reflecting"),)).lattice((1,))
-    assert control._wall_range(rising, clock.Clock(1.0, 2.0), 2.0) == pytest.approx(-6 * math.expm1(-0.4), rel=1e-14)
+    assert functions_of_time.wall_range(rising, clock.Clock(1.0, 2.0), 2.0) == pytest.approx(
+        -6 * math.expm1(-0.4), rel=1e-14
+    )
     still = dc.DiffusionEquation(0.1, boundary=((dc.Dirichlet(3.0), "reflecting"),)).lattice((1,))
-    assert control._wall_range(still, clock.Clock(1.0, 2.0), 2.0) == 0.0
+    assert functions_of_time.wall_range(still, clock.Clock(1.0, 2.0), 2.0) == 0.0
 
 
 @pytest.mark.parametrize(

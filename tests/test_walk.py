@@ -15,7 +15,9 @@ DESIGN = Path(__file__).resolve().parent.parent / "docs" / "design.md"
 READ_BY_MANY = {
     "diffusion/lattice.py",
     "diffusion/discretise.py",
+    "diffusion/faces.py",
     "diffusion/geometry.py",
+    "diffusion/masks.py",
     "diffusion/walls.py",
     "diffusion/schedule.py",
     "diffusion/scheme.py",

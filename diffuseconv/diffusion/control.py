@@ -33,185 +33,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from diffuseconv import _checks
 from diffuseconv._typing import Array
-from diffuseconv.diffusion import costs, numbers
-from diffuseconv.diffusion.clock import INSIDE, Clock
-from diffuseconv.diffusion.lattice import Lattice, pieces
+from diffuseconv.diffusion import costs
+from diffuseconv.diffusion.clock import Clock
+from diffuseconv.diffusion.functions_of_time import TINIEST, clock_of_run, jump_between, wall_range
+from diffuseconv.diffusion.integrator import Integrator, Overflow, evaluate
+from diffuseconv.diffusion.lattice import Lattice, largest
+from diffuseconv.diffusion.reaction import reaction_slope
 
-__all__ = [
-    "OPTIONS",
-    "Integrator",
-    "Overflow",
-    "Trial",
-    "column",
-    "evaluate",
-    "integrate",
-    "largest",
-    "reaction_slope",
-    "sensor",
-    "unsupported",
-]
+__all__ = ["OPTIONS", "integrate", "unsupported"]
 
 TOLERANCE = 1e-4  # of the field's range, for a whole run
-NOISY = 1e-4  # of a tolerance: more than this must not come from the rounding of times
 FINEST = 1e-14  # a tolerance finer than this is lost in rounding, which grows as steps become more
-TINIEST = 1e-290  # of a field's scale: its product with a tolerance is a number yet
 OPTIONS = {"tolerance": TOLERANCE, "max_step": None}
 EPS = float(np.finfo(np.float64).eps)
-GOLDEN = (math.sqrt(5) - 1) / 2
 SAFETY, SHRINK, GROW = 0.8, 0.1, 5.0  # how fast the step follows the estimated error
 PART = 1 / 32  # of what is left of the free part of the budget, for one step
 BEGIN = 1e-9  # of a duration, from which on the logarithm of time counts
-EIGHTH = (1, -8, 28, -56, 70, -56, 28, -8, 1)  # difference
-SAMPLES = 16  # times at which walls are asked for the range that they impose
-KINKED = SAMPLES // 4  # of them, near which functions may have kinks or jump
 FORCED = 200  # steps as short as rounding allows, without getting on, that are too many
 WINDOW = 8  # numbers of the clock ahead, at least, among which a jump is looked for
-LOOKED_AT = 0.1  # of what a run may cost: all numbers of its clock are looked at for no more than that
-MANY = 1e5  # numbers of the clock, between which a wave of few periods is a line to 1e-9 of what it does
-COLUMNS = 64  # weighted sums of cells that are kept of each
-STEEP = 4.0  # how much more a jump changes than the numbers of the clock on either side
 CHECKS, SOME = 300, 300  # checks of the pace, in what a run may cost; steps between two of them, at least
 ENDLESS = 1e12  # steps that no run ends with: more of them is what an ever shorter step comes to
 STIFFEST = 1e15  # fastest rate times duration: beyond, its rounding is as large as all else that happens
 SLOWED = 0.01  # of the mean pace: below it steps have become ever shorter
 CONSECUTIVE = 3  # checks in a row that ask for more: a transient slows down steps, and then lets them grow
-
-
-class Overflow(ArithmeticError):  # noqa: N818
-    """A trial step left the range of numbers, or did not converge: a shorter one may not."""
-
-
-class Trial(NamedTuple):
-    """What a trial step found."""
-
-    field: Array
-    slope: Array  # the right-hand side there
-    error: float  # estimated, largest cell
-
-
-class Integrator(Protocol):
-    """A method that takes a step."""
-
-    @property
-    def order(self) -> int:
-        """The order of the estimate: it falls with the power ``order + 1`` of the step."""
-        ...
-
-    @property
-    def longest(self) -> float:
-        """The longest step that the method allows."""
-        ...
-
-    @property
-    def least_growth(self) -> float:
-        """The least factor by which a longer step is worth the work of preparing it."""
-        ...
-
-    @property
-    def damping(self) -> float:
-        """A rate at which errors are sure to die out, 0 for none."""
-        ...
-
-    def cost(self, step: float) -> float:
-        """Return what a step costs, by a fixed model, in seconds."""
-        ...
-
-    def least_cost(self, duration: float) -> float:
-        """Return what a duration is sure to cost as things are, be the errors as small as they like."""
-        ...
-
-    def attempt(self, clock: Clock, elapsed: float, u: Array, slope: Array, step: float, allowed: float) -> Trial:
-        """Compute a trial step from the field `u` and its rate of change; may raise `Overflow`."""
-        ...
-
-    def accept(self, clock: Clock, elapsed: float, u: Array) -> None:
-        """Note where an accepted step has led."""
-        ...
-
-
-def evaluate(problem: Lattice, time: float, u: Array, out: Array | None = None) -> Array:
-    """Return the right-hand side; functions given by users see finite fields only."""
-    if not _checks.is_finite(u):
-        raise Overflow
-    change = problem.rhs(time, u, out)
-    if not _checks.is_finite(change):
-        raise Overflow
-    return change
-
-
-def largest(u: Array, of: Callable[..., Array] = np.abs, *others: Array) -> float:
-    """Return the largest value of a function of fields, looked at a few planes at a time."""
-    parts = pieces(u.shape)
-    if len(parts) == 1:
-        return float(of(u, *others).max())
-    return float(np.max([of(*(field[low:high] for field in (u, *others))).max() for low, high in parts]))  # NaN too
-
-
-def reaction_slope(problem: Lattice, time: float, u: Array) -> Array:
-    """Return the derivative of the reaction along each cell's own value: as given, else by a difference."""
-    reaction = problem.reaction
-    if reaction is None:
-        return np.zeros((1,) * u.ndim)
-    if problem.reaction_slope is not None:
-        given = problem.reaction_slope(time, u)
-        return np.where(np.isfinite(given), given, 0.0)
-    shift = _shift(u)
-    here = np.add(u, shift, dtype=np.float64)
-    slope = np.array(np.broadcast_to(reaction(time, here), u.shape), dtype=np.float64)
-    here[...] = u
-    plain = np.broadcast_to(reaction(time, here), u.shape)
-    for low, high in pieces(u.shape):
-        part, own = slope[low:high], here[low:high]
-        part -= plain[low:high]
-        part /= (own + shift) - own
-        part[~np.isfinite(part)] = 0.0
-    return slope
-
-
-def sensor(problem: Lattice, time: float, u: Array, bit: int) -> int | None:
-    """Return a cell that the reaction of others follows, None if none is seen: half of all are moved, then the other.
-
-    The halves are those of a bit of the cell's index. A sensor is seen by what follows it in the other half.
-    """
-    assert problem.reaction is not None
-    shift, plain = _shift(u), np.array(problem.reaction(time, u))
-    half = ((np.arange(u.size) >> bit) % 2 == 1).reshape(u.shape)
-    seen = [np.abs(problem.reaction(time, u + shift * side) - plain) * ~side for side in (half, ~half)]
-    largest = [float(changes.max()) for changes in seen]
-    most = int(largest[1] > largest[0])
-    if not largest[most] > 0:
-        return None
-    follower = int(seen[most].argmax())
-    candidates = np.flatnonzero((half, ~half)[most])
-    while len(candidates) > 1:
-        some, others = np.array_split(candidates, 2)
-        moved = u.copy()
-        moved.flat[some] += shift
-        change = np.abs(problem.reaction(time, moved) - plain).flat[follower]
-        candidates = some if change > largest[most] / 2 else others
-    return int(candidates[0])
-
-
-def _shift(u: Array) -> float:
-    """Return by how much values are moved for a difference quotient."""
-    return math.sqrt(EPS) * max(largest(u), float(u.max()) - float(u.min()), 1e-150)
-
-
-def column(problem: Lattice, time: float, u: Array, cell: int) -> Array:
-    """Return how the reaction of all others changes with the value of one cell."""
-    assert problem.reaction is not None
-    moved = u.copy()
-    moved.flat[cell] += _shift(u)
-    change = np.array(problem.reaction(time, moved)) - problem.reaction(time, u)
-    slope = np.array(np.broadcast_to(change / (moved.flat[cell] - u.flat[cell]), u.shape))
-    slope.flat[cell] = 0.0
-    return np.where(np.isfinite(slope), slope, 0.0)
 
 
 def unsupported(problem: Lattice) -> str | None:
@@ -251,22 +100,10 @@ def integrate(
                 f"duration times the fastest rate must be at most {STIFFEST:g} where time or the field change the "
                 f"problem (shorten the duration, or take larger cells), got {stiffness:.3g}"
             )
-        given = clock, duration, u.astype(np.float64, copy=False)
         with np.errstate(all="ignore"):
-            rate, reach, effect = _clock_noise(problem, *given)
-            between = reach > NOISY * tolerance * max(float(np.ptp(u)), effect, TINIEST)
-            if reach < 1e-3 * max(float(np.ptp(u)), 1.0):  # more is no rounding
-                noise = _roughness(problem, *given) if between else rate, reach
-            if clock.numbers * costs.evaluation(problem) <= LOOKED_AT * costs.longest_run(problem):
-                most = math.ceil(min(INSIDE, clock.numbers / 4))
-                ends = most if events[0] else 0, most if events[1] else 1  # what jumps at the very end is of no account
-                clock = Clock(start, duration, 0, ends)
-                if between:
-                    scale = max(float(np.ptp(u)), effect, _wall_range(problem, clock, duration), TINIEST)
-                    clock, jumps = _few_numbers(problem, clock, duration, given[2], ends, tolerance * scale)
-            else:
-                clock = Clock(start, duration, (3 if clock.numbers < MANY else 1) if between else 0)
-        del given
+            clock, jumps, noise = clock_of_run(
+                problem, clock, duration, u.astype(np.float64, copy=False), tolerance, events
+            )
     run = _Run(
         problem,
         u,
@@ -320,7 +157,7 @@ class _Run:
         self.noise = noise
         if duration > 0:
             with np.errstate(all="ignore"):
-                self.scale = max(self.scale, _wall_range(problem, self.clock, duration))
+                self.scale = max(self.scale, wall_range(problem, self.clock, duration))
                 self.restart()
 
     def restart(self) -> None:
@@ -470,7 +307,7 @@ class _Run:
         self.searched = (self.elapsed, self.wall)
         low, high = (self.clock.at(self.elapsed + ahead) for ahead in (0.0, step))
         high = max(high, min(low + WINDOW * math.ulp(low), self.clock.high))
-        found = _jump(self.problem, self.clock, low, high, self.field)
+        found = jump_between(self.problem, self.clock, low, high, self.field)
         if found is None:
             return False
         self.hold_before(*found)
@@ -496,143 +333,3 @@ class _Run:
             f"{low:.6g} and {high:.6g}: {what}. Pass the times of jumps by jumps= or a Schedule, shorten the "
             f"duration, change tolerance=, or give switches a finite width"
         )
-
-
-def _wall_range(problem: Lattice, clock: Clock, duration: float) -> float:
-    """Return the range that walls which depend on time can impose on the cells next to them, at some times of the run.
-
-    A cell that is empty at first, as its neighbours are, holds ``b (1 - exp(-kt)) / k`` in the end, `k` its outflow.
-    """
-    if not problem.moving_walls:
-        return 0.0
-    parts = pieces(problem.shape)
-    least, most, b = np.full(problem.shape, math.inf), np.full(problem.shape, -math.inf), np.empty(problem.shape)
-    for sample in range(SAMPLES + 1):
-        time = clock.at(sample / SAMPLES * duration)
-        now = problem.at(time)
-        b.fill(0.0)
-        now.add_terms(time, b, b, 1.0, reaction=False)
-        for low, high in parts:
-            outflow = now.outflow_of(low, high)
-            lasting = np.divide(-np.expm1(-outflow * duration), outflow, out=duration + 0 * outflow, where=outflow > 0)
-            imposed = b[low:high] * lasting
-            np.minimum(least[low:high], imposed, out=least[low:high])
-            np.maximum(most[low:high], imposed, out=most[low:high])
-    most -= least
-    spread = float(most.max())
-    return spread if math.isfinite(spread) else 0.0
-
-
-def _clock_noise(problem: Lattice, clock: Clock, duration: float, u: Array) -> tuple[float, float, float]:
-    """Return by how much functions of time change from one number to the next, and what that and they do to a field."""
-    most, reach, effect = 0.0, 0.0, 0.0
-    parts = pieces(u.shape)
-    for sample in range(SAMPLES):
-        time = float(clock.at(sample / SAMPLES * duration))
-        moved = _terms(problem, math.nextafter(time, math.inf), u)
-        terms = _terms(problem, time, u)
-        moved -= terms
-        np.abs(moved, out=moved)
-        np.abs(terms, out=terms)
-        most = max(most, float(moved.max()))
-        for low, high in parts:
-            rate = problem.outflow_of(low, high) + 10 / duration
-            moved[low:high] /= rate
-            terms[low:high] /= rate
-        reach, effect = float(np.maximum(reach, moved.max())), float(np.maximum(effect, terms.max()))  # NaN too
-        del moved, terms  # lest the next ones take more memory
-    return (most, reach, effect) if math.isfinite(reach) else (0.0, 0.0, 0.0)
-
-
-def _few_numbers(
-    problem: Lattice, clock: Clock, duration: float, u: Array, ends: tuple[int, int], allowed: float
-) -> tuple[Clock, list[tuple[float, float]]]:
-    """Return the clock of a run of few numbers, and the jumps that they tell; at the ends some may belong to others.
-
-    Refuse a run where they do not tell whether a jump is among them that changes the field by more than is allowed.
-    """
-    start, end = clock.start, clock.start + duration
-    times = numbers.between(start, end)
-    rows = _columns(problem, times, u)
-    low, high, off = numbers.margins(rows, ends)
-    places, unseen = numbers.jumps_among(rows[low : len(rows) - high])
-    if max(off, unseen) * math.ulp(end) > allowed:
-        raise ValueError(
-            f"duration must span more numbers of the clock where functions of time change so fast, got {len(times)} of "
-            f"them from {start:.17g} to {end:.17g}, which do not tell jumps from waves: let the clock begin at 0 "
-            f"(start=), pass jumps= or a Schedule, or raise tolerance="
-        )
-    return Clock(start, duration, 3, (low, high)), [(times[low + i], times[low + i + 1]) for i in places]
-
-
-def _columns(problem: Lattice, times: Sequence[float], u: Array) -> Array:
-    """Return weighted sums over cells of what depends on time, at some times: weights lest what jumps cancels."""
-    many, rows = u.size // COLUMNS, []
-    weights = 1 - np.arange(many) * GOLDEN % 1 / 2
-    for time in times:
-        terms = _terms(problem, time, u).reshape(-1)
-        rows.append(np.append(terms[: many * COLUMNS].reshape(COLUMNS, many) @ weights, terms[many * COLUMNS :]))
-    return np.array(rows)
-
-
-def _roughness(problem: Lattice, clock: Clock, duration: float, u: Array) -> float:
-    """Return how far from smooth functions of time are over nine neighbouring numbers, as their own rounding makes.
-
-    Eighth differences of smooth functions vanish; 1/56 of those of noise is twice the noise, as a rule. A kink is not
-    in both of two neighbouring rows of numbers, and many are not at many times.
-    """
-    if clock.numbers < 2 * len(EIGHTH):
-        return 0.0
-    rough = []
-    for sample in range(SAMPLES):
-        time, seen = float(clock.at(sample / SAMPLES * duration)), []
-        time = min(time, clock.high - 2 * len(EIGHTH) * math.ulp(clock.high))
-        for _ in range(2):
-            bent = np.zeros(problem.shape)
-            for weight in EIGHTH:
-                change = _terms(problem, time, u)
-                change *= weight / 56
-                bent += change
-                time = math.nextafter(time, math.inf)
-            seen.append(largest(bent))
-        rough.append(min(seen))
-    return sorted(rough)[-1 - KINKED]
-
-
-def _terms(problem: Lattice, time: float, u: Array) -> Array:
-    """Return what depends on time."""
-    total: Array = np.zeros(problem.shape) if problem.moving is None else problem.at(time).apply(u)
-    problem.add_terms(time, u, total, 1.0)
-    return total
-
-
-def _jump(problem: Lattice, clock: Clock, low: float, high: float, u: Array) -> tuple[float, float] | None:
-    """Return the neighbouring times between which a function of time jumps, None if none does."""
-
-    def change(one: Array, other: Array) -> float:
-        return largest(one, lambda here, there: np.abs(there - here), other)
-
-    low, high = float(low), float(high)
-    first, last = _terms(problem, low, u), _terms(problem, high, u)
-    whole = change(first, last)
-    if not (0 < whole < math.inf):
-        return None
-    rounds = 0
-    while math.nextafter(low, high) < high:
-        middle = low + (high - low) / 2
-        between = _terms(problem, middle, u)
-        before, after = change(first, between), change(between, last)
-        if before >= after:
-            high, last = middle, between
-        else:
-            low, first = middle, between
-        rounds += 1
-        if max(before, after) < whole * max(0.05, 2 ** (-rounds / 2)):
-            return None  # smooth: the change shrinks with the interval
-    times = numbers.around(low, high, clock.low, clock.high)
-    if times.index(low) in numbers.jumps_among(_columns(problem, times, u))[0]:
-        return low, high
-    ahead, behind = (_terms(problem, math.nextafter(*ends), u) for ends in ((low, -math.inf), (high, math.inf)))
-    if change(first, last) < STEEP * max(change(ahead, first), change(last, behind)):
-        return None  # as rounding does, and what is smooth where numbers of the clock are few
-    return low, high

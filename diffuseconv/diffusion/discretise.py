@@ -10,27 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from diffuseconv import _checks, _threads
+from diffuseconv import _checks
 from diffuseconv._typing import Array, read_only
 from diffuseconv.boundary import Boundary
-from diffuseconv.diffusion import walls
+from diffuseconv.diffusion import faces, walls
 from diffuseconv.diffusion.barriers import Barrier
 from diffuseconv.diffusion.clock import interpolated
 from diffuseconv.diffusion.geometry import Grid, grid_of
-from diffuseconv.diffusion.lattice import Lattice, WallTerm, pieces
-from diffuseconv.diffusion.rows import padded
+from diffuseconv.diffusion.lattice import Lattice, WallTerm
+from diffuseconv.diffusion.masks import mask_on, masked, per_cell
 from diffuseconv.diffusion.tensor import as_tensor, diagonal_exchanges, split
-from diffuseconv.diffusion.velocity import exchange_rate, face_velocities, functions, mixed_velocities, velocity_at
+from diffuseconv.diffusion.velocity import face_velocities, functions, mixed_velocities, velocity_at
 
-__all__ = [
-    "arguments_of",
-    "barriers_per_axis",
-    "diffusivities",
-    "discretise",
-    "harmonic_mean",
-    "mask_on",
-    "per_cell",
-]
+__all__ = ["arguments_of", "barriers_per_axis", "discretise"]
 
 
 def discretise(
@@ -67,10 +59,10 @@ def discretise(
     wet = mask_on(mask, shape)
     shut = barriers_per_axis(barriers, shape)
     tensor = as_tensor(diffusivity, shape)
-    given = diffusivities(diffusivity if tensor is None else tuple(np.diag(tensor)), shape, wet)
+    given = faces.diffusivities(diffusivity if tensor is None else tuple(np.diag(tensor)), shape, wet)
 
     def on_faces(axis: int) -> Array:
-        return _on_faces(grid, axis, given[axis], periodic[axis], wet)
+        return faces.diffusivity_on(grid, axis, given[axis], periodic[axis], wet)
 
     axis_share, diagonal = [1.0] * ndim, None
     if tensor is not None:
@@ -105,20 +97,20 @@ def discretise(
 
     def along(axis: int, carried: Array | None, terms: list[WallTerm]) -> tuple[Array, Array]:
         """Return the rates and the drift of one axis; what its walls add goes to the terms."""
-        d = on_faces(axis) if kept is None else _copied(kept[axis])  # rates take its place
+        d = on_faces(axis) if kept is None else faces.copied(kept[axis])  # rates take its place
 
         def between(*given: Any, **options: Any) -> tuple[Array, Array]:
-            rate, drift = _inner_rates(grid, axis, *given, **options)
+            rate, drift = faces.rates_between(grid, axis, *given, **options)
             return (rate, drift) if shared == 1 else (rate / shared, drift / shared)
 
-        within = d[_at(axis, slice(1, -1))]
+        within = d[faces.at(axis, slice(1, -1))]
         inner, drift = between(within, carried, shut[axis], wet, time, axis_share[axis])
         room = d if inner is within else None
         if periodic[axis]:
             share = axis_share[axis] * (shape[axis] > 1)
-            seam, through = d[_at(axis, slice(0, 1))], _ends_of_faces(axis, carried)
-            ends, through = between(seam, through, None, _ends(axis, wet), time, share, periodic=True)
-            return _joined(axis, ends, inner, ends, room), _joined(axis, through, drift, through)
+            seam, through = d[faces.at(axis, slice(0, 1))], faces.first_face(axis, carried)
+            ends, through = between(seam, through, None, faces.both_ends(axis, wet), time, share, periodic=True)
+            return faces.joined(axis, ends, inner, ends, room), faces.joined(axis, through, drift, through)
         losses = []
         for is_high, wall in zip((False, True), sides[axis], strict=True):
             found = still.get((axis, is_high))
@@ -131,7 +123,7 @@ def discretise(
                 terms.append(term)
             losses.append(loss)
         closed = np.zeros([1] * ndim)
-        return _joined(axis, losses[0], inner, losses[1], room), _joined(axis, closed, drift, closed)
+        return faces.joined(axis, losses[0], inner, losses[1], room), faces.joined(axis, closed, drift, closed)
 
     def rates_at(now: float) -> dict[str, Any]:
         """Return rates, drift and walls with the velocity that there is now."""
@@ -169,20 +161,6 @@ def discretise(
     return replace(lattice, moving=lambda now: replace(lattice, **rates_at(now)))
 
 
-def per_cell(name: str, value: Any, shape: tuple[int, ...], mask: Array | None, above: bool = False) -> Any:
-    """Return a number, or an array of the field's shape that is checked where the mask holds, or None."""
-    if value is None or np.ndim(value) == 0:
-        return value
-    if value.shape != shape:
-        raise ValueError(f"{name} must be a number or have the field's shape {shape}, got shape {value.shape}")
-    if mask is None:
-        _checks.all_finite(name, value)
-        return value
-    values = np.where(mask, value, 1.0 if above else 0.0)
-    _checks.all_finite(name, values)
-    return values
-
-
 def _weights(grid: Grid, capacity: Any, shape: tuple[int, ...]) -> tuple[float, Array | None]:
     """Return the capacity that all cells share, and the weight of each cell beyond it (None where all are alike)."""
     varies = np.ndim(capacity) > 0
@@ -214,7 +192,7 @@ def _ghost_exchange(
     """Return what a ghost cell of `ghost` times the cell at the other end adds to the `L` of a periodic axis."""
     import scipy.sparse
 
-    low, high = _at(axis, slice(0, 1)), _at(axis, slice(-1, None))
+    low, high = faces.at(axis, slice(0, 1)), faces.at(axis, slice(-1, None))
     rate = d[low] / spacing**2 * (1 if mask is None else mask[low] & mask[high])
     cells = np.arange(math.prod(shape)).reshape(shape)
     one, other = cells[low].ravel(), cells[high].ravel()
@@ -236,7 +214,7 @@ def _wall(
 ) -> tuple[Array, WallTerm]:
     """Return the loss of the cells along a wall, and what the wall adds to them."""
     end = slice(-1, None) if is_high else slice(0, 1)
-    where = _at(axis, end)
+    where = faces.at(axis, end)
     face = shape[:axis] + shape[axis + 1 :]
     wet: Any = True if mask is None else mask[where]
     outward: Any = 0.0 if velocity is None else np.squeeze(velocity[where], axis) * (1 if is_high else -1)
@@ -256,106 +234,8 @@ def _flux_lengths(grid: Grid, axis: int) -> Any:
         return grid.spacing[axis]
     areas = grid.areas(axis)
     if (grid.factors[axis] == 1).all():  # the same all along the axis
-        areas = areas[_at(axis, slice(0, 1))]
+        areas = areas[faces.at(axis, slice(0, 1))]
     return np.divide(grid.cell, areas, out=np.zeros_like(areas), where=areas > 0)
-
-
-def diffusivities(value: Any, shape: tuple[int, ...], mask: Array | None = None) -> list[Array]:
-    """Return the diffusivity along each axis: in cells or on faces, or with all axes but its own of length 1."""
-    ndim = len(shape)
-    if isinstance(value, tuple):
-        items = _checks.per_axis("diffusivity", value, ndim, lambda name, item: item)
-    elif np.ndim(value) == 0 or np.shape(value) == shape:
-        items = (value,) * ndim
-    elif np.shape(value) == (ndim,):
-        items = tuple(value)
-    elif ndim == 1:
-        items = (value,)
-    else:
-        raise ValueError(
-            f"diffusivity must be a number, one for each of the {ndim} axes (or an array over the faces of each), a "
-            f"symmetric ({ndim}, {ndim}) tensor or an array of the field's shape {shape}, got shape {np.shape(value)}"
-        )
-    values = []
-    for axis, item in enumerate(items):
-        over_faces = tuple(n + (a == axis) for a, n in enumerate(shape))
-        if np.shape(item) == shape:
-            item = per_cell("diffusivity", np.asarray(item), shape, mask)
-        if np.min(item) < 0:
-            raise ValueError(f"diffusivity must be at least 0, got {np.min(item):g}")
-        if np.ndim(item) == 0:
-            values.append(np.full([n if a == axis else 1 for a, n in enumerate(shape)], float(item)))
-        elif np.shape(item) in (shape, over_faces):
-            values.append(np.asarray(item, dtype=np.float64))
-        else:
-            raise ValueError(
-                f"diffusivity along axis {axis} must be a number, or have the field's shape {shape} or one over the "
-                f"faces, {over_faces}, got shape {np.shape(item)}"
-            )
-    return values
-
-
-def _on_faces(grid: Grid, axis: int, d: Array, periodic: bool, mask: Array | None) -> Array:
-    """Return the diffusivity on all faces along an axis, a new array; a wall has that of the adjacent half cell."""
-    low, high = d[_at(axis, slice(0, 1))], d[_at(axis, slice(-1, None))]
-    widths = grid.widths[axis]
-    if d.shape[axis] == len(widths) + 1:  # given on faces
-        if periodic:
-            _checks.ends_agree(f"diffusivity[{axis}]", d, axis)
-        return _copied(_masked("diffusivity", d, _wet_sides(axis, mask, periodic)))
-
-    def between(one: Array, other: Array, before: Array, after: Array, out: Array | None = None) -> Array:
-        return harmonic_mean(one, other, 0.5 if grid.uniform else grid.along(axis, before / (before + after)), out)
-
-    faces = padded(tuple(n + (a == axis) for a, n in enumerate(d.shape)))
-    before, after, inner = (_at(axis, piece) for piece in (slice(None, -1), slice(1, None), slice(1, -1)))
-    between(d[before], d[after], widths[:-1], widths[1:], faces[inner])
-    if periodic:
-        low = high = between(high, low, widths[-1:], widths[:1])
-    faces[_at(axis, slice(0, 1))], faces[_at(axis, slice(-1, None))] = low, high
-    return faces
-
-
-def _copied(values: Array) -> Array:
-    """Return a copy each row of which begins where a vector register may."""
-    copy = padded(values.shape)
-    copy[...] = values
-    return copy
-
-
-def _wet_sides(axis: int, mask: Array | None, periodic: bool) -> Array | None:
-    """Return True for each face with no adjacent dry cell; None where all are such."""
-    if mask is None:
-        return None
-    low, high = mask[_at(axis, slice(0, 1))], mask[_at(axis, slice(-1, None))]
-    if periodic:
-        low = high = low & high
-    inner = mask[_at(axis, slice(None, -1))] & mask[_at(axis, slice(1, None))]
-    return np.concatenate([low, inner, high], axis)
-
-
-def harmonic_mean(one: Array, other: Array, share: Any = 0.5, out: Array | None = None) -> Array:
-    """Return the diffusivity of the face between two half cells in series; 0 where either is 0.
-
-    `share` is the part of the distance between their centres that lies in the first.
-    """
-    means = np.empty(np.broadcast_shapes(one.shape, other.shape, np.shape(share))) if out is None else out
-
-    def of(low: int, high: int) -> None:
-        here, there, part, mean = (
-            values if np.ndim(values) == 0 or len(values) == 1 else values[low:high]
-            for values in (one, other, share, means)
-        )
-        with np.errstate(divide="ignore", invalid="ignore"):
-            np.multiply(part, there, out=mean)
-            mean += (1 - part) * here
-            np.divide(there, mean, out=mean)
-            mean *= here
-        np.copyto(mean, 0.0, where=np.isnan(mean))
-        np.copyto(mean, here, where=here == there)
-
-    _threads.run(of, pieces(means.shape))
-    return means
 
 
 def barriers_per_axis(value: Any, shape: tuple[int, ...]) -> tuple[Barrier | None, ...]:
@@ -371,98 +251,6 @@ def barriers_per_axis(value: Any, shape: tuple[int, ...]) -> tuple[Barrier | Non
     return tuple(value)
 
 
-def _at(axis: int, piece: slice) -> tuple[slice, ...]:
-    """Return the index of a piece of one axis, all of the axes before it."""
-    return (slice(None),) * axis + (piece,)
-
-
-def _joined(axis: int, low: Array, inner: Array, high: Array, room: Array | None = None) -> Array:
-    """Return wall and inner faces along an axis in one array, broadcast across it: `room`, if that holds the latter."""
-    if all(n == 1 for part in (low, inner, high) for n in part.shape[:axis] + part.shape[axis + 1 :]):
-        return np.concatenate((low, inner, high), axis)
-    across = np.broadcast_shapes(*(np.moveaxis(part, axis, 0).shape[1:] for part in (low, inner, high)))
-    shape = (*across[:axis], 2 + inner.shape[axis], *across[axis:])
-    joined = padded(shape) if room is None or room.shape != shape else room
-    if joined is not room:
-        joined[_at(axis, slice(1, -1))] = inner
-    joined[_at(axis, slice(0, 1))], joined[_at(axis, slice(-1, None))] = low, high
-    return joined
-
-
-def _inner_rates(
-    grid: Grid,
-    axis: int,
-    between: Array,
-    velocity: Array | None,
-    barrier: Barrier | None,
-    mask: Array | None,
-    time: float,
-    axis_share: float,
-    periodic: bool = False,
-) -> tuple[Array, Array]:
-    """Return the exchange rates of the faces `between` (their diffusivity) the cells of one axis, and their drift.
-
-    Rates take the place of diffusivities where nothing else changes them.
-    With `periodic`, the face between the last cell and the first, which stand in the arrays in this order.
-    """
-    before, after = _at(axis, slice(None, -1)), _at(axis, slice(1, None))
-    widths = grid.widths[axis]
-    faces = slice(1, -1)
-    if periodic:
-        widths, faces = widths[[-1, 0]], slice(0, 1)
-    distances = (widths[:-1] + widths[1:]) / 2
-    share: Any = 0.5
-    distance: Any = float(widths[0])
-    if not grid.uniform:
-        share, distance = grid.along(axis, widths[:-1] / 2 / distances), grid.along(axis, distances)
-    open_faces: Any = 1.0
-    if barrier is not None and barrier.shut_at(time).any():
-        between = barrier.face_diffusivity(between, distance, time)
-        open_faces = ~(barrier.shut_at(time) & (np.asarray(barrier.permeability) == 0))
-    if mask is not None:
-        wet = mask[before] & mask[after]
-        between, open_faces = between * wet, open_faces * wet
-    area = grid.per_cell(axis, faces, distances)
-    rate = _times(np.divide(between, distance**2, out=between), area, axis_share)
-    if velocity is None:
-        return rate, np.zeros([n if a == axis else 1 for a, n in enumerate(np.shape(rate))])
-    carried = velocity if periodic else velocity[_at(axis, faces)]
-    if not np.isfinite(carried).all():
-        carried = np.where(np.isfinite(carried) | (open_faces > 0), carried, 0.0)
-        _checks.all_finite("velocity", carried)
-    drift = _times(carried / distance, area, open_faces, axis_share != 0)
-    return exchange_rate(rate, drift, share), drift
-
-
-def _times(values: Array, *factors: Any) -> Array:
-    """Return values times factors, without a copy for each that is 1."""
-    for factor in factors:
-        values = values if _is_one(factor) else values * factor
-    return values
-
-
-def _is_one(factor: Any) -> bool:
-    """Return whether a factor is the number 1, and nothing need be copied for it."""
-    return bool(np.ndim(factor) == 0 and factor == 1)
-
-
-def _ends(axis: int, values: Any) -> Any:
-    """Return the last and the first entry along an axis; None for None."""
-    return None if values is None else np.take(values, [-1, 0], axis)
-
-
-def _ends_of_faces(axis: int, values: Array | None) -> Array | None:
-    """Return the first face along an axis; None for None."""
-    return None if values is None else values[_at(axis, slice(0, 1))]
-
-
-def mask_on(mask: Any, shape: tuple[int, ...]) -> Array | None:
-    """Return the mask, checked against the field's shape; None where it leaves nothing out."""
-    if mask is not None and mask.shape != shape:
-        raise ValueError(f"mask must have the field's shape {shape}, got {mask.shape}")
-    return None if mask is None or mask.all() else np.asarray(mask)
-
-
 def _source(
     source: Any, shape: tuple[int, ...], mask: Array | None, capacity: Any
 ) -> tuple[Array | None, Callable[[float, Array], Array] | None]:
@@ -473,8 +261,8 @@ def _source(
         return None, _function("source", source, shape, mask, capacity)
     if np.ndim(source) != 0 and np.shape(source) != shape:
         raise ValueError(f"source must be a number or have the field's shape {shape}, got shape {np.shape(source)}")
-    values = _masked("source", np.full(shape, source) if np.ndim(source) == 0 else source, mask)
-    return values if _is_one(capacity) else values / capacity, None
+    values = masked("source", np.full(shape, source) if np.ndim(source) == 0 else source, mask)
+    return values if faces.is_one(capacity) else values / capacity, None
 
 
 def _function(
@@ -484,7 +272,7 @@ def _function(
 
     What it returns may be the user's own array: it must not be written to, and may change with the next call.
     """
-    takes_field, plain = arguments_of(given, name) == 2, _is_one(capacity)
+    takes_field, plain = arguments_of(given, name) == 2, faces.is_one(capacity)
 
     def at(time: float, u: Array) -> Array:
         values = given(time, read_only(u.view())) if takes_field else given(time)
@@ -495,16 +283,6 @@ def _function(
         return np.asarray(inside if plain else inside / capacity)
 
     return lambda time, u: interpolated(lambda now: at(now, u), time)
-
-
-def _masked(name: str, values: Array, mask: Array | None) -> Array:
-    """Return values that are 0 where the mask is False, checked elsewhere."""
-    if mask is None:
-        _checks.all_finite(name, values)
-        return values
-    inside = np.where(mask, values, 0.0)
-    _checks.all_finite(name, inside)
-    return inside
 
 
 def arguments_of(source: Callable[..., Any], name: str = "source") -> int:

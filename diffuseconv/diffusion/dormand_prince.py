@@ -15,10 +15,11 @@ from __future__ import annotations
 import numpy as np
 
 from diffuseconv._typing import Array
-from diffuseconv.diffusion import control, costs
+from diffuseconv.diffusion import costs
 from diffuseconv.diffusion.clock import Clock
-from diffuseconv.diffusion.control import Trial, evaluate, largest
-from diffuseconv.diffusion.lattice import Lattice, combine
+from diffuseconv.diffusion.integrator import Trial, evaluate
+from diffuseconv.diffusion.lattice import Lattice, combine, largest
+from diffuseconv.diffusion.reaction import reaction_slope
 
 __all__ = ["Steps"]
 
@@ -63,7 +64,7 @@ class Steps:
         """Look how fast drift and reaction are where the step has led, the latter at times."""
         here = self.problem.at(clock.at(elapsed))
         if self.problem.reaction is not None and self.steps % PROBED == 0:
-            self.decay = max(0.0, -float(control.reaction_slope(self.problem, clock.at(elapsed), u).min()))
+            self.decay = max(0.0, -float(reaction_slope(self.problem, clock.at(elapsed), u).min()))
         self.steps += 1
         self.rate, self.drift = here.largest_rate + self.decay, here.drift_rate
 

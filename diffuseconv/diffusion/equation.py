@@ -19,9 +19,10 @@ from diffuseconv._dispatch import for_arrays_of_any_kind
 from diffuseconv._typing import Array, Axes, frozen, read_only
 from diffuseconv.diffusion import diagnostics, explicit, run, schedule, spectral, stacks, steady, walls
 from diffuseconv.diffusion.barriers import Barrier
-from diffuseconv.diffusion.discretise import arguments_of, discretise, mask_on, per_cell
+from diffuseconv.diffusion.discretise import arguments_of, discretise
 from diffuseconv.diffusion.geometry import COORDINATES, LONGEST, checked_spacing, grid_of
 from diffuseconv.diffusion.lattice import Lattice
+from diffuseconv.diffusion.masks import mask_on, per_cell
 from diffuseconv.diffusion.tensor import as_tensor, checked_tensor, heat_of_tensor, split
 from diffuseconv.diffusion.velocity import checked_velocity, functions
 from diffuseconv.propagator import Propagator

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from diffuseconv._typing import Array
-from diffuseconv.diffusion.control import reaction_slope
 from diffuseconv.diffusion.lattice import Lattice
+from diffuseconv.diffusion.reaction import reaction_slope
 from diffuseconv.diffusion.scheme import check_updates, copies
 from diffuseconv.diffusion.sweeps import explicit_steps
 

@@ -36,8 +36,10 @@ from diffuseconv import _checks, _threads
 from diffuseconv._typing import Array
 from diffuseconv.diffusion import control, costs, shifted
 from diffuseconv.diffusion.clock import Clock
-from diffuseconv.diffusion.control import OPTIONS, Overflow, Trial, largest
-from diffuseconv.diffusion.lattice import Lattice, add, combine
+from diffuseconv.diffusion.control import OPTIONS
+from diffuseconv.diffusion.integrator import Overflow, Trial, evaluate
+from diffuseconv.diffusion.lattice import Lattice, add, combine, largest
+from diffuseconv.diffusion.reaction import column, reaction_slope, sensor
 
 __all__ = ["OPTIONS", "Steps", "Table", "memory", "radau", "slowest_decay", "solve", "unsupported"]
 
@@ -155,12 +157,12 @@ class Steps:
         if self.past is not None:
             self.slope = self.ahead
         elif self.problem.reaction is not None:
-            self.slope = control.reaction_slope(self.problem, clock.at(elapsed), u)
+            self.slope = reaction_slope(self.problem, clock.at(elapsed), u)
         if self.iterations > FEW_ITERATIONS and self.cell is None and self.problem.reaction is not None:
-            self.cell = control.sensor(self.problem, clock.at(elapsed), u, self.looked)
+            self.cell = sensor(self.problem, clock.at(elapsed), u, self.looked)
             self.looked = (self.looked + 1) % max(1, (u.size - 1).bit_length())
         if self.cell is not None:
-            self.column = control.column(self.problem, clock.at(elapsed), u, self.cell)
+            self.column = column(self.problem, clock.at(elapsed), u, self.cell)
 
     def attempt(self, clock: Clock, elapsed: float, u: Array, slope: Array, step: float, allowed: float) -> Trial:
         """Compute a trial step."""
@@ -232,13 +234,13 @@ class Steps:
             self.made_for = 0.0
         ahead = u + z[-1]
         if problem.reaction is not None:
-            self.ahead = control.reaction_slope(problem, times[-1], ahead)
+            self.ahead = reaction_slope(problem, times[-1], ahead)
             self.check_growth(self.ahead, step)
         rest = self.expected(step, z)
         np.subtract(slope, rest, out=rest)
         rest *= step
         error = largest(self.solvers[0](rest))
-        after = combine(table.inverse[-1:], z)[0] / step if self.linear else control.evaluate(problem, times[-1], ahead)
+        after = combine(table.inverse[-1:], z)[0] / step if self.linear else evaluate(problem, times[-1], ahead)
         rate = combine(table.inverse[-2:-1], z)[0] / step
         self.tried = _Step(ahead, step, rate, None if self.linear else z)
         return Trial(ahead, after, error)

@@ -25,7 +25,7 @@ from diffuseconv._jit import diffusion as _loops
 from diffuseconv._typing import Array, loop_input
 from diffuseconv.diffusion.rows import as_planes, on_faces, places
 
-__all__ = ["Lattice", "WallTerm", "add", "combine", "pieces"]
+__all__ = ["Lattice", "WallTerm", "add", "combine", "largest", "pieces"]
 
 POOLED = 1 << 18  # cells from which a loop that does several passes gains from the pool of threads
 MOMENTS = 8  # of a problem whose drift depends on time, that are kept
@@ -443,6 +443,14 @@ def combine(weights: Array, fields: Array, out: Array | None = None) -> Array:
     for low, high in _threads.slices(right.shape[1], 1 + right.shape[1] // BLOCK):
         left[:, low:high] = weights @ right[:, low:high]
     return combined
+
+
+def largest(u: Array, of: Callable[..., Array] = np.abs, *others: Array) -> float:
+    """Return the largest value of a function of fields, looked at a few planes at a time."""
+    parts = pieces(u.shape)
+    if len(parts) == 1:
+        return float(of(u, *others).max())
+    return float(np.max([of(*(field[low:high] for field in (u, *others))).max() for low, high in parts]))  # NaN too
 
 
 def _directed(g: Any, q: Any) -> tuple[Array, Array]:

@@ -33,8 +33,10 @@ from diffuseconv import _checks
 from diffuseconv._typing import Array
 from diffuseconv.diffusion import control, costs
 from diffuseconv.diffusion.clock import Clock
-from diffuseconv.diffusion.control import OPTIONS, Overflow, Trial, evaluate, largest, unsupported
-from diffuseconv.diffusion.lattice import Lattice, add
+from diffuseconv.diffusion.control import OPTIONS, unsupported
+from diffuseconv.diffusion.integrator import Overflow, Trial, evaluate
+from diffuseconv.diffusion.lattice import Lattice, add, largest
+from diffuseconv.diffusion.reaction import reaction_slope
 
 __all__ = ["OPTIONS", "Steps", "memory", "solve", "step", "unsupported"]
 
@@ -79,7 +81,7 @@ class Steps:
         self.drift, self.steps = here.drift_rate, self.steps + 1
         near = 10 * (elapsed - self.looked) * self.rate <= 2 * _reach(3)
         if self.problem.reaction is not None and not (near and self.steps < PROBED):
-            self.decay = max(0.0, -float(control.reaction_slope(self.problem, clock.at(elapsed), u).min()))
+            self.decay = max(0.0, -float(reaction_slope(self.problem, clock.at(elapsed), u).min()))
             self.steps, self.looked = 0, elapsed
         self.rate = here.largest_rate + self.decay
 

@@ -16,7 +16,8 @@ from typing import Any
 from diffuseconv._typing import Array
 from diffuseconv.diffusion import control, dormand_prince, implicit, rkl2
 from diffuseconv.diffusion.clock import Clock
-from diffuseconv.diffusion.control import OPTIONS, Integrator, Overflow, Trial, unsupported
+from diffuseconv.diffusion.control import OPTIONS, unsupported
+from diffuseconv.diffusion.integrator import Integrator, Overflow, Trial
 from diffuseconv.diffusion.lattice import Lattice
 from diffuseconv.diffusion.rkl2 import memory
 
