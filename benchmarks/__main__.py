@@ -63,6 +63,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=7, help="timed rounds; the median counts (default 7)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure to this file")
     options = parser.parse_args(arguments)
+    if options.rounds < 1:
+        parser.error(f"argument --rounds: must be at least 1, got {options.rounds}")
+    if options.json:
+        try:
+            options.json.touch()
+        except OSError as error:
+            parser.error(f"argument --json: must be a file that can be written, got {error}")
     limits = machine()
     print(*(f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}" for name, value in limits.items()))
     report: dict = {"machine": limits, "rounds": options.rounds, "rows": [], "growth": []}

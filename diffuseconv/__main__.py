@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 import diffuseconv as dc
-from diffuseconv import _files, _units
+from diffuseconv import _checks, _files, _units
 
 FILMS = (".mp4", ".gif", ".webp")
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
@@ -58,7 +58,7 @@ def diffuse(args: argparse.Namespace) -> None:
     eq = dc.DiffusionEquation(args.diffusivity, args.spacing, args.boundary)
     photo = _photo(args)
     if Path(args.output).suffix.lower() in FILMS:
-        times = np.linspace(0.0, args.duration, args.frames)
+        times = np.linspace(0.0, args.duration, _checks.count("frames", args.frames, least=1))
         channels = [(field for _, field in eq.frames(c, times)) for c in _channels(photo)]
         frames = (_joined(list(fields)) for fields in zip(*channels, strict=True))
         dc.write_movie(args.output, frames, fps=args.fps, colormap="gray", limits=(0.0, 1.0), progress=True)
@@ -175,7 +175,7 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(run=run)
         return sub
 
-    def photograph(sub: argparse.ArgumentParser, output: str) -> None:
+    def photograph(sub: argparse.ArgumentParser, output: str, *more: str) -> None:
         sub.add_argument("photo", metavar="PHOTO", help="a photograph: PNG, JPEG, TIFF, WebP ...")
         sub.add_argument(
             "-o", "--output", metavar="FILE", help=f"{output} (default: PHOTO_COMMAND.png, in this folder)"
@@ -184,8 +184,13 @@ def _parser() -> argparse.ArgumentParser:
             "--shape", type=int, nargs=2, metavar=("ROWS", "COLUMNS"), help="resize it to this shape first"
         )
         sub.add_argument("--colour", action="store_true", help="keep the colours (brightness only otherwise)")
+        names = ("reflecting", "periodic", "absorbing", "zero", *more)
         sub.add_argument(
-            "--boundary", default="reflecting", help="reflecting, periodic, absorbing or zero (default: reflecting)"
+            "--boundary",
+            default=names[0],
+            choices=names,
+            metavar="NAME",
+            help=f"{', '.join(names)} (default: the first)",
         )
 
     sub = command(diffuse)
@@ -205,10 +210,10 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--fps", type=float, default=30.0, help="frames a second (default: 30)")
     kernel = "a name of the catalogue, with numbers behind colons (sharpen, box:9, gaussian:2.5), or a text file"
     sub = command(convolve)
-    photograph(sub, "the picture to write")
+    photograph(sub, "the picture to write", "mirror", "nearest")
     sub.add_argument("--kernel", required=True, help=kernel)
     sub = command(measure)
-    photograph(sub, "the picture to write")
+    photograph(sub, "the picture to write", "mirror", "nearest")
     sub.add_argument("--kernel", required=True, help=kernel)
     sub.add_argument("--draws", type=int, default=1, help="draws of each pixel (default: 1)")
     sub.add_argument("--rng", type=int, help="a whole number that makes the chance repeatable")

@@ -63,7 +63,9 @@ def in_native_order(values: Array) -> Array:
 def plain(name: str, value: object, *, empty: bool = False) -> Array:
     """Return a NumPy array of any dtype, not empty if not `empty`; none of another library is loaded or detached."""
     if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(f"{name} must be a plain array (fill its holes first, or see mask=), got a masked array")
+        raise TypeError(
+            f"{name} must be a plain array (see .filled(), or mask= where there is one), got a masked array"
+        )
     library = library_of(value)
     if library is not None:
         raise TypeError(f"{name} must be a NumPy array here (convert it first), got {library}'s {type(value).__name__}")
@@ -74,6 +76,11 @@ def plain(name: str, value: object, *, empty: bool = False) -> Array:
     if values.size == 0 and not empty:
         raise ValueError(f"{name} must not be empty, got shape {values.shape}")
     return values
+
+
+def ndim(name: str, value: object) -> int:
+    """Return the number of dimensions of a number, an array, or lists that must be rectangular."""
+    return np.ndim(plain(name, value, empty=True) if isinstance(value, (list, tuple)) else value)  # type: ignore[arg-type]
 
 
 def library_of(value: object) -> str | None:
@@ -236,7 +243,8 @@ def flag(name: str, value: object) -> bool:
 
 def times(name: str, value: Any, start: float | None = None) -> list[float]:
     """Return times, checked: not decreasing from a start on, or without one in any order."""
-    if not isinstance(value, Iterable):
+    single = isinstance(value, (str, bytes, bytearray)) or (isinstance(value, np.ndarray) and value.ndim == 0)
+    if single or not isinstance(value, Iterable):
         raise TypeError(f"{name} must be an iterable of numbers, got {got(value)}")
     most = len(value) if isinstance(value, Sized) else MOST_TIMES
     given = list(islice(value, most + 1))
@@ -309,6 +317,8 @@ def per_axis(name: str, value: Any, ndim: int, check: Callable[[str, Any], T]) -
 
 def axes(value: object, ndim: int, *, most: int = 3) -> tuple[int, ...]:
     """Return the spatial axes of an array of `ndim` dimensions, in the order given; None means all of them."""
+    if ndim == 0:
+        raise ValueError("axes must name spatial axes of an array of at least 1 dimension, got a single number")
     if value is None:
         checked = tuple(range(ndim))
     else:

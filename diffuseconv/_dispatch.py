@@ -87,5 +87,6 @@ def implementation(verb: str, engine: str) -> Callable[..., Any]:
             found: Callable[..., Any] = getattr(module, verb)
             return found
     verbs = {name for module in modules for name in module.__all__ if inspect.isfunction(getattr(module, name))}
+    verbs.discard("to_xarray")  # which takes frames
     known = ", ".join(sorted(verbs))
     raise TypeError(f"{verb} takes no {engine} arrays (of these, {known} do); convert yours to NumPy first")

@@ -623,6 +623,8 @@ def basis(size: int, boundary: Walls, count: int) -> tuple[NDArray[np.float64], 
 
 def halved_axis(boundary: Sequence[Walls]) -> int | None:
     """Return the axis of which `transform` keeps the first ``n // 2 + 1`` modes if the field is real, or None."""
+    if not isinstance(boundary, (list, tuple)):
+        raise TypeError(f"boundary must be a sequence with one name for each axis, got {_checks.got(boundary)}")
     return max((axis for axis, name in enumerate(boundary) if _kind(name) == "dft"), default=None)
 
 

@@ -16,7 +16,7 @@ from diffuseconv._cached import cached_property
 from diffuseconv._mixing import SUM_ERROR
 from diffuseconv._typing import FloatArray, read_only
 
-__all__ = ["Propagator"]
+__all__ = ["Propagator", "checked_density"]
 
 _LARGEST_DRIFT = 1e6
 _SHOWN = 2**22  # cells of a density that is worked out to be shown
@@ -74,14 +74,7 @@ class Propagator:
     _hops: tuple[tuple[float, float], ...] | None = None  # mean hops onward and back, of heat kernels
 
     def __init__(self, density: ArrayLike) -> None:
-        values = _checks.field("density", density)
-        with np.errstate(over="ignore"):  # a sum beyond the range is refused below as any other
-            total = float(values.sum(dtype=np.float64))
-        if values.min() < 0:
-            where = tuple(int(i) for i in np.argwhere(values < 0)[0])
-            raise ValueError(f"density must not be negative anywhere, got {values[where]} at index {where}")
-        if abs(total - 1) > SUM_ERROR:
-            raise ValueError(f"density must sum to 1 within {SUM_ERROR:g} (see Propagator.normalized), got {total!r}")
+        values = checked_density("density", density)
         own = read_only(np.add(values, 0.0, dtype=np.float64, order="C"))  # a copy without negative zeros
         vars(self).update(density=own, factors=(own,) if own.ndim == 1 else None, fourier_numbers=None)
 
@@ -593,6 +586,19 @@ class Propagator:
             return [self.density]
         axes = range(self.ndim)
         return [f.reshape([-1 if a == axis else 1 for a in axes]) for axis, f in enumerate(self.factors)]
+
+
+def checked_density(name: str, value: ArrayLike) -> FloatArray:
+    """Return numbers that are not negative and sum to 1."""
+    values = _checks.field(name, value)
+    with np.errstate(over="ignore"):  # a sum beyond the range is refused below as any other
+        total = float(values.sum(dtype=np.float64))
+    if values.min() < 0:
+        where = tuple(int(i) for i in np.argwhere(values < 0)[0])
+        raise ValueError(f"{name} must not be negative anywhere, got {values[where]} at index {where}")
+    if abs(total - 1) > SUM_ERROR:
+        raise ValueError(f"{name} must sum to 1 within {SUM_ERROR:g} (see Propagator.normalized), got {total!r}")
+    return values
 
 
 def _representable(moments: FloatArray, lengths: FloatArray, duration: float) -> FloatArray:

@@ -120,8 +120,15 @@ def assert_sum(
     total, expectation, *_ = _fitting(
         total=total, expectation=expectation, variance=variance, span=span, rounding=rounding
     )
-    share = _checks.probability("false_alarm", false_alarm) / max(1, np.broadcast(total, expectation).size)
-    allowed = np.broadcast_to(bernstein(variance, span, share) + rounding, np.broadcast(total, expectation).shape)
+    shape = np.broadcast(total, expectation).shape
+    if np.broadcast_shapes(shape, *map(np.shape, (variance, span, rounding))) != shape:
+        given = [np.shape(values) for values in (variance, span, rounding)]
+        raise ValueError(
+            f"variance, span and rounding must be numbers or have the shape of the sums, {shape}, got {given}"
+        )
+    _checks.all_finite("expectation", np.atleast_1d(expectation))
+    share = _checks.probability("false_alarm", false_alarm) / max(1, math.prod(shape))
+    allowed = np.broadcast_to(bernstein(variance, span, share) + _not_negative("rounding", np.asarray(rounding)), shape)
     deviation = np.abs(total - expectation)
     if not (deviation <= allowed).all():
         worst = np.unravel_index(np.argmax(np.where(deviation <= allowed, -1.0, deviation)), deviation.shape)
@@ -192,6 +199,8 @@ def assert_converges(
     """
     draws, independent = _checks.count("draws", draws, least=1), _checks.flag("independent", independent)
     expectation = _numbers("expectation", expectation)
+    if not callable(sampler):
+        raise TypeError(f"sampler must be a function of the number of draws, got {_checks.got(sampler)}")
     mean = _numbers("sampler's result", sampler(draws))
     if mean.shape != expectation.shape:
         raise AssertionError(f"the sampler gives shape {mean.shape}, the expectation has {expectation.shape}")

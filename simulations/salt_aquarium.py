@@ -75,7 +75,9 @@ def options() -> argparse.ArgumentParser:
         "--duration", type=sim.positive, help="s after the barriers are lifted (default: until nearly mixed)"
     )
     cli.add_argument("--boundary", choices=dc.boundary.NAMES, default="reflecting", help="sides; reflecting is glass")
-    cli.add_argument("--method", default="auto", help="of solution: auto, spectral, explicit, chebyshev")
+    cli.add_argument(
+        "--method", default="auto", help="of solution: auto, spectral, explicit, chebyshev, rational, uniformization"
+    )
     kept = cli.add_mutually_exclusive_group()
     kept.add_argument("--record", type=Path, metavar="RUN", help="a folder to be made, where every frame is kept")
     kept.add_argument("--resume", type=Path, metavar="RUN", help="go on with such a run, and with its options")

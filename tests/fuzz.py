@@ -1,9 +1,9 @@
 """Call every public function and method with hostile arguments: ``python tests/fuzz.py SECONDS [ROOM ...]``.
 
-Each call starts from arguments that make sense, all that are required and some that are not, and replaces one or two by
-wrong types, shapes, sizes, arrays of other libraries and extreme numbers. A call may return finite numbers or raise a
-documented error in one line; anything else is a finding: other errors, warnings, more than a few seconds, NaN or
-infinity made of finite numbers. Files are written to a temporary folder.
+Each call starts from arguments that make sense to most functions, all that are required and some that are not, and
+replaces one or two by wrong types, shapes, sizes, arrays of other libraries and extreme numbers. A call may return
+finite numbers or raise a documented error in one line; anything else is a finding: other errors, warnings, more than a
+few seconds, NaN or infinity made of finite numbers. Files are written to a temporary folder.
 """
 
 from __future__ import annotations

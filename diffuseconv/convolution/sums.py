@@ -37,7 +37,11 @@ def by_method(stack: Array, parts: Sequence[Array], widths: Widths, names: Seque
 
 
 def in_range_or_scaled(
-    compute: Callable[[Array, Sequence[Array]], Sums], u: Array, parts: Sequence[Array], field: Array
+    compute: Callable[[Array, Sequence[Array]], Sums],
+    u: Array,
+    parts: Sequence[Array],
+    field: Array,
+    may_mask: bool = True,
 ) -> Array:
     """Return sums linear in both arguments of `compute`, which warns of nothing; of scaled values where they overflow.
 
@@ -48,7 +52,9 @@ def in_range_or_scaled(
     if finite:
         return sums
     with np.errstate(over="ignore", invalid="ignore"):
-        _checks.all_finite("field", field, ": leave holes out with mask=np.isfinite(field)")
+        may_mask = may_mask and min(float(part.min()) for part in parts) >= 0
+        way_out = "leave holes out with mask=np.isfinite(field)" if may_mask else "fill holes first"
+        _checks.all_finite("field", field, f": {way_out}")
         small, power = scaled(u.astype(parts[0].dtype, copy=False))
         pairs = [scaled(part) for part in parts]
         sums, _ = compute(small, [part for part, _ in pairs])

@@ -100,9 +100,9 @@ def convolve(
 
     Where intermediate sums overflow and the result does not, field and kernel are scaled by powers of two.
 
-    With a mask every result lies, to rounding, in the range of the known values under the kernel (``"fft"``: in its
-    box), however small their share of the weights: where it is small, ``"fft"`` sums directly. Four fields of memory
-    are enough, plus the scratch of a transform.
+    With a mask every result, over the sum of all weights, lies to rounding in the range of the known values under the
+    kernel (``"fft"``: in its box), however small their share of the weights: where it is small, ``"fft"`` sums
+    directly. Four fields of memory are enough, plus the scratch of a transform.
 
     Examples
     --------
@@ -188,7 +188,7 @@ def feature_maps(
     (32, 241, 241)
     """
     flip = _checks.flag("flip", flip)
-    if _is_complex(field) or _is_complex(bank):
+    if _is_complex("field", field) or _is_complex("bank", bank):
         return _complex(
             lambda u, kernels, walls: feature_maps(u, kernels, boundary=walls, mode=mode, axes=axes, flip=flip),
             field,
@@ -213,7 +213,7 @@ def feature_maps(
             return correlate_directly(u, banks[0], widths, names)
         return checked(correlate_in_fourier_space(u, banks[0], widths, names))
 
-    maps = in_range_or_scaled(correlated, stack, [kernels], given)
+    maps = in_range_or_scaled(correlated, stack, [kernels], given, may_mask=False)
     return unstacked(maps, shape, tuple(axis + 1 for axis in rule.spatial))
 
 
@@ -233,7 +233,7 @@ def _apply(
     again = None if key is None else repeat(key, field, kernel)
     if again is not None:
         return again
-    if _is_complex(field) or _is_complex(kernel):
+    if _is_complex("field", field) or _is_complex("kernel", kernel):
         sums = _complex(
             lambda u, k, walls: _apply(u, k, walls, mode, axes, method, mask, None, flip),
             field,
@@ -279,14 +279,28 @@ def _apply(
     return sums if out is None else _written(sums, out)
 
 
-def _checked_out(out: object, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+def _checked_out(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """Return an array to write to, checked."""
-    if not isinstance(out, np.ndarray) or out.shape != shape or out.dtype != dtype:
-        found = f"shape {out.shape} and dtype {out.dtype}" if isinstance(out, np.ndarray) else _checks.got(out)
+    plain = isinstance(out, np.ndarray) and not isinstance(out, np.ma.MaskedArray)
+    if not plain or out.shape != shape or out.dtype != dtype:
+        found = f"shape {out.shape} and dtype {out.dtype}" if plain else f"something of type {type(out).__name__}"
         raise ValueError(f"out must be an array of shape {shape} and dtype {dtype}, got {found}")
     if not out.flags.writeable:
         raise ValueError("out must be writable, got a read-only array")
-    return out
+    if _overlaps(out):
+        raise ValueError(f"out must have memory of its own for each cell, got strides {out.strides} bytes")
+    checked: Array = out
+    return checked
+
+
+def _overlaps(array: Array) -> bool:
+    """Return whether cells may share memory: where a step along an axis is shorter than all that lies within it."""
+    extent = array.itemsize
+    for stride, size in sorted((abs(stride), n) for stride, n in zip(array.strides, array.shape, strict=True) if n > 1):
+        if stride < extent:
+            return True
+        extent += stride * (size - 1)
+    return False
 
 
 def _written(sums: Array, out: Array) -> Array:
@@ -295,11 +309,11 @@ def _written(sums: Array, out: Array) -> Array:
     return out
 
 
-def _is_complex(value: object) -> bool:
+def _is_complex(name: str, value: object) -> bool:
     """Return whether an argument holds complex numbers."""
     dtype = getattr(value, "dtype", None)
     if dtype is None and isinstance(value, (list, tuple)):
-        return np.iscomplexobj(_checks.plain("field", value))
+        return np.iscomplexobj(_checks.plain(name, value))
     return getattr(dtype, "kind", "") == "c"
 
 
@@ -307,9 +321,9 @@ def _complex(apply: Callable[[Any, Any, Any], Array], field: Any, kernel: Any, w
     """Combine the results of the real and imaginary parts; a correlation conjugates the kernel."""
     u, k = _checks.plain("field", field), kernel
     for name, values in (("field", u), ("kernel", k)):
-        if _is_complex(values) and np.asarray(values).dtype.itemsize not in (8, 16):
+        if _is_complex(name, values) and np.asarray(values).dtype.itemsize not in (8, 16):
             raise TypeError(f"{name} must hold complex64 or complex128, got dtype {np.asarray(values).dtype}")
-    k = np.asarray(kernel) if _is_complex(kernel) else kernel
+    k = np.asarray(kernel) if _is_complex("kernel", kernel) else kernel
     beyond = (
         without_constants(walls) if isinstance(walls, (list, tuple)) else without_constants((walls,))[0]
     )  # constants are real
@@ -320,7 +334,7 @@ def _complex(apply: Callable[[Any, Any, Any], Array], field: Any, kernel: Any, w
         sums = [apply(part, kernel, around) for part, around in parts]
         return sums[0] + 1j * sums[1] if len(sums) == 2 else sums[0]
 
-    if not _is_complex(k):
+    if not _is_complex("kernel", k):
         return convolved(k)
     sign = -1j if conjugate else 1j
     total: Array = convolved(k.real) + sign * convolved(k.imag)

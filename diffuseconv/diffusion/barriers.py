@@ -10,7 +10,7 @@ import numpy as np
 from diffuseconv import _checks
 from diffuseconv._typing import Array, frozen
 
-__all__ = ["Barrier"]
+__all__ = ["Barrier", "shut_faces"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,9 +47,7 @@ class Barrier:
     lifted_at: Any = None
 
     def __post_init__(self) -> None:
-        shut = _checks.plain("barriers", self.shut, empty=True)  # between the cells of an axis of one there is no face
-        if shut.dtype != bool:
-            raise TypeError(f"barriers must be boolean (True where a face is shut), got dtype {shut.dtype}")
+        shut = shut_faces("shut", self.shut)
         object.__setattr__(self, "shut", frozen(shut))
         object.__setattr__(self, "permeability", _per_face("permeability", self.permeability, shut.shape))
         if self.lifted_at is not None:
@@ -74,9 +72,17 @@ class Barrier:
         return np.where(self.shut_at(time), in_series, diffusivity)
 
 
+def shut_faces(name: str, value: Any) -> Array:
+    """Return which faces are shut, checked."""
+    shut = _checks.plain(name, value, empty=True)  # between the cells of an axis of one there is no face
+    if shut.dtype != bool:
+        raise TypeError(f"{name} must be boolean (True where a face is shut), got dtype {shut.dtype}")
+    return shut
+
+
 def _per_face(name: str, value: Any, shape: tuple[int, ...]) -> Any:
     """Return a number >= 0 or a frozen array of them over the faces, checked."""
-    if np.ndim(value) == 0:
+    if _checks.ndim(name, value) == 0:
         return _checks.number(name, value, least=0)
     values = _checks.array(name, value).astype(np.float64)
     if values.shape != shape:

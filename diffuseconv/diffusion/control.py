@@ -66,7 +66,7 @@ CONSECUTIVE = 3  # checks in a row that ask for more: a transient slows down ste
 def unsupported(problem: Lattice) -> str | None:
     """Return why steps of controlled error are not for a problem, None if they are."""
     if problem.steady:
-        return 'is for walls, sources and velocities that depend on time or on the field ("auto" solves this exactly)'
+        return 'is for walls, sources and velocities that depend on time or on the field ("auto" solves this problem)'
     return None
 
 

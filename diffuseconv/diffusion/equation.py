@@ -18,11 +18,12 @@ from diffuseconv._cached import already_kept, cached_property, kept
 from diffuseconv._dispatch import for_arrays_of_any_kind
 from diffuseconv._typing import Array, Axes, frozen, read_only
 from diffuseconv.diffusion import diagnostics, explicit, run, schedule, spectral, stacks, steady, walls
-from diffuseconv.diffusion.barriers import Barrier
+from diffuseconv.diffusion.barriers import Barrier, shut_faces
 from diffuseconv.diffusion.discretise import arguments_of, discretise
 from diffuseconv.diffusion.geometry import COORDINATES, LONGEST, checked_spacing, grid_of
 from diffuseconv.diffusion.lattice import Lattice
 from diffuseconv.diffusion.masks import mask_on, per_cell
+from diffuseconv.diffusion.scheme import without_advice
 from diffuseconv.diffusion.tensor import as_tensor, checked_tensor, heat_of_tensor, split
 from diffuseconv.diffusion.velocity import checked_velocity, functions
 from diffuseconv.propagator import Propagator
@@ -218,6 +219,9 @@ class DiffusionEquation:
         >>> dc.DiffusionEquation(diffusivity=0.5, spacing=0.1, velocity=3.0).cell_peclet(10)
         0.6000000000000001
         """
+        shape = _checks.shape("shape", shape)
+        if time is not None:
+            _checks.number("time", time)
         if self.velocity is None:
             return 0.0
         exchange = replace(self, velocity=None).lattice(shape).rates
@@ -267,8 +271,8 @@ class DiffusionEquation:
         start : number, default 0
             The time at which the field is `u`; matters where barriers, walls or the source depend on time.
         tolerance : number, optional
-            Largest error in time of ``"chebyshev"`` (by default 1e-10), ``"uniformization"`` (1e-12) and, as estimated,
-            of ``"rkl2"`` and ``"implicit"`` (1e-4), relative to the range of the field.
+            Largest error in time of ``"chebyshev"`` and ``"rational"`` (by default 1e-10), ``"uniformization"`` (1e-12)
+            and, as estimated, of ``"rkl2"`` and ``"implicit"`` (1e-4), relative to the range of the field.
         max_step : number, optional
             Longest step of ``"rkl2"`` and ``"implicit"``: pulses shorter than a step may otherwise pass unseen.
         jumps : iterable of number, optional
@@ -497,7 +501,9 @@ class DiffusionEquation:
                 f'velocity must be None in explicit_steps (take evolve and its method "explicit"), '
                 f"got {_checks.got(self.velocity)}"
             )
-        _refuse("explicit_steps", spectral.unsupported(lattice))
+        reason = spectral.unsupported(lattice)
+        if reason is not None:
+            raise ValueError(f'explicit_steps {without_advice(reason)} (take evolve and its method "explicit")')
         step = explicit.checked_step(lattice, time_step)
         with np.errstate(over="ignore", invalid="ignore"):
             evolved = spectral.explicit_steps(lattice, field, steps, step if math.isfinite(step) else 1.0)
@@ -832,12 +838,13 @@ class DiffusionEquation:
 
     def _field(self, u: Any, needed: float = 48.0) -> Array:
         """Return a contiguous field, checked where the mask holds; NaN elsewhere becomes 0. `needed`: bytes a cell."""
-        if np.ndim(u) > 3:
+        given = _checks.plain("u", u)
+        if given.ndim > 3:
             raise ValueError(
-                f"u must have 1, 2 or 3 dimensions, or axes= must name the spatial ones of a stack, got {np.ndim(u)}"
+                f"u must have 1, 2 or 3 dimensions, or axes= must name the spatial ones of a stack, got {given.ndim}"
             )
-        _checks.fits_memory("u", needed * np.size(u), "take larger cells, or fewer")
-        field = _checks.field("u", u, finite=False)
+        _checks.fits_memory("u", needed * given.size, "take larger cells, or fewer")
+        field = _checks.field("u", given, finite=False)
         mask = mask_on(self.mask, field.shape)
         filled = field if mask is None else np.where(mask | np.isfinite(field), field, field.dtype.type(0))
         way_out = ": leave land out with DiffusionEquation(mask=np.isfinite(u))" if self.mask is None else ""
@@ -893,7 +900,7 @@ def _with_progress(frames: Iterator[tuple[float, Array]], total: int) -> Iterato
 
 def _frozen(name: str, value: Any, mask: Array | None = None) -> Any:
     """Return a number, or a read-only copy of an array, checked; what the mask leaves out may be anything."""
-    if np.ndim(value) == 0:
+    if _checks.ndim(name, value) == 0:
         return _checks.number(name, value)
     values = _checks.array(name, value, finite=False)
     if mask is not None and mask.shape == values.shape:
@@ -907,7 +914,7 @@ def _diffusivity(name: str, value: Any, mask: Array | None) -> Any:
     """Return a diffusivity, checked: a number, an array, or a tuple with one of them per axis."""
     if isinstance(value, (list, tuple)) and any(isinstance(item, np.ndarray) and item.ndim for item in value):
         return tuple(_diffusivity(f"{name}[{axis}]", item, mask) for axis, item in enumerate(value))
-    if mask is not None and _is_over_faces(np.shape(value), mask.shape):
+    if mask is not None and _checks.ndim(name, value) and _is_over_faces(np.shape(value), mask.shape):
         values = frozen(_checks.array(name, value, finite=False), np.float64)  # NaN next to dry cells may be
         if np.nanmin(values, initial=0.0) < 0:
             raise ValueError(f"{name} must be at least 0, got {np.nanmin(values):g}")
@@ -928,7 +935,7 @@ def _is_over_faces(shape: tuple[int, ...], cells: tuple[int, ...]) -> bool:
 
 def _weight(name: str, value: Any, mask: Array | None, above: bool) -> Any:
     """Return a capacity (above 0) or a decay (at least 0), checked."""
-    if np.ndim(value) == 0:
+    if _checks.ndim(name, value) == 0:
         return _checks.number(name, value, above=0 if above else -math.inf, least=0, most=FASTEST)
     values = _frozen(name, value, mask)
     inside = values if mask is None or mask.shape != values.shape else values[mask]
@@ -947,4 +954,7 @@ def _barriers(value: Any) -> tuple[Barrier | None, ...]:
             "barriers must be a sequence with one boolean array, Barrier or None per axis, such as [barrier, None] in "
             f"the plane, got {_checks.got(value)}"
         )
-    return tuple(item if item is None or isinstance(item, Barrier) else Barrier(item) for item in value)
+    return tuple(
+        item if item is None or isinstance(item, Barrier) else Barrier(shut_faces(f"barriers[{axis}]", item))
+        for axis, item in enumerate(value)
+    )

@@ -115,8 +115,8 @@ def _evolve(problem: Lattice, u: Array, duration: float) -> Array:
         except np.linalg.LinAlgError:
             raise ValueError(
                 f"duration times the fastest rate must leave the digits that a factorisation needs, "
-                f"got {duration * problem.largest_rate:.3g}: shorten the duration, take larger cells or "
-                f'method "chebyshev", or steady_state'
+                f"got {duration * problem.largest_rate:.3g}: shorten the duration, take larger cells, or "
+                f"steady_state"
             ) from None
     moving = np.broadcast_to(problem.outflow() > 0, problem.shape)
     if problem.diagonal is not None:

@@ -82,7 +82,7 @@ class Schedule:
     def __call__(self, time: float) -> Any:
         """Return the value at a time (at a jump the one that begins)."""
         times, values = np.asarray(self.times), np.asarray(self.values)
-        time, index = self.place(time)
+        time, index = self.place(_checks.number("time", time))
         if time < times[0]:
             return values[0]
         last = index == len(times) - 1

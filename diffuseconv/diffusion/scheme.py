@@ -14,7 +14,7 @@ import numpy as np
 from diffuseconv._typing import Array
 from diffuseconv.diffusion.lattice import Lattice
 
-__all__ = ["Scheme", "check_updates", "copies", "unsteady", "unsymmetric"]
+__all__ = ["Scheme", "check_updates", "copies", "unsteady", "unsymmetric", "without_advice"]
 
 MOST_UPDATES = 1e14  # cell updates: a day or more on any one machine
 MOST_SWEEPS = 1e10  # over however few cells: as long
@@ -76,6 +76,11 @@ def unsteady(problem: Lattice) -> str | None:
         f"needs walls and sources that do not depend on time or on the field, got {' and '.join(given)} that do "
         f'("auto" solves this problem)'
     )
+
+
+def without_advice(reason: str) -> str:
+    """Return why a scheme cannot solve a problem, without the method that could: for what has no methods."""
+    return reason.rpartition(' ("')[0] or reason
 
 
 def unsymmetric(problem: Lattice) -> str | None:

@@ -66,7 +66,7 @@ def _value(name: str, value: Any) -> Any:
         if not _checks.takes(value, 1):
             raise TypeError(f"{name} must be a number, an array or a function of (time), got {_checks.got(value)}")
         return value
-    if np.ndim(value) == 0:
+    if _checks.ndim(name, value) == 0:
         return _checks.number(name, value)
     values = frozen(_checks.array(name, value, finite=False), np.float64)
     infinite = np.isinf(values)
@@ -218,7 +218,7 @@ def exchange(wall: Wall, diffusivity: Array, spacing: Any, face: tuple[int, ...]
 
     `outward` is the velocity through the wall, n-wards: what it carries is added, by the hybrid scheme.
     """
-    a, b = over_face("wall a", wall.a, face), over_face("wall b", wall.b, face)
+    a, b = (over_face(f"{type(wall).__name__} {name}", getattr(wall, name), face) for name in ("a", "b"))
     unit = np.maximum(np.abs(a), np.abs(b))  # numbers of any size: only their ratio matters
     a, b = a / unit, b / unit
     rate = diffusivity / wall.distance / spacing**2  # of the piece between the centre and the wall
@@ -239,7 +239,8 @@ def wall_value(wall: Wall, face: tuple[int, ...], axis: int, wet: Any = True) ->
 
     Values count where the cells along the wall are `wet`.
     """
-    name, value = f"{type(wall).__name__} value", wall.c
+    kind, value = type(wall).__name__, wall.c
+    name = f"{kind} {({'Neumann': 'flux', 'Robin': 'c'}).get(kind, 'value')}"
 
     def expanded(name: str, value: Any) -> Array:
         values = np.expand_dims(over_face(name, value, face), axis)

@@ -25,6 +25,7 @@ from diffuseconv.convolution.sums import too_large
 from diffuseconv.diffusion import DiffusionEquation, explicit, spectral
 from diffuseconv.diffusion.lattice import Lattice
 from diffuseconv.diffusion.modes import Basis, axes_of, basis
+from diffuseconv.diffusion.scheme import without_advice
 from diffuseconv.propagator import Propagator
 from diffuseconv.spectrum.frequency_filters import circle, ring
 
@@ -360,7 +361,7 @@ def _box(verb: str, eq: DiffusionEquation, u: Any, axes: Any, start: float) -> t
     lattice = eq.lattice(tuple(u.shape[axis] for axis in over), start)
     reason = spectral.unsupported(lattice)
     if reason is not None:
-        raise ValueError(f"{verb} of arrays on a device {reason}")
+        raise ValueError(f"{verb} of arrays on a device {without_advice(reason)}: convert them to NumPy first")
     lines = []
     for axis, side in zip(over, axes_of(lattice) or (), strict=True):
         name = "periodic" if side.periodic else side.walls

@@ -112,7 +112,8 @@ def evolve(eq: DiffusionEquation, u: Tensor, duration: float, *args: Any, **opti
     if _elsewhere(u):
         return array_api.evolve(eq, u, duration, *args, **options)
     for name, plain in (("velocity", None), ("capacity", None), ("coordinates", "cartesian")):
-        if getattr(eq, name, plain) is not plain and getattr(eq, name, plain) != plain:
+        given = getattr(eq, name)
+        if given is not plain and not (isinstance(given, str) and given == plain):
             raise TypeError(f"evolve of a tensor needs a self-adjoint operator, got an equation with {name}=")
     if isinstance(eq.spacing, tuple) and any(np.ndim(width) for width in eq.spacing):
         raise TypeError("evolve of a tensor needs a self-adjoint operator, got an equation with graded spacing=")

@@ -207,6 +207,8 @@ def _axes(field: xr.DataArray, dims: Any, options: dict[str, Any]) -> tuple[int,
         raise ValueError(f"dims must be None where axes are given (pass one of them), got {got(dims)} and {got(axes)}")
     if dims is None:
         return tuple(range(field.ndim)) if axes is None else tuple(np.atleast_1d(axes).tolist())
+    if not isinstance(dims, (str, list, tuple)):
+        raise TypeError(f"dims must be the name of a dimension, or a sequence of names, got {got(dims)}")
     names = (dims,) if isinstance(dims, str) else tuple(dims)
     for name in names:
         if name not in field.dims:
@@ -219,7 +221,7 @@ def _prepared(
 ) -> tuple[DiffusionEquation, dict[str, Any]]:
     """Return the equation with the coordinates' spacing, and the options with the axes in numbers."""
     axes = _axes(u, options.pop("dims", None), options)
-    if np.ndim(eq.spacing) == 0 and eq.spacing == 1.0:
+    if not isinstance(eq.spacing, tuple) and eq.spacing == 1.0:
         widths = tuple(_spacing(u, str(u.dims[axis])) for axis in axes)
         if any(width is not None for width in widths):
             spacing = tuple(1.0 if width is None else width for width in widths)
@@ -267,7 +269,7 @@ def _spacing(u: xr.DataArray, dim: str) -> float | Array | None:
     if widths.min() <= 0 or max(ratios.max(), 1 / ratios.min()) > GRADED:
         raise ValueError(
             f"coordinate {dim!r} must be evenly spaced, or the centres of cells of slowly changing width; else pass "
-            f"spacing= yourself, got {got(centres)}"
+            f"spacing= yourself, as one entry for each axis, got {got(centres)}"
         )
     return widths
 

@@ -21,6 +21,7 @@ What the walls mean for a wave; all four keep the probability:
 from __future__ import annotations
 
 import cmath
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -268,7 +269,7 @@ def _method(box: Hamiltonian, method: str, time_step: float | None, times: list[
     fastest = max(map(abs, box.range))
     if not math.isfinite(longest * fastest):
         raise ValueError(f"duration must leave the phases E t / hbar finite, got {longest:g} for rates of {fastest:g}")
-    moves = sum(abs(b - a) for a, b in zip([0.0, *times[:-1]], times, strict=True))
+    moves = sum(abs(b - a) for a, b in itertools.pairwise([0.0, *times]))
     applications = moves * (box.range[1] - box.range[0]) / 2 if chosen == "chebyshev" else 0.0
     if chosen == "split-step" and box.potential is not None:
         applications = _steps(box, moves, time_step)

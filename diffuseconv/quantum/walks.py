@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike
 from diffuseconv import _checks, _fft
 from diffuseconv._scaling import exponent, times_power, unscaled
 from diffuseconv._typing import Array
-from diffuseconv.propagator import Propagator
+from diffuseconv.propagator import Propagator, checked_density
 from diffuseconv.quantum._waves import wave
 
 __all__ = ["classical_walk", "coined_walk", "propagator", "quantum_walk"]
@@ -47,7 +47,7 @@ def propagator(duration: float, rate: float = 0.5, *, tolerance: float = 1e-15) 
     rate : number, default 1/2
         `r`, per time, >= 0; 1/2 where hbar, mass and spacing are 1.
     tolerance : number, default 1e-15
-        What may be cut off at the ends: the sum of the amplitudes' sizes.
+        What may be cut off at the ends: the sum of the amplitudes' sizes, between 0 and 1.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def propagator(duration: float, rate: float = 0.5, *, tolerance: float = 1e-15) 
 
     time = _checks.number("duration", duration)
     r = _checks.number("rate", rate, least=0.0)
-    allowed = _checks.number("tolerance", tolerance, above=0.0)
+    allowed = _checks.probability("tolerance", tolerance)
     z = 2 * r * time
     if abs(z) > 3e5:  # seconds of Bessel functions
         raise ValueError(f"2 * rate * duration must be at most 300000 (see quantum.evolve), got {abs(z):g}")
@@ -246,7 +246,7 @@ def _hops(duration: float, rate: float) -> float:
 
 def _lost(stencil: ArrayLike | Propagator, shape: tuple[int, ...]) -> Array:
     """Return 1 minus the stencil's Fourier transform on this torus: how each wave differs from its mean neighbours."""
-    p = stencil if isinstance(stencil, Propagator) else Propagator(stencil)
+    p = stencil if isinstance(stencil, Propagator) else Propagator(checked_density("stencil", stencil))
     if p.ndim != len(shape):
         raise ValueError(f"stencil must have as many dimensions as the field, {len(shape)}, got {p.ndim}")
     folded = np.zeros(shape)

@@ -257,7 +257,7 @@ def circle(radius: object, edge: object, name: str = "radius") -> tuple[float, f
 
 def ring(radius: Any, edge: object) -> tuple[float, float, float]:
     """Check two circles, the inner one first, and their soft edge."""
-    if np.shape(radius) != (2,):
+    if _checks.ndim("radius", radius) != 1 or len(radius) != 2:
         raise ValueError(f"radius must be a pair (inner, outer), got {_checks.got(radius)}")
     inner, width = circle(radius[0], edge, "radius[0]")
     outer, width = circle(radius[1], edge, "radius[1]")
