@@ -754,3 +754,38 @@ def test_only_exchanges_between_neighbours_are_iterated(options, monkeypatch):
     monkeypatch.setattr(shifted, "ITERATED", 1)
     assert shifted.converges_fast(dc.DiffusionEquation().lattice((5, 5)))
     assert not shifted.converges_fast(dc.DiffusionEquation(**options).lattice((5, 5)))
+
+
+@pytest.mark.parametrize("method", ["auto", "implicit"])
+@pytest.mark.parametrize(("width", "tolerance"), [(1e-2, 1e-3), (1e-2, 1e-6), (1e-4, 1e-4), (1e-4, 1e-6)])
+def test_a_thermostat_that_is_overcome_lets_go(method, width, tolerance):
+    """Held at 1 until t = 5, when the loss exceeds the heater; then u falls by t/5 - 1. Range 2.5.
+
+    The heater is off where u > 1 + width/2 and saturated where u < 1 - width/2, whence it lets go.
+    """
+    eq = dc.DiffusionEquation(0.1, source=lambda t, u: np.clip((1 - u) / width + 0.5, 0, 1) - t / 5)
+    end = eq.evolve(np.where(np.arange(20) < 10, 1.0, 0.8), 10.0, method, tolerance=tolerance)
+    assert abs(end[0] - (1 - width / 2 - 2.5)) <= 10 * tolerance * 2.5 + width * width
+
+
+@pytest.mark.parametrize("method", ["auto", "implicit"])
+@pytest.mark.parametrize("rate", [1.0, 100.0, 1e4])
+def test_cells_on_the_threshold_of_a_switch_leave_it(method, rate):
+    """At the threshold, on the side where nothing holds them; an empty tank too."""
+    u = np.repeat([0.0, 1.0], 4)
+    falls = dc.DiffusionEquation(0.0, source=lambda t, u: -0.5 - rate * (u > 1))
+    np.testing.assert_allclose(falls.evolve(u, 1.0, method), u - 0.5, rtol=0, atol=10 * 1e-4)
+    grows = dc.DiffusionEquation(source=lambda t, u: 2 - 0.5 * (u > 0))
+    np.testing.assert_allclose(grows.evolve(np.zeros(8), 1.0, method), 1.5, rtol=0, atol=10 * 1e-4 * 1.5)
+
+
+@pytest.mark.parametrize("method", ["auto", "rkl2", "implicit"])
+def test_a_frame_does_not_depend_on_what_comes_later(method):
+    """A wall that will be a million times as high at the end: the tolerance is of the range until the frame."""
+    eq = dc.DiffusionEquation(boundary=((dc.Dirichlet(lambda t: 1e6 * (t / 100) ** 8), "reflecting"),))
+    u = np.sin(np.arange(20.0))
+    (_, first), *_ = eq.frames(u, [1.0, 100.0], method)
+    exact = dc.DiffusionEquation(boundary=((dc.Dirichlet(0.0), "reflecting"),)).evolve(
+        u, 1.0
+    )  # the wall is below 1e-10
+    np.testing.assert_allclose(first, exact, rtol=0, atol=10 * 1e-4 * np.ptp(u))

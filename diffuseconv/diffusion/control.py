@@ -40,7 +40,7 @@ from diffuseconv import _checks
 from diffuseconv._typing import Array
 from diffuseconv.diffusion import costs
 from diffuseconv.diffusion.clock import Clock
-from diffuseconv.diffusion.functions_of_time import TINIEST, clock_of_run, jump_between, wall_range
+from diffuseconv.diffusion.functions_of_time import SAMPLES, TINIEST, clock_of_run, jump_between, wall_range
 from diffuseconv.diffusion.integrator import Integrator, Overflow, evaluate
 from diffuseconv.diffusion.lattice import Lattice, largest
 from diffuseconv.diffusion.reaction import reaction_slope
@@ -116,6 +116,7 @@ def integrate(
         share,
         jumps,
         chosen,
+        durations,
     )
     for index, duration in enumerate(durations):
         run.advance(duration)
@@ -140,6 +141,7 @@ class _Run:
         share: float = 1.0,
         jumps: Sequence[tuple[float, float]] = (),
         chosen: bool = False,
+        stops: Sequence[float] = (),
     ) -> None:
         self.problem, self.integrator, self.tolerance = problem, integrator, tolerance
         self.duration, self.clock, self.longest = duration, clock, longest
@@ -155,9 +157,10 @@ class _Run:
         self.steps, self.cost, self.total, self.pace_since, self.pace, self.slow = 0, 0.0, 0.0, 0.0, 1e-300, 0
         self.slope, self.proposed = self.field, 0.0
         self.noise = noise
+        self.samples, self.seen = max(1, SAMPLES // max(1, len(stops))), 0.0  # of walls, before each stop
         if duration > 0:
             with np.errstate(all="ignore"):
-                self.scale = max(self.scale, wall_range(problem, self.clock, duration))
+                self.look_ahead(stops[0] if stops else duration)
                 self.restart()
 
     def restart(self) -> None:
@@ -176,11 +179,18 @@ class _Run:
     def advance(self, stop: float) -> None:
         """Step until `stop` has elapsed."""
         with np.errstate(all="ignore"):
+            self.look_ahead(stop)
             while self.elapsed < stop:
                 if self.elapsed < self.wall:
                     self.step(min(stop, self.wall))
                 else:
                     self.pass_jump()
+
+    def look_ahead(self, stop: float) -> None:
+        """Add to the scale the range that walls impose until a stop: no frame is judged by what comes after it."""
+        if stop > self.seen:
+            self.scale = max(self.scale, wall_range(self.problem, self.clock, stop, self.seen, self.samples))
+            self.seen = stop
 
     def step(self, stop: float) -> None:
         """Compute one step, accepted or not, no further than `stop`."""

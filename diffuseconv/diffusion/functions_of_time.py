@@ -12,7 +12,7 @@ from diffuseconv.diffusion import costs, numbers
 from diffuseconv.diffusion.clock import INSIDE, Clock
 from diffuseconv.diffusion.lattice import Lattice, largest, pieces
 
-__all__ = ["TINIEST", "clock_noise", "clock_of_run", "jump_between", "roughness", "wall_range"]
+__all__ = ["SAMPLES", "TINIEST", "clock_noise", "clock_of_run", "jump_between", "roughness", "wall_range"]
 
 NOISY = 1e-4  # of a tolerance: more than this must not come from the rounding of times
 TINIEST = 1e-290  # of a field's scale: its product with a tolerance is a number yet
@@ -51,8 +51,8 @@ def clock_of_run(
     return clock, jumps, noise
 
 
-def wall_range(problem: Lattice, clock: Clock, duration: float) -> float:
-    """Return the range that walls which depend on time can impose on the cells next to them, at some times of the run.
+def wall_range(problem: Lattice, clock: Clock, duration: float, since: float = 0.0, samples: int = SAMPLES) -> float:
+    """Return the range that walls which depend on time can impose on the cells next to them, at some times of a run.
 
     A cell that is empty at first, as its neighbours are, holds ``b (1 - exp(-kt)) / k`` in the end, `k` its outflow.
     """
@@ -60,8 +60,8 @@ def wall_range(problem: Lattice, clock: Clock, duration: float) -> float:
         return 0.0
     parts = pieces(problem.shape)
     least, most, b = np.full(problem.shape, math.inf), np.full(problem.shape, -math.inf), np.empty(problem.shape)
-    for sample in range(SAMPLES + 1):
-        time = clock.at(sample / SAMPLES * duration)
+    for sample in range(samples + 1):
+        time = clock.at(since + sample / samples * (duration - since))
         now = problem.at(time)
         b.fill(0.0)
         now.add_terms(time, b, b, 1.0, reaction=False)

@@ -7,8 +7,11 @@ the reaction's derivative along each cell's own value; the eigenvectors of :math
 complex systems :math:`\lambda - \tau (L + \mathrm{diag}(s))`. Without a reaction one iteration is exact; else it goes
 on, accelerated by Anderson's rule [3]_ (for reactions that couple cells; where it is slow all the same, the cell that
 others follow, such as a thermostat's sensor, is looked for, and its column added to the Jacobian), until what is left
-is far below the error allowed. With `p` the polynomial through the rates of change of the stages,
-:math:`(\lambda_1 - \tau J)^{-1} \tau (F(t, u) - p(t))` estimates the error, :math:`\lambda_1` being the real one.
+is far below the error allowed. A slope far too steep, across a jump or of a reaction that has just saturated, makes
+every correction small: so twice the last correction must change the sign of what is left of the last stage's equations,
+and errors are estimated by whichever slope damps less, that of the systems or that at the end. With `p` the polynomial
+through the rates of change of the stages, :math:`(\lambda_1 - \tau J)^{-1} \tau (F(t, u) - p(t))` estimates the error,
+:math:`\lambda_1` being the real one.
 
 Systems are factorised once for all steps of one length, and solved so that the sum over cells is kept where nothing
 flows in or out: mass is conserved to rounding.
@@ -120,6 +123,7 @@ class Steps:
         self.here = problem  # as it is at the time of the systems
         self.decay = 0.0 if problem.moving is not None else slowest_decay(problem, duration)
         self.slope: Array | None = None  # of the reaction where the step begins, or earlier
+        self.felt: Array | None = None  # that of the systems
         self.ahead: Array | None = None  # and where the last trial step has led
         self.solvers: list[shifted.Solver] = []
         self.iterations = 1 if self.linear else FEW_ITERATIONS  # of the last step
@@ -189,7 +193,7 @@ class Steps:
         if slope is not None:
             local = self.cell is None or self.problem.reaction_slope is not None  # else all cells felt the sensor move
             slope = np.broadcast_to(slope if local else slope - self.column, self.problem.shape)
-        self.made_for, self.solvers = 0.0, []  # whose memory the next ones take
+        self.made_for, self.solvers, self.felt = 0.0, [], slope  # whose memory the next ones take
         real, *rest = self.table.poles
         self.solvers = [self.system(float(real.real), step, slope)]
         self.solvers += [self.system(complex(pole), step, slope) for pole in rest]
@@ -236,14 +240,41 @@ class Steps:
         if problem.reaction is not None:
             self.ahead = reaction_slope(problem, times[-1], ahead)
             self.check_growth(self.ahead, step)
+        after = combine(table.inverse[-1:], z)[0] / step
+        if not self.linear:
+            here, after = after, evaluate(problem, times[-1], ahead)
+            self.check_solved(times[-1], ahead, here, after, step, allowed)
         rest = self.expected(step, z)
         np.subtract(slope, rest, out=rest)
         rest *= step
-        error = largest(self.solvers[0](rest))
-        after = combine(table.inverse[-1:], z)[0] / step if self.linear else evaluate(problem, times[-1], ahead)
+        error = largest(self.solvers[0](self.released(rest, step)))
         rate = combine(table.inverse[-2:-1], z)[0] / step
         self.tried = _Step(ahead, step, rate, None if self.linear else z)
         return Trial(ahead, after, error)
+
+    def released(self, rest: Array, step: float) -> Array:
+        """Return a residual, larger where the reaction damps less at the end of a step than its systems have it."""
+        if self.felt is None or self.ahead is None:
+            return rest
+        pole = float(self.table.poles[0].real)
+        damped, left = (pole - step * np.minimum(slope, 0.0) for slope in (self.felt, self.ahead))
+        return rest * np.maximum(damped / left, 1.0)
+
+    def check_solved(self, time: float, u: Array, rate: Array, slope: Array, step: float, allowed: float) -> None:
+        """Refuse a last stage beyond which, as its own correction goes, what is left does not change its sign.
+
+        By a slope far too steep (across a jump, or of a reaction that has just saturated) every correction is small.
+        """
+        rest = step * (slope - rate)
+        if self.felt is None or largest(rest) <= allowed:
+            return
+        correction = self.solvers[0](rest)
+        least = 4 * EPS * np.abs(u)
+        ahead = u + 2 * np.copysign(np.maximum(np.abs(correction), least), correction)
+        beyond = step * (evaluate(self.problem, time, ahead) - rate) - float(self.table.poles[0].real) * (ahead - u)
+        size = np.abs(rest)
+        if ((size > allowed) & (size > CONVERGED * size.max()) & (beyond * np.sign(rest) > size / 2)).any():
+            raise Overflow
 
     def iterate(self, times: list[float], u: Array, step: float, allowed: float) -> Array:
         """Return the stages by Newton's iteration, and note how fast it converges."""

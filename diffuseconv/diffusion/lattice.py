@@ -29,7 +29,7 @@ __all__ = ["Lattice", "WallTerm", "add", "combine", "largest", "pieces"]
 
 POOLED = 1 << 18  # cells from which a loop that does several passes gains from the pool of threads
 MOMENTS = 8  # of a problem whose drift depends on time, that are kept
-SLAB = 1 << 16  # cells handled at once where only a largest value is needed
+SLAB = 1 << 14  # cells handled at once by each thread where only a largest value is needed
 PIECE = 1 << 14  # cells handled at once where sums need as much memory again
 BLOCK = 1 << 11  # cells of a product that BLAS leaves to one thread: others would spin on busy processors
 SMALLEST_SHARE = 1 << 15  # cells per thread below which handing out work costs more than it saves
@@ -197,7 +197,8 @@ class Lattice:
                 both[(*across, 0)] -= (1 - wall_share) * before[(*across, 0)]
             if not periodic and (axis or high == self.shape[0]):
                 both[(*across, -1)] -= (1 - wall_share) * after[(*across, -1)]
-            total = total + both
+            whole = np.broadcast_shapes(total.shape, both.shape)
+            total = np.add(total, both, out=both if both.shape == whole else None)
         return total if self.weights is None else total / of(self.weights)
 
     def most(self, of: Callable[[int, int], Array]) -> float:

@@ -32,7 +32,9 @@ def aligned(shape: tuple[int, ...], dtype: Any, skip: int = 0, more: int = 0) ->
 
 
 def padded(shape: tuple[int, ...], dtype: Any = np.float64) -> Array:
-    """Make an array each row of which begins where a vector register may."""
+    """Make an array each row of which begins where a vector register may, if it is longer than one value."""
+    if shape[-1] == 1:
+        return np.empty(shape, dtype)
     lanes = BYTES // np.dtype(dtype).itemsize
     return aligned((*shape[:-1], -(-shape[-1] // lanes) * lanes), dtype)[..., : shape[-1]]
 
