@@ -249,3 +249,24 @@ def test_what_needs_one_velocity_refuses_a_schedule():
         assert "\n" not in str(refusal.value)
     with pytest.raises(ValueError, match=r"shape"):
         dc.DiffusionEquation(velocity=dc.Schedule([0.0, 1.0], np.ones((2, 4)))).evolve(np.ones(5), 1.0)
+
+
+@pytest.mark.parametrize("kind", ["step", "linear"])
+def test_tables_may_hold_nan_on_land(kind):
+    """As arrays and functions may, in sources and walls; not without a mask, and no infinity."""
+    rng = np.random.default_rng(0)
+    wet = rng.random((6, 7)) < 0.7
+    u, rates = np.where(wet, rng.random((6, 7)), np.nan), np.stack([np.ones((6, 7)), np.full((6, 7), 2.0)])
+
+    def ends(table):
+        source = dc.DiffusionEquation(source=dc.Schedule([0.0, 1.0], table, kind), mask=wet)
+        wall = dc.Dirichlet(dc.Schedule([0.0, 1.0], table[:, :, 0], kind))
+        walls = dc.DiffusionEquation(boundary=("reflecting", (wall, "reflecting")), mask=wet)
+        return [eq.evolve(u, 2.0) for eq in (source, walls)]
+
+    for found, expected in zip(ends(np.where(wet, rates, np.nan)), ends(rates), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    with pytest.raises(ValueError, match="source must be finite, got nan"):
+        dc.DiffusionEquation(source=dc.Schedule([0.0, 1.0], np.where(wet, rates, np.nan), kind)).evolve(rates[0], 2.0)
+    with pytest.raises(ValueError, match="Schedule values must be finite, got inf"):
+        dc.Schedule([0.0, 1.0], np.full((2, 3), np.inf), kind)

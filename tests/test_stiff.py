@@ -789,3 +789,10 @@ def test_a_frame_does_not_depend_on_what_comes_later(method):
         u, 1.0
     )  # the wall is below 1e-10
     np.testing.assert_allclose(first, exact, rtol=0, atol=10 * 1e-4 * np.ptp(u))
+
+
+def test_steps_that_are_sure_to_be_too_many_are_refused_at_once():
+    """Two million steps of at most 5e-6: known from the begin."""
+    eq = dc.DiffusionEquation(0.0, source=lambda t: 1e5 * (3.3 <= t < 3.3 + 1e-5))
+    with pytest.raises(ValueError, match=r"at time 0\.0.* more steps would be needed, fewer with a longer max_step\. "):
+        eq.evolve(np.zeros(4), 10.0, max_step=5e-6)

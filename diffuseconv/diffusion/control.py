@@ -281,7 +281,10 @@ class _Run:
             more = math.log1p(more * (1 - 1 / growth)) / math.log(growth)
         steps, cost = more * self.steps, more * self.cost
         shorter = growth <= 1 and steps > ENDLESS
-        sure = min(cost, calls * self.integrator.least_cost(left)) > self.most
+        least = self.integrator.least_cost(left)
+        if (longest := min(self.longest, self.integrator.longest)) < left:
+            least = max(least, left / longest * self.integrator.cost(longest))
+        sure = min(cost, calls * least) > self.most
         late = self.total > self.most and self.total + cost > 2 * self.most
         self.slow = self.slow + 1 if shorter or sure or late else 0
         if self.slow == CONSECUTIVE:
@@ -289,6 +292,7 @@ class _Run:
             if steps < ENDLESS or self.pace * self.total > SLOWED * self.elapsed * self.cost:
                 bound = self.integrator.longest < math.inf and not self.chosen
                 others = ', fewer perhaps with method "auto"' if bound else ""
+                others = ", fewer with a longer max_step" if self.longest < self.integrator.longest else others
                 what = f"some {steps:.0e} more steps would be needed{others}"
             raise ValueError(self.stuck(what))
         self.steps, self.cost = 0, 0.0

@@ -67,7 +67,8 @@ class DiffusionEquation:
         Salt per volume and time: constant, ``source(t)`` or ``source(t, u)``.
     source_slope : function, optional
         ``source_slope(t, u)``: the derivative of each cell's source by that cell's own value, for the steps of a stiff
-        reaction. Without it a difference quotient is used.
+        reaction; one that is false by more than a factor of ten spoils the control of errors. Without it a difference
+        quotient is used.
     mask : array of bool, optional
         True where the tank holds water; elsewhere nothing moves and values stay as they are, NaN too.
     velocity : number or sequence, optional

@@ -31,7 +31,7 @@ class Schedule:
         Increasing times.
     values : array_like
         One value per time along the first axis: numbers, or arrays over the face (walls), the field (sources) or the
-        faces of an axis (velocities).
+        faces of an axis (velocities). Arrays may hold NaN where the equation's mask leaves cells out.
     kind : {"step", "linear"}, default "step"
         ``"step"`` keeps a value from its time until the next; ``"linear"`` interpolates. Before the first time and
         after the last one the value stays.
@@ -60,7 +60,7 @@ class Schedule:
 
     def __post_init__(self) -> None:
         times = _checks.array("Schedule times", self.times).astype(np.float64)
-        values = _checks.array("Schedule values", self.values).astype(np.float64)
+        values = _checks.array("Schedule values", self.values, finite=False).astype(np.float64)
         if times.ndim != 1 or (np.diff(times) <= 0).any():
             raise ValueError(f"Schedule times must be one increasing row of times, got {_checks.got(self.times)}")
         if values.ndim == 0 or len(values) != len(times):
@@ -68,6 +68,8 @@ class Schedule:
                 f"Schedule values must have one entry for each of the {len(times)} times, got "
                 f"{_checks.got(self.values)}"
             )
+        on_land = np.isnan(values) if values.ndim > 1 else False  # where a mask leaves it out
+        _checks.all_finite("Schedule values", np.where(on_land, 0.0, values))
         _checks.choice("Schedule kind", self.kind, ("step", "linear"))
         if self.period is not None:
             period = _checks.number("Schedule period", self.period, above=0)
