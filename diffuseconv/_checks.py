@@ -241,11 +241,16 @@ def flag(name: str, value: object) -> bool:
     return bool(value)
 
 
-def times(name: str, value: Any, start: float | None = None) -> list[float]:
-    """Return times, checked: not decreasing from a start on, or without one in any order."""
+def iterable(name: str, value: object, of: str) -> None:
+    """Refuse what is no iterable, an array without dimensions, and text and bytes, whose parts are no numbers."""
     single = isinstance(value, (str, bytes, bytearray)) or (isinstance(value, np.ndarray) and value.ndim == 0)
     if single or not isinstance(value, Iterable):
-        raise TypeError(f"{name} must be an iterable of numbers, got {got(value)}")
+        raise TypeError(f"{name} must be an iterable of {of}, got {got(value)}")
+
+
+def times(name: str, value: Any, start: float | None = None) -> list[float]:
+    """Return times, checked: not decreasing from a start on, or without one in any order."""
+    iterable(name, value, "numbers")
     most = len(value) if isinstance(value, Sized) else MOST_TIMES
     given = list(islice(value, most + 1))
     if len(given) > most:

@@ -207,9 +207,7 @@ def write_movie(
     table = _colours.table(colormap)
     fixed = None if limits is None else _colours.limits(limits)
     scale = _checks.count("scale", scale, least=1)
-    given: Any = frames
-    if not isinstance(given, Iterable) or (isinstance(given, np.ndarray) and given.ndim == 0):
-        raise TypeError(f"frames must be an iterable of arrays, got {_checks.got(frames)}")
+    _checks.iterable("frames", frames, "arrays")
     progress = _checks.flag("progress", progress)
     gray = _colours.is_gray(table)
     with _files.replacing(target) as temporary:

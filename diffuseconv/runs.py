@@ -321,8 +321,7 @@ def _engine() -> None:
 
 def _check_iterable(frames: object, progress: object) -> None:
     """Check what is checked before any work."""
-    if not isinstance(frames, Iterable):
-        raise TypeError(f"frames must be an iterable of arrays, got {_checks.got(frames)}")
+    _checks.iterable("frames", frames, "arrays")
     _checks.flag("progress", progress)
 
 

@@ -211,7 +211,7 @@ def test_threads_change_no_bit(data, flow, z):
         for room in (lattice, sweeps):
             patch.setattr(room, "SMALLEST_SHARE", 1)
         patch.setattr(lattice, "POOLED", 1)
-        patch.setattr(lattice, "SLAB", 1)
+        patch.setattr(lattice, "PIECE", 1)
         patch.setattr(numba, "get_num_threads", lambda: 3)
         eq = dataclasses.replace(eq)  # nothing is kept of the run before
         for method, expected in zip(methods, alone, strict=True):

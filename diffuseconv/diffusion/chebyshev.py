@@ -39,7 +39,7 @@ from numpy.typing import NDArray
 
 from diffuseconv import _threads
 from diffuseconv._typing import Array
-from diffuseconv.diffusion.lattice import SLAB, Lattice
+from diffuseconv.diffusion.lattice import Lattice
 from diffuseconv.diffusion.scheme import check_updates, copies, unsteady, unsymmetric
 from diffuseconv.diffusion.sweeps import chebyshev_sum
 
@@ -48,6 +48,7 @@ __all__ = ["OPTIONS", "memory", "solve", "unsupported"]
 OPTIONS = {"tolerance": 1e-10}  # of the field's range
 LONGEST = 1e8  # in units of 2 / rate: beyond, a run is cut (Bessel functions of such arguments lose digits)
 EPS = float(np.finfo(np.float64).eps)
+SLAB = 1 << 16  # cells handled at once where only sums and largest values are needed
 
 
 def unsupported(problem: Lattice) -> str | None:

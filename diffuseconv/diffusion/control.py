@@ -290,9 +290,11 @@ class _Run:
         if self.slow == CONSECUTIVE:
             what = self.endless("steps become ever shorter, as where a field runs away or a function jumps without end")
             if steps < ENDLESS or self.pace * self.total > SLOWED * self.elapsed * self.cost:
-                bound = self.integrator.longest < math.inf and not self.chosen
-                others = ', fewer perhaps with method "auto"' if bound else ""
-                others = ", fewer with a longer max_step" if self.longest < self.integrator.longest else others
+                others = ""
+                if self.longest < self.integrator.longest:
+                    others = ", fewer with a longer max_step"
+                elif self.integrator.longest < math.inf and not self.chosen:
+                    others = ', fewer perhaps with method "auto"'
                 what = f"some {steps:.0e} more steps would be needed{others}"
             raise ValueError(self.stuck(what))
         self.steps, self.cost = 0, 0.0

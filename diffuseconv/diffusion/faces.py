@@ -66,8 +66,8 @@ def diffusivities(value: Any, shape: tuple[int, ...], mask: Array | None = None)
 
 def diffusivity_on(grid: Grid, axis: int, d: Array, periodic: bool, mask: Array | None) -> Array:
     """Return the diffusivity on all faces along an axis, a new array; a wall has that of the adjacent half cell."""
-    low, high = d[at(axis, slice(0, 1))], d[at(axis, slice(-1, None))]
-    widths = grid.widths[axis]
+    first, last = at(axis, slice(0, 1)), at(axis, slice(-1, None))
+    low, high, widths = d[first], d[last], grid.widths[axis]
     if d.shape[axis] == len(widths) + 1:  # given on faces
         if periodic:
             _checks.ends_agree(f"diffusivity[{axis}]", d, axis)
@@ -81,7 +81,7 @@ def diffusivity_on(grid: Grid, axis: int, d: Array, periodic: bool, mask: Array 
     between(d[before], d[after], widths[:-1], widths[1:], faces[inner])
     if periodic:
         low = high = between(high, low, widths[-1:], widths[:1])
-    faces[at(axis, slice(0, 1))], faces[at(axis, slice(-1, None))] = low, high
+    faces[first], faces[last] = low, high
     return faces
 
 

@@ -136,6 +136,11 @@ class Steps:
         self.past: _Step | None = None  # and the last accepted one
 
     @property
+    def pole(self) -> float:
+        """The real one, of the system by which errors are estimated."""
+        return float(self.table.poles[0].real)
+
+    @property
     def damping(self) -> float:
         """The rate at which errors die out: at the walls, and by the reaction."""
         growth = 0.0 if self.slope is None else float((self.slope + 2 * np.maximum(-self.column, 0.0)).max())
@@ -194,9 +199,8 @@ class Steps:
             local = self.cell is None or self.problem.reaction_slope is not None  # else all cells felt the sensor move
             slope = np.broadcast_to(slope if local else slope - self.column, self.problem.shape)
         self.made_for, self.solvers, self.felt = 0.0, [], slope  # whose memory the next ones take
-        real, *rest = self.table.poles
-        self.solvers = [self.system(float(real.real), step, slope)]
-        self.solvers += [self.system(complex(pole), step, slope) for pole in rest]
+        self.solvers = [self.system(self.pole, step, slope)]
+        self.solvers += [self.system(complex(pole), step, slope) for pole in self.table.poles[1:]]
         self.check_growth(slope, step, self.solvers[0])
         if self.cell is not None:
             self.solvers = [_bordered(solver, step * self.column, self.cell) for solver in self.solvers]
@@ -211,7 +215,7 @@ class Steps:
 
     def check_growth(self, slope: Array | None, step: float, solver: shifted.Solver | None = None) -> None:
         """Refuse a step over which something grows too far to be followed."""
-        pole = float(self.table.poles[0].real)
+        pole = self.pole
         if slope is None or step * slope.max() <= pole / 2:
             return
         # No mode grows faster than pole/step if and only if this solution is positive, as the matrix has no positive
@@ -240,10 +244,10 @@ class Steps:
         if problem.reaction is not None:
             self.ahead = reaction_slope(problem, times[-1], ahead)
             self.check_growth(self.ahead, step)
-        after = combine(table.inverse[-1:], z)[0] / step
+        implied = combine(table.inverse[-1:], z)[0] / step  # by the stages
+        after = implied if self.linear else evaluate(problem, times[-1], ahead)
         if not self.linear:
-            here, after = after, evaluate(problem, times[-1], ahead)
-            self.check_solved(times[-1], ahead, here, after, step, allowed)
+            self.check_solved(times[-1], ahead, implied, after, step, allowed)
         rest = self.expected(step, z)
         np.subtract(slope, rest, out=rest)
         rest *= step
@@ -256,8 +260,7 @@ class Steps:
         """Return a residual, larger where the reaction damps less at the end of a step than its systems have it."""
         if self.felt is None or self.ahead is None:
             return rest
-        pole = float(self.table.poles[0].real)
-        damped, left = (pole - step * np.minimum(slope, 0.0) for slope in (self.felt, self.ahead))
+        damped, left = (self.pole - step * np.minimum(slope, 0.0) for slope in (self.felt, self.ahead))
         return rest * np.maximum(damped / left, 1.0)
 
     def check_solved(self, time: float, u: Array, rate: Array, slope: Array, step: float, allowed: float) -> None:
@@ -271,7 +274,7 @@ class Steps:
         correction = self.solvers[0](rest)
         least = 4 * EPS * np.abs(u)
         ahead = u + 2 * np.copysign(np.maximum(np.abs(correction), least), correction)
-        beyond = step * (evaluate(self.problem, time, ahead) - rate) - float(self.table.poles[0].real) * (ahead - u)
+        beyond = step * (evaluate(self.problem, time, ahead) - rate) - self.pole * (ahead - u)
         size = np.abs(rest)
         if ((size > allowed) & (size > CONVERGED * size.max()) & (beyond * np.sign(rest) > size / 2)).any():
             raise Overflow

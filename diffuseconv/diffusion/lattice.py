@@ -29,7 +29,6 @@ __all__ = ["Lattice", "WallTerm", "add", "combine", "largest", "pieces"]
 
 POOLED = 1 << 18  # cells from which a loop that does several passes gains from the pool of threads
 MOMENTS = 8  # of a problem whose drift depends on time, that are kept
-SLAB = 1 << 14  # cells handled at once by each thread where only a largest value is needed
 PIECE = 1 << 14  # cells handled at once where sums need as much memory again
 BLOCK = 1 << 11  # cells of a product that BLAS leaves to one thread: others would spin on busy processors
 SMALLEST_SHARE = 1 << 15  # cells per thread below which handing out work costs more than it saves
@@ -203,8 +202,8 @@ class Lattice:
 
     def most(self, of: Callable[[int, int], Array]) -> float:
         """Return the largest value of a function of some planes (`low` to ``high - 1``), called for a few at a time."""
-        parts, found = _threads.slices(self.shape[0], 1 + math.prod(self.shape) // SLAB), []
-        _threads.run(lambda low, high: found.append(float(of(low, high).max())), parts)
+        found: list[float] = []
+        _threads.run(lambda low, high: found.append(float(of(low, high).max())), pieces(self.shape))
         return max(found)
 
     def directed(self, axis: int) -> tuple[Array, Array]:
@@ -243,7 +242,7 @@ class Lattice:
             total: Array = self.outflow_of(low, high, share) + exchanged.reshape(-1, *self.shape[1:])
             return total
 
-        return max(2 * max(float(outflow(*part).max()) for part in pieces(self.shape)), self.growth)
+        return max(2 * self.most(outflow), self.growth)
 
     @cached_property
     def drift_rate(self) -> float:

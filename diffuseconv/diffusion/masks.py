@@ -19,12 +19,12 @@ def mask_on(mask: Any, shape: tuple[int, ...]) -> Array | None:
     return None if mask is None or mask.all() else np.asarray(mask)
 
 
-def masked(name: str, values: Array, mask: Array | None) -> Array:
-    """Return values that are 0 where the mask is False, checked elsewhere."""
+def masked(name: str, values: Array, mask: Array | None, dry: float = 0.0) -> Array:
+    """Return values that are `dry` where the mask is False, checked elsewhere."""
     if mask is None:
         _checks.all_finite(name, values)
         return values
-    inside = np.where(mask, values, 0.0)
+    inside = np.where(mask, values, dry)
     _checks.all_finite(name, inside)
     return inside
 
@@ -35,9 +35,4 @@ def per_cell(name: str, value: Any, shape: tuple[int, ...], mask: Array | None, 
         return value
     if value.shape != shape:
         raise ValueError(f"{name} must be a number or have the field's shape {shape}, got shape {value.shape}")
-    if mask is None:
-        _checks.all_finite(name, value)
-        return value
-    values = np.where(mask, value, 1.0 if above else 0.0)
-    _checks.all_finite(name, values)
-    return values
+    return masked(name, value, mask, 1.0 if above else 0.0)
