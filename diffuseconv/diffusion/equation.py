@@ -70,7 +70,8 @@ class DiffusionEquation:
         reaction; one that is false by more than a factor of ten spoils the control of errors. Without it a difference
         quotient is used.
     mask : array of bool, optional
-        True where the tank holds water; elsewhere nothing moves and values stay as they are, NaN too.
+        True where the tank holds water; elsewhere nothing moves and values stay as they are, NaN or a fill value such
+        as 1e20 too. A ``source(t, u)`` sees them (0 for NaN).
     velocity : number or sequence, optional
         Drift `v`, length/time: a number, one per axis, or for each axis an array over its faces (one entry more than
         cells along it, as `flux` gives); or, for all axes or for one, a function of time such as a `Schedule`. While
@@ -405,6 +406,8 @@ class DiffusionEquation:
             fields = [field.copy() for field in fields]
             originals = [None if self.mask is None else np.array(field) for field in originals]
         shape = fields[0].shape
+        mask = mask_on(self.mask, shape)
+        seen = [None] * len(fields) if mask is None else [self._without_land(field, mask) for field in fields]
         most = KEPT // max(1, math.prod(shape))
         state_at = self._states((self.source, self.boundary, self.velocity))
 
@@ -415,7 +418,7 @@ class DiffusionEquation:
 
         runs = [
             run.frames(
-                lattice_at,
+                lattice_at if land is None else _with_land(lattice_at, land),
                 sorted({*self.lift_times, *known}),
                 field,
                 start,
@@ -424,9 +427,9 @@ class DiffusionEquation:
                 method=method,
                 **options,
             )
-            for field in fields
+            for field, land in zip(fields, seen, strict=True)
         ]
-        del fields
+        del fields, seen
 
         def restored() -> Iterator[tuple[float, Array]]:
             solved = [_in_range(one) for one in runs]
@@ -851,12 +854,27 @@ class DiffusionEquation:
         way_out = ": leave land out with DiffusionEquation(mask=np.isfinite(u))" if self.mask is None else ""
         return _checks.summable("u", np.ascontiguousarray(filled), way_out)
 
+    def _without_land(self, field: Array, mask: Array) -> Callable[[Array], Array] | None:
+        """Set cells that the mask leaves out to a value of the water, whose range is then that of the whole field.
+
+        Return a function that puts their own values back, where a source asks for them.
+        """
+        values = field[~mask] if callable(self.source) and arguments_of(self.source) == 2 else None
+        np.copyto(field, field.flat[np.argmax(mask)], where=~mask)
+        if values is None:
+            return None
+
+        def whole(u: Array) -> Array:
+            u = u.copy()
+            u[~mask] = values
+            return u
+
+        return whole
+
     def _with_holes(self, u: Any, evolved: Array) -> Array:
-        """Return a result with what is not finite under the mask put back."""
+        """Return a result with the values that the mask leaves out, as they were."""
         if self.mask is not None:
-            given = np.asarray(u)
-            holes = ~np.asarray(self.mask) & ~np.isfinite(given)
-            evolved[holes] = given[holes]
+            np.copyto(evolved, np.asarray(u), where=~np.asarray(self.mask))
         return evolved
 
     def _field_and_lattice(self, u: Any, time: Any) -> tuple[Array, Lattice, float]:
@@ -864,6 +882,24 @@ class DiffusionEquation:
         field = self._field(u)
         time = _checks.number("time", time)
         return field, self.lattice(field.shape, time), time
+
+
+def _with_land(problem_at: Callable[[float], Lattice], whole: Callable[[Array], Array]) -> Callable[[float], Lattice]:
+    """Return problems whose reactions are asked with the whole field, land as it is."""
+
+    def asked(function: Any) -> Any:
+        return None if function is None else lambda time, u: function(time, whole(u))
+
+    def seeing(problem: Lattice) -> Lattice:
+        moving = problem.moving
+        return replace(
+            problem,
+            reaction=asked(problem.reaction),
+            reaction_slope=asked(problem.reaction_slope),
+            moving=None if moving is None else lambda time: seeing(moving(time)),
+        )
+
+    return lambda time: seeing(problem_at(time))
 
 
 def _tuples(boundary: Any) -> Any:
