@@ -44,6 +44,8 @@ ROOMS = {  # the tests that must notice, beside the examples in docstrings
     "_jit/diffusion": "diffusion walls_and_sources diagnostics compiled",
     "_jit/binomial": "measurement scattering streams convergence_measurement",
     "_jit/matrix": "spectral",
+    "_jit/fourier": "planes convolution",
+    "convolution/planes": "planes convolution",
     "_jit/product": "convolution convolution_extremes laws_convolution repeated",
     "_jit/random": "measurement scattering streams convergence_measurement",
     "_jit/rounds": "threads",
@@ -53,7 +55,8 @@ ROOMS = {  # the tests that must notice, beside the examples in docstrings
 SPEED = """
 cost costs fits_memory check_updates lru_cache workers threads within_blocks portions pieces quickest
 is_cheaper LONGEST LONG WORTH_THREADS WORTH_WORKERS _WORTH _LARGEST_KEPT PARTS PIECE SMALL_PIECE
-KERNELS_A_PIECE PIXEL PASS WAVE NEAR CALL COST SINGLE MOST_ZEROS TILE LEAST_SHARE SUM_COST MOST_SHARED MOST_UPDATES
+KERNELS_A_PIECE A_PIECE AT_ONCE LIBRARY PLANE PLANE_WAVE AROUND LANES FEW PIXEL PASS WAVE NEAR CALL COST SINGLE
+MOST_ZEROS TILE LEAST_SHARE SUM_COST MOST_SHARED MOST_UPDATES
 MOST_SWEEPS MOST_PRODUCTS MOST_EVENTS MOST_CELLS MOST_ITERATIONS FEW_ITERATIONS FACTORISED POOLED SMALLEST_SHARE
 BATCH EXCHANGE DEPTH CACHE SPENT BETTER SETTLING WAVES_AT_ONCE STEPS least_growth memory _pace is_other_cheaper
 """

@@ -273,6 +273,8 @@ VERBS = """
         "bytes": dc.convolve(given((10 * u).astype(np.uint8)), k, method="direct"),
         "separable": dc.convolve(u, np.ones((3, 3)), method="separable"),
         "box": dc.convolve(u, np.ones((9, 8)), method="separable"),
+        "planes": dc.convolve(u, k, method="fft"),
+        "planes, single": dc.convolve(u.astype(np.float32), k, method="fft"),
         "masked": dc.convolve(u, k, mask=u > 0.1),
         "solid": dc.convolve(cube, np.ones((2, 3, 3))),
         "bank": dc.feature_maps(u, np.ones((2, 3, 3))),

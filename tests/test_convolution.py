@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import diffuseconv as dc
 from diffuseconv._jit.convolution import BEYOND, Part, block_count, continue_rows
 from diffuseconv.boundary import NAMES
-from diffuseconv.convolution import direct, methods, separable
+from diffuseconv.convolution import direct, fourier, methods, pieces, separable
 from diffuseconv.convolution.verbs import METHODS
 
 NDIMAGE_MODES = {
@@ -225,8 +225,9 @@ def test_transform_in_pieces_is_the_double_loop(data, shape):
     k = data.draw(strategies.kernels(strategies.shapes(u.ndim, most=3)))
     names = data.draw(strategies.boundaries(u.ndim))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(methods, "PIECE", {1: 4, 2: 4, 3: 4})
-        patch.setattr(methods, "KERNELS_A_PIECE", 1.5)
+        patch.setattr(pieces, "PIECE", {1: 4, 2: 4, 3: 4})
+        patch.setattr(pieces, "KERNELS_A_PIECE", 1.5)
+        patch.setattr(fourier, "LIBRARY", 0)
         ours = dc.convolve(u, k, boundary=names, method="fft")
     assert_agrees(ours, naive.convolve(u, k, names), u, k)
 

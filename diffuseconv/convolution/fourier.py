@@ -10,15 +10,18 @@ from typing import NamedTuple
 import numpy as np
 
 from diffuseconv import _checks, _fft, _threads
+from diffuseconv._jit.machine import MACHINE
 from diffuseconv._scaling import exponent
 from diffuseconv._typing import Array
 from diffuseconv.boundary import Name, extend, record
-from diffuseconv.convolution.methods import pieces
+from diffuseconv.convolution.pieces import cut, pieces
+from diffuseconv.convolution.planes import correlate_planes
 
 __all__ = ["correlate_in_fourier_space"]
 
 SAFE_POWER = {4: 40, 8: 300}  # products of values up to 2**this, of so many bytes, cannot overflow in the transforms
 WORTH_WORKERS = 1 << 18  # cells of a transform, below which its threads take longer to wake than it takes
+LIBRARY = 3  # times as long as a cell of a plane cut in pieces takes one of a library's transform
 WAVES_AT_ONCE = 1 << 20  # of those transformed back: their results need as much memory again
 
 
@@ -36,7 +39,29 @@ class _Axis(NamedTuple):
 def correlate_in_fourier_space(
     stack: Array, bank: Array, widths: Sequence[tuple[int, int]], names: Sequence[Name]
 ) -> Array:
-    """Correlate every field of a stack with every kernel of a bank; the arguments of `correlate_directly`.
+    """Correlate every field of a stack with every kernel of a bank; the arguments of `correlate_directly`."""
+    shape, taps = stack.shape[1:], bank.shape[1:]
+    given = zip(shape, taps, widths, names, strict=True)
+    plans = [_plan(*axis, len(shape), number == len(shape) - 1) for number, axis in enumerate(given)]
+    stack, field_power = _scaled(stack)
+    bank, kernel_power = _scaled(bank)
+    planes = None
+    if len(shape) == 2:
+        results = tuple(plan.length for plan in plans)
+        planes = cut(results, taps, MACHINE.bytes // stack.itemsize, len(stack))
+    pieces = len(stack) * math.prod(-(-plan.length // plan.step) * plan.size for plan in plans)
+    if planes is not None and planes.cells < LIBRARY * pieces:
+        out = correlate_planes(extend(stack, widths, names, (1, 2)) if any(map(any, widths)) else stack, bank, planes)
+    else:
+        out = _correlate(stack, bank, plans, names)
+    if field_power or kernel_power:
+        with np.errstate(over="ignore", under="ignore"):
+            np.ldexp(out, field_power + kernel_power, out=out)
+    return out
+
+
+def _correlate(stack: Array, bank: Array, plans: Sequence[_Axis], names: Sequence[Name]) -> Array:
+    """Correlate by the transforms of a library.
 
     Overlap-save: the results are cut into pieces that do not leave the cache [1]_.
 
@@ -44,11 +69,7 @@ def correlate_in_fourier_space(
     ----------
     .. [1] T. G. Stockham, "High-speed convolution and correlation", Proc. AFIPS 28 (1966) 229-233.
     """
-    ndim = stack.ndim - 1
-    given = zip(stack.shape[1:], bank.shape[1:], widths, names, strict=True)
-    plans = [_plan(*axis, ndim, number == ndim - 1) for number, axis in enumerate(given)]
-    stack, field_power = _scaled(stack)
-    bank, kernel_power = _scaled(bank)
+    ndim = len(plans)
     axes, sizes = tuple(range(1, ndim + 1)), [plan.size for plan in plans]
     reach = [plan.reach for plan in plans]
     as_given = reach == [(0, 0)] * ndim
@@ -101,9 +122,6 @@ def correlate_in_fourier_space(
                 target[low:high] = _fft.irfft(kept[low:high], sizes[-1], workers=workers)[..., : target.shape[-1]]
 
     _threads.run(sum_piece, jobs)
-    if field_power or kernel_power:
-        with np.errstate(over="ignore", under="ignore"):
-            np.ldexp(out, field_power + kernel_power, out=out)
     return out
 
 

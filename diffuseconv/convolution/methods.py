@@ -11,22 +11,27 @@ from numpy.typing import DTypeLike
 
 from diffuseconv import _checks
 from diffuseconv._jit.machine import MACHINE
+from diffuseconv.convolution.pieces import cut, pieces
 
-__all__ = ["convolution_method", "pieces", "quickest"]
+__all__ = ["convolution_method", "quickest"]
 
-PIECE = {1: 32768, 2: 320, 3: 64}  # cells a side of the smallest pieces to transform: they nearly stay in a fast cache
-SMALL_PIECE = 16  # a side of more than three
-KERNELS_A_PIECE = 3  # pieces as long as three kernels: longer ones overlap less, shorter ones transform quicker
 # Nanoseconds in float64 on two threads (see benchmarks/convolution.py); only their ratios matter.
 CALL = {"direct": 40_000, "separable": 50_000, "fft": 600_000}  # whatever the size: most of it Python
 PIXEL, TAP, TAP_ON_A_LINE = 0.4, 0.0215, 0.15  # on a line no value serves several rows of sums
 PASS, FAR_PASS, TAP_OF_A_PASS = 0.25, 1.2, 0.037  # along the last two axes, which go at once, and along any other
 WAVE, FAR_WAVE, NEAR = 0.22, 0.44, 500_000  # for each cell and power of two of a transform; of more cells than NEAR
-# What a product costs elsewhere in a sum over many axes, in one over one axis, and a transform, as multiples. AVX2 is
-# fitted to a Zen 3, 32 x 32 to 2048 x 2048 cells and 5 x 5 to 129 x 129 taps: of 212 choices all but four took at most
-# 1.3 times as long as the best. NEON, unmeasured, counts as AVX2. Plain loops took 11 and 2.5 times as long as
-# AVX-512's on one Xeon. A machine's class never changes, nor does its choice.
-COST = {"AVX-512": (1.0, 1.0, 1.0), "AVX2": (1.4, 1.2, 1.7), "NEON": (1.4, 1.2, 1.7), "plain": (8.0, 3.0, 1.0)}
+PLANE, AROUND, PLANE_WAVE = 200_000, 2.4, 0.28  # planes cut in pieces: a call, a pixel, a cell and power of two
+LANES = 8  # of a vector, or fewer, or more: how planes are cut depends little on it
+FEW = 49  # taps whose sums in planes are quicker than any transform
+# What a product costs elsewhere in a sum over many axes, in one over one axis, a transform, and one of a piece of a
+# plane, as multiples. AVX2 is fitted to a Zen 3, 32 x 32 to 2048 x 2048 cells and 5 x 5 to 129 x 129 taps: of 212
+# choices all but four took at most 1.3 times as long as the best; pieces of planes to a Xeon that was told to be one.
+# NEON, unmeasured, counts as AVX2. Plain loops took 11 and 2.5 times as long as AVX-512's on one Xeon. A machine's
+# class never changes, nor does its choice.
+COST = {
+    "AVX-512": (1.0, 1.0, 1.0, 1.0), "AVX2": (1.4, 1.2, 1.7, 1.0),
+    "NEON": (1.4, 1.2, 1.7, 1.0), "plain": (8.0, 3.0, 1.0, 2.2),
+}  # fmt: skip
 SINGLE = {"direct": 0.5, "separable": 0.5, "fft": 0.6}  # the cost of float32, as a share
 
 
@@ -79,7 +84,7 @@ def quickest(
     machine: str = MACHINE.name,
 ) -> str:
     """Return the method of least modelled cost on a class of machines: `convolution_method` without checks."""
-    tap, tap_of_a_pass, wave = COST[machine]
+    tap, tap_of_a_pass, wave, plane_wave = COST[machine]
     pixels, taps, ndim = math.prod(field_shape), math.prod(kernel_shape), len(kernel_shape)
     axes = zip(field_shape, kernel_shape, strict=True)
     lengths = [pieces(*axis, ndim, number == ndim - 1) for number, axis in enumerate(axes)]
@@ -90,28 +95,14 @@ def quickest(
         "direct": pixels * (PIXEL + taps * (TAP * tap if ndim > 1 else TAP_ON_A_LINE * tap_of_a_pass)),
         "fft": transforms * transformed * math.log2(transformed + 1) * wave,
     }
+    in_planes = cut((*field_shape,), (*kernel_shape,), LANES) if ndim == 2 and taps > FEW else None
+    if in_planes is not None:
+        waves = in_planes.cells * math.log2(math.prod(in_planes.shape))
+        cost["fft"] = pixels * AROUND + waves * PLANE_WAVE * plane_wave
     if rank_one and ndim > 1:
         products = sum(kernel_shape) * TAP_OF_A_PASS * tap_of_a_pass
         cost["separable"] = pixels * (2 * PASS + (ndim - 2) * FAR_PASS + products)
     if dtype == "float32":
         cost = {name: SINGLE[name] * value for name, value in cost.items()}
-    return min(cost, key=lambda name: CALL[name] + cost[name])
-
-
-def pieces(length: int, taps: int, ndim: int, last: bool = False) -> tuple[int, int]:
-    """Return in how many pieces to transform an axis with so many results, and how many results each piece gives.
-
-    The last of several axes, along which a transform runs through memory, may have longer pieces.
-
-    Examples
-    --------
-    >>> pieces(1024, 63, 2), pieces(1024, 63, 2, last=True)
-    ((4, 256), (2, 512))
-    """
-    shortest = PIECE.get(ndim, SMALL_PIECE)
-    for least in (2 * shortest, shortest) if last and ndim > 1 else (shortest,):
-        piece = max(least, KERNELS_A_PIECE * taps)
-        if 4 * piece < 3 * (length + taps):
-            count = round(length / (piece - taps + 1))
-            return count, -(-length // count)
-    return 1, length
+    call = CALL if in_planes is None else CALL | {"fft": PLANE}
+    return min(cost, key=lambda name: call[name] + cost[name])

@@ -1,0 +1,114 @@
+"""Convolution of planes in Fourier space, in pieces whose transforms stay in the cache, by loops of our own.
+
+Three times as quick as by transforms of a library: two pieces are one complex plane, no wave is put in order, and
+no row is transformed to its end (see `diffuseconv._jit.fourier`).
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from diffuseconv import _checks, _threads
+from diffuseconv._jit import fourier
+from diffuseconv._jit.machine import MACHINE
+from diffuseconv._typing import Array, loop_input
+from diffuseconv.convolution.pieces import Cut
+
+__all__ = ["correlate_planes"]
+
+
+def correlate_planes(stack: Array, bank: Array, cut: Cut) -> Array:
+    """Correlate every plane of a stack, already continued, with every kernel of a bank.
+
+    Parameters
+    ----------
+    stack : ndarray, shape (planes, rows, columns)
+        The planes.
+    bank : ndarray, shape (kernels, *taps)
+        The kernels, of the same dtype.
+    cut : Cut
+        How to cut the planes.
+
+    Reangles
+    -------
+    ndarray, shape (kernels, planes, *places where the kernels fit)
+        The sums.
+
+    References
+    ----------
+    .. [1] T. G. Stockham, "High-speed convolution and correlation", Proc. AFIPS 28 (1966) 229-233.
+    """
+    dtype, taps = stack.dtype, bank.shape[1:]
+    lanes = MACHINE.bytes // dtype.itemsize
+    (rows, columns), (high, wide) = cut.shape, cut.results
+    places = [n - k + 1 for n, k in zip(stack.shape[1:], taps, strict=True)]
+    down, along = _passes(rows, 1, dtype.name), _passes(columns, lanes, dtype.name)
+    pitch = columns + lanes  # with a power of two, rows would compete for the same lines of the cache
+    plane, size = fourier.Plane(*map(np.uintp, (rows, columns, pitch))), rows * pitch
+    held = len(bank) * (2 * size + len(stack) * math.prod(places)) + _threads.count() * 4 * size
+    _checks.fits_memory("field", stack.itemsize * held, "cut it into pieces, or take a narrower kernel")
+    out = np.empty((len(bank), len(stack), *places), dtype)
+    scale, corner = dtype.type(1 / (rows * (columns // lanes))), (np.uintp(taps[0] - 1), np.uintp(taps[1] - 1))
+    kernels = np.empty((len(bank), 2, size), dtype)
+    field, flipped = loop_input(stack).reshape(-1), loop_input(bank[:, ::-1, ::-1]).reshape(-1)
+
+    def transform_columns(number: int) -> None:
+        """Transform the columns of a kernel."""
+        windows = _windows([(number, 0, 0)], bank.shape, taps)
+        fourier.columns_to_waves(flipped, windows, *kernels[number], plane, down)
+
+    def transform_rows(number: int, first: int, last: int) -> None:
+        """Transform some of its rows."""
+        fourier.rows_to_waves(*kernels[number], plane, along, np.uintp(first), np.uintp(last))
+
+    def convolve_two(*pieces: tuple[int, int, int]) -> None:
+        """Convolve two pieces with all kernels."""
+        waves = np.empty((2, size), dtype)
+        product = waves if len(bank) == 1 else np.empty_like(waves)
+        fourier.columns_to_waves(field, _windows(pieces, stack.shape, cut.shape), *waves, plane, down)
+        for number, kernel in enumerate(kernels):
+            fourier.convolve_rows(*waves, *kernel, plane, along, *product)
+            windows = _windows(pieces, out.shape[1:], cut.results)
+            fourier.waves_to_columns(*product, plane, down, corner, scale, out[number].reshape(-1), windows)
+
+    _threads.run(transform_columns, [(number,) for number in range(len(bank))])
+    parts = _threads.slices(rows, _threads.count())
+    _threads.run(transform_rows, [(number, *part) for number in range(len(bank)) for part in parts])
+    pieces = list(itertools.product(range(len(stack)), range(0, places[0], high), range(0, places[1], wide)))
+    _threads.run(convolve_two, [tuple(pieces[i : i + 2]) for i in range(0, len(pieces), 2)])
+    return out
+
+
+@functools.lru_cache(maxsize=64)
+def _passes(size: int, last: int, dtype: str) -> fourier.Passes:
+    """Return the passes by which transforms of a size end with transforms of `last` cells."""
+    radices: list[int] = []
+    roots = [np.empty(0)]
+    while size > last:
+        radix = 3 if size // last % 3 == 0 else 4
+        steps = size // radix
+        angles = (
+            np.arange(1, radix)[:, None] * np.arange(steps) / np.longdouble(size) * (8 * np.arctan(np.longdouble(1)))
+        )
+        roots.append(np.exp(-1j * angles).ravel())
+        radices.append(radix)
+        size = steps
+    every = np.concatenate(roots)
+    return fourier.Passes(np.array(radices, np.uintp), every.real.astype(dtype), every.imag.astype(dtype))
+
+
+def _windows(
+    corners: Sequence[tuple[int, int, int]], shape: Sequence[int], most: Sequence[int]
+) -> tuple[fourier.Window, fourier.Window]:
+    """Return two windows of a flat stack of planes that begin at these corners; an empty one where there is none."""
+    windows = [fourier.Window(*[np.uintp(0)] * 4)] * 2
+    for number, (field, top, left) in enumerate(corners):
+        extent = min(most[0], shape[1] - top), min(most[1], shape[2] - left)
+        start = (field * shape[1] + top) * shape[2] + left
+        windows[number] = fourier.Window(*map(np.uintp, (start, shape[2], *extent)))
+    return windows[0], windows[1]
