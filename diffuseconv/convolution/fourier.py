@@ -14,7 +14,7 @@ from diffuseconv._jit.machine import MACHINE
 from diffuseconv._scaling import exponent
 from diffuseconv._typing import Array
 from diffuseconv.boundary import Name, extend, record
-from diffuseconv.convolution.pieces import cut, pieces
+from diffuseconv.convolution.pieces import Cut, cut, pieces
 from diffuseconv.convolution.planes import correlate_planes
 
 __all__ = ["correlate_in_fourier_space"]
@@ -40,24 +40,37 @@ def correlate_in_fourier_space(
     stack: Array, bank: Array, widths: Sequence[tuple[int, int]], names: Sequence[Name]
 ) -> Array:
     """Correlate every field of a stack with every kernel of a bank; the arguments of `correlate_directly`."""
-    shape, taps = stack.shape[1:], bank.shape[1:]
-    given = zip(shape, taps, widths, names, strict=True)
-    plans = [_plan(*axis, len(shape), number == len(shape) - 1) for number, axis in enumerate(given)]
     stack, field_power = _scaled(stack)
     bank, kernel_power = _scaled(bank)
-    planes = None
-    if len(shape) == 2:
-        results = tuple(plan.length for plan in plans)
-        planes = cut(results, taps, MACHINE.bytes // stack.itemsize, len(stack))
-    pieces = len(stack) * math.prod(-(-plan.length // plan.step) * plan.size for plan in plans)
-    if planes is not None and planes.cells < LIBRARY * pieces:
-        out = correlate_planes(extend(stack, widths, names, (1, 2)) if any(map(any, widths)) else stack, bank, planes)
+    planes = _cut_into_planes(stack, bank, widths, names)
+    if planes is None:
+        out = _correlate(stack, bank, _plans(stack, bank, widths, names), names)
     else:
-        out = _correlate(stack, bank, plans, names)
+        extended = extend(stack, widths, names, (1, 2)) if any(map(any, widths)) else stack
+        out = correlate_planes(extended, bank, planes)
     if field_power or kernel_power:
         with np.errstate(over="ignore", under="ignore"):
             np.ldexp(out, field_power + kernel_power, out=out)
     return out
+
+
+def _cut_into_planes(stack: Array, bank: Array, widths: Sequence[tuple[int, int]], names: Sequence[Name]) -> Cut | None:
+    """Return how to cut planes in pieces, if that is quicker than the transforms of a library."""
+    if stack.ndim != 3:
+        return None
+    results = [n + sum(width) - k + 1 for n, k, width in zip(stack.shape[1:], bank.shape[1:], widths, strict=True)]
+    best = cut((results[0], results[1]), bank.shape[1:], MACHINE.bytes // stack.itemsize, len(stack))
+    if best is None or best.cells < LIBRARY * stack.size:  # a library transforms the field at least
+        return best
+    plans = _plans(stack, bank, widths, names)
+    cells = len(stack) * math.prod(-(-plan.length // plan.step) * plan.size for plan in plans)
+    return best if best.cells < LIBRARY * cells else None
+
+
+def _plans(stack: Array, bank: Array, widths: Sequence[tuple[int, int]], names: Sequence[Name]) -> list[_Axis]:
+    """Return how a library transforms each axis."""
+    given = zip(stack.shape[1:], bank.shape[1:], widths, names, strict=True)
+    return [_plan(*axis, stack.ndim - 1, number == stack.ndim - 2) for number, axis in enumerate(given)]
 
 
 def _correlate(stack: Array, bank: Array, plans: Sequence[_Axis], names: Sequence[Name]) -> Array:
