@@ -205,12 +205,12 @@ def number(
     return checked
 
 
-def length(name: str, value: object) -> float:
-    """Return a length greater than 0 whose square is a normal number."""
+def length(name: str, value: object, shortest: float = SHORTEST, longest: float = LONGEST) -> float:
+    """Return a length greater than 0 within bounds: by default its square is a normal number."""
     checked = number(name, value, above=0.0)
-    if not SHORTEST <= checked <= LONGEST:
+    if not shortest <= checked <= longest:
         raise ValueError(
-            f"{name} must lie between {SHORTEST:g} and {LONGEST:g} (take another unit of length), got {checked:g}"
+            f"{name} must lie between {shortest:g} and {longest:g} (take another unit of length), got {checked:g}"
         )
     return checked
 

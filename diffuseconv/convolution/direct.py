@@ -17,7 +17,7 @@ from diffuseconv._jit.separable import two_block_count
 from diffuseconv._typing import Array, loop_input
 from diffuseconv.boundary import Name, extend, fold
 
-__all__ = ["LONG", "WORTH_THREADS", "continued", "correlate_by_two", "correlate_directly"]
+__all__ = ["LONG", "WORTH_THREADS", "Widths", "continued", "correlate_by_two", "correlate_directly"]
 
 Widths = tuple[tuple[int, int], ...]
 WORTH_THREADS = 5_000_000  # products: 0.2 milliseconds of work, four times what a worker may take to wake

@@ -11,8 +11,7 @@ import numpy as np
 from diffuseconv._scaling import exponent, scaled
 from diffuseconv._typing import Array
 from diffuseconv.boundary import Name, extend, fold
-from diffuseconv.convolution.direct import correlate_directly
-from diffuseconv.convolution.plan import Widths
+from diffuseconv.convolution.direct import Widths, correlate_directly
 from diffuseconv.convolution.separable import correlate_along_axes
 from diffuseconv.convolution.sums import by_method, too_large
 

@@ -14,6 +14,7 @@ from diffuseconv import _checks
 from diffuseconv._scaling import largest
 from diffuseconv._typing import Array, Axes
 from diffuseconv.boundary import Constant, Name, Names, extend, images_per_axis, record
+from diffuseconv.convolution.direct import Widths
 from diffuseconv.convolution.methods import quickest
 from diffuseconv.convolution.separable import split
 from diffuseconv.propagator import Propagator
@@ -22,7 +23,6 @@ __all__ = [
     "METHODS",
     "MODES",
     "Plan",
-    "Widths",
     "continued_by_constants",
     "factors_and_method",
     "in_range",
@@ -35,7 +35,6 @@ __all__ = [
     "without_constants",
 ]
 
-Widths = tuple[tuple[int, int], ...]
 METHODS = ("auto", "direct", "separable", "fft")
 MODES = ("same", "valid", "full")
 MOST_PRODUCTS = 1e14  # of a direct sum: about an hour

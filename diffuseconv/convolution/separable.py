@@ -95,7 +95,7 @@ def _multiply(matrix: Array, stack: Array, axis: int) -> Array:
     if axis == stack.ndim - 1:
         return stack @ matrix.T
     before, after = stack.shape[:axis], stack.shape[axis + 1 :]
-    planes = stack.reshape(int(np.prod(before)), stack.shape[axis], int(np.prod(after)))  # no mode may be left
+    planes = stack.reshape(math.prod(before), stack.shape[axis], math.prod(after))  # no mode may be left
     return (matrix @ planes).reshape(*before, len(matrix), *after)
 
 

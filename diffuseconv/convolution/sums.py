@@ -11,9 +11,8 @@ from diffuseconv import _checks
 from diffuseconv._scaling import scaled
 from diffuseconv._typing import Array
 from diffuseconv.boundary import Name
-from diffuseconv.convolution.direct import correlate_directly
+from diffuseconv.convolution.direct import Widths, correlate_directly
 from diffuseconv.convolution.fourier import correlate_in_fourier_space
-from diffuseconv.convolution.plan import Widths
 from diffuseconv.convolution.separable import correlate_by_factors
 
 __all__ = ["Sums", "by_method", "checked", "in_range_or_scaled", "too_large"]

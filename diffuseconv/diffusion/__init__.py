@@ -1,4 +1,4 @@
-"""The diffusion equation ``u_t = div(D grad u) + source`` on a box of cells."""
+"""The diffusion equation ``C u_t = div(D grad u - v u) - decay u + source`` on a box of cells."""
 
 from diffuseconv.diffusion.barriers import Barrier
 from diffuseconv.diffusion.equation import DiffusionEquation

@@ -87,24 +87,24 @@ def solve(
     """
     error = OPTIONS["tolerance"] if tolerance is None else tolerance
     if times:
-        z = (times[-1] - start) * problem.largest_rate / 2
+        z = times[-1] * problem.largest_rate / 2
         terms = math.sqrt(2 * z * max(1.0, -math.log(error)))
         check_updates(u.size, terms, "take larger cells, a shorter duration or steady_state")
-    return _fields(problem, u, start, times, error)
+    return _fields(problem, u, times, error)
 
 
-def _fields(lattice: Lattice, u: Array, start: float, times: Sequence[float], error: float) -> Iterator[Array]:
+def _fields(lattice: Lattice, u: Array, times: Sequence[float], error: float) -> Iterator[Array]:
     """Yield the field at each of the times."""
     field = u
-    rate = _rate_bound(lattice, times[-1] - start if times else 0.0)
+    rate = _rate_bound(lattice, times[-1] if times else 0.0)
     if rate == 0:
         for time in times:
-            yield (field if lattice.forcing is None else field + (time - start) * lattice.forcing).astype(u.dtype)
+            yield (field if lattice.forcing is None else field + time * lattice.forcing).astype(u.dtype)
         return
     exchanging = _exchanging(lattice)
     expansion = _expansion(lattice, field, rate, exchanging)
     scale = max(expansion.largest, 0.0 if expansion.base is None else float(np.ptp(field)))
-    done, begin = 0, start
+    done, begin = 0, 0.0
     while done < len(times):
         if times[done] == begin or expansion.largest == 0:
             yield field.astype(u.dtype)

@@ -86,8 +86,7 @@ def _flows(lattice: Lattice, u: Array, time: float) -> list[Array]:
             flow += np.maximum(q, 0) * before + np.minimum(q, 0) * after
         for wall in lattice.walls:
             if wall.axis == axis:
-                face = (slice(None),) * axis + (slice(-1, None) if wall.high else slice(0, 1),)
-                flow[face] += (-1 if wall.high else 1) * wall.at(time)
+                flow[wall.where] += (-1 if wall.high else 1) * wall.at(time)
         flows.append(flow)
     return flows
 

@@ -556,7 +556,9 @@ class DiffusionEquation:
             )
         last = max(self.lift_times, default=0.0)
         lattice = self.lattice(shape, last)
-        _refuse("steady_state", steady.unsupported(lattice))
+        reason = steady.unsupported(lattice)
+        if reason is not None:
+            raise ValueError(f"steady_state {reason}")
         size = math.prod(lattice.shape)
         _checks.fits_memory("u", steady.memory(lattice) * size, "take larger cells, fewer, or evolve for a long time")
         if field is not None and last > 0:  # which salt each part holds is settled when the last barrier lifts
@@ -905,12 +907,6 @@ def _with_land(problem_at: Callable[[float], Lattice], whole: Callable[[Array], 
 def _tuples(boundary: Any) -> Any:
     """Return a boundary with tuples for lists, so that it stays as it is."""
     return tuple(map(_tuples, boundary)) if isinstance(boundary, (list, tuple)) else boundary
-
-
-def _refuse(what: str, reason: str | None) -> None:
-    """Raise ValueError if there is a reason."""
-    if reason is not None:
-        raise ValueError(f"{what} {reason}")
 
 
 def _in_range(frames: Iterator[tuple[float, Array]]) -> Iterator[Array]:

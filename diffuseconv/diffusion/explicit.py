@@ -67,8 +67,7 @@ def solve(
     """Return the field at each of the `times` by steps of at most `time_step`: see `scheme.Scheme`."""
     step = checked_step(problem.at(start), time_step)
     if times:
-        duration = times[-1] - (start if problem.steady else 0.0)
-        check_updates(u.size, duration / step, 'take method="auto", larger cells or a shorter duration')
+        check_updates(u.size, times[-1] / step, 'take method="auto", larger cells or a shorter duration')
     return _fields(problem, u, start, times, step, time_step is not None)
 
 
@@ -76,10 +75,10 @@ def _fields(
     problem: Lattice, u: Array, start: float, times: Sequence[float], time_step: float, given: bool
 ) -> Iterator[Array]:
     """Yield the field at each of the times."""
-    elapsed, own, last = start if problem.steady else 0.0, False, len(times) - 1
+    elapsed, own, last = 0.0, False, len(times) - 1
     for index, time in enumerate(times):
         while time > elapsed:
-            now = elapsed if problem.steady else start + elapsed
+            now = start + elapsed
             still = problem.reaction is None and problem.moving is None
             step = time_step if still else _allowed_step(problem, now, u, min(time_step, time - elapsed), given)
             steps, exact = whole_steps(time - elapsed, step)

@@ -19,8 +19,6 @@ from diffuseconv._typing import Array, frozen
 __all__ = ["COORDINATES", "LONGEST", "Grid", "checked_spacing", "grid_of"]
 
 COORDINATES = {"cartesian": (1, 2, 3), "polar": (1,), "cylindrical": (2,), "spherical": (1,)}  # and how many axes
-
-
 SHORTEST, LONGEST = 1e-75, 1e75  # lengths: a rate up to 1e150 per time is left
 
 
@@ -67,14 +65,14 @@ def checked_spacing(value: Any) -> Any:
 
     def check(name: str, item: Any) -> Any:
         if np.ndim(item) == 0:
-            return _in_range(name, _checks.number(name, item, above=0))
+            return _checks.length(name, item, SHORTEST, LONGEST)
         widths = _checks.array(name, item).astype(np.float64)
         if widths.ndim != 1:
             raise ValueError(f"{name} must be a number or a line of cell widths, got shape {widths.shape}")
         if (widths <= 0).any():
             raise ValueError(f"{name} must be greater than 0 in every cell, got {widths.min():g}")
-        _in_range(name, float(widths.min()))
-        _in_range(name, float(widths.max()))
+        for extreme in (widths.min(), widths.max()):
+            _checks.length(name, extreme, SHORTEST, LONGEST)
         return frozen(widths)
 
     if not isinstance(value, (list, tuple)) and np.ndim(value) == 0:
@@ -82,15 +80,6 @@ def checked_spacing(value: Any) -> Any:
     if isinstance(value, np.ndarray) and value.size > 3:
         return (check("spacing", value),)  # widths of the cells of a line
     return _checks.per_axis("spacing", value, len(value), check)
-
-
-def _in_range(name: str, width: float) -> float:
-    """Return a width whose volumes stay in the range of numbers, checked."""
-    if not SHORTEST <= width <= LONGEST:
-        raise ValueError(
-            f"{name} must lie between {SHORTEST:g} and {LONGEST:g} (take another unit of length), got {width:g}"
-        )
-    return width
 
 
 def grid_of(shape: tuple[int, ...], spacing: Any, coordinates: str, inner_radius: float) -> Grid:

@@ -20,8 +20,8 @@ References
 ----------
 .. [1] E. Hairer, G. Wanner, "Stiff differential equations solved by Radau methods", J. Comput. Appl. Math. 111 (1999)
    93, sections 2 to 4.
-.. [3] H. F. Walker, P. Ni, "Anderson acceleration for fixed-point iterations", SIAM J. Numer. Anal. 49 (2011) 1715.
 .. [2] E. Hairer, G. Wanner, "Solving Ordinary Differential Equations II", Springer (1996), sections IV.5 and IV.8.
+.. [3] H. F. Walker, P. Ni, "Anderson acceleration for fixed-point iterations", SIAM J. Numer. Anal. 49 (2011) 1715.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ from diffuseconv.diffusion.scheme import unsteady, unsymmetric
 
 __all__ = ["AT_INFINITY", "OPTIONS", "POLES", "RESIDUES", "is_cheaper", "memory", "solve", "unsupported"]
 
-OPTIONS: dict[str, float | None] = {"tolerance": 1e-10}
+OPTIONS = {"tolerance": 1e-10}  # of the field's range
 POLES = (
     -8.897773186468888820 + 16.63098261990208530j,
     -3.703275049423448060 + 13.65637187148326817j,
@@ -89,14 +89,13 @@ def solve(
 ) -> Iterator[Array]:
     """Yield the field at each of the `times`: see `scheme.Scheme`."""
     first = here = u.astype(np.float64)
-    before = start
-    allowed = (1e-10 if tolerance is None else tolerance) * float(np.ptp(first))
-    settled = False
+    allowed = (OPTIONS["tolerance"] if tolerance is None else tolerance) * float(np.ptp(first))
+    before, settled = 0.0, False
     for time in times:
         if time > before and not settled:
-            past, here = here, _evolve(problem, first, time - start)
+            past, here = here, _evolve(problem, first, time)
             change = shifted.norm(here - past)
-            settled = before > start and change * max(1.0, (times[-1] - time) / (time - before)) <= allowed / 10
+            settled = before > 0 and change * max(1.0, (times[-1] - time) / (time - before)) <= allowed / 10
             before = time
         yield here.astype(u.dtype)
 

@@ -118,9 +118,7 @@ def frames(
             options["share"] = 1 / min(len(segments), FULL)
             options["chosen"] = name == "auto"
             options["events"] = segment is not segments[0], segment is not segments[-1]
-        clock = 0.0 if problem.steady else segment.start
-        moved = [stop + clock for stop in segment.stops] if problem.steady else segment.stops
-        return scheme.solve(problem, u, clock, moved, **options)
+        return scheme.solve(problem, u, 0.0 if problem.steady else segment.start, segment.stops, **options)
 
     _check_functions(problem_at(start), start, u)
     fields, *_ = [solve(segment, u) for segment in segments[:CHECKED]]  # which checks their options, and runs nothing

@@ -39,7 +39,7 @@ EPS = float(np.finfo(np.float64).eps)
 
 def factorises(problem: Lattice) -> bool:
     """Return whether systems are factorised, not iterated."""
-    return int(np.prod(problem.shape)) <= FACTORISED[len(problem.shape) - 1]
+    return math.prod(problem.shape) <= FACTORISED[len(problem.shape) - 1]
 
 
 def converges_fast(problem: Lattice) -> bool:

@@ -102,20 +102,19 @@ def solve(
     tolerance: float | None = None,
 ) -> Iterator[Array]:
     """Yield the field at each of the `times`: see `scheme.Scheme`."""
-    durations = [time - start for time in times]
     if problem.drift is not None:
-        yield from _carried(problem, _axes(problem) or (), u, durations)
+        yield from _carried(problem, _axes(problem) or (), u, times)
         return
     plan = _plan(problem)
     still = problem.forcing is None and problem.largest_rate == 0
-    if len(durations) == 1 and durations[0] > 0 and not still:
-        once = plan.once(u.dtype, durations[0], memory(problem, u.itemsize) * u.size)
+    if len(times) == 1 and times[0] > 0 and not still:
+        once = plan.once(u.dtype, times[0], memory(problem, u.itemsize) * u.size)
         if once is not None:
             yield once.of(u)
             return
     found = _Amplitudes(u)
-    for number, duration in enumerate(durations, start=1):
-        last = number == len(durations)
+    for number, duration in enumerate(times, start=1):
+        last = number == len(times)
         yield u.copy() if still or duration == 0 else _advance(plan, found, _exponential(duration), last)
 
 

@@ -69,22 +69,22 @@ def solve(
     if times:
         check_updates(
             max(u.size, LEAST),
-            (times[-1] - start) * (rate + growth),
+            times[-1] * (rate + growth),
             "take larger cells, a shorter duration or steady_state",
         )
     error = (OPTIONS["tolerance"] if tolerance is None else tolerance) / max(1, len(times))
-    return _fields(problem, u, start, times, rate, growth, error)
+    return _fields(problem, u, times, rate, growth, error)
 
 
 def _fields(
-    problem: Lattice, u: Array, start: float, times: Sequence[float], rate: float, growth: float, error: float
+    problem: Lattice, u: Array, times: Sequence[float], rate: float, growth: float, error: float
 ) -> Iterator[Array]:
     """Yield the field at each of the times."""
-    field, last = u, len(times) - 1
+    field, begin, last = u, 0.0, len(times) - 1
     for index, time in enumerate(times):
-        if time > start:
-            field = _advance(problem, field, rate, growth, time - start, error)
-            start = time
+        if time > begin:
+            field = _advance(problem, field, rate, growth, time - begin, error)
+            begin = time
         yield field.astype(u.dtype, copy=field is u or index < last)
 
 
