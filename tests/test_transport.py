@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import diffuseconv as dc
-from diffuseconv.diffusion import lattice, sweeps
+from diffuseconv.diffusion import in_pieces, lattice, sweeps
 
 EPS = np.finfo(float).eps
 
@@ -211,7 +211,7 @@ def test_threads_change_no_bit(data, flow, z):
         for room in (lattice, sweeps):
             patch.setattr(room, "SMALLEST_SHARE", 1)
         patch.setattr(lattice, "POOLED", 1)
-        patch.setattr(lattice, "PIECE", 1)
+        patch.setattr(in_pieces, "PIECE", 1)
         patch.setattr(numba, "get_num_threads", lambda: 3)
         eq = dataclasses.replace(eq)  # nothing is kept of the run before
         for method, expected in zip(methods, alone, strict=True):

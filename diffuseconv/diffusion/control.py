@@ -41,8 +41,9 @@ from diffuseconv._typing import Array
 from diffuseconv.diffusion import costs
 from diffuseconv.diffusion.clock import Clock
 from diffuseconv.diffusion.functions_of_time import SAMPLES, TINIEST, clock_of_run, jump_between, wall_range
+from diffuseconv.diffusion.in_pieces import largest
 from diffuseconv.diffusion.integrator import Integrator, Overflow, evaluate
-from diffuseconv.diffusion.lattice import Lattice, largest
+from diffuseconv.diffusion.lattice import Lattice
 from diffuseconv.diffusion.reaction import reaction_slope
 
 __all__ = ["OPTIONS", "integrate", "unsupported"]

@@ -17,8 +17,9 @@ import numpy as np
 from diffuseconv._typing import Array
 from diffuseconv.diffusion import costs
 from diffuseconv.diffusion.clock import Clock
+from diffuseconv.diffusion.in_pieces import combine, largest
 from diffuseconv.diffusion.integrator import Trial, evaluate
-from diffuseconv.diffusion.lattice import Lattice, combine, largest
+from diffuseconv.diffusion.lattice import Lattice
 from diffuseconv.diffusion.reaction import reaction_slope
 
 __all__ = ["Steps"]

@@ -10,7 +10,7 @@ from diffuseconv import _checks, _threads
 from diffuseconv._typing import Array
 from diffuseconv.diffusion.barriers import Barrier
 from diffuseconv.diffusion.geometry import Grid
-from diffuseconv.diffusion.lattice import pieces
+from diffuseconv.diffusion.in_pieces import pieces
 from diffuseconv.diffusion.masks import masked, per_cell
 from diffuseconv.diffusion.rows import padded
 from diffuseconv.diffusion.velocity import exchange_rate

@@ -10,7 +10,8 @@ import numpy as np
 from diffuseconv._typing import Array
 from diffuseconv.diffusion import costs, numbers
 from diffuseconv.diffusion.clock import INSIDE, Clock
-from diffuseconv.diffusion.lattice import Lattice, largest, pieces
+from diffuseconv.diffusion.in_pieces import largest, pieces
+from diffuseconv.diffusion.lattice import Lattice
 
 __all__ = ["SAMPLES", "TINIEST", "clock_noise", "clock_of_run", "jump_between", "roughness", "wall_range"]
 

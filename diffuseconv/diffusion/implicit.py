@@ -40,8 +40,9 @@ from diffuseconv._typing import Array
 from diffuseconv.diffusion import control, costs, shifted
 from diffuseconv.diffusion.clock import Clock
 from diffuseconv.diffusion.control import OPTIONS
+from diffuseconv.diffusion.in_pieces import add, combine, largest
 from diffuseconv.diffusion.integrator import Overflow, Trial, evaluate
-from diffuseconv.diffusion.lattice import Lattice, add, combine, largest
+from diffuseconv.diffusion.lattice import Lattice
 from diffuseconv.diffusion.reaction import column, reaction_slope, sensor
 
 __all__ = ["OPTIONS", "Steps", "Table", "memory", "radau", "slowest_decay", "solve", "unsupported"]

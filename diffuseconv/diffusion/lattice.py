@@ -23,14 +23,13 @@ from diffuseconv import _threads
 from diffuseconv._cached import cached_property, kept
 from diffuseconv._jit import diffusion as _loops
 from diffuseconv._typing import Array, loop_input
+from diffuseconv.diffusion.in_pieces import add, pieces
 from diffuseconv.diffusion.rows import as_planes, on_faces, places
 
-__all__ = ["Lattice", "WallTerm", "add", "combine", "largest", "pieces"]
+__all__ = ["SMALLEST_SHARE", "Lattice", "WallTerm"]
 
 POOLED = 1 << 18  # cells from which a loop that does several passes gains from the pool of threads
 MOMENTS = 8  # of a problem whose drift depends on time, that are kept
-PIECE = 1 << 14  # cells handled at once where sums need as much memory again
-BLOCK = 1 << 11  # cells of a product that BLAS leaves to one thread: others would spin on busy processors
 SMALLEST_SHARE = 1 << 15  # cells per thread below which handing out work costs more than it saves
 
 
@@ -417,40 +416,6 @@ class Lattice:
             total[wall.where] += (scale * now.from_wall(wall, time)).astype(total.dtype, copy=False)
         if self.reaction is not None and reaction:
             add(total, scale, self.reaction(time, u))
-
-
-def pieces(shape: tuple[int, ...]) -> list[tuple[int, int]]:
-    """Return the ends of the pieces of a field, whole planes each, in which sums are formed one after the other."""
-    if math.prod(shape) < PIECE:
-        return [(0, shape[0])]
-    return _threads.slices(shape[0], 1 + math.prod(shape) // PIECE)
-
-
-def add(total: Array, factor: complex, field: Array) -> None:
-    """Add a number times a field (or what broadcasts to it) to another, a few planes at a time."""
-    if total.size < PIECE:
-        total += factor * field
-        return
-    whole = np.broadcast_to(field, total.shape)
-    for low, high in pieces(total.shape):
-        total[low:high] += (factor * whole[low:high]).astype(total.dtype, copy=False)
-
-
-def combine(weights: Array, fields: Array, out: Array | None = None) -> Array:
-    """Return sums of fields, weighted by each row of a matrix; a square one may write them over the fields."""
-    combined = np.empty((len(weights), *fields.shape[1:])) if out is None else out
-    left, right = combined.reshape(len(weights), -1), fields.reshape(len(fields), -1)
-    for low, high in _threads.slices(right.shape[1], 1 + right.shape[1] // BLOCK):
-        left[:, low:high] = weights @ right[:, low:high]
-    return combined
-
-
-def largest(u: Array, of: Callable[..., Array] = np.abs, *others: Array) -> float:
-    """Return the largest value of a function of fields, looked at a few planes at a time."""
-    parts = pieces(u.shape)
-    if len(parts) == 1:
-        return float(of(u, *others).max())
-    return float(np.max([of(*(field[low:high] for field in (u, *others))).max() for low, high in parts]))  # NaN too
 
 
 def _directed(g: Any, q: Any) -> tuple[Array, Array]:

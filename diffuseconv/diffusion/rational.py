@@ -28,7 +28,8 @@ import numpy as np
 
 from diffuseconv._typing import Array
 from diffuseconv.diffusion import costs, shifted
-from diffuseconv.diffusion.lattice import Lattice, add
+from diffuseconv.diffusion.in_pieces import add
+from diffuseconv.diffusion.lattice import Lattice
 from diffuseconv.diffusion.scheme import unsteady, unsymmetric
 
 __all__ = ["AT_INFINITY", "OPTIONS", "POLES", "RESIDUES", "is_cheaper", "memory", "solve", "unsupported"]

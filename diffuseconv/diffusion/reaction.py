@@ -7,7 +7,8 @@ import math
 import numpy as np
 
 from diffuseconv._typing import Array
-from diffuseconv.diffusion.lattice import Lattice, largest, pieces
+from diffuseconv.diffusion.in_pieces import largest, pieces
+from diffuseconv.diffusion.lattice import Lattice
 
 __all__ = ["column", "reaction_slope", "sensor"]
 

@@ -34,8 +34,9 @@ from diffuseconv._typing import Array
 from diffuseconv.diffusion import control, costs
 from diffuseconv.diffusion.clock import Clock
 from diffuseconv.diffusion.control import OPTIONS, unsupported
+from diffuseconv.diffusion.in_pieces import add, largest
 from diffuseconv.diffusion.integrator import Overflow, Trial, evaluate
-from diffuseconv.diffusion.lattice import Lattice, add, largest
+from diffuseconv.diffusion.lattice import Lattice
 from diffuseconv.diffusion.reaction import reaction_slope
 
 __all__ = ["OPTIONS", "Steps", "memory", "solve", "step", "unsupported"]

@@ -22,7 +22,8 @@ import numpy as np
 from diffuseconv import boundary
 from diffuseconv._foreign import Made
 from diffuseconv._typing import Array
-from diffuseconv.diffusion.lattice import Lattice, add, pieces
+from diffuseconv.diffusion.in_pieces import add, pieces
+from diffuseconv.diffusion.lattice import Lattice
 
 __all__ = ["Solver", "converges_fast", "factorises", "iterated", "norm", "solver"]
 

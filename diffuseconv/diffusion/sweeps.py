@@ -22,7 +22,8 @@ from diffuseconv._jit.diffusion import Faces
 from diffuseconv._jit.rounds import SPACING, Rounds
 from diffuseconv._jit.vector import BYTES
 from diffuseconv._typing import Array, loop_input
-from diffuseconv.diffusion.lattice import SMALLEST_SHARE, Lattice, add
+from diffuseconv.diffusion.in_pieces import add
+from diffuseconv.diffusion.lattice import SMALLEST_SHARE, Lattice
 from diffuseconv.diffusion.rows import aligned, as_planes, places
 
 __all__ = ["chebyshev_sum", "explicit_steps", "poisson_sum"]
