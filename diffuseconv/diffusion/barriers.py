@@ -10,7 +10,7 @@ import numpy as np
 from diffuseconv import _checks
 from diffuseconv._typing import Array, frozen
 
-__all__ = ["Barrier", "shut_faces"]
+__all__ = ["Barrier", "checked_barriers"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ class Barrier:
     lifted_at: Any = None
 
     def __post_init__(self) -> None:
-        shut = shut_faces("shut", self.shut)
+        shut = _shut_faces("shut", self.shut)
         object.__setattr__(self, "shut", frozen(shut))
         object.__setattr__(self, "permeability", _per_face("permeability", self.permeability, shut.shape))
         if self.lifted_at is not None:
@@ -72,7 +72,7 @@ class Barrier:
         return np.where(self.shut_at(time), in_series, diffusivity)
 
 
-def shut_faces(name: str, value: Any) -> Array:
+def _shut_faces(name: str, value: Any) -> Array:
     """Return which faces are shut, checked."""
     shut = _checks.plain(name, value, empty=True)  # between the cells of an axis of one there is no face
     if shut.dtype != bool:
@@ -90,3 +90,16 @@ def _per_face(name: str, value: Any, shape: tuple[int, ...]) -> Any:
     if (values < 0).any():
         raise ValueError(f"{name} must be at least 0, got {values.min():g}")
     return frozen(values)
+
+
+def checked_barriers(value: Any) -> tuple[Barrier | None, ...]:
+    """Return one barrier or None for each axis, checked."""
+    if not isinstance(value, (list, tuple)):
+        raise TypeError(
+            "barriers must be a sequence with one boolean array, Barrier or None per axis, such as [barrier, None] in "
+            f"the plane, got {_checks.got(value)}"
+        )
+    return tuple(
+        item if item is None or isinstance(item, Barrier) else Barrier(_shut_faces(f"barriers[{axis}]", item))
+        for axis, item in enumerate(value)
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,6 +13,7 @@ from diffuseconv import _checks
 from diffuseconv._typing import Array, read_only
 from diffuseconv.boundary import Boundary
 from diffuseconv.diffusion import faces, walls
+from diffuseconv.diffusion.arguments import arguments_of
 from diffuseconv.diffusion.barriers import Barrier
 from diffuseconv.diffusion.clock import interpolated
 from diffuseconv.diffusion.geometry import Grid, grid_of
@@ -22,7 +22,7 @@ from diffuseconv.diffusion.masks import mask_on, masked, per_cell
 from diffuseconv.diffusion.tensor import as_tensor, diagonal_exchanges, split
 from diffuseconv.diffusion.velocity import face_velocities, functions, mixed_velocities, velocity_at
 
-__all__ = ["arguments_of", "barriers_per_axis", "discretise"]
+__all__ = ["discretise"]
 
 
 def discretise(
@@ -57,7 +57,7 @@ def discretise(
     if coordinates != "cartesian" and periodic[0]:
         raise ValueError(f"boundary along a radius must be 'reflecting' or a wall, got {_checks.got(boundary)}")
     wet = mask_on(mask, shape)
-    shut = barriers_per_axis(barriers, shape)
+    shut = _barriers_per_axis(barriers, shape)
     tensor = as_tensor(diffusivity, shape)
     given = faces.diffusivities(diffusivity if tensor is None else tuple(np.diag(tensor)), shape, wet)
 
@@ -238,7 +238,7 @@ def _flux_lengths(grid: Grid, axis: int) -> Any:
     return np.divide(grid.cell, areas, out=np.zeros_like(areas), where=areas > 0)
 
 
-def barriers_per_axis(value: Any, shape: tuple[int, ...]) -> tuple[Barrier | None, ...]:
+def _barriers_per_axis(value: Any, shape: tuple[int, ...]) -> tuple[Barrier | None, ...]:
     """Return the barrier on each axis, checked against the field's shape."""
     if value is None:
         return (None,) * len(shape)
@@ -283,20 +283,3 @@ def _function(
         return np.asarray(inside if plain else inside / capacity)
 
     return lambda time, u: interpolated(lambda now: at(now, u), time)
-
-
-def arguments_of(source: Callable[..., Any], name: str = "source") -> int:
-    """Return the number of arguments of a source: 1 for ``source(t)``, 2 for ``source(t, u)``."""
-    try:
-        signature = inspect.signature(source)
-    except ValueError:  # built in C, without a signature
-        return 1
-    for arguments in (2, 1) if _is_variadic(signature) else (1, 2):
-        if _checks.takes(source, arguments):
-            return arguments
-    raise TypeError(f"{name} must be a function of (time) or of (time, field), got one of {signature}")
-
-
-def _is_variadic(signature: inspect.Signature) -> bool:
-    """Return whether a function takes any number of arguments: such a one gets the field too."""
-    return any(parameter.kind is parameter.VAR_POSITIONAL for parameter in signature.parameters.values())

@@ -16,15 +16,24 @@ from numpy.typing import ArrayLike
 from diffuseconv import _checks, _scaling
 from diffuseconv._cached import already_kept, cached_property, kept
 from diffuseconv._dispatch import for_arrays_of_any_kind
-from diffuseconv._typing import Array, Axes, frozen, read_only
+from diffuseconv._typing import Array, Axes
 from diffuseconv.diffusion import diagnostics, explicit, run, schedule, spectral, stacks, steady, walls
-from diffuseconv.diffusion.barriers import Barrier, shut_faces
-from diffuseconv.diffusion.discretise import arguments_of, discretise
+from diffuseconv.diffusion.arguments import (
+    FASTEST,
+    arguments_of,
+    check_source_slope,
+    checked_diffusivity,
+    checked_mask,
+    checked_values,
+    checked_weight,
+)
+from diffuseconv.diffusion.barriers import checked_barriers
+from diffuseconv.diffusion.discretise import discretise
 from diffuseconv.diffusion.geometry import COORDINATES, LONGEST, checked_spacing, grid_of
 from diffuseconv.diffusion.lattice import Lattice
 from diffuseconv.diffusion.masks import mask_on, per_cell
 from diffuseconv.diffusion.scheme import without_advice
-from diffuseconv.diffusion.tensor import as_tensor, checked_tensor, heat_of_tensor, split
+from diffuseconv.diffusion.tensor import as_tensor, heat_of_tensor, split
 from diffuseconv.diffusion.velocity import checked_velocity, functions
 from diffuseconv.propagator import Propagator
 
@@ -35,7 +44,6 @@ __all__ = ["DiffusionEquation"]
 
 KEPT, MOST_LATTICES = 1 << 18, 64  # cells of the discretised problems kept for the next run, and how many of these
 NUMBERS = (float, int, np.float64)
-FASTEST = 1e150  # rate per time, or capacity: products of two such stay in the range of numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,30 +134,20 @@ class DiffusionEquation:
 
         mask = None
         if self.mask is not None:
-            mask = _checks.plain("mask", self.mask)
-            if mask.dtype != bool:
-                raise TypeError(f"mask must be boolean (True where there is water), got dtype {mask.dtype}")
-            keep("mask", frozen(mask))
-        keep("diffusivity", _diffusivity("diffusivity", self.diffusivity, mask))
+            mask = checked_mask(self.mask)
+            keep("mask", mask)
+        keep("diffusivity", checked_diffusivity("diffusivity", self.diffusivity, mask))
         keep("spacing", checked_spacing(self.spacing))
         walls.sides(self.boundary)
         keep("boundary", _tuples(self.boundary))
         if self.barriers is not None:
-            keep("barriers", _barriers(self.barriers))
+            keep("barriers", checked_barriers(self.barriers))
         if callable(self.source):
             arguments_of(self.source)
         elif self.source is not None:
-            keep("source", _frozen("source", self.source, mask))
+            keep("source", checked_values("source", self.source, mask))
         if self.source_slope is not None:
-            if not callable(self.source_slope):
-                raise TypeError(
-                    f"source_slope must be a function of (time, field), got {_checks.got(self.source_slope)}"
-                )
-            if not callable(self.source) or arguments_of(self.source) != 2:
-                raise ValueError(
-                    f"source_slope belongs to a source(t, u), got source {_checks.got(self.source)}: leave it out"
-                )
-            arguments_of(self.source_slope, "source_slope")
+            check_source_slope(self.source_slope, self.source)
         if self.velocity is not None:
             keep("velocity", checked_velocity(self.velocity))
             for function in functions(self.velocity):
@@ -157,7 +155,7 @@ class DiffusionEquation:
                     raise TypeError(f"velocity must be a function of time only, got {_checks.got(function)}")
         for name in ("capacity", "decay"):
             if getattr(self, name) is not None:
-                keep(name, _weight(name, getattr(self, name), mask, above=name == "capacity"))
+                keep(name, checked_weight(name, getattr(self, name), mask, above=name == "capacity"))
         _checks.choice("coordinates", self.coordinates, tuple(COORDINATES))
         keep("inner_radius", _checks.number("inner_radius", self.inner_radius, least=0, most=LONGEST))
         if self.inner_radius and self.coordinates == "cartesian":
@@ -929,65 +927,3 @@ def _with_progress(frames: Iterator[tuple[float, Array]], total: int) -> Iterato
     from tqdm.auto import tqdm
 
     yield from tqdm(frames, total=total, unit="frame", disable=None)
-
-
-def _frozen(name: str, value: Any, mask: Array | None = None) -> Any:
-    """Return a number, or a read-only copy of an array, checked; what the mask leaves out may be anything."""
-    if _checks.ndim(name, value) == 0:
-        return _checks.number(name, value)
-    values = _checks.array(name, value, finite=False)
-    if mask is not None and mask.shape == values.shape:
-        values = read_only(np.where(mask, values, 0.0))
-    values = frozen(values, np.float64)
-    _checks.all_finite(name, values)
-    return values
-
-
-def _diffusivity(name: str, value: Any, mask: Array | None) -> Any:
-    """Return a diffusivity, checked: a number, an array, or a tuple with one of them per axis."""
-    if isinstance(value, (list, tuple)) and any(isinstance(item, np.ndarray) and item.ndim for item in value):
-        return tuple(_diffusivity(f"{name}[{axis}]", item, mask) for axis, item in enumerate(value))
-    if mask is not None and _checks.ndim(name, value) and _is_over_faces(np.shape(value), mask.shape):
-        values = frozen(_checks.array(name, value, finite=False), np.float64)  # NaN next to dry cells may be
-        if np.nanmin(values, initial=0.0) < 0:
-            raise ValueError(f"{name} must be at least 0, got {np.nanmin(values):g}")
-        return values
-    values = _frozen(name, value, mask)
-    if np.shape(values) in ((2, 2), (3, 3)) and np.min(values) < 0:
-        return frozen(checked_tensor(values))  # negative numbers can only be those of a tensor
-    if np.min(values) < 0:
-        raise ValueError(f"{name} must be at least 0, got {np.min(values):g}")
-    return values
-
-
-def _is_over_faces(shape: tuple[int, ...], cells: tuple[int, ...]) -> bool:
-    """Return whether a shape is that of the faces along one axis of a field."""
-    more = [n - size for n, size in zip(shape, cells, strict=False)]
-    return len(shape) == len(cells) and sorted(more) == [0] * (len(cells) - 1) + [1]
-
-
-def _weight(name: str, value: Any, mask: Array | None, above: bool) -> Any:
-    """Return a capacity (above 0) or a decay (at least 0), checked."""
-    if _checks.ndim(name, value) == 0:
-        return _checks.number(name, value, above=0 if above else -math.inf, least=0, most=FASTEST)
-    values = _frozen(name, value, mask)
-    inside = values if mask is None or mask.shape != values.shape else values[mask]
-    least = float(np.min(inside, initial=np.inf))
-    if least < 0 or (above and least == 0):
-        raise ValueError(f"{name} must be {'greater than' if above else 'at least'} 0, got {least:g}")
-    if (largest := float(np.max(inside, initial=0.0))) > FASTEST:
-        raise ValueError(f"{name} must be at most {FASTEST:g} (use other units), got {largest:g}")
-    return values
-
-
-def _barriers(value: Any) -> tuple[Barrier | None, ...]:
-    """Return one barrier or None for each axis, checked."""
-    if not isinstance(value, (list, tuple)):
-        raise TypeError(
-            "barriers must be a sequence with one boolean array, Barrier or None per axis, such as [barrier, None] in "
-            f"the plane, got {_checks.got(value)}"
-        )
-    return tuple(
-        item if item is None or isinstance(item, Barrier) else Barrier(shut_faces(f"barriers[{axis}]", item))
-        for axis, item in enumerate(value)
-    )
