@@ -241,7 +241,9 @@ def _apply(
             walls,
             conjugate=not flip,
         )
-        return sums if out is None else _written(sums, _checked_out(out, sums.shape, sums.dtype))
+        if out is not None:
+            _check_out(out, sums.shape, sums.dtype)
+        return _written(sums, out)
     bytes_alone = isinstance(field, np.ndarray) and field.dtype == UINT8  # direct sums convert them block by block
     u = _checks.plain("field", field) if bytes_alone else _checks.array("field", field, finite=False)
     given, dtype = u, FLOAT64 if bytes_alone else u.dtype
@@ -252,7 +254,7 @@ def _apply(
     plain = axes is None and {type(walls), type(mode), type(method)} == {str}  # to remember the plan by
     rule = remembered_plan(*options) if plain else plan(*options)
     if out is not None:
-        _checked_out(out, rule.shape, dtype)
+        _check_out(out, rule.shape, dtype)
     known = None if mask is None else known_cells(mask, u.shape, rule.spatial)
     if known is not None and not (np.isfinite(u) | ~known).all():
         _checks.all_finite("field", np.where(known, u, u.dtype.type(0)))  # refuses what stands under True
@@ -269,18 +271,18 @@ def _apply(
     u, known, rule = continued_by_constants(u, known, rule)
     if known is None and name == "direct" and rule.interleaved:
         sums = in_range_or_scaled(lambda u, parts: correlate_interleaved(u, parts[0], rule), u, parts, given)
-        return sums if out is None else _written(sums, out)
+        return _written(sums, out)
     stack, widths, names = stacked(u, rule.spatial), rule.widths, rule.names
     if known is None:
         sums = in_range_or_scaled(lambda u, parts: by_method(u, parts, widths, names, name), stack, parts, given)
     else:
         sums = mean_of_known(stack, stacked(known, rule.spatial), parts, widths, names, name)
     sums = unstacked(sums, shape, rule.spatial)
-    return sums if out is None else _written(sums, out)
+    return _written(sums, out)
 
 
-def _checked_out(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """Return an array to write to, checked."""
+def _check_out(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    """Refuse what sums of this shape and dtype cannot be written to."""
     plain = isinstance(out, np.ndarray) and not isinstance(out, np.ma.MaskedArray)
     if not plain or out.shape != shape or out.dtype != dtype:
         found = f"shape {out.shape} and dtype {out.dtype}" if plain else f"something of type {type(out).__name__}"
@@ -289,8 +291,6 @@ def _checked_out(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Arra
         raise ValueError("out must be writable, got a read-only array")
     if _overlaps(out):
         raise ValueError(f"out must have memory of its own for each cell, got strides {out.strides} bytes")
-    checked: Array = out
-    return checked
 
 
 def _overlaps(array: Array) -> bool:
@@ -303,8 +303,10 @@ def _overlaps(array: Array) -> bool:
     return False
 
 
-def _written(sums: Array, out: Array) -> Array:
-    """Return `out`, with the sums written to it."""
+def _written(sums: Array, out: Array | None) -> Array:
+    """Return `out` with the sums written to it, or the sums where there is none."""
+    if out is None:
+        return sums
     out[...] = sums
     return out
 
@@ -319,8 +321,8 @@ def _is_complex(name: str, value: object) -> bool:
 
 def _complex(apply: Callable[[Any, Any, Any], Array], field: Any, kernel: Any, walls: Names, conjugate: bool) -> Array:
     """Combine the results of the real and imaginary parts; a correlation conjugates the kernel."""
-    u, k = _checks.plain("field", field), kernel
-    for name, values in (("field", u), ("kernel", k)):
+    u = _checks.plain("field", field)
+    for name, values in (("field", u), ("kernel", kernel)):
         if _is_complex(name, values) and np.asarray(values).dtype.itemsize not in (8, 16):
             raise TypeError(f"{name} must hold complex64 or complex128, got dtype {np.asarray(values).dtype}")
     k = np.asarray(kernel) if _is_complex("kernel", kernel) else kernel

@@ -209,9 +209,7 @@ def _exchanging(lattice: Lattice) -> NDArray[np.bool_] | None:
     """Return which cells exchange anything, None where all do."""
     if lattice.uniform is not None and max(lattice.uniform) > 0:
         return None
-    exchanging: NDArray[np.bool_] = np.broadcast_to(lattice.outflow() > 0, lattice.shape)
-    if lattice.diagonal is not None:
-        exchanging = exchanging | (lattice.diagonal.diagonal() != 0).reshape(lattice.shape)
+    exchanging = lattice.exchanging()
     return None if exchanging.all() else exchanging
 
 

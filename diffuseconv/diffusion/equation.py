@@ -907,14 +907,14 @@ def _tuples(boundary: Any) -> Any:
     return tuple(map(_tuples, boundary)) if isinstance(boundary, (list, tuple)) else boundary
 
 
-def _in_range(frames: Iterator[tuple[float, Array]]) -> Iterator[Array]:
+def _in_range(fields: Iterator[Array]) -> Iterator[Array]:
     """Yield the fields of a run; refuse one that has left the range of numbers."""
     while True:
         with np.errstate(over="ignore", invalid="ignore"):
-            found = next(frames, None)
+            found = next(fields, None)
         if found is None:
             return
-        yield _finite(found[1])
+        yield _finite(found)
 
 
 def _finite(field: Array) -> Array:

@@ -199,6 +199,13 @@ class Lattice:
             total = np.add(total, both, out=both if both.shape == whole else None)
         return total if self.weights is None else total / of(self.weights)
 
+    def exchanging(self) -> Array:
+        """Return which cells exchange or lose anything."""
+        exchanging: Array = np.broadcast_to(self.outflow() > 0, self.shape)
+        if self.diagonal is not None:
+            exchanging = exchanging | (self.diagonal.diagonal() != 0).reshape(self.shape)
+        return exchanging
+
     def most(self, of: Callable[[int, int], Array]) -> float:
         """Return the largest value of a function of some planes (`low` to ``high - 1``), called for a few at a time."""
         found: list[float] = []

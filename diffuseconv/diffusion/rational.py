@@ -118,11 +118,8 @@ def _evolve(problem: Lattice, u: Array, duration: float) -> Array:
                 f"got {duration * problem.largest_rate:.3g}: shorten the duration, take larger cells, or "
                 f"steady_state"
             ) from None
-    moving = np.broadcast_to(problem.outflow() > 0, problem.shape)
-    if problem.diagonal is not None:
-        moving = moving | (problem.diagonal.diagonal() != 0).reshape(problem.shape)
     still = u if problem.forcing is None else u + duration * problem.forcing
-    evolved: Array = np.where(moving, total + level, still)
+    evolved: Array = np.where(problem.exchanging(), total + level, still)
     return evolved
 
 

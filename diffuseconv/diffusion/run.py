@@ -63,8 +63,8 @@ def frames(
     time_step: float | None = None,
     tolerance: float | None = None,
     max_step: float | None = None,
-) -> Iterator[tuple[float, Array]]:
-    """Return an iterator of (time, field), with all arguments checked at the call.
+) -> Iterator[Array]:
+    """Return an iterator of the field at each time, with all arguments checked at the call.
 
     Parameters
     ----------
@@ -122,24 +122,22 @@ def frames(
 
     _check_functions(problem_at(start), start, u)
     fields, *_ = [solve(segment, u) for segment in segments[:CHECKED]]  # which checks their options, and runs nothing
-    return _run(segments, solve, fields, times)
+    return _run(segments, solve, fields)
 
 
 def _run(
     segments: list[_Segment],
     solve: Callable[[_Segment, Array], Iterator[Array]],
     fields: Iterator[Array],
-    times: Sequence[float],
-) -> Iterator[tuple[float, Array]]:
+) -> Iterator[Array]:
     """Solve the segments one after the other; `fields` are those of the first."""
-    asked = iter(times)
     for segment, following in zip(segments, [*segments[1:], None], strict=True):
         last = len(segment.stops) - 1
         for index, field in enumerate(fields):
             if index == last and following is not None:
                 u = field.copy() if index < segment.asked else field  # a yielded field belongs to the caller
             if index < segment.asked:
-                yield next(asked), field
+                yield field
         if following is not None:
             fields = solve(following, u)
 
