@@ -116,3 +116,19 @@ def test_a_drift_over_a_time_of_endless_terms_is_solved_all_the_same(ndim, close
             assert abs(eq.total_mass(after) - eq.total_mass(u)) <= 300 * 100 * 2**-53 * eq.total_mass(u)
     np.testing.assert_array_equal(eq.evolve(u, 0.5), eq.evolve(u, 0.5, "uniformization"))
     assert eq.evolve(u.astype(np.float32), late).dtype == np.float32
+
+
+@pytest.mark.parametrize("tolerance", [1.0, 1.5, 3.0, 1e9])
+@pytest.mark.parametrize("duration", [1e-3, 1.0, 30.0])
+def test_a_tolerance_of_the_whole_range_leaves_some_term(tolerance, duration):
+    """On a ring a constant stays, a grain stays a density within half of its range, and a source adds what it gives."""
+    ring = dc.DiffusionEquation(velocity=0.5, boundary="periodic")
+    grain = np.eye(1, 8)[0]
+    exact = transport.exact(ring.operator((8,)).matrix.toarray(), np.zeros(8), grain, duration)
+    after = ring.evolve(grain, duration, "uniformization", tolerance=tolerance)
+    assert after.min() >= 0
+    np.testing.assert_allclose(after.sum(), 1.0, rtol=1e-14)
+    np.testing.assert_allclose(after, exact, rtol=0, atol=0.5)
+    np.testing.assert_allclose(ring.evolve(np.ones(8), duration, "uniformization", tolerance=tolerance), 1, rtol=1e-14)
+    filled = dc.DiffusionEquation(source=2.0).evolve(np.zeros(8), duration, "uniformization", tolerance=tolerance)
+    np.testing.assert_allclose(filled, 2 * duration, rtol=0.5)

@@ -31,6 +31,7 @@ __all__ = ["OPTIONS", "memory", "poisson_weights", "solve", "unsupported"]
 
 OPTIONS = {"tolerance": 1e-12}  # of the field's range
 ROUNDING = 16 * float(np.finfo(np.float64).eps)  # of a cell's outflow, lest a step take more than there is
+MOST_CUT = 0.5  # of the probabilities: some term is left whatever the tolerance
 LEAST = 256  # cells: a step on fewer costs no less
 
 
@@ -73,6 +74,7 @@ def solve(
             "take larger cells, a shorter duration or steady_state",
         )
     error = (OPTIONS["tolerance"] if tolerance is None else tolerance) / max(1, len(times))
+    error = min(error, MOST_CUT)
     return _fields(problem, u, times, rate, growth, error)
 
 
