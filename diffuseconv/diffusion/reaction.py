@@ -40,25 +40,31 @@ def reaction_slope(problem: Lattice, time: float, u: Array) -> Array:
 def sensor(problem: Lattice, time: float, u: Array, bit: int) -> int | None:
     """Return a cell that the reaction of others follows, None if none is seen: half of all are moved, then the other.
 
-    The halves are those of a bit of the cell's index. A sensor is seen by what follows it in the other half.
+    The halves are those of a bit of the cell's index. A sensor is seen by what follows it in the other half, if that
+    follows no others as well.
     """
-    assert problem.reaction is not None
-    shift, plain = _shift(u), np.array(problem.reaction(time, u))
+    reaction = problem.reaction
+    assert reaction is not None
+    shift, plain = _shift(u), np.array(reaction(time, u))
     half = ((np.arange(u.size) >> bit) % 2 == 1).reshape(u.shape)
-    seen = [np.abs(problem.reaction(time, u + shift * side) - plain) * ~side for side in (half, ~half)]
+    seen = [np.abs(reaction(time, u + shift * side) - plain) * ~side for side in (half, ~half)]
     largest = [float(changes.max()) for changes in seen]
     most = int(largest[1] > largest[0])
     if not largest[most] > 0:
         return None
     follower = int(seen[most].argmax())
     candidates = np.flatnonzero((half, ~half)[most])
+
+    def follows(cells: Array) -> bool:
+        """Return whether the follower changes with some cells as much as with all."""
+        moved = u.copy()
+        moved.flat[cells] += shift
+        return bool(np.abs(reaction(time, moved) - plain).flat[follower] > largest[most] / 2)
+
     while len(candidates) > 1:
         some, others = np.array_split(candidates, 2)
-        moved = u.copy()
-        moved.flat[some] += shift
-        change = np.abs(problem.reaction(time, moved) - plain).flat[follower]
-        candidates = some if change > largest[most] / 2 else others
-    return int(candidates[0])
+        candidates = some if follows(some) else others
+    return int(candidates[0]) if follows(candidates) else None
 
 
 def column(problem: Lattice, time: float, u: Array, cell: int) -> Array:
