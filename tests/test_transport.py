@@ -343,6 +343,12 @@ def test_decay_is_exact():
     step = 0.1
     stepped = eq.evolve(u, 1.0, "explicit", step)
     np.testing.assert_allclose(eq.explicit_steps(u, 10, step), stepped, rtol=0, atol=1e-14)
+    for none in (5e-324, 1e-320):  # numbers of few digits, over which nothing may be divided
+        for velocity in (0.0, 0.5):
+            eq = dc.DiffusionEquation(decay=none, source=1.0, velocity=velocity, boundary="periodic")
+            filled = [eq.evolve(np.zeros(3), math.sqrt(10)), eq.evolve(np.zeros(3), math.sqrt(10), "spectral")]
+            filled += [] if velocity else [eq.explicit_steps(np.zeros(3), 10, math.sqrt(0.1))]
+            np.testing.assert_allclose(filled, math.sqrt(10), rtol=1e-14)
 
 
 def test_volumes_are_the_true_integrals():

@@ -37,6 +37,7 @@ __all__ = ["OPTIONS", "explicit_steps", "memory", "repeated", "solve", "unsuppor
 OPTIONS: dict[str, float | None] = {}  # exact to rounding: nothing to choose
 FORGOTTEN = 45.0  # modes that have decayed by exp(-45) = 3e-20 lie below the rounding of any field
 SETTLED = 0.125  # of the slowest mode's decay: from then on the limit is no larger than a few times the field
+EPS = float(np.finfo(np.float64).eps)
 LARGE = 1 << 17  # cells from which a transform gains from more threads
 SLAB = 1 << 13  # modes whose rates and factors are formed at once: larger arrays are new memory each time
 MOST_KNOWN = 8  # durations of which is kept what late fields are found by
@@ -145,7 +146,7 @@ def _exponential(duration: float) -> _Step:
 
     def gathered(rate: Array) -> Array:
         gone = -np.expm1(-rate * duration)
-        return np.where(gone > 0, gone / np.where(rate > 0, rate, 1), duration)
+        return np.where(gone > EPS, gone / np.where(gone > EPS, rate, 1), duration)  # a rate may be subnormal
 
     return _Step(duration, lambda rate: np.exp(-rate * duration), gathered, additive=True)
 
@@ -167,7 +168,7 @@ def _power(steps: int, time_step: float) -> _Step:
     def gathered(rate: Array) -> Array:
         log, sign = powers(rate)
         gone = np.where(sign < 0, 1 + np.exp(log), -np.expm1(log))
-        return np.where(rate > 0, gone / np.where(rate > 0, rate, 1), steps * time_step)
+        return np.where(gone > EPS, gone / np.where(gone > EPS, rate, 1), steps * time_step)
 
     return _Step(steps * time_step, kept, gathered, monotonic_to=1 / time_step)
 
@@ -470,7 +471,7 @@ def _grown(
         forced = analyse(forcing)
 
         def gather(rates: Array, slab: slice) -> None:
-            moving = rates != 0
+            moving = np.abs(rates * duration) > EPS
             gathered = np.where(moving, np.expm1(rates * duration) / np.where(moving, rates, 1), duration)
             modes[slab] += forced[slab] * gathered
 

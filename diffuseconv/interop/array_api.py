@@ -142,7 +142,7 @@ def evolve(
         return xp.asarray(u, copy=True)
 
     def factor(growth: Any) -> tuple[Any, Any]:
-        moving = growth != 0
+        moving = xp.abs(growth * time) > EPSILON  # growth may be subnormal
         gone = xp.expm1(growth * time) / xp.where(moving, growth, xp.ones_like(growth))
         return xp.exp(growth * time), xp.where(moving, gone, xp.full_like(growth, time))
 
@@ -187,7 +187,7 @@ def explicit_steps(
         flips = lost > 1
         log = steps * xp.log1p(xp.maximum(xp.where(flips, lost - 2, -lost), xp.full_like(lost, -1 + EPSILON)))
         odd = flips if steps % 2 else flips & ~flips
-        decaying = growth != 0
+        decaying = xp.abs(log) > EPSILON
         gone = xp.where(odd, 1 + xp.exp(log), -xp.expm1(log)) / xp.where(decaying, -growth, xp.ones_like(growth))
         return xp.where(odd, -xp.exp(log), xp.exp(log)), xp.where(decaying, gone, xp.full_like(growth, steps * step))
 
