@@ -797,3 +797,10 @@ def test_steps_that_are_sure_to_be_too_many_are_refused_at_once():
     eq = dc.DiffusionEquation(0.0, source=lambda t: 1e5 * (3.3 <= t < 3.3 + 1e-5))
     with pytest.raises(ValueError, match=r"at time 0\.0.* more steps would be needed, fewer with a longer max_step\. "):
         eq.evolve(np.zeros(4), 10.0, max_step=5e-6)
+
+
+def test_a_reaction_that_only_single_precision_cannot_hold():
+    """Steps are in float64: u' = -u^2 / 1e15, whose square of 3e15 times 1e10 is beyond float32."""
+    u = np.array([1e15, 2e15, 3e15], np.float32)
+    eq = dc.DiffusionEquation(0.0, source=lambda t, u: -1e10 * u * np.abs(u) / 1e25)
+    np.testing.assert_allclose(eq.evolve(u, 1.0), u / (1 + u.astype(float) / 1e15), rtol=1e-5)
