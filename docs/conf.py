@@ -67,7 +67,7 @@ suppress_warnings = ["myst.header"]  # the README's pages begin where their own 
 
 
 def reference() -> str:
-    """Return the page that lists every public name."""
+    """Return the page that lists every public name, once: what a room lends to the top level stands there."""
     import diffuseconv
 
     engines = [importlib.import_module(f"diffuseconv.interop.{name}") for name in ("dask", "xarray", "torch")]
@@ -75,7 +75,8 @@ def reference() -> str:
     rooms = [value for value in public.values() if isinstance(value, ModuleType) and value.__all__]
     verbs = [name for name, value in public.items() if not isinstance(value, ModuleType)]
     lines = ["# Reference", "", "Every public name."]
-    for module, names in [(diffuseconv, verbs), *((room, room.__all__) for room in (*rooms, *engines))]:
+    own = [(room, [x for x in room.__all__ if getattr(room, x) is not public.get(x)]) for room in (*rooms, *engines)]
+    for module, names in [(diffuseconv, verbs), *own]:
         first = (module.__doc__ or "").strip().splitlines()[0]
         lines += ["", f"## {module.__name__}", "", first, "", "```{eval-rst}", f".. currentmodule:: {module.__name__}"]
         lines += ["", ".. autosummary::", "   :toctree: generated", "", *(f"   {name}" for name in names), "```"]
