@@ -42,10 +42,12 @@ def correlate_in_fourier_space(
     """Correlate every field of a stack with every kernel of a bank; the arguments of `correlate_directly`."""
     stack, field_power = _scaled(stack)
     bank, kernel_power = _scaled(bank)
-    planes = _cut_into_planes(stack, bank, widths, names)
-    if planes is None:
-        out = _correlate(stack, bank, _plans(stack, bank, widths, names), names)
+    planes = _cut_planes(stack, bank, widths)
+    plans = _plans(stack, bank, widths, names, planes)
+    if plans is not None:
+        out = _correlate(stack, bank, plans, names)
     else:
+        assert planes is not None
         extended = extend(stack, widths, names, (1, 2)) if any(map(any, widths)) else stack
         out = correlate_planes(extended, bank, planes)
     if field_power or kernel_power:
@@ -54,23 +56,24 @@ def correlate_in_fourier_space(
     return out
 
 
-def _cut_into_planes(stack: Array, bank: Array, widths: Sequence[tuple[int, int]], names: Sequence[Name]) -> Cut | None:
-    """Return how to cut planes in pieces, if that is quicker than the transforms of a library."""
+def _cut_planes(stack: Array, bank: Array, widths: Sequence[tuple[int, int]]) -> Cut | None:
+    """Return how to cut planes in pieces, None for what is no plane, or where the kernel is too wide."""
     if stack.ndim != 3:
         return None
     results = [n + sum(width) - k + 1 for n, k, width in zip(stack.shape[1:], bank.shape[1:], widths, strict=True)]
-    best = cut((results[0], results[1]), bank.shape[1:], MACHINE.bytes // stack.itemsize, len(stack))
-    if best is None or best.cells < LIBRARY * stack.size:  # a library transforms the field at least
-        return best
-    plans = _plans(stack, bank, widths, names)
-    cells = len(stack) * math.prod(-(-plan.length // plan.step) * plan.size for plan in plans)
-    return best if best.cells < LIBRARY * cells else None
+    return cut((results[0], results[1]), bank.shape[1:], MACHINE.bytes // stack.itemsize, len(stack))
 
 
-def _plans(stack: Array, bank: Array, widths: Sequence[tuple[int, int]], names: Sequence[Name]) -> list[_Axis]:
-    """Return how a library transforms each axis."""
+def _plans(
+    stack: Array, bank: Array, widths: Sequence[tuple[int, int]], names: Sequence[Name], planes: Cut | None
+) -> list[_Axis] | None:
+    """Return how a library transforms each axis, None if planes cut in pieces are quicker."""
+    if planes is not None and planes.cells < LIBRARY * stack.size:  # a library transforms the field at least
+        return None
     given = zip(stack.shape[1:], bank.shape[1:], widths, names, strict=True)
-    return [_plan(*axis, stack.ndim - 1, number == stack.ndim - 2) for number, axis in enumerate(given)]
+    plans = [_plan(*axis, stack.ndim - 1, number == stack.ndim - 2) for number, axis in enumerate(given)]
+    cells = len(stack) * math.prod(-(-plan.length // plan.step) * plan.size for plan in plans)
+    return None if planes is not None and planes.cells < LIBRARY * cells else plans
 
 
 def _correlate(stack: Array, bank: Array, plans: Sequence[_Axis], names: Sequence[Name]) -> Array:

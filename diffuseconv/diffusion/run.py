@@ -154,9 +154,8 @@ def _check_functions(problem: Lattice, time: float, u: Array) -> None:
                 f"beforehand, as the values of a Schedule, or add it between frames"
             )
 
-    if problem.reaction is not None or problem.reaction_slope is not None:
-        u = u.astype(np.float64, copy=False)  # as steps have it, lest a reaction overflow here only
     if problem.reaction is not None:
+        u = u.astype(np.float64, copy=False)  # as steps have it, lest a reaction overflow here only
         same("source", np.array(problem.reaction(time, u)), problem.reaction(time, u))
     if problem.reaction_slope is not None:
         same("source_slope", np.array(problem.reaction_slope(time, u)), problem.reaction_slope(time, u))

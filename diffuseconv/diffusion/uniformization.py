@@ -73,8 +73,7 @@ def solve(
             times[-1] * (rate + growth),
             "take larger cells, a shorter duration or steady_state",
         )
-    error = (OPTIONS["tolerance"] if tolerance is None else tolerance) / max(1, len(times))
-    error = min(error, MOST_CUT)
+    error = min(MOST_CUT, (OPTIONS["tolerance"] if tolerance is None else tolerance) / max(1, len(times)))
     return _fields(problem, u, times, rate, growth, error)
 
 
