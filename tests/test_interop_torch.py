@@ -6,6 +6,7 @@ import pytest
 import diffuseconv as dc
 
 torch = pytest.importorskip("torch")
+layers = dc.interop.torch
 pytestmark = pytest.mark.engine
 WALLS = ["reflecting", "periodic", "absorbing", "zero", ("zero", "reflecting"), "mirror", "nearest"]
 
@@ -47,6 +48,7 @@ def test_operator_is_registered_as_torch_asks():
     [
         dc.DiffusionEquation(0.7, boundary=dc.Dirichlet(1.0), source=0.3),
         dc.DiffusionEquation(np.linspace(0.1, 2.0, 30).reshape(5, 6), boundary=("periodic", dc.Robin(1.0, 1.0, 0.5))),
+        dc.DiffusionEquation(0.7, barriers=(None, dc.Barrier(np.eye(5) > 0, 0.1, 0.5 * np.ones((5, 5)).cumsum(0)))),
     ],
 )
 def test_gradient_of_evolution(eq):
@@ -66,7 +68,7 @@ def test_nothing_is_kept_after_use():
 
 def test_measured_layer_is_unbiased():
     """Mean and gradients of 40,000 draws, within 8 standard errors of the exact layer's (chance below 1e-12 each)."""
-    layer = dc.interop.torch.MeasuredConv2d(2, 3, 3, draws=40_000).double()
+    layer = layers.MeasuredConv2d(2, 3, 3, draws=40_000).double()
     x = torch.rand(1, 2, 4, 4, dtype=torch.float64, requires_grad=True)
     weights = torch.rand(1, 3, 4, 4, dtype=torch.float64)
     drawn = layer(x)
@@ -80,16 +82,16 @@ def test_measured_layer_is_unbiased():
 
 
 def test_layers_move_and_spread_alone():
-    layer = dc.interop.torch.PropagatorConv2d(2, 3, 4)
+    layer = layers.PropagatorConv2d(2, 3, 4)
     x = torch.rand(2, 2, 8, 9)
     y = layer(x)
     assert y.shape == (2, 3, 8, 9)
     assert x.min() <= y.min()
     assert y.max() <= x.max()
-    spread = dc.interop.torch.Diffuse2d(0.5, 0.3).double()
+    spread = layers.Diffuse2d(0.5, 0.3).double()
     u = torch.rand(8, 9, dtype=torch.float64)
     assert torch.isclose(spread(u).sum(), u.sum(), rtol=1e-12)
-    still = dc.interop.torch.Diffuse2d(0.5).double()
+    still = layers.Diffuse2d(0.5).double()
     with torch.no_grad():
         still.log_diffusivity.fill_(np.log(0.5))
     np.testing.assert_allclose(still(u).detach(), dc.DiffusionEquation(0.5).evolve(u.numpy(), 1.0), rtol=0, atol=1e-13)
@@ -120,6 +122,15 @@ def _diffused(layer, u, log_diffusivity, velocity):
         (lambda: dc.DiffusionEquation().explicit_steps(torch.eye(3).to_sparse(), 1), TypeError, "a dense tensor"),
         (lambda: dc.DiffusionEquation().explicit_steps(torch.ones(3, device="meta"), 1), TypeError, "a dense tensor"),
         (lambda: dc.DiffusionEquation(source=lambda t: t).evolve(torch.ones(3), 1.0), TypeError, "got a function"),
+        (lambda: layers.PropagatorConv2d(2, 3, 5)(torch.ones(1, 3, 8, 8)), ValueError, r"shape \(batch, 2, rows, col"),
+        (lambda: layers.MeasuredConv2d(2, 3, 5)(torch.ones(2, 8, 8)), ValueError, r"shape \(batch, 2, rows, columns\)"),
+        (
+            lambda: layers.PropagatorConv2d(2, 3, 5)(torch.ones(1, 2, 8, 8).double()),
+            TypeError,
+            "x must be a torch",
+        ),
+        (lambda: layers.Diffuse2d()(torch.ones(8)), ValueError, r"x must hold pictures \(..., rows, columns\), got"),
+        (lambda: layers.Diffuse2d()(np.ones((8, 8))), TypeError, "x must be a tensor"),
     ],
 )
 def test_bad_input(call, error, message):

@@ -92,12 +92,12 @@ def evolve(eq: DiffusionEquation, u: Tensor, duration: float, *args: Any, **opti
     """Return `DiffusionEquation.evolve` of a tensor, differentiable with respect to the field.
 
     The lattice operator is self-adjoint where nothing drifts, so the gradient of a field after `duration` is evolved
-    by the same equation without sources.
+    by the same equation without sources: backward from one time at which barriers lift to the one before.
 
     Parameters
     ----------
     eq : DiffusionEquation
-        Without velocity, capacity, decay or curved coordinates; sources and walls must not depend on the field.
+        Without velocity, capacity, graded or curved coordinates; its source must not be a function.
     u : Tensor
         float32 or float64; on another device than the CPU only by ``"spectral"``.
     duration, *args, **options
@@ -138,6 +138,17 @@ class _Run:
     def __call__(self, u: Array) -> Array:
         return self.eq.evolve(u, self.duration, *self.args, **self.options)
 
+    def gradient(self, g: Array) -> Array:
+        """Evolve a gradient: what evolves is affine in the field, and between lifts of barriers its own adjoint."""
+        options = dict(self.options)
+        start = float(options.pop("start", 0.0))
+        lifts = [lift for lift in sorted(self.eq.lift_times) if 0 < lift - start < self.duration]
+        ends = [*(lift - start for lift in lifts), self.duration]
+        for begin, end, at in reversed(list(zip([0.0, *ends], ends, [start, *lifts], strict=False))):
+            rest = self.eq.evolve(np.zeros_like(g), end - begin, *self.args, start=at, **options)
+            g = self.eq.evolve(g, end - begin, *self.args, start=at, **options) - rest
+        return g
+
 
 _numbers = itertools.count()
 _runs: dict[int, _Run] = {}
@@ -151,9 +162,8 @@ def _evolve(u: Tensor, run: int) -> Tensor:
 
 @torch.library.custom_op("diffuseconv::evolve_gradient", mutates_args=())
 def _evolve_gradient(gradient: Tensor, run: int) -> Tensor:
-    """Evolve a gradient by the homogeneous equation: what evolves is affine in the field."""
-    g = np.ascontiguousarray(gradient.detach().numpy())
-    return torch.from_numpy(_runs[run](g) - _runs[run](np.zeros_like(g)))
+    """Evolve a gradient by the homogeneous equation."""
+    return torch.from_numpy(_runs[run].gradient(np.ascontiguousarray(gradient.detach().numpy())))
 
 
 @_evolve.register_fake
@@ -206,6 +216,8 @@ def _sums(field: Tensor, kernel: Any, boundary: Any, mode: str, axes: Any, flip:
 
 def _check_tensor(name: str, tensor: Tensor) -> None:
     """Refuse tensors that the loops cannot read."""
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"{name} must be a tensor (see torch.as_tensor), got {_checks.got(tensor)}")
     if tensor.layout != torch.strided or tensor.device.type == "meta":
         raise TypeError(
             f"{name} must be a dense tensor that holds numbers (see Tensor.to_dense), "
@@ -361,6 +373,7 @@ class PropagatorConv2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return means of pictures (batch, channels, rows, columns) under the densities."""
+        _check_pictures(x, self.logits)
         return nn.functional.conv2d(_continued(x, self.logits.shape[-1], self.boundary), self.density)
 
 
@@ -389,6 +402,7 @@ class MeasuredConv2d(PropagatorConv2d):
         """Return one measurement of each pixel in training, the mean in evaluation."""
         if not self.training:
             return super().forward(x)
+        _check_pictures(x, self.logits)
         size = self.logits.shape[-1]
         wide = _continued(x, size, self.boundary)
         batch, _, rows, columns = x.shape
@@ -442,10 +456,23 @@ class Diffuse2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return pictures (..., rows, columns) after a unit of time."""
+        _check_tensor("x", x)
+        if x.ndim < 2 or not x.numel():
+            raise ValueError(f"x must hold pictures (..., rows, columns), got shape {tuple(x.shape)}")
         d = self.log_diffusivity.exp().to(x.dtype)
         v = self.velocity.to(x.dtype)
         rows, columns = (_heat_matrix(size, d[i], v[i]) for i, size in enumerate(x.shape[-2:]))
         return rows @ x @ columns.mT
+
+
+def _check_pictures(x: Tensor, weights: Tensor) -> None:
+    """Refuse what weights (output channels, input channels, rows, columns) cannot be applied to."""
+    _check_tensor("x", x)
+    channels = weights.shape[1]
+    if x.ndim != 4 or x.shape[1] != channels or not x.numel():
+        raise ValueError(f"x must have shape (batch, {channels}, rows, columns), got {tuple(x.shape)}")
+    if x.dtype != weights.dtype:
+        raise TypeError(f"x must be a {weights.dtype} tensor as the layer is (see Module.to), got {x.dtype}")
 
 
 def _heat_matrix(size: int, diffusivity: Tensor, velocity: Tensor) -> Tensor:
