@@ -83,6 +83,11 @@ def _fits(name: str, *reaches: float) -> None:
     _checks.fits_memory(name, 24.0 * math.prod(2.0 * reach + 1.0 for reach in reaches), "a smaller kernel")
 
 
+def _bell_fits(sigmas: Sequence[float], truncate: float) -> None:
+    """Refuse a Gaussian that no memory holds, by the name of the larger of what makes it wide."""
+    _fits("truncate" if truncate > max(sigmas) else "sigma", *(truncate * sigma for sigma in sigmas))
+
+
 def _direction(angle: float) -> tuple[float, float]:
     """Return the unit vector (down, right) at an angle on the screen, exact at multiples of 90 degrees."""
     quarters = round(angle / 90)
@@ -213,7 +218,7 @@ def gaussian(sigma: float | Sequence[float] = 1.0, ndim: int = 2, *, truncate: f
     """
     sigmas = _per_axis("sigma", sigma, ndim, _not_negative)
     truncate = _checks.number("truncate", truncate, above=0.0)
-    _fits("sigma", *(truncate * s for s in sigmas))
+    _bell_fits(sigmas, truncate)
     return _outer([_sampled(s, truncate) for s in sigmas])
 
 
@@ -242,7 +247,7 @@ def integrated_gaussian(sigma: float | Sequence[float] = 1.0, ndim: int = 2, *, 
     """
     sigmas = _per_axis("sigma", sigma, ndim, _not_negative)
     truncate = _checks.number("truncate", truncate, above=0.0)
-    _fits("sigma", *(truncate * s for s in sigmas))
+    _bell_fits(sigmas, truncate)
     return _outer([_integrated(s, truncate) for s in sigmas])
 
 
@@ -301,7 +306,7 @@ def gaussian_derivative(
     orders = _checks.per_axis("order", order, ndim, lambda name, value: _checks.count(name, value, most=10))
     sigmas = _checks.per_axis("sigma", sigma, ndim, lambda name, value: _checks.number(name, value, least=1e-3))
     truncate = _checks.number("truncate", truncate, above=0.0)
-    _fits("sigma", *(truncate * s for s in sigmas))
+    _bell_fits(sigmas, truncate)
     factors = []
     for n, s in zip(orders, sigmas, strict=True):
         g = _sampled(s, truncate)
@@ -557,7 +562,7 @@ def laplacian_of_gaussian(sigma: float = 1.0, ndim: int = 2, *, truncate: float 
     """
     sigma, ndim = _checks.number("sigma", sigma, least=0.05), _ndim(ndim)
     truncate = _checks.number("truncate", truncate, above=0.0)
-    _fits("sigma", *[truncate * sigma] * ndim)
+    _bell_fits((sigma,) * ndim, truncate)
     g = _sampled(sigma, truncate, least_radius=1)
     square = _displacements(g.size // 2) ** 2
     m2, m4 = g @ square, g @ square**2
@@ -903,7 +908,8 @@ def gabor(
     truncate = _checks.number("truncate", truncate, above=0.0)
     down, right = _direction(angle)
     reach = truncate * sigma * max(1.0, 1 / aspect)
-    _fits("sigma" if aspect >= 1 else "aspect", reach, reach)
+    widest = max((sigma, "sigma"), (1 / aspect, "aspect"), (truncate, "truncate"))
+    _fits(widest[1], reach, reach)
     move = _displacements(int(reach + 0.5))
     y, x = move[:, None], move[None, :]
     along, across = down * y + right * x, right * y - down * x

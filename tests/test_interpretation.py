@@ -1,8 +1,10 @@
 """What `interpret` says of the whole catalogue, and that every number it gives is what convolution does."""
 
+import copy
 import functools
 import itertools
 import math
+import pickle
 
 import naive
 import numpy as np
@@ -390,3 +392,12 @@ def test_equations_of_kernels_without_one_are_refused():
     askew = np.array([[0.2, 0.05, 0.0], [0.05, 0.4, 0.05], [0.0, 0.05, 0.2]])
     step = dc.interpret(askew).equation()
     np.testing.assert_allclose(step.propagator(1.0).covariance, dc.Propagator(askew).covariance, rtol=0, atol=1e-12)
+
+
+def test_copies_and_pickles_are_the_same():
+    found = dc.interpret(dc.kernels.sobel())
+    for again in (copy.deepcopy(found), pickle.loads(pickle.dumps(found))):
+        assert str(again) == str(found)
+        assert again.coefficients == found.coefficients
+        with pytest.raises(TypeError, match="does not support item assignment"):
+            again.coefficients[0, 0] = 1.0

@@ -418,7 +418,9 @@ def test_the_stated_convention_is_scipys(kernel):
     [
         (lambda: kernels.gabor(1e6), "sigma"),
         (lambda: kernels.gabor(4.0, aspect=1e-310), "aspect"),
-        (lambda: kernels.gabor(4.0, truncate=1e300), "sigma"),
+        (lambda: kernels.gabor(4.0, truncate=1e300), "truncate"),
+        (lambda: kernels.gaussian(truncate=1e30), "truncate"),
+        (lambda: kernels.laplacian_of_gaussian(truncate=1e30), "truncate"),
         (lambda: kernels.disc(1e7), "radius"),
         (lambda: kernels.disc(1e300), "radius"),
         (lambda: kernels.motion_blur(1e9, 45), "length"),

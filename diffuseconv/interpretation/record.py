@@ -166,6 +166,14 @@ class Interpretation:
             decay=-math.log(self.gain) / duration if self.gain < 1 - whole else None,
         )
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what pickles and deep copies hold: a view of a mapping is neither pickled nor copied."""
+        return vars(self) | {"coefficients": dict(self.coefficients)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take what a pickle or a copy holds."""
+        vars(self).update(state, coefficients=MappingProxyType(state["coefficients"]))
+
     def __str__(self) -> str:
         """Return the picture and the paragraph."""
         return self.picture + "\n\n" + textwrap.fill(" ".join((self.summary, *self._details)), 96)
