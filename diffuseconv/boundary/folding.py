@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +13,9 @@ from numpy.typing import NDArray
 from diffuseconv import _checks
 from diffuseconv.boundary.records import Name, checked_line, checked_name, record
 
-__all__ = ["extend", "fold"]
+__all__ = ["extend", "extended", "fold"]
+
+LONG = 1 << 14  # cells of an edge that is not remembered
 
 
 def fold(index: Any, size: int, boundary: Name) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
@@ -120,25 +123,57 @@ def extend(
     array([2., 1., 1., 2., 3., 3.])
     """
     field = _checks.plain("field", field, empty=True)
-    which = _sides(field, widths, boundary, axes)
+    return _extended(field, _sides(field, widths, boundary, axes))
+
+
+def extended(
+    field: NDArray[Any], widths: Sequence[tuple[int, int]], names: Sequence[Name], axes: Sequence[int]
+) -> NDArray[Any]:
+    """Do what `extend` does, where all arguments are known to fit: most of the time of small fields goes to checks."""
+    return _extended(field, list(zip(axes, widths, names, strict=True)))
+
+
+def _extended(field: NDArray[Any], sides: Sequence[tuple[int, tuple[int, int], Name]]) -> NDArray[Any]:
+    """Continue a field along some axes."""
     shape, inside = list(field.shape), [slice(None)] * field.ndim
-    for axis, (before, after), _ in which:
+    for axis, (before, after), _ in sides:
         shape[axis] += before + after
         inside[axis] = slice(before, before + field.shape[axis])
-    extended = np.empty(shape, field.dtype)
-    extended[tuple(inside)] = field
-    for axis, (before, after), name in which:  # edges, from all that is already there
+    wide = np.empty(shape, field.dtype)
+    wide[tuple(inside)] = field
+    for axis, (before, after), name in sides:  # edges, from all that is already there
         size = field.shape[axis]
-        there = extended[tuple(inside)]
+        there = wide[tuple(inside)]
         for start, stop in ((-before, 0), (size, size + after)):
-            source, sign = fold(np.arange(start, stop), size, name)
-            edge = there[(slice(None),) * axis + (source,)]  # (take would first copy all that is there)
-            turned, beyond = ((slice(None),) * axis + (sign == value,) for value in (-1, 0))
-            if (sign < 0).any():
-                edge[turned] = _negative(edge[turned], name)
-            if (sign == 0).any():  # put, not multiplied: NaN may stand there
-                edge[beyond] = _constant(name, field.dtype)
+            if start == stop:
+                continue
+            remembered = _edge if stop - start < LONG else _edge.__wrapped__
+            source, turned, beyond = remembered(start, stop, size, name)
+            before_it: tuple[Any, ...] = (slice(None),) * axis
+            edge = there[(*before_it, source)]  # (take would first copy all that is there)
+            if turned is not None:
+                edge[(*before_it, turned)] = _negative(edge[(*before_it, turned)], name)
+            if beyond is not None:  # put, not multiplied: NaN may stand there
+                edge[(*before_it, beyond)] = _constant(name, field.dtype)
             inside[axis] = slice(before + start, before + stop)
-            extended[tuple(inside)] = edge
+            wide[tuple(inside)] = edge
         inside[axis] = slice(None)
-    return extended
+    return wide
+
+
+@functools.lru_cache(maxsize=64)
+def _edge(
+    start: int, stop: int, size: int, name: Name
+) -> tuple[NDArray[np.int64] | slice, NDArray[np.bool_] | None, NDArray[np.bool_] | None]:
+    """Return which cell stands at each place of an edge, and at which places it is turned, or nothing stands.
+
+    Cells in a row are a slice, which is copied in a third of the time; it is a view, so nothing may be put there.
+    """
+    source, sign = fold(np.arange(start, stop), size, name)
+    turned, beyond = sign < 0, sign == 0
+    if (sign > 0).all():
+        for step in (1, -1):
+            if (np.diff(source) == step).all():
+                last = int(source[-1]) + step
+                return slice(int(source[0]), last if last >= 0 else None, step), None, None
+    return source, turned if turned.any() else None, beyond if beyond.any() else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Sequence
@@ -13,7 +14,9 @@ from diffuseconv import _checks, _fft, _threads
 from diffuseconv._jit.machine import MACHINE
 from diffuseconv._scaling import exponent
 from diffuseconv._typing import Array
-from diffuseconv.boundary import Name, extend, record
+from diffuseconv.boundary import Name, record
+from diffuseconv.boundary.folding import extended
+from diffuseconv.convolution.direct import LONG, Widths
 from diffuseconv.convolution.pieces import Cut, cut, pieces
 from diffuseconv.convolution.planes import correlate_planes
 
@@ -42,38 +45,36 @@ def correlate_in_fourier_space(
     """Correlate every field of a stack with every kernel of a bank; the arguments of `correlate_directly`."""
     stack, field_power = _scaled(stack)
     bank, kernel_power = _scaled(bank)
-    planes = _cut_planes(stack, bank, widths)
-    plans = _plans(stack, bank, widths, names, planes)
-    if plans is not None:
-        out = _correlate(stack, bank, plans, names)
+    remembered = _how if max(*stack.shape[1:], *bank.shape[1:]) < LONG else _how.__wrapped__
+    how = remembered(stack.shape, bank.shape[1:], tuple(widths), tuple(names), stack.itemsize)
+    if isinstance(how, Cut):
+        wide = extended(stack, widths, names, (1, 2)) if any(map(any, widths)) else stack
+        out = correlate_planes(wide, bank, how)
     else:
-        assert planes is not None
-        extended = extend(stack, widths, names, (1, 2)) if any(map(any, widths)) else stack
-        out = correlate_planes(extended, bank, planes)
+        out = _correlate(stack, bank, how, names)
     if field_power or kernel_power:
         with np.errstate(over="ignore", under="ignore"):
             np.ldexp(out, field_power + kernel_power, out=out)
     return out
 
 
-def _cut_planes(stack: Array, bank: Array, widths: Sequence[tuple[int, int]]) -> Cut | None:
-    """Return how to cut planes in pieces, None for what is no plane, or where the kernel is too wide."""
-    if stack.ndim != 3:
-        return None
-    results = [n + sum(width) - k + 1 for n, k, width in zip(stack.shape[1:], bank.shape[1:], widths, strict=True)]
-    return cut((results[0], results[1]), bank.shape[1:], MACHINE.bytes // stack.itemsize, len(stack))
-
-
-def _plans(
-    stack: Array, bank: Array, widths: Sequence[tuple[int, int]], names: Sequence[Name], planes: Cut | None
-) -> list[_Axis] | None:
-    """Return how a library transforms each axis, None if planes cut in pieces are quicker."""
-    if planes is not None and planes.cells < LIBRARY * stack.size:  # a library transforms the field at least
-        return None
-    given = zip(stack.shape[1:], bank.shape[1:], widths, names, strict=True)
-    plans = [_plan(*axis, stack.ndim - 1, number == stack.ndim - 2) for number, axis in enumerate(given)]
-    cells = len(stack) * math.prod(-(-plan.length // plan.step) * plan.size for plan in plans)
-    return None if planes is not None and planes.cells < LIBRARY * cells else plans
+@functools.lru_cache(maxsize=64)
+def _how(
+    shape: tuple[int, ...], taps: tuple[int, ...], widths: Widths, names: tuple[Name, ...], itemsize: int
+) -> Cut | list[_Axis]:
+    """Return how to cut planes in pieces, or how a library transforms each axis where that is quicker."""
+    count, inner = shape[0], shape[1:]
+    planes = None
+    if len(inner) == 2:
+        results = [n + sum(width) - k + 1 for n, k, width in zip(inner, taps, widths, strict=True)]
+        planes = cut((results[0], results[1]), (taps[0], taps[1]), MACHINE.bytes // itemsize, count)
+    whole = math.prod(shape)  # a library transforms the field at least
+    if planes is not None and planes.cells < LIBRARY * whole:
+        return planes
+    given = zip(inner, taps, widths, names, strict=True)
+    plans = [_plan(*axis, len(inner), number == len(inner) - 1) for number, axis in enumerate(given)]
+    cells = count * math.prod(-(-plan.length // plan.step) * plan.size for plan in plans)
+    return planes if planes is not None and planes.cells < LIBRARY * cells else plans
 
 
 def _correlate(stack: Array, bank: Array, plans: Sequence[_Axis], names: Sequence[Name]) -> Array:
@@ -92,7 +93,7 @@ def _correlate(stack: Array, bank: Array, plans: Sequence[_Axis], names: Sequenc
     results = len(bank) * len(stack) * math.prod(plan.length for plan in plans)
     waves = (len(bank) + (3.5 if as_given else 2)) * math.prod(sizes)  # with what transforms hold, which pad as well
     _checks.fits_memory("field", stack.itemsize * (results + waves), "cut it into pieces, or take a narrower kernel")
-    extended = stack if as_given else extend(stack, reach, names, axes)
+    wide = stack if as_given else extended(stack, reach, names, axes)
     out = np.empty((len(bank), len(stack), *(plan.length for plan in plans)), stack.dtype)
     starts = [range(0, plan.length, plan.step) for plan in plans]
     jobs = list(itertools.product(range(len(stack)), *starts))
@@ -109,11 +110,11 @@ def _correlate(stack: Array, bank: Array, plans: Sequence[_Axis], names: Sequenc
     def piece(field: int, *starts: int) -> Array:
         """Return the waves of one piece."""
         there = tuple(slice(start, start + plan.size) for start, plan in zip(starts, plans, strict=True))
-        return transformed(extended[field][there][None], workers)
+        return transformed(wide[field][there][None], workers)
 
     only = piece(*jobs[0]) if len(jobs) == 1 else None
     if only is not None:
-        extended = stack  # the continued field is no longer needed
+        wide = stack  # the continued field is no longer needed
     placed = bank
     if any(plan.taps[0] != 0 or plan.taps[-1] != len(plan.taps) - 1 for plan in plans):
         placed = np.zeros((len(bank), *sizes), stack.dtype)

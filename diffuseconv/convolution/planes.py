@@ -21,6 +21,8 @@ from diffuseconv.convolution.pieces import Cut
 
 __all__ = ["correlate_planes"]
 
+WORTH_THREADS = 1 << 17  # cells of a kernel's plane, whose rows take less time than a worker takes to wake
+
 
 def correlate_planes(stack: Array, bank: Array, cut: Cut) -> Array:
     """Correlate every plane of a stack, already continued, with every kernel of a bank.
@@ -34,7 +36,7 @@ def correlate_planes(stack: Array, bank: Array, cut: Cut) -> Array:
     cut : Cut
         How to cut the planes.
 
-    Reangles
+    Returns
     -------
     ndarray, shape (kernels, planes, *places where the kernels fit)
         The sums.
@@ -77,7 +79,7 @@ def correlate_planes(stack: Array, bank: Array, cut: Cut) -> Array:
             fourier.waves_to_columns(*product, plane, down, corner, scale, sums.reshape(-1), windows)
 
     _threads.run(transform_columns, [(number,) for number in range(len(bank))])
-    parts = _threads.slices(rows, _threads.count())
+    parts = _threads.slices(rows, _threads.count() if size > WORTH_THREADS else 1)
     _threads.run(transform_rows, [(number, *part) for number in range(len(bank)) for part in parts])
     pieces = list(itertools.product(range(len(stack)), range(0, places[0], high), range(0, places[1], wide)))
     _threads.run(convolve_two, [tuple(pieces[i : i + 2]) for i in range(0, len(pieces), 2)])
