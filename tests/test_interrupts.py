@@ -72,15 +72,15 @@ def test_no_call_measures_or_scatters_longer_than_half_a_second(side, monkeypatc
 
 @np.errstate(all="ignore")
 def test_no_call_takes_long_for_a_million_taps(monkeypatch):
-    """Groups of 64 pixels are cut too, by taps and by grains: a draw misses the caches, at up to 140 nanoseconds."""
+    """Groups of 256 pixels are cut too, by taps and by grains: a draw misses the caches, at up to 140 nanoseconds."""
     calls = []
     monkeypatch.setattr(_threads, "run", lambda work, blocks: calls.extend((work, b - a) for a, b in blocks))
-    u, kernel = np.ones((8, 8)), np.full((1000, 1000), 1e-6)
+    u, kernel = np.ones((16, 16)), np.full((1000, 1000), 1e-6)
     dc.measure(u, kernel, 10**9, rng=1)
-    dc.scatter(np.full((8, 8), 10**7), kernel, rng=1)
+    dc.scatter(np.full((16, 16), 10**7), kernel, rng=1)
     taps = [work.args[-3] if work.func is loops.sum_many else work.args[-3][1] for work, _ in calls]
     grains = [work.args[-3][0] for work, _ in calls if work.func is loops.move_grains]
-    for parts, amount, cost in ((taps, 2 * 10**6, 64 * 50), (grains, 64 * 10**7, 140)):
+    for parts, amount, cost in ((taps, 2 * 10**6, 256 * 50), (grains, 256 * 10**7, 140)):
         assert sum(high - low for low, high in parts) == amount * _streams.BLOCK // loops.GROUP
         assert max(high - low for low, high in parts) * cost <= HALF_A_SECOND
     calls.clear()

@@ -5,10 +5,10 @@ import math
 import numpy as np
 
 from diffuseconv._jit.compiled import compiled
-from diffuseconv._jit.random import LANES, fill, keep, resume, uniform
+from diffuseconv._jit.random import LANES, fill, keep, resume, to_unit, uniform
 
-MANY = 20  # expected successes from which on rejection is quicker than inversion
-MOST = 120  # successes where MANY are expected: more have a chance below 1e-49
+MANY = 40  # expected successes from which on rejection is quicker than inversion
+MOST = 180  # successes where MANY are expected: more have a chance below 1e-49
 SMALL = 10  # from here on Stirling's series of seven terms is good to rounding
 _REST = np.array([
     -0.9189385332046728, 0.08106146679532726, 0.0413406959554093, 0.02767792568499834, 0.020790672103765093,
@@ -18,6 +18,9 @@ _SQRT_HALF, _MANTISSA = np.float64(math.sqrt(0.5)).view(np.int64), np.int64(2**5
 _LN2 = math.log(2)
 _SHARES = 1 / np.arange(1, MOST + 1)
 REJECTED, UNDECIDED = math.inf, math.nan
+FAR = 0.07  # distance of a uniform from its ends from which on candidates are often accepted at once
+_LN2_HIGH, _LN2_LOW = float.fromhex("0x1.62e42feep-1"), float.fromhex("0x1.a39ef35793c76p-33")
+_ROUND = 1.5 * 2.0**52  # what is added to it is rounded to a whole number, which its last bits are
 
 
 @compiled(forceinline=True)
@@ -52,6 +55,18 @@ def log1p(x):
 
 
 @compiled(forceinline=True)
+def exp(x):
+    """Return exp x for -700 < x <= 0."""
+    rounded = x * (1 / _LN2) + _ROUND
+    power = rounded - _ROUND
+    r = x - power * _LN2_HIGH - power * _LN2_LOW
+    late = 1 / 40320 + r * (1 / 362880 + r * (1 / 3628800 + r * (1 / 39916800 + r * (1 / 479001600 + r / 6227020800))))
+    series = 1 / 2 + r * (1 / 6 + r * (1 / 24 + r * (1 / 120 + r * (1 / 720 + r * (1 / 5040 + r * late)))))
+    scale = (np.float64(rounded).view(np.int64) + np.int64(1023)) << np.int64(52)
+    return (1 + (r + r * r * series)) * np.int64(scale).view(np.float64)
+
+
+@compiled(forceinline=True)
 def _series(x):
     """Return log(x!) - (x + 1/2) log x + x - log(2 pi)/2 for x >= SMALL."""
     r = 1 / x
@@ -67,23 +82,34 @@ def _rest(x):
 
 
 @compiled(forceinline=True)
-def _attempt(n, p, q, u, v):
-    """Try a count from two uniforms (Hoermann's BTRS).
+def _candidate(n, p, q, u):
+    """Compute a candidate from a uniform (Hoermann's BTRS): the whole part of the mean n p, and the move from there.
 
-    Returned are the whole part of the mean n p, the moves from there to the count and to the mode, and the log of its
-    chance less what is needed to accept it, but for the rests of Stirling's formula.
+    Returned are also what is left of the mean, and on what the chance to be accepted depends: the spread, how far the
+    uniform is from its ends, and the coefficients of the hat.
     """
-    mean, mean_rest = n * p, n * q
+    mean = n * p
     whole = np.floor(mean)
-    part = mean - whole
     spread = math.sqrt(mean * q)
     b = 1.15 + 2.53 * spread
     a = -0.0873 + 0.0248 * b + 0.01 * p
     u -= 0.5
     room = 0.5 - abs(u)
-    move, mode = np.floor((2 * a / room + b) * u + part + 0.5), np.floor(part + p)
+    part = mean - whole
+    return whole, np.floor((2 * a / room + b) * u + part + 0.5), part, spread, room, a, b
+
+
+@compiled(forceinline=True)
+def _evaluate(n, p, q, u, v):
+    """Evaluate a candidate by a second uniform.
+
+    Returned are the whole part of the mean, the moves from there to the candidate and to the mode, and the log of
+    the candidate's chance less what is needed to accept it, but for the rests of Stirling's formula.
+    """
+    whole, move, part, spread, room, a, b = _candidate(n, p, q, u)
+    mode = np.floor(part + p)
     k, m = whole + move, whole + mode
-    share, share_rest = 1 / mean, 1 / mean_rest  # divisions are what this takes time for
+    share, share_rest = 1 / (n * p), 1 / (n * q)  # divisions are what this takes time for
     gain = m * log1p((mode - part) * share) + (n - m) * log1p((part - mode) * share_rest)
     gain -= k * log1p((move - part) * share) + (n - k) * log1p((part - move) * share_rest)
     above, below = v * (2.83 * b + 5.1) * spread * room * room, b * (a + b * room * room)
@@ -92,11 +118,23 @@ def _attempt(n, p, q, u, v):
 
 
 @compiled
-def _attempts(trials, rare, often, uniforms, size, moves):
-    """Try a count for each number of trials: the moves, or that one was rejected, or is left undecided."""
+def _candidates(trials, rare, often, words, size, moves):
+    """Compute a candidate for each number of trials: the moves, or that one is undecided.
+
+    Three in four are decided without their chances: none that far from the ends is accepted more rarely.
+    """
+    for i in range(size):
+        _, move, _, _, room, _, b = _candidate(trials[i], rare, often, to_unit(words[i]))
+        sure = (room >= FAR) & (to_unit(words[size + i]) * b <= 0.92 * b - 4.2)
+        moves[i] = move if sure else UNDECIDED
+
+
+@compiled
+def _check(trials, rare, often, u, v, size, moves):
+    """Check candidates by their chances: the moves, or that one is rejected, or still undecided."""
     for i in range(size):
         n = trials[i]
-        whole, move, mode, gain = _attempt(n, rare, often, uniforms[i], uniforms[size + i])
+        whole, move, mode, gain = _evaluate(n, rare, often, u[i], v[i])
         k, m = whole + move, whole + mode
         gain += _series(m) + _series(n - m) - _series(k) - _series(n - k)
         decided = min(min(k, n - k), min(m, n - m)) >= SMALL
@@ -104,23 +142,27 @@ def _attempts(trials, rare, often, uniforms, size, moves):
 
 
 @compiled
-def _few(n, ratio, log_rest, state):
-    """Count successes when few are expected, by adding chances up from zero (inversion): p/q and log q are given."""
-    left, state = uniform(state)
-    chance = math.exp(n * log_rest)
-    k, most = np.uintp(0), np.uintp(min(n, MOST))
-    while left > chance and k < most:
-        left -= chance
-        chance *= ratio * np.float64(n - np.int64(k)) * _SHARES[k]
-        k += np.uintp(1)
-    return np.int64(k), state
+def _add_up(trials, ratio, log_rest, words, size, uniforms, chances, counts):
+    """Count successes by adding chances up from zero, for all at once (inversion): p/q and log q are given."""
+    for i in range(size):
+        uniforms[i], chances[i], counts[i] = to_unit(words[i]), exp(trials[i] * log_rest), 0
+    k, going = 0.0, True
+    while going and k < MOST:
+        going, factor = False, ratio * _SHARES[int(k)]
+        for i in range(size):
+            left, chance, n = uniforms[i], chances[i], trials[i]
+            on = (left > chance) & (k < n)
+            uniforms[i], chances[i] = left - chance if on else -1.0, chance * (factor * (n - k))
+            counts[i] += 1.0 if on else 0.0
+            going |= on
+        k += 1
 
 
 @compiled
-def _many(n, p, q, u, v, state):
-    """Count successes when MANY or more are expected, from these uniforms or, if they are rejected, from others."""
+def _one(n, p, q, u, v, state):
+    """Count successes from these uniforms or, if they are rejected, from others."""
     while True:
-        whole, move, mode, gain = _attempt(np.float64(n), p, q, u, v)
+        whole, move, mode, gain = _evaluate(np.float64(n), p, q, u, v)
         if -whole <= move <= n - whole:
             k, m = np.int64(whole) + np.int64(move), np.int64(whole) + np.int64(mode)
             if gain + _rest(m) + _rest(n - m) - _rest(k) - _rest(n - k) >= 0:
@@ -130,45 +172,80 @@ def _many(n, p, q, u, v, state):
 
 
 @compiled
+def _padded(size):
+    """Return the size of whole vectors."""
+    return (size + np.uintp(LANES - 1)) // np.uintp(LANES) * np.uintp(LANES)
+
+
+@compiled
+def _count_few(left, size, rare, often, states, room, counts):
+    """Count successes where fewer than MANY are expected."""
+    (words, u, v, moves, trials, lanes, _), few = room, np.uintp(0)
+    for i in range(np.uintp(size)):
+        trials[few], lanes[few] = left[i], i
+        few += np.uintp(left[i] * rare < MANY)
+    if few == 0:
+        return
+    padded = _padded(few)
+    for j in range(few, padded):
+        trials[j] = 0
+    fill(words, padded, states)
+    _add_up(trials, rare / often, math.log1p(-rare), words, padded, u, v, moves)
+    for j in range(few):
+        counts[lanes[j]] = np.int64(moves[j])
+
+
+@compiled
+def _count_many(left, size, rare, often, states, room, counts):
+    """Count successes where MANY or more are expected."""
+    (words, u, v, moves, trials, lanes, doubts), tried = room, np.uintp(0)
+    for i in range(np.uintp(size)):
+        trials[tried], lanes[tried] = left[i], i
+        tried += np.uintp(left[i] * rare >= MANY)
+    state = resume(states)
+    while tried > 0:
+        padded = _padded(tried)
+        fill(words, np.uintp(2) * padded, states)
+        _candidates(trials, rare, often, words, padded, moves)
+        doubtful = np.uintp(0)
+        for j in range(tried):
+            move, doubts[doubtful] = moves[j], j
+            counts[lanes[j]] = np.int64(np.floor(trials[j] * rare)) + np.int64(move)  # whole beyond 2^53 too
+            doubtful += np.uintp(move != move)
+        for j in range(doubtful):
+            at = np.uintp(doubts[j])
+            trials[j], lanes[j], u[j], v[j] = trials[at], lanes[at], to_unit(words[at]), to_unit(words[padded + at])
+        _check(trials, rare, often, u, v, _padded(doubtful), moves)
+        tried = np.uintp(0)
+        for j in range(doubtful):
+            i, n, move = lanes[j], trials[j], moves[j]
+            if abs(move) < REJECTED:
+                counts[i] = np.int64(np.floor(n * rare)) + np.int64(move)
+            elif move != REJECTED:
+                counts[i], state = _one(left[i], rare, often, u[j], v[j], state)
+            trials[tried], lanes[tried] = n, i
+            tried += np.uintp(move == REJECTED)
+    keep(states, state)
+
+
+@compiled
 def binomials(left, size, p, q, states, room, counts):
     """Count successes among ``left[i]`` trials of chance p = 1 - q each, for i < size, and subtract them.
 
     `room` is used meanwhile. Returned is whether any trials are left.
     """
-    words, uniforms, moves, trials, lanes = room
     rare, often = min(p, q), max(p, q)
-    ratio, log_rest = rare / often, math.log1p(-rare)
-    state, tried = resume(states), np.uintp(0)
+    least = most = left[0]
     for i in range(np.uintp(size)):
-        n = left[i]
-        if n * rare >= MANY:
-            trials[tried], lanes[tried] = n, i
-            tried += np.uintp(1)
-        elif n > 0 and rare > 0:
-            counts[i], state = _few(n, ratio, log_rest, state)
-        else:
-            counts[i] = 0
-    while tried > 0:
-        padded = (tried + np.uintp(LANES - 1)) // np.uintp(LANES) * np.uintp(LANES)
-        fill(words, np.uintp(2) * padded, states)
-        for i in range(np.uintp(2) * padded):
-            uniforms[i] = (np.float64(words[i] >> np.uint64(12)) + 0.5) * 2.0**-52
-        _attempts(trials, rare, often, uniforms, padded, moves)
-        rejected = np.uintp(0)
-        for j in range(tried):
-            i, move = lanes[j], moves[j]
-            n = left[i]
-            if move == REJECTED:
-                trials[rejected], lanes[rejected] = n, i
-                rejected += np.uintp(1)
-            elif abs(move) < REJECTED:
-                counts[i] = np.int64(np.floor(n * rare)) + np.int64(move)  # whole numbers beyond 2^53 stay whole
-            else:
-                counts[i], state = _many(n, rare, often, uniforms[j], uniforms[padded + j], state)
-        tried = rejected
-    keep(states, state)
+        least, most = min(least, left[i]), max(most, left[i])
+    if rare > 0 and least * rare < MANY:
+        _count_few(left, size, rare, often, states, room, counts)
+    if rare > 0 and most * rare >= MANY:
+        _count_many(left, size, rare, often, states, room, counts)
     some = False
     for i in range(np.uintp(size)):
+        if rare == 0:
+            counts[i] = 0
         if p > q:
             counts[i] = left[i] - counts[i]
         left[i] -= counts[i]

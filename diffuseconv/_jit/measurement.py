@@ -10,7 +10,7 @@ from diffuseconv._jit.compiled import compiled
 from diffuseconv._jit.random import LANES, fill, go_back, keep, resume, uniform, word
 
 BLOCK = 2048  # pixels that share one set of random streams
-GROUP = 64  # pixels whose counts are drawn at once
+GROUP = 256  # pixels whose counts are drawn at once
 WORD_DRAWS = 5  # table draws of 12 bits in a word of 64
 TABLE = 4096
 RESIDUAL = -1  # marks table entries whose draw goes on to the alias table
@@ -209,20 +209,22 @@ def sum_few(source, layout, table, share, draws, states, sums, first, last):
 @compiled
 def _room():
     """Return what `binomials` uses for a group."""
-    words, uniforms = np.empty(2 * GROUP, np.uint64), np.empty(2 * GROUP)
-    return words, uniforms, np.empty(GROUP), np.ones(GROUP), np.empty(GROUP, np.int64)
+    lanes, doubts = np.empty(GROUP, np.int64), np.empty(GROUP, np.int64)
+    u, v, moves, trials = np.ones(GROUP), np.ones(GROUP), np.ones(GROUP), np.ones(GROUP)
+    return np.empty(2 * GROUP, np.uint64), u, v, moves, trials, lanes, doubts
 
 
 @compiled
 def sum_many(source, layout, chain, draws, states, rest, taps, pixels, sums, first, last):
     """Sum many draws for these `pixels` (low, high) of blocks: how many fell on each tap is a chain of binomials.
 
-    Of one group, `taps` (low, high) may come in several calls; `rest` keeps the draws of each block that are left.
+    Of one group, `taps` (low, high) may come in several calls; the draws of each block that are left are then kept in
+    `rest`, which is empty otherwise.
     """
-    (low, high), room = pixels, _room()
+    (low, high), room, here = pixels, _room(), np.empty(GROUP, np.int64)
     counts, places = np.empty(GROUP, np.int64), np.empty(GROUP, np.int64)
     for block in range(first, last):
-        left = rest[block]
+        left = rest[block] if len(rest) > 0 else here
         for pixel in range(block * BLOCK + low, min(block * BLOCK + high, sums.shape[1]), GROUP):
             size = min(GROUP, sums.shape[1] - pixel)
             _fill_places(pixel, size, layout, places)
@@ -274,12 +276,13 @@ def move_grains(grains, layout, law, states, rest, part, cells, target, first, l
 
     By the `law` (table, chain, few) they move one by one where a cell holds at most `few`, else all at once. A group
     may be moved in several calls: by a `part`, some (low, high) of the grains that move one by one, a multiple of what
-    a word gives, and then some taps for the others; `rest` keeps those of each block that are left.
+    a word gives, and then some taps for the others; those of each block that are left are then kept in `rest`, which is
+    empty otherwise.
     """
-    (table, chain, few), (low, high), room = law, cells, _room()
+    (table, chain, few), (low, high), room, here = law, cells, _room(), np.empty(GROUP, np.int64)
     (singles, taps), counts, places = part, np.empty(GROUP, np.int64), np.empty(GROUP, np.int64)
     for block in range(first, last):
-        left = rest[block]
+        left = rest[block] if len(rest) > 0 else here
         for begin in range(block * BLOCK + low, min(block * BLOCK + high, grains.size), GROUP):
             size = min(GROUP, grains.size - begin)
             _fill_places(begin, size, layout, places)

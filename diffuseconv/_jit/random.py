@@ -80,11 +80,17 @@ def word(state):
     return bits, (a, b, c, d)
 
 
+@compiled(forceinline=True)
+def to_unit(bits):
+    """Turn a word into an odd multiple of 2^-53 between 0 and 1: never an end, and symmetric about 1/2."""
+    return (np.float64(bits >> np.uint64(12)) + 0.5) * 2.0**-52
+
+
 @compiled
 def uniform(state):
-    """Draw an odd multiple of 2^-53 between 0 and 1: never an end, and symmetric about 1/2."""
+    """Draw such a multiple."""
     bits, state = word(state)
-    return (np.float64(bits >> np.uint64(12)) + 0.5) * 2.0**-52, state
+    return to_unit(bits), state
 
 
 @intrinsic

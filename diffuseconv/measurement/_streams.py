@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from diffuseconv._jit import random as _random
 BLOCK = _loops.BLOCK  # pixels that share streams
 _WORTH = 300_000  # nanoseconds of work for which a second thread is worth waking
 _OF_WORDS = (np.random.PCG64, np.random.PCG64DXSM, np.random.Philox, np.random.SFC64)  # what they give has 64 bits
+COUNT = 30  # nanoseconds that a binomial count takes
 LONGEST = 250_000_000  # nanoseconds of work between two chances for Ctrl-C
 
 
@@ -72,6 +73,11 @@ def within_group(count: int, cost: int) -> list[tuple[int, int]]:
     Only where `within_blocks`, at the same cost in all, gives single groups are there several.
     """
     return _threads.slices(count, -(-_loops.GROUP * count * cost // LONGEST))
+
+
+def rest(streams: NDArray[np.uint64], parts: Sequence[object]) -> NDArray[np.int64]:
+    """Return where a group of each block keeps what is left of it, if it comes in several parts."""
+    return np.empty((len(streams) if len(parts) > 1 else 0, _loops.GROUP), np.int64)
 
 
 def within_blocks(cost: int) -> list[tuple[int, int]]:

@@ -77,7 +77,7 @@ def measure(
     alias table [2]_, so that the mixture has the chances of the kernel: in total variation each draw is exact to
     ``taps * 2**-51``. Five draws of a pixel share a word, lowest bits first; then, for each draw that is left over, a
     word's quarters serve four pixels.
-    Many draws: the counts of draws per tap are one multinomial, drawn as a chain of binomials, 64 pixels at a time, by
+    Many draws: the counts of draws per tap are one multinomial, drawn as a chain of binomials, 256 pixels at a time, by
     inversion or transformed rejection [3]_ in 52-bit uniforms: each is exact to ``2**-48 * (1 + s)``, s its standard
     deviation.
 
@@ -138,10 +138,11 @@ def sums(
             few = functools.partial(_loops.sum_few, *fixed, plan.table, some, (low, high), streams, totals)
             _streams.run(few, pixels, cost * (high - low))
     else:
-        chain, rest = plan.taps.chain(plan.offset), np.empty((len(streams), _loops.GROUP), np.int64)
-        cost = 50 + len(totals)  # nanoseconds
+        chain, cost = plan.taps.chain(plan.offset), _streams.COUNT + len(totals)
+        parts = _streams.within_group(taps, cost)
+        rest = _streams.rest(streams, parts)
         for low, high in _streams.within_blocks(cost * taps):
-            for part in _streams.within_group(taps, cost):
+            for part in parts:
                 work = (*fixed, chain, draws, streams, rest, part, (low, high), totals)
                 spent = cost * (part[1] - part[0]) * (high - low) // _streams.BLOCK
                 _streams.run(functools.partial(_loops.sum_many, *work), pixels, spent)

@@ -211,13 +211,13 @@ def _move(grains: NDArray[np.int64], taps: Taps, key: NDArray[np.uint64], landed
     """
     wide, offset, few = landed.shape, offsets(taps.index, landed.shape), FEW * taps.chance.size
     streams, law = _streams.start(key, grains.size), (table(taps.chance, offset), taps.chain(offset), few)
-    rest = np.empty((len(streams), _loops.GROUP), np.int64)
-    given = loop_input(grains).reshape(-1), _loops.Layout(three(grains.shape), three(wide)), law, streams, rest
     shortest = int(offset.max()) // _streams.BLOCK + 1
     parts = _threads.slices(len(streams), min(2 * _threads.count(), len(streams) // shortest))
-    singles, single, tap = min(few, int(grains.max())), 2 + 2 * _streams.draw_cost(offset.size), 50  # nanoseconds
+    singles, single, tap = min(few, int(grains.max())), 2 + 2 * _streams.draw_cost(offset.size), _streams.COUNT
     cost = singles * single + offset.size * tap
     pieces = _pieces(_streams.within_group(singles, single), _streams.within_group(offset.size, tap))
+    rest = _streams.rest(streams, pieces)
+    given = loop_input(grains).reshape(-1), _loops.Layout(three(grains.shape), three(wide)), law, streams, rest
     for low, high in _streams.within_blocks(cost):
         step = max(1, _streams.LONGEST // (cost * (high - low)))
         for piece in pieces:
