@@ -11,7 +11,7 @@ import pytest
 
 import diffuseconv as dc
 from diffuseconv import _checks
-from diffuseconv.diffusion import costs, implicit, rational
+from diffuseconv.diffusion import costs, implicit, rational, switching
 
 
 def peak(call, u, most=-1.0):
@@ -86,6 +86,9 @@ def tanks(shape, rough):
         "rkl2": run("rkl2", source=decay),
         "rkl2, wall": run("rkl2", boundary=dc.Dirichlet(np.sin)),
         "rkl2, drift": run("rkl2", source=decay, velocity=0.1),
+        "auto, source": run("auto", source=decay),
+        "auto, wall": run("auto", boundary=dc.Dirichlet(np.sin)),
+        "frames, auto": last_of("auto", source=decay),
         "frames, rkl2": last_of("rkl2", source=decay),
         "frames, explicit": last_of("explicit"),
         "frames, chebyshev": last_of("chebyshev"),
@@ -102,6 +105,9 @@ BOUNDS = {
     "rkl2": (3, 7),  # field, slope and two stages in float64, of which one gives way to the result
     "rkl2, wall": (3, 8),
     "rkl2, drift": (3, 7),
+    "auto, source": (4, 9),  # two fields of stages and one of errors beside field and slope
+    "auto, wall": (4, 9),
+    "frames, auto": (6, 11),
     "frames, rkl2": (5, 9),
     "frames, explicit": (3, 3),
     "frames, chebyshev": (4, 7),
@@ -111,11 +117,12 @@ BOUNDS = {
 @pytest.mark.parametrize("name", BOUNDS)
 @pytest.mark.parametrize("rough", [False, True])
 @pytest.mark.parametrize("shape", [(512, 400), (60, 62, 56)])
-def test_schemes_keep_to_their_bounds(shape, rough, name):
+def test_schemes_keep_to_their_bounds(shape, rough, name, monkeypatch):
     """A diffusivity per cell adds its copy in the equation and the rates of each axis, a drift as many again.
 
     Of the last axis a row of faces takes a whole number of vectors, up to 8 more (16 of float32).
     """
+    monkeypatch.setattr(switching, "LARGE", 1 << 17)
     u, call = np.random.default_rng(0).random(shape), tanks(shape, rough)[name]
     more = (1 + (len(shape) + 8 / shape[-1]) * (1 + ("drift" in name))) * rough
     copies = (len(shape) + 16 / shape[-1]) * rough * ("explicit" in name)  # of rates, in the field's dtype

@@ -21,6 +21,7 @@ from diffuseconv.diffusion import (
     dormand_prince,
     functions_of_time,
     implicit,
+    low_storage,
     rational,
     reaction,
     shifted,
@@ -175,7 +176,9 @@ def test_auto_changes_over_within_a_run(monkeypatch, source, duration):
         seen.append(type(self.now).__module__.rpartition(".")[2])
 
     monkeypatch.setattr(switching.Steps, "accept", spied)
-    monkeypatch.setattr(switching, "STEPS", (1, 1000, 1000))  # begin with explicit steps whatever they cost
+    monkeypatch.setattr(
+        switching, "STEPS", dict.fromkeys(switching.STEPS, 1000) | {dormand_prince.Steps: 1}
+    )  # begin with explicit steps whatever they cost
     eq, u = dc.DiffusionEquation(source=source), np.exp(-((X / 5) ** 2))
     got = eq.evolve(u, duration)
     assert seen[0] != "implicit"
@@ -450,11 +453,11 @@ def test_a_front_is_followed_by_explicit_steps_of_order_five():
         assert np.abs(eq.evolve(u, 0.5, tolerance=tolerance) - run.y[:, -1]).max() <= tolerance
 
 
-def test_the_explicit_steps_of_dormand_and_prince():
-    """Order 5, an estimate of order 4, the last stage at the end; within the reach nothing grows, with a drift too."""
+@pytest.mark.parametrize(("scheme", "order"), [(dormand_prince.Steps, 5), (low_storage.Steps, 4)])
+def test_explicit_steps_of_higher_order(scheme, order):
     eq, u = dc.DiffusionEquation(0.1, source=lambda t, v: math.cos(3 * t) * v), 0.6 + 0.4 * np.sin(X[:9])
     lattice, errors = eq.lattice(u.shape), []
-    steps, side = dormand_prince.Steps(lattice, 2.0), clock.Clock(0.0, 2.0)
+    steps, side = scheme(lattice, 2.0), clock.Clock(0.0, 2.0)
     exact = scipy.integrate.solve_ivp(eq.operator(u.shape).rhs, (0, 2), u, "DOP853", rtol=1e-13, atol=1e-14).y[:, -1]
     for count in (32, 64, 128):
         here, slope, estimates = u, lattice.rhs(0.0, u), []
@@ -463,18 +466,51 @@ def test_the_explicit_steps_of_dormand_and_prince():
             estimates.append(estimate)
         np.testing.assert_allclose(slope, lattice.rhs(2.0, here), rtol=0, atol=1e-12)
         errors.append((np.abs(here - exact).max(), max(estimates)))
+    assert sum(estimates) >= errors[-1][0]
     orders = np.log2(np.divide(errors[:-1], errors[1:]))[-1]
-    np.testing.assert_allclose(orders, [5, 5], rtol=0, atol=0.1)  # of a run, and of a step's estimate
-    x = np.linspace(0, dormand_prince.REACH, 301)
-    z = -x + 1j * np.linspace(0, 1, 21)[:, None] * np.sqrt(dormand_prince.DRIFT_REACH * x)
-    grown = [1 + 0 * z]
-    for row in dormand_prince.STAGES:
-        grown.append(1 + z * sum(a * k for a, k in zip(row, grown, strict=True)))
-    assert np.abs(grown[-1]).max() <= 1 + 1e-12
+    np.testing.assert_allclose(orders, [order, order], rtol=0, atol=0.1)  # of a run, and of a step's estimate
     drifting = dc.DiffusionEquation(boundary="periodic", velocity=0.5).lattice((9,))
-    longest = dormand_prince.Steps(drifting, 1.0).longest
-    assert longest * drifting.largest_rate <= dormand_prince.REACH
-    assert longest * drifting.drift_rate <= dormand_prince.DRIFT_REACH
+    longest = scheme(drifting, 1.0).longest
+    assert longest * drifting.largest_rate <= scheme.reach
+    assert longest * drifting.drift_rate <= scheme.drift_reach
+
+
+@pytest.mark.parametrize("scheme", [dormand_prince, low_storage])
+def test_explicit_steps_are_stable_as_far_as_they_reach(scheme):
+    """On the parabolas of drifts, as what they make of one mode tells."""
+    x = np.linspace(0, scheme.Steps.reach, 301)
+    z = -x + 1j * np.linspace(0, 1, 21)[:, None] * np.sqrt(scheme.Steps.drift_reach * x)
+    if scheme is dormand_prince:
+        grown = [1 + 0 * z]
+        for row in scheme.STAGES:
+            grown.append(1 + z * sum(a * k for a, k in zip(row, grown, strict=True)))
+        end = grown[-1]
+    else:
+        end, change = 1 + 0 * z, 0 * z
+        for held, share in zip(scheme.HELD, scheme.SHARES, strict=True):
+            change = held * change + z * end
+            end = end + share * change
+    assert np.abs(end).max() <= 1 + 1e-12
+
+
+def test_weights_of_low_storage():
+    """Conditions of order 4, and how far the weights of the estimate miss them: one slope is the sum of two changes."""
+    stages, stage, change = [np.zeros(6)], np.zeros(6), np.zeros(6)
+    for n, (held, share) in enumerate(zip(low_storage.HELD, low_storage.SHARES, strict=True)):
+        change = held * change + np.eye(6)[n]
+        stage = stage + share * change
+        stages.append(stage)
+    a, b = np.array(stages), stage
+    difference = np.append(low_storage.DIFFERENCE, low_storage.LAST)
+    e = difference.copy()
+    for n in range(4, 0, -1):
+        e[n - 1] = difference[n - 1] + low_storage.HELD[n] * e[n]
+    c = a.sum(axis=1)
+    np.testing.assert_allclose(c, [*low_storage.NODES, 1.0], rtol=0, atol=1e-13)
+    moments = [np.ones(6), c, c**2, a @ c, c**3, a @ a @ c]
+    exact = [1, 1 / 2, 1 / 3, 1 / 6, 1 / 4, 1 / 24]
+    np.testing.assert_allclose([b @ m for m in moments], exact, rtol=0, atol=1e-12)
+    np.testing.assert_allclose([e @ m for m in moments], [0, 0, 0, 0, 1 / 500, 1 / 500], rtol=0, atol=1e-13)
 
 
 def test_a_thermostat_is_followed():

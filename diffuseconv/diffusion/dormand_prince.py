@@ -34,8 +34,6 @@ STAGES = (
     (35 / 384, 0.0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84),
 )
 DIFFERENCE = (71 / 57600, 0.0, -71 / 16695, 71 / 1920, -17253 / 339200, 22 / 525, -1 / 40)  # to weights of order 4
-# The region of stability holds the parabolas of drifts up to this real part, with this squared imaginary over real part
-REACH, DRIFT_REACH = 3.0, 0.7
 PROBED = 8  # steps between two estimates of the reaction's slope
 
 
@@ -43,6 +41,8 @@ class Steps:
     """Explicit steps of order 5; their estimate is of order 4."""
 
     order, damping, least_growth = 4, 0.0, 1.0
+    # The region of stability holds the parabolas of drifts up to this real part, and squared imaginary over real part
+    evaluations, reach, drift_reach = 6, 3.0, 0.7
 
     def __init__(self, problem: Lattice, duration: float) -> None:
         self.problem, self.rate, self.drift = problem, problem.largest_rate, problem.drift_rate
@@ -51,11 +51,11 @@ class Steps:
     @property
     def longest(self) -> float:
         """The longest step that is stable."""
-        return min(REACH / max(self.rate, 1e-300), DRIFT_REACH / max(self.drift, 1e-300))
+        return min(self.reach / max(self.rate, 1e-300), self.drift_reach / max(self.drift, 1e-300))
 
     def cost(self, step: float) -> float:
         """Return what a step costs, by a fixed model, in seconds."""
-        return len(NODES) * costs.evaluation(self.problem)
+        return self.evaluations * costs.evaluation(self.problem)
 
     def least_cost(self, duration: float) -> float:
         """Return what a duration costs in steps of the longest."""

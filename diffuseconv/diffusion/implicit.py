@@ -36,6 +36,7 @@ import numpy as np
 from numpy.polynomial import legendre
 
 from diffuseconv import _checks, _threads
+from diffuseconv._cached import cached_property
 from diffuseconv._typing import Array
 from diffuseconv.diffusion import control, costs, shifted
 from diffuseconv.diffusion.clock import Clock
@@ -122,7 +123,7 @@ class Steps:
         self.linear = problem.reaction is None and problem.moving is None  # then one iteration is exact
         self.iterates = shifted.converges_fast(problem)
         self.here = problem  # as it is at the time of the systems
-        self.decay = 0.0 if problem.moving is not None else slowest_decay(problem, duration)
+        self.duration = duration
         self.slope: Array | None = None  # of the reaction where the step begins, or earlier
         self.felt: Array | None = None  # that of the systems
         self.ahead: Array | None = None  # and where the last trial step has led
@@ -140,6 +141,11 @@ class Steps:
     def pole(self) -> float:
         """The real one, of the system by which errors are estimated."""
         return float(self.table.poles[0].real)
+
+    @cached_property
+    def decay(self) -> float:
+        """The rate at which errors die out at the walls, found when it is first asked for: that takes factors."""
+        return 0.0 if self.problem.moving is not None else slowest_decay(self.problem, self.duration)
 
     @property
     def damping(self) -> float:
@@ -159,6 +165,11 @@ class Steps:
     def least_cost(self, duration: float) -> float:
         """Return 0: steps may become as long as they like."""
         return 0.0
+
+    def forget(self) -> None:
+        """Forget fields and factors: another kind of steps goes on."""
+        self.slope = self.felt = self.ahead = self.tried = self.past = None
+        self.solvers, self.made_for, self.current = [], 0.0, False
 
     def accept(self, clock: Clock, elapsed: float, u: Array) -> None:
         """Keep the stages from which the next ones are guessed, and the slope where they have led."""

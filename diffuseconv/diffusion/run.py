@@ -18,7 +18,6 @@ from diffuseconv.diffusion import (
     long_drift,
     rational,
     rkl2,
-    shifted,
     spectral,
     switching,
     uniformization,
@@ -189,7 +188,7 @@ def _choose(problem: Lattice, method: str, segment: _Segment, tolerance: float |
         return rational
     if name == "uniformization" and long_drift.is_cheaper(problem, duration, tolerance) and fits(long_drift):
         return long_drift
-    if name == "rkl2" and shifted.factorises(problem) and fits(implicit):
+    if name == "rkl2" and fits(switching):
         return switching
     return SCHEMES[name]
 

@@ -1,44 +1,57 @@
 """Steps of controlled error, of whichever kind is the cheapest at the time: what ``"auto"`` takes.
 
-Explicit ones of order 5 for what is not stiff, stabilised ones of many stages, and implicit ones. Whenever a run has
-cost some times what one step of another kind costs, that kind tries a step so long that it would go farther for its
-cost; less and less often while it fails. If its error is allowed, the run goes on with that kind. Costs are those of a
-fixed model, so that the choice does not depend on the machine. Problems may thus become stiff, or cease to be, within a
-run.
+Explicit ones of order 5 for what is not stiff (on large tanks of order 4, which hold fewer fields), stabilised ones of
+many stages, and implicit ones where there is memory for factors. Whenever a run has cost some times what one step of
+another kind costs, that kind tries a step so long that it would go farther for its cost; less and less often while it
+fails. If its error is allowed, the run goes on with that kind. Costs are those of a fixed model, so that the choice
+does not depend on the machine. Problems may thus become stiff, or cease to be, within a run.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
+from diffuseconv import _checks
 from diffuseconv._typing import Array
-from diffuseconv.diffusion import control, dormand_prince, implicit, rkl2
+from diffuseconv.diffusion import control, dormand_prince, implicit, low_storage, rkl2, shifted
 from diffuseconv.diffusion.clock import Clock
 from diffuseconv.diffusion.control import OPTIONS, unsupported
 from diffuseconv.diffusion.integrator import Integrator, Overflow, Trial
 from diffuseconv.diffusion.lattice import Lattice
-from diffuseconv.diffusion.rkl2 import memory
 
 __all__ = ["OPTIONS", "Steps", "memory", "solve", "unsupported"]
 
 SETTLING = 15  # steps that a kind has to find its length, after a change
 SPENT, MOST_SPENT = 5, 20  # costs of one step of another kind, after which it is tried: the first time, and at most
 BETTER = 1.3  # how much cheaper another kind must be
-KINDS = (dormand_prince.Steps, rkl2.Steps, implicit.Steps)
-STEPS = (20, 150, 8)  # of each kind that a run of tolerance 1e-3 often takes, for the first choice
+LARGE = 1 << 18  # cells from which memory counts
+# Steps that a run of tolerance 1e-3 often takes, for the first choice
+STEPS = {dormand_prince.Steps: 20, low_storage.Steps: 25, rkl2.Steps: 150, implicit.Steps: 8}
+
+
+def memory(problem: Lattice, itemsize: int) -> float:
+    """Return the bytes a cell of fields in float64 that explicit steps hold, and of what a source returns."""
+    return 88.0 if math.prod(problem.shape) < LARGE else 48.0
 
 
 class Steps:
     """Steps of one kind or another."""
 
     def __init__(self, problem: Lattice, duration: float, tolerance: float) -> None:
-        self.kinds: list[Integrator] = [kind(problem, duration) for kind in KINDS]
+        size = math.prod(problem.shape)
+        explicit = dormand_prince if size < LARGE else low_storage
+        self.kinds: list[Integrator] = [explicit.Steps(problem, duration), rkl2.Steps(problem, duration)]
+        if shifted.factorises(problem) and _checks.has_memory(implicit.memory(problem, 8) * size):
+            self.kinds.append(implicit.Steps(problem, duration))
+        self.steps = [STEPS[type(kind)] for kind in self.kinds]
         self.now = self.kinds[0]
         self.tolerance = tolerance
-        self.last: tuple[tuple[Clock, float, Array, Array, float, float], Trial] | None = None
-        self.spent, self.due = [0.0] * len(KINDS), [SPENT] * len(KINDS)  # since each was tried, and how much is enough
+        self.last: tuple[float, float, Trial] | None = None  # the last trial step, and the error that it was allowed
+        self.spent: list[float] = [0.0] * len(self.kinds)  # since each was tried
+        self.due = [SPENT] * len(self.kinds)  # and how much is enough
         self.duration, self.begun = duration, False
 
     @property
@@ -71,57 +84,63 @@ class Steps:
 
     def attempt(self, clock: Clock, elapsed: float, u: Array, slope: Array, step: float, allowed: float) -> Trial:
         """Compute a trial step; one that does not converge is left to another kind where that is the cheaper."""
-        cost = self.now.cost(step)
+        cost, self.last = self.now.cost(step), None  # lest what was rejected takes memory
         self.spent = [spent + cost for spent in self.spent]
         try:
             trial = self.now.attempt(clock, elapsed, u, slope, step, allowed)
         except Overflow:
-            if self.now is self.kinds[-1]:
+            if isinstance(self.now, implicit.Steps):
                 for other in self.kinds[:-1]:
                     if step <= other.longest and other.cost(step) < cost:
                         self.change(other, step)
                         self.now.accept(clock, elapsed, u)
                         break
             raise
-        self.last = (clock, elapsed, u, slope, step, allowed), trial
+        self.last = step, allowed, trial
         return trial
 
     def change(self, kind: Integrator, step: float) -> None:
         """Go on with another kind, for some steps at least."""
+        _forget(self.now)
         self.now = kind
-        self.spent, self.due = [-SETTLING * kind.cost(step)] * len(KINDS), [SPENT] * len(KINDS)
+        self.spent, self.due = [-SETTLING * kind.cost(step)] * len(self.kinds), [SPENT] * len(self.kinds)
 
     def accept(self, clock: Clock, elapsed: float, u: Array) -> None:
         """Note where an accepted step has led, and change over where that pays."""
-        if self.last is not None and self.last[1].field is u:
-            (*_, step, _), _ = self.last
+        if self.last is not None and self.last[-1].field is u:
+            step, allowed, trial = self.last
             for k, kind in enumerate(self.kinds):
                 if kind is self.now or self.spent[k] < self.due[k] * kind.cost(min(step, kind.longest)):
                     continue
                 self.spent[k], self.due[k] = 0.0, min(2 * self.due[k], MOST_SPENT)
-                if self.is_cheaper(kind):
+                if self.is_cheaper(kind, clock, elapsed, trial, step, allowed):
                     self.change(kind, step)
                     break
+                _forget(kind)
         self.last = None
         self.now.accept(clock, elapsed, u)
         if not self.begun:
             self.begun, costs = True, []
-            for kind, steps in zip(self.kinds, STEPS, strict=True):
+            for kind, steps in zip(self.kinds, self.steps, strict=True):
                 if kind is not self.now:
                     kind.accept(clock, elapsed, u)
+                    _forget(kind)
                 many = steps * (1e-3 / self.tolerance) ** (1 / (kind.order + 1))
                 step = min(self.duration / many, kind.longest)
                 costs.append(self.duration / step * kind.cost(step) if step > 0 else many)
             best = costs.index(min(costs))
             if best > 0:
-                self.change(self.kinds[best], self.duration / STEPS[best])
+                self.change(self.kinds[best], self.duration / self.steps[best])
+                self.now.accept(clock, elapsed, u)
 
-    def is_cheaper(self, kind: Integrator) -> bool:
-        """Try a step of another kind from where the last one began, just so long that it pays."""
-        assert self.last is not None
-        (clock, elapsed, u, slope, step, allowed), _ = self.last
+    def is_cheaper(
+        self, kind: Integrator, clock: Clock, elapsed: float, here: Trial, step: float, allowed: float
+    ) -> bool:
+        """Try a step of another kind from where the last one has led, just so long that it pays."""
         goal, left = BETTER * _pace(self.now, step), min(self.duration - elapsed, kind.longest)
-        kind.accept(clock, elapsed, u)
+        if left <= 0:
+            return False
+        kind.accept(clock, elapsed, here.field)
         length = min(step, left)
         while _pace(kind, length) < goal and length < left:
             length = min(2 * length, left)
@@ -130,10 +149,16 @@ class Steps:
         if _pace(kind, length) < goal:
             return False
         try:
-            trial = kind.attempt(clock, elapsed, u, slope, length, allowed)
+            trial = kind.attempt(clock, elapsed, here.field, here.slope, length, allowed)
         except Overflow:
             return False
         return trial.error <= allowed * length / step
+
+
+def _forget(kind: Integrator) -> None:
+    """Forget the fields and factors of a kind that does not go on."""
+    if isinstance(kind, implicit.Steps):
+        kind.forget()
 
 
 def _pace(kind: Integrator, step: float) -> float:
