@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import itertools
 import re
 import subprocess
 import sys
@@ -149,6 +150,22 @@ def test_docstrings_open_with_a_verb(path):
             text = ast.get_docstring(node)
             if text is not None and not any("property" in ast.unparse(d) for d in node.decorator_list):
                 assert text.split()[0].rstrip(".:,") in VERBS.split(), f"{node.name}: {text.splitlines()[0]}"
+
+
+SECTIONS = {"Parameters", "Attributes", "Returns", "Yields", "Raises", "See Also", "Notes", "References", "Examples"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_sections_of_docstrings_are_those_of_numpydoc(path):
+    """Others are not rendered as sections, and no tool says so."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            lines = (ast.get_docstring(node) or "").splitlines()
+            for title, rule in itertools.pairwise(lines):
+                if rule and not rule.strip("-"):
+                    assert title in SECTIONS, title
+                    assert len(title) == len(rule), title
 
 
 # Words that once stood for ghost cells, strides, threads and locks here. They mean nothing to a numericist, whatever
