@@ -26,9 +26,9 @@ FILES = {  # of each library, asked in this order
     "cupy": ["array_api"],
     "array_api_strict": ["array_api"],
 }
-
-
 ARRAYS = {"dask": "Array", "xarray": "DataArray", "torch": "Tensor", "cupy": "ndarray", "array_api_strict": "Array"}
+
+_verbs: set[str] = set()  # which are dispatched; a library's file may hold other functions too
 
 
 def engine_of(name: str, value: object) -> str | None:
@@ -49,6 +49,7 @@ def for_arrays_of_any_kind(position: int = 0) -> Callable[[Callable[P, R]], Call
 
     def decorate(verb: Callable[P, R]) -> Callable[P, R]:
         name = list(inspect.signature(verb).parameters)[position]
+        _verbs.add(verb.__name__)
 
         @functools.wraps(verb)
         def dispatched(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -86,7 +87,5 @@ def implementation(verb: str, engine: str) -> Callable[..., Any]:
         if verb in module.__all__:
             found: Callable[..., Any] = getattr(module, verb)
             return found
-    verbs = {name for module in modules for name in module.__all__ if inspect.isfunction(getattr(module, name))}
-    verbs.discard("to_xarray")  # which takes frames
-    known = ", ".join(sorted(verbs))
+    known = ", ".join(sorted(_verbs & {name for module in modules for name in module.__all__}))
     raise TypeError(f"{verb} takes no {engine} arrays (of these, {known} do); convert yours to NumPy first")
