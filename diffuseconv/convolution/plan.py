@@ -23,15 +23,18 @@ __all__ = [
     "METHODS",
     "MODES",
     "Plan",
+    "checked_widths",
     "continued_by_constants",
     "factors_and_method",
     "in_range",
     "known_cells",
     "plan",
+    "reach",
     "remembered_plan",
     "spatial_axes",
     "stacked",
     "unstacked",
+    "width",
     "without_constants",
 ]
 
@@ -67,12 +70,11 @@ def plan(
     """Check the options of a call and return what follows from them."""
     spatial = spatial_axes(axes, len(whole))
     names = images_per_axis(walls, len(spatial))
-    _checks.choice("mode", mode, MODES)
     _checks.choice("method", method, METHODS)
     if len(taps) != len(spatial):
         raise ValueError(f"{kernel.format(len(spatial), taps)} for a field of shape {whole}")
     inner = tuple(whole[axis] for axis in spatial)
-    widths = _widths(inner, taps, names, mode, flip)
+    widths = checked_widths(inner, taps, names, mode, flip)
     shape, wide = list(whole), list(whole)
     for axis, (before, after), count in zip(spatial, widths, taps, strict=True):
         wide[axis] += before + after
@@ -99,18 +101,25 @@ def spatial_axes(axes: Axes, ndim: int) -> tuple[int, ...]:
     return _checks.axes(axes, ndim, most=ndim)
 
 
-def _widths(inner: Sequence[int], taps: Sequence[int], names: Sequence[Name], mode: str, flip: bool) -> Widths:
-    """Return how far the field is continued before and after each axis, so that the result is the mode's."""
-    if mode == "valid":
-        if any(k > n for n, k in zip(inner, taps, strict=True)):
-            raise ValueError(f"kernel must fit inside the field with mode='valid', got {tuple(taps)} in {tuple(inner)}")
-        return ((0, 0),) * len(taps)
-    if mode == "full":
-        if any(record(name).sign != 0 for name in names):
-            listed = ", ".join(map(repr, names))
-            raise ValueError(f"boundary must be 'zero' with mode='full', got {listed} (a Constant(value) will do too)")
-        return tuple((k - 1, k - 1) for k in taps)
-    return tuple((k - 1 - k // 2, k // 2) if flip else (k // 2, k - 1 - k // 2) for k in taps)
+def reach(taps: int, flip: bool) -> tuple[int, int]:
+    """Return how many cells before and after its own a sum over so many taps reads: the origin is at ``taps // 2``."""
+    return (taps - 1 - taps // 2, taps // 2) if flip else (taps // 2, taps - 1 - taps // 2)
+
+
+def width(taps: int, mode: str, flip: bool) -> tuple[int, int]:
+    """Return how far an axis is continued before and after, so that the result is the mode's."""
+    return {"same": reach(taps, flip), "valid": (0, 0), "full": (taps - 1, taps - 1)}[mode]
+
+
+def checked_widths(inner: Sequence[int], taps: Sequence[int], names: Sequence[Name], mode: str, flip: bool) -> Widths:
+    """Return how far each axis is continued, where the mode suits the kernel and the boundaries."""
+    _checks.choice("mode", mode, MODES)
+    if mode == "valid" and any(k > n for n, k in zip(inner, taps, strict=True)):
+        raise ValueError(f"kernel must fit inside the field with mode='valid', got {tuple(taps)} in {tuple(inner)}")
+    if mode == "full" and any(record(name).sign != 0 for name in names):
+        listed = ", ".join(map(repr, names))
+        raise ValueError(f"boundary must be 'zero' with mode='full', got {listed} (a Constant(value) will do too)")
+    return tuple(width(count, mode, flip) for count in taps)
 
 
 def factors_and_method(

@@ -12,9 +12,9 @@ import numba
 import numpy as np
 from dask.array.overlap import ensure_minimum_chunksize, overlap
 
-from diffuseconv import _checks
 from diffuseconv import boundary as walls
 from diffuseconv._typing import Array
+from diffuseconv.convolution.plan import checked_widths, reach
 
 __all__ = ["Halo", "check_chunks", "checked", "one_thread"]
 
@@ -36,15 +36,10 @@ class Halo:
     ) -> Halo:
         """Return the halo of a kernel of these sizes in a mode."""
         names = walls.images_per_axis(boundary, len(axes))
-        _checks.choice("mode", mode, ("same", "valid", "full"))
-        if mode == "full" and any(walls.record(name).sign != 0 for name in names):
-            raise ValueError(f"boundary must be 'zero' with mode='full', got {', '.join(map(repr, names))}")
-        widths = [(k - 1 - k // 2, k // 2) if flip else (k // 2, k - 1 - k // 2) for k in sizes]
-        extension = {"same": widths, "valid": [(0, 0)] * len(axes), "full": [(k - 1, k - 1) for k in sizes]}[mode]
+        extension = checked_widths([u.shape[axis] for axis in axes], sizes, names, mode, flip)
+        widths = [reach(k, flip) for k in sizes]
         start, chunks = list(u.chunks), list(u.chunks)
         for axis, (low, high), (before, after) in zip(axes, widths, extension, strict=True):
-            if mode == "valid" and low + high >= u.shape[axis]:
-                raise ValueError(f"kernel must fit inside the field with mode='valid', got {tuple(sizes)} in {u.shape}")
             least = min(low + high + 1, u.shape[axis])
             start[axis] = ensure_minimum_chunksize(least, u.chunks[axis])
             cut = [*start[axis]]
@@ -52,7 +47,7 @@ class Halo:
             cut[-1] += after - high
             chunks[axis] = tuple(cut)
         depth = dict(zip(axes, widths, strict=True))
-        return cls(axes, names, tuple(extension), depth, tuple(start), tuple(chunks))
+        return cls(axes, names, extension, depth, tuple(start), tuple(chunks))
 
     @classmethod
     def deep(cls, u: da.Array, depths: Sequence[int], joined: Sequence[bool]) -> Halo:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from diffuseconv import _checks, convolution
 from diffuseconv import boundary as walls
 from diffuseconv._typing import Array
+from diffuseconv.convolution.plan import reach
 from diffuseconv.convolution.separable import split
 from diffuseconv.diffusion import DiffusionEquation
 from diffuseconv.interop._dask_evolve import evolved
@@ -259,7 +260,8 @@ def _prepared(block: Array, kernel: Any, axes: tuple[int, ...], sizes: Sequence[
     """Return a block that is already continued beyond its edges, prepared for drawing."""
     inside = [slice(None)] * block.ndim
     for axis, k in zip(axes, sizes, strict=True):
-        inside[axis] = slice(k - 1 - k // 2, block.shape[axis] - k // 2)
+        before, after = reach(k, flip=True)
+        inside[axis] = slice(before, block.shape[axis] - after)
     _checks.all_finite("field", block)
     prepared = prepare(block[tuple(inside)], kernel, "zero", axes)
     cells = math.prod(prepared.plan.layout.wide)

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from diffuseconv import _checks, convolution
 from diffuseconv import boundary as walls
 from diffuseconv._typing import Array
+from diffuseconv.convolution.plan import MODES, reach, width
 from diffuseconv.diffusion import DiffusionEquation
 from diffuseconv.interop import array_api
 from diffuseconv.propagator import Propagator
@@ -204,7 +205,7 @@ def _sums(field: Tensor, kernel: Any, boundary: Any, mode: str, axes: Any, flip:
     names = [name for name in around if isinstance(name, str)]
     if len(names) < len(around):
         raise TypeError(f"boundary must be given by name for tensors, got {_checks.got(boundary)}")
-    _checks.choice("mode", mode, ("same", "valid", "full"))
+    _checks.choice("mode", mode, MODES)
     if kernel.ndim != len(spatial):
         raise ValueError(
             f"kernel must have one dimension for each of the {len(spatial)} spatial axes (see axes=), "
@@ -249,7 +250,7 @@ def _convolve(field: Tensor, kernel: Tensor, boundary: str, mode: str, axes: lis
 def _(field: Tensor, kernel: Tensor, boundary: str, mode: str, axes: list[int], flip: bool) -> Tensor:
     shape = list(field.shape)
     for axis, k in zip(axes, kernel.shape, strict=True):
-        shape[axis] += {"same": 0, "valid": 1 - k, "full": k - 1}[mode]
+        shape[axis] += sum(width(k, mode, flip)) - (k - 1)
     return field.new_empty(shape)
 
 
@@ -261,7 +262,7 @@ def _field_gradient(
     verb = convolution.correlate if flip else convolution.convolve
     spread = verb(_numpy(gradient), _numpy(kernel), boundary="zero", mode="full", axes=axes)
     for axis, k, name in zip(axes, kernel.shape, boundary.split(","), strict=True):
-        spread = _folded(spread, axis, shape[axis], _before(k, mode, flip), name)
+        spread = _folded(spread, axis, shape[axis], width(k, mode, flip)[0], name)
     return torch.from_numpy(np.ascontiguousarray(spread))
 
 
@@ -281,7 +282,7 @@ def _kernel_gradient(
     u, g = (_numpy(t).transpose(order) for t in (field, gradient))
     ndim = len(axes)
     u, g = (a.reshape(-1, *a.shape[a.ndim - ndim :]) for a in (u, g))
-    widths = [(_before(k, mode, flip), _after(k, mode, flip)) for k in sizes]
+    widths = [width(k, mode, flip) for k in sizes]
     total = np.zeros(sizes, u.dtype)
     for one, weights in zip(u, g, strict=True):
         wide = walls.extend(one, widths, boundary.split(","))
@@ -294,16 +295,6 @@ def _(
     gradient: Tensor, field: Tensor, sizes: list[int], boundary: str, mode: str, axes: list[int], flip: bool
 ) -> Tensor:
     return field.new_empty(sizes)
-
-
-def _before(k: int, mode: str, flip: bool) -> int:
-    """Return how many cells the field is continued by before its first."""
-    return {"same": k - 1 - k // 2 if flip else k // 2, "valid": 0, "full": k - 1}[mode]
-
-
-def _after(k: int, mode: str, flip: bool) -> int:
-    """Return how many cells the field is continued by after its last."""
-    return {"same": k // 2 if flip else k - 1 - k // 2, "valid": 0, "full": k - 1}[mode]
 
 
 def _folded(wide: Array, axis: int, size: int, before: int, name: str) -> Array:
@@ -491,7 +482,8 @@ def _continued(x: Tensor, size: int, boundary: str) -> Tensor:
     """Continue pictures beyond their edges, for kernels of this size whose origin is at ``size // 2``."""
     for axis in (-2, -1):
         n = x.shape[axis]
-        source, sign = walls.fold(np.arange(-(size // 2), n + size - 1 - size // 2), n, boundary)
+        before, after = reach(size, flip=False)
+        source, sign = walls.fold(np.arange(-before, n + after), n, boundary)
         x = x.index_select(axis, torch.from_numpy(source))
         shape = (-1, 1) if axis == -2 else (-1,)
         x = x * torch.from_numpy(sign).to(x.dtype).reshape(shape)

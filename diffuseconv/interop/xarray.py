@@ -15,6 +15,7 @@ import xarray as xr
 from diffuseconv import convolution, measurement
 from diffuseconv._checks import got
 from diffuseconv._typing import Array
+from diffuseconv.convolution.plan import reach
 from diffuseconv.diffusion import DiffusionEquation
 
 __all__ = [
@@ -186,11 +187,9 @@ def _trimmed(field: xr.DataArray, axes: Sequence[int], sizes: Sequence[int], mod
     if mode == "same":
         return field
     if mode == "valid":
-        before = [k - 1 - k // 2 if flip else k // 2 for k in sizes]
-        cut = {
-            field.dims[axis]: slice(b, field.shape[axis] - (k - 1 - b))
-            for axis, b, k in zip(axes, before, sizes, strict=True)
-        }
+        cut = {}
+        for axis, (before, after) in zip(axes, (reach(k, flip) for k in sizes), strict=True):
+            cut[field.dims[axis]] = slice(before, field.shape[axis] - after)
         return field.isel(cut)
     shape = list(field.shape)
     for axis, k in zip(axes, sizes, strict=True):

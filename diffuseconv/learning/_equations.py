@@ -15,6 +15,7 @@ import numpy as np
 from diffuseconv._typing import FloatArray
 from diffuseconv.boundary import extend, fold
 from diffuseconv.convolution import convolve, correlate
+from diffuseconv.convolution.plan import reach
 from diffuseconv.learning._pairs import Pair
 
 BLOCK = 1 << 21  # shifted values held at a time: 16 MiB
@@ -22,7 +23,7 @@ BLOCK = 1 << 21  # shifted values held at a time: 16 MiB
 
 def continued(picture: FloatArray, taps: Sequence[int], names: Sequence[str]) -> FloatArray:
     """Continue a picture as far beyond its walls as convolution with so many taps reaches."""
-    return extend(picture, [(n - 1 - n // 2, n // 2) for n in taps], names)
+    return extend(picture, [reach(n, flip=True) for n in taps], names)
 
 
 def gram(pairs: Sequence[Pair], taps: tuple[int, ...], names: Sequence[str]) -> FloatArray:
