@@ -45,9 +45,15 @@ class Window(NamedTuple):
 
 
 class Passes(NamedTuple):
-    """The radices of the passes of a transform, and the cosines and sines of their roots of unity, pass after pass."""
+    """The passes of a forward transform, in their order; a backward one makes them from the last to the first.
+
+    Pass `n` makes of transforms of ``sizes[n]`` ``radices[n]`` times as many, with the roots of unity from
+    ``starts[n]`` on.
+    """
 
     radices: Any
+    sizes: Any
+    starts: Any
     cos: Any
     sin: Any
 
@@ -135,8 +141,9 @@ def _four_backward(re, im, place, step, cos, sin, cos2, sin2, cos3, sin3):
 
 
 @inner
-def _pass_down(re, im, plane, column, vectors, size, radix, cos, sin, first, backward):
-    """Make one pass over some columns, by which transforms of `size` become `radix` times as many, or were made of."""
+def _pass_down(re, im, plane, column, vectors, passes, n, backward):
+    """Make pass `n` of a forward or backward transform over some columns."""
+    radix, size, first, cos, sin = passes.radices[n], passes.sizes[n], passes.starts[n], passes.cos, passes.sin
     lanes, step = lanes_of(re), size // radix
     stride = step * plane.pitch
     for block in range(ZERO, plane.rows, size):
@@ -160,8 +167,9 @@ def _pass_down(re, im, plane, column, vectors, size, radix, cos, sin, first, bac
 
 
 @inner
-def _pass_along(re, im, begin, columns, size, radix, cos, sin, first, backward):
-    """Make one pass over a row, as `_pass_down` over columns."""
+def _pass_along(re, im, begin, columns, passes, n, backward):
+    """Make pass `n` over a row, as `_pass_down` over columns."""
+    radix, size, first, cos, sin = passes.radices[n], passes.sizes[n], passes.starts[n], passes.cos, passes.sin
     lanes, step = lanes_of(re), size // radix
     for block in range(ZERO, columns, size):
         for column in range(ZERO, step, lanes):
@@ -184,10 +192,8 @@ def _pass_along(re, im, begin, columns, size, radix, cos, sin, first, backward):
 @inner
 def _row_to_waves(re, im, begin, columns, passes):
     """Transform a row until cyclic sums over one vector are left."""
-    size, first = columns, ZERO
-    for radix in passes.radices:
-        _pass_along(re, im, begin, columns, size, radix, passes.cos, passes.sin, first, False)
-        size, first = size // radix, first + size - size // radix
+    for n in range(len(passes.radices)):
+        _pass_along(re, im, begin, columns, passes, n, False)
 
 
 @inner
@@ -222,10 +228,8 @@ def columns_to_waves(field, windows, re, im, plane, passes):
         _read(field, windows[0], re, plane, first, last)
         _read(field, windows[1], im, plane, first, last)
         if first < max(windows[0].columns, windows[1].columns):  # what is zero need not be transformed
-            size, at, vectors = plane.rows, ZERO, (last - first) // lanes_of(re)
-            for radix in passes.radices:
-                _pass_down(re, im, plane, first, vectors, size, radix, passes.cos, passes.sin, at, False)
-                size, at = size // radix, at + size - size // radix
+            for n in range(len(passes.radices)):
+                _pass_down(re, im, plane, first, (last - first) // lanes_of(re), passes, n, False)
 
 
 @compiled
@@ -254,10 +258,8 @@ def convolve_rows(re, im, kernel, kernel_im, plane, passes, out, out_im):
                 a, b = spread(kernel[place + lane]), spread(kernel_im[place + lane])
                 sums, sums_im = plus_product(sums, x, a) - y * b, plus_product(plus_product(sums_im, x, b), y, a)
             _put(out, out_im, place, sums, sums_im)
-        size, first = lanes, np.uintp(len(passes.cos))
-        for radix in passes.radices[::-1]:
-            size, first = size * radix, first - (size * radix - size)
-            _pass_along(out_im, out, begin, plane.columns, size, radix, passes.cos, passes.sin, first, True)
+        for n in range(len(passes.radices) - 1, -1, -1):
+            _pass_along(out_im, out, begin, plane.columns, passes, n, True)
 
 
 @compiled
@@ -265,9 +267,7 @@ def waves_to_columns(re, im, plane, passes, corner, scale, field, windows):
     """Transform the columns of a plane back, and copy what two windows need of them; what the plane holds is lost."""
     for first in range(ZERO, plane.columns, AT_ONCE * lanes_of(re)):
         last = min(plane.columns, first + AT_ONCE * lanes_of(re))
-        size, at, vectors = ONE, np.uintp(len(passes.cos)), (last - first) // lanes_of(re)
-        for radix in passes.radices[::-1]:
-            size, at = size * radix, at - (size * radix - size)
-            _pass_down(im, re, plane, first, vectors, size, radix, passes.cos, passes.sin, at, True)
+        for n in range(len(passes.radices) - 1, -1, -1):
+            _pass_down(im, re, plane, first, (last - first) // lanes_of(re), passes, n, True)
         _write(re, plane, corner, first, last, scale, field, windows[0])
         _write(im, plane, corner, first, last, scale, field, windows[1])

@@ -89,19 +89,18 @@ def correlate_planes(stack: Array, bank: Array, cut: Cut) -> Array:
 @functools.lru_cache(maxsize=64)
 def _passes(size: int, last: int, dtype: str) -> fourier.Passes:
     """Return the passes by which transforms of a size end with transforms of `last` cells."""
-    radices: list[int] = []
-    roots = [np.empty(0)]
+    circle = 8 * np.arctan(np.longdouble(1))
+    radices, sizes, starts, roots = [], [], [], np.empty(0)
     while size > last:
         radix = 3 if size // last % 3 == 0 else 4
-        steps = size // radix
-        angles = (
-            np.arange(1, radix)[:, None] * np.arange(steps) / np.longdouble(size) * (8 * np.arctan(np.longdouble(1)))
-        )
-        roots.append(np.exp(-1j * angles).ravel())
         radices.append(radix)
-        size = steps
-    every = np.concatenate(roots)
-    return fourier.Passes(np.array(radices, np.uintp), every.real.astype(dtype), every.imag.astype(dtype))
+        sizes.append(size)
+        starts.append(len(roots))
+        angles = np.arange(1, radix)[:, None] * np.arange(size // radix) / np.longdouble(size) * circle
+        roots = np.append(roots, np.exp(-1j * angles))
+        size //= radix
+    steps = np.array([radices, sizes, starts], np.uintp)
+    return fourier.Passes(steps[0], steps[1], steps[2], roots.real.astype(dtype), roots.imag.astype(dtype))
 
 
 def _windows(
