@@ -86,17 +86,11 @@ def quickest(
     """Return the method of least modelled cost on a class of machines: `convolution_method` without checks."""
     tap, tap_of_a_pass, wave, plane_wave = COST[machine]
     pixels, taps, ndim = math.prod(field_shape), math.prod(kernel_shape), len(kernel_shape)
-    axes = zip(field_shape, kernel_shape, strict=True)
-    lengths = [pieces(*axis, ndim, number == ndim - 1) for number, axis in enumerate(axes)]
-    transformed = math.prod(step + k - 1 for (_, step), k in zip(lengths, kernel_shape, strict=True))
-    transforms = 1 + 2 * math.prod(count for count, _ in lengths)
-    wave *= WAVE if transformed < NEAR else FAR_WAVE
-    cost = {
-        "direct": pixels * (PIXEL + taps * (TAP * tap if ndim > 1 else TAP_ON_A_LINE * tap_of_a_pass)),
-        "fft": transforms * transformed * math.log2(transformed + 1) * wave,
-    }
     in_planes = cut((*field_shape,), (*kernel_shape,), LANES) if ndim == 2 and taps > FEW else None
-    if in_planes is not None:
+    cost = {"direct": pixels * (PIXEL + taps * (TAP * tap if ndim > 1 else TAP_ON_A_LINE * tap_of_a_pass))}
+    if in_planes is None:
+        cost["fft"] = _by_library(field_shape, kernel_shape) * wave
+    else:
         waves = in_planes.cells * math.log2(math.prod(in_planes.shape))
         cost["fft"] = pixels * AROUND + waves * PLANE_WAVE * plane_wave
     if rank_one and ndim > 1:
@@ -106,3 +100,12 @@ def quickest(
         cost = {name: SINGLE[name] * value for name, value in cost.items()}
     call = CALL if in_planes is None else CALL | {"fft": PLANE}
     return min(cost, key=lambda name: call[name] + cost[name])
+
+
+def _by_library(field_shape: tuple[int, ...], kernel_shape: tuple[int, ...]) -> float:
+    """Return the cost of transforms of a library, in pieces."""
+    ndim, axes = len(kernel_shape), zip(field_shape, kernel_shape, strict=True)
+    lengths = [pieces(*axis, ndim, number == ndim - 1) for number, axis in enumerate(axes)]
+    cells = math.prod(step + k - 1 for (_, step), k in zip(lengths, kernel_shape, strict=True))
+    transforms = 1 + 2 * math.prod(count for count, _ in lengths)
+    return transforms * cells * math.log2(cells + 1) * (WAVE if cells < NEAR else FAR_WAVE)
