@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -46,13 +46,8 @@ def discretise(
 
     It is valid until the next barrier lifts.
     """
-    ndim = len(shape)
     grid = grid_of(shape, spacing, coordinates, inner_radius)
-    sides = walls.sides(boundary, ndim)
-    single = [n == 1 and _ghost(pair) != 1 for n, pair in zip(shape, sides, strict=True)]  # both ghosts are its own
-    sides = tuple(
-        (walls.ghost_wall(_ghost(pair)),) * 2 if one else pair for one, pair in zip(single, sides, strict=True)
-    )
+    sides = _sides(boundary, shape)
     periodic = tuple(isinstance(pair[0], Boundary) for pair in sides)
     if coordinates != "cartesian" and periodic[0]:
         raise ValueError(f"boundary along a radius must be 'reflecting' or a wall, got {_checks.got(boundary)}")
@@ -60,83 +55,11 @@ def discretise(
     shut = _barriers_per_axis(barriers, shape)
     tensor = as_tensor(diffusivity, shape)
     given = faces.diffusivities(diffusivity if tensor is None else tuple(np.diag(tensor)), shape, wet)
-
-    def on_faces(axis: int) -> Array:
-        return faces.diffusivity_on(grid, axis, given[axis], periodic[axis], wet)
-
-    axis_share, diagonal = [1.0] * ndim, None
-    if tensor is not None:
-        if any(shut):
-            raise ValueError("barriers need a diffusivity without off-diagonal part, got a tensor")
-        if any(ghost != 1 for ghost in map(_ghost, sides)):
-            raise ValueError(
-                f"boundary must not change the sign of what passes with a tensor diffusivity (take 'periodic' or a "
-                f"wall), got {_checks.got(boundary)}"
-            )
-        if not grid.uniform:
-            raise ValueError("diffusivity must not be a tensor on graded or round grids, got one")
-        axis_share, exchanges = split(tensor, grid.spacing)
-        diagonal = diagonal_exchanges(exchanges, shape, periodic, wet)
     capacity = per_cell("capacity", capacity, shape, wet, above=True)
     shared, weights = _weights(grid, capacity, shape)
-    for axis in range(ndim):
-        if periodic[axis] and _ghost(sides[axis]) != 1:
-            if velocity is not None or not grid.uniform:
-                raise ValueError(
-                    f"boundary must not change the sign of what passes with a velocity or graded cells (take "
-                    f"'periodic' or a wall), got {_checks.got(boundary)}"
-                )
-            rest = _ghost_exchange(axis, shape, on_faces(axis), grid.spacing[axis], wet, _ghost(sides[axis]))
-            diagonal = rest if diagonal is None else diagonal + rest
-
-    if diagonal is not None:
-        diagonal.data /= shared
-
-    kept = [on_faces(axis) for axis in range(ndim)] if functions(velocity) else None
-    still: dict[tuple[int, bool], tuple[Array, WallTerm]] = {}
-
-    def along(axis: int, carried: Array | None, terms: list[WallTerm]) -> tuple[Array, Array]:
-        """Return the rates and the drift of one axis; what its walls add goes to the terms."""
-        d = on_faces(axis) if kept is None else faces.copied(kept[axis])  # rates take its place
-
-        def between(*given: Any, **options: Any) -> tuple[Array, Array]:
-            rate, drift = faces.rates_between(grid, axis, *given, **options)
-            return (rate, drift) if shared == 1 else (rate / shared, drift / shared)
-
-        within = d[faces.at(axis, slice(1, -1))]
-        inner, drift = between(within, carried, shut[axis], wet, time, axis_share[axis])
-        room = d if inner is within else None
-        if periodic[axis]:
-            share = axis_share[axis] * (shape[axis] > 1)
-            seam, through = d[faces.at(axis, slice(0, 1))], faces.first_face(axis, carried)
-            ends, through = between(seam, through, None, faces.both_ends(axis, wet), time, share, periodic=True)
-            return faces.joined(axis, ends, inner, ends, room), faces.joined(axis, through, drift, through)
-        losses = []
-        for is_high, wall in zip((False, True), sides[axis], strict=True):
-            found = still.get((axis, is_high))
-            if found is None:
-                found = _wall(wall, grid, axis, is_high, d, carried, shape, wet, shared)
-            if kept is not None and getattr(wall, "closed", False):
-                still[axis, is_high] = found  # whatever the velocity is, at later times too
-            loss, term = found
-            if callable(term.value) or np.any(term.value):
-                terms.append(term)
-            losses.append(loss)
-        closed = np.zeros([1] * ndim)
-        return faces.joined(axis, losses[0], inner, losses[1], room), faces.joined(axis, closed, drift, closed)
-
-    def rates_at(now: float) -> dict[str, Any]:
-        """Return rates, drift and walls with the velocity that there is now."""
-
-        def on_faces_at(time: float) -> list[Array | None]:
-            return face_velocities(velocity_at(velocity, time), shape, periodic, coordinates != "cartesian")
-
-        drifts = [None] * ndim if velocity is None else interpolated(on_faces_at, now, mixed_velocities)
-        terms: list[WallTerm] = []
-        rates, flows = zip(*(along(axis, carried, terms) for axis, carried in enumerate(drifts)), strict=True)
-        drifting = flows if any(np.any(flow) for flow in flows) else None
-        return {"rates": rates, "drift": drifting, "walls": tuple(terms)}
-
+    box = _Box(shape, grid, sides, periodic, wet, shut, given, shared)
+    shares, diagonal = _beyond_faces(box, tensor, velocity is not None, boundary)
+    rates_at = _rates_of(box, shares, velocity, coordinates != "cartesian", time)
     share = 1.0 if capacity is None else capacity
     constant, reaction = _source(source, shape, wet, share)
     slope = None if source_slope is None else _function("source_slope", source_slope, shape, wet, share)
@@ -151,7 +74,7 @@ def discretise(
         weights=weights,
         decay=_decay(grid, per_cell("decay", decay, shape, wet), shape, wet, shared),
         cell=grid.cell * shared,
-        lengths=tuple(_flux_lengths(grid, axis) * shared for axis in range(ndim)),
+        lengths=tuple(_flux_lengths(grid, axis) * shared for axis in range(len(shape))),
         reaction_slope=slope,
     )
     for wall in lattice.moving_walls:
@@ -159,6 +82,131 @@ def discretise(
     if not functions(velocity):
         return lattice
     return replace(lattice, moving=lambda now: replace(lattice, **rates_at(now)))
+
+
+class _Box(NamedTuple):
+    """The cells of a field and what bounds them, which all parts of a lattice are built from."""
+
+    shape: tuple[int, ...]
+    grid: Grid
+    sides: tuple[tuple[Any, Any], ...]  # walls of each axis, or records where its ends are joined
+    periodic: tuple[bool, ...]
+    mask: Array | None
+    barriers: tuple[Barrier | None, ...]
+    diffusivities: list[Array]  # along each axis
+    capacity: float  # that all cells share
+
+    def on_faces(self, axis: int) -> Array:
+        """Return the diffusivity on the faces along an axis, a new array."""
+        return faces.diffusivity_on(self.grid, axis, self.diffusivities[axis], self.periodic[axis], self.mask)
+
+
+def _sides(boundary: Any, shape: tuple[int, ...]) -> tuple[tuple[Any, Any], ...]:
+    """Return the walls of each axis; a lone cell between joined ends is its own ghost, which a wall says too."""
+    sides = walls.sides(boundary, len(shape))
+    lone = [n == 1 and _ghost(pair) != 1 for n, pair in zip(shape, sides, strict=True)]
+    return tuple((walls.ghost_wall(_ghost(pair)),) * 2 if one else pair for one, pair in zip(lone, sides, strict=True))
+
+
+def _beyond_faces(box: _Box, tensor: Array | None, drifts: bool, boundary: Any) -> tuple[list[float], Any]:
+    """Return the share of each axis in its diffusivity, and exchanges other than through faces, None for none.
+
+    These are a tensor's, with diagonal neighbours, and those of joined ends that change the sign of what passes.
+    """
+    ndim, uniform = len(box.shape), box.grid.uniform
+    shares, diagonal = [1.0] * ndim, None
+    if tensor is not None:
+        if any(box.barriers):
+            raise ValueError("barriers need a diffusivity without off-diagonal part, got a tensor")
+        if any(ghost != 1 for ghost in map(_ghost, box.sides)):
+            raise ValueError(
+                f"boundary must not change the sign of what passes with a tensor diffusivity (take 'periodic' or a "
+                f"wall), got {_checks.got(boundary)}"
+            )
+        if not uniform:
+            raise ValueError("diffusivity must not be a tensor on graded or round grids, got one")
+        shares, exchanges = split(tensor, box.grid.spacing)
+        diagonal = diagonal_exchanges(exchanges, box.shape, box.periodic, box.mask)
+    for axis in range(ndim):
+        ghost = _ghost(box.sides[axis])
+        if not box.periodic[axis] or ghost == 1:
+            continue
+        if drifts or not uniform:
+            raise ValueError(
+                f"boundary must not change the sign of what passes with a velocity or graded cells (take "
+                f"'periodic' or a wall), got {_checks.got(boundary)}"
+            )
+        rest = _ghost_exchange(axis, box.shape, box.on_faces(axis), box.grid.spacing[axis], box.mask, ghost)
+        diagonal = rest if diagonal is None else diagonal + rest
+    if diagonal is not None:
+        diagonal.data /= box.capacity
+    return shares, diagonal
+
+
+def _rates_of(
+    box: _Box, shares: list[float], velocity: Any, radial: bool, time: float
+) -> Callable[[float], dict[str, Any]]:
+    """Return a function of time: rates, drift and walls with the velocity of that time, and the barriers of `time`."""
+    ndim, moves = len(box.shape), bool(functions(velocity))
+    kept = [box.on_faces(axis) for axis in range(ndim)] if moves else None
+    closed: dict[tuple[int, bool], tuple[Array, WallTerm]] = {}  # walls that no velocity changes, if there are several
+
+    def on_faces_at(time: float) -> list[Array | None]:
+        return face_velocities(velocity_at(velocity, time), box.shape, box.periodic, radial)
+
+    def rates_at(now: float) -> dict[str, Any]:
+        drifts = [None] * ndim if velocity is None else interpolated(on_faces_at, now, mixed_velocities)
+        rates, flows = [], []
+        terms: list[WallTerm] = []
+        for axis, carried in enumerate(drifts):
+            d = box.on_faces(axis) if kept is None else faces.copied(kept[axis])  # rates take its place
+            rate, flow, added = _along(box, axis, d, carried, shares[axis], time, closed if moves else None)
+            rates.append(rate)
+            flows.append(flow)
+            terms += added
+        drifting = tuple(flows) if any(np.any(flow) for flow in flows) else None
+        return {"rates": tuple(rates), "drift": drifting, "walls": tuple(terms)}
+
+    return rates_at
+
+
+def _along(
+    box: _Box,
+    axis: int,
+    d: Array,
+    carried: Array | None,
+    share: float,
+    time: float,
+    closed: dict[tuple[int, bool], tuple[Array, WallTerm]] | None,
+) -> tuple[Array, Array, list[WallTerm]]:
+    """Return the rates and the drift of one axis, and what its walls add; `d` is the diffusivity on its faces."""
+    grid, wet = box.grid, box.mask
+
+    def between(*given: Any, **options: Any) -> tuple[Array, Array]:
+        rate, drift = faces.rates_between(grid, axis, *given, **options)
+        return (rate, drift) if box.capacity == 1 else (rate / box.capacity, drift / box.capacity)
+
+    within = d[faces.at(axis, slice(1, -1))]
+    inner, drift = between(within, carried, box.barriers[axis], wet, time, share)
+    room = d if inner is within else None
+    if box.periodic[axis]:
+        seam, through = d[faces.at(axis, slice(0, 1))], faces.first_face(axis, carried)
+        crossed = share * (box.shape[axis] > 1)
+        ends, through = between(seam, through, None, faces.both_ends(axis, wet), time, crossed, periodic=True)
+        return faces.joined(axis, ends, inner, ends, room), faces.joined(axis, through, drift, through), []
+    losses, terms = [], []
+    for is_high, wall in zip((False, True), box.sides[axis], strict=True):
+        found = None if closed is None else closed.get((axis, is_high))
+        if found is None:
+            found = _wall(wall, grid, axis, is_high, d, carried, box.shape, wet, box.capacity)
+        if closed is not None and getattr(wall, "closed", False):
+            closed[axis, is_high] = found
+        loss, term = found
+        if callable(term.value) or np.any(term.value):
+            terms.append(term)
+        losses.append(loss)
+    still = np.zeros([1] * len(box.shape))
+    return faces.joined(axis, losses[0], inner, losses[1], room), faces.joined(axis, still, drift, still), terms
 
 
 def _weights(grid: Grid, capacity: Any, shape: tuple[int, ...]) -> tuple[float, Array | None]:
