@@ -17,6 +17,7 @@ READ_BY_MANY = {
     "diffusion/discretise.py",
     "diffusion/faces.py",
     "diffusion/geometry.py",
+    "diffusion/land.py",
     "diffusion/masks.py",
     "diffusion/walls.py",
     "diffusion/schedule.py",

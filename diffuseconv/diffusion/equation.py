@@ -17,7 +17,7 @@ from diffuseconv import _checks, _scaling
 from diffuseconv._cached import already_kept, cached_property, kept
 from diffuseconv._dispatch import for_arrays_of_any_kind
 from diffuseconv._typing import Array, Axes
-from diffuseconv.diffusion import diagnostics, explicit, run, schedule, spectral, stacks, steady, walls
+from diffuseconv.diffusion import diagnostics, explicit, land, run, schedule, spectral, stacks, steady, walls
 from diffuseconv.diffusion.arguments import (
     FASTEST,
     arguments_of,
@@ -30,10 +30,11 @@ from diffuseconv.diffusion.arguments import (
 from diffuseconv.diffusion.barriers import checked_barriers
 from diffuseconv.diffusion.discretise import discretise
 from diffuseconv.diffusion.geometry import COORDINATES, LONGEST, checked_spacing, grid_of
+from diffuseconv.diffusion.heat_kernel import heat_kernel
 from diffuseconv.diffusion.lattice import Lattice
 from diffuseconv.diffusion.masks import mask_on, per_cell
 from diffuseconv.diffusion.scheme import without_advice
-from diffuseconv.diffusion.tensor import as_tensor, heat_of_tensor, split
+from diffuseconv.diffusion.tensor import as_tensor, split
 from diffuseconv.diffusion.velocity import checked_velocity, functions
 from diffuseconv.propagator import Propagator
 
@@ -405,7 +406,8 @@ class DiffusionEquation:
             originals = [None if self.mask is None else np.array(field) for field in originals]
         shape = fields[0].shape
         mask = mask_on(self.mask, shape)
-        seen = [None] * len(fields) if mask is None else [self._without_land(field, mask) for field in fields]
+        asked = callable(self.source) and arguments_of(self.source) == 2  # sources of the field see land too
+        seen = [None if mask is None else land.flooded(field, mask) for field in fields]
         most = KEPT // max(1, math.prod(shape))
         state_at = self._states((self.source, self.boundary, self.velocity))
 
@@ -416,7 +418,7 @@ class DiffusionEquation:
 
         runs = [
             run.frames(
-                lattice_at if land is None else _with_land(lattice_at, land),
+                land.seen_whole(lattice_at, whole) if whole is not None and asked else lattice_at,
                 sorted({*self.lift_times, *known}),
                 field,
                 start,
@@ -425,14 +427,14 @@ class DiffusionEquation:
                 method=method,
                 **options,
             )
-            for field, land in zip(fields, seen, strict=True)
+            for field, whole in zip(fields, seen, strict=True)
         ]
         del fields, seen
 
         def restored() -> Iterator[tuple[float, Array]]:
             solved = [_in_range(one) for one in runs]
             for time in times:
-                yield time, restore([self._with_holes(u, next(one)) for u, one in zip(originals, solved, strict=True)])
+                yield time, restore([self._with_land(next(one), u) for u, one in zip(originals, solved, strict=True)])
 
         return restored()
 
@@ -509,7 +511,7 @@ class DiffusionEquation:
         step = explicit.checked_step(lattice, time_step)
         with np.errstate(over="ignore", invalid="ignore"):
             evolved = spectral.explicit_steps(lattice, field, steps, step if math.isfinite(step) else 1.0)
-        return self._with_holes(u, _finite(evolved))
+        return self._with_land(_finite(evolved), u)
 
     @for_arrays_of_any_kind(1)
     def steady_state(self, u: ArrayLike | None = None) -> Array:
@@ -565,7 +567,7 @@ class DiffusionEquation:
         with np.errstate(over="ignore", invalid="ignore"):
             found = steady.limit(lattice, None if field is None else field.astype(np.float64), dry)
             found = _finite(found if field is None else found.astype(field.dtype))
-        return found if field is None else self._with_holes(u, found)
+        return found if field is None else self._with_land(found, u)
 
     def _known_shape(self) -> tuple[int, ...] | None:
         """Return the shape of the field if the arguments tell it."""
@@ -615,37 +617,20 @@ class DiffusionEquation:
         >>> bool(np.allclose(dc.convolve(u, eq.propagator(3.0)), eq.evolve(u, 3.0), rtol=0, atol=1e-14))
         True
         """
-        if self.coordinates != "cartesian":
-            raise ValueError(f"coordinates must be 'cartesian' for a propagator, got {self.coordinates!r}")
-        for name in ("barriers", "source", "mask", "decay"):
-            if getattr(self, name) is not None:
-                raise ValueError(f"{name} must be None for a propagator, got {_checks.got(getattr(self, name))}")
-        tensor = isinstance(self.diffusivity, np.ndarray) and self.diffusivity.shape in ((2, 2), (3, 3))
-        uneven = (
-            map(np.ndim, self.diffusivity) if isinstance(self.diffusivity, tuple) else [np.ndim(self.diffusivity) > 1]
+        return heat_kernel(
+            duration,
+            ndim,
+            diffusivity=self.diffusivity,
+            spacing=self.spacing,
+            boundary=self.boundary,
+            velocity=self.velocity,
+            capacity=self.capacity,
+            coordinates=self.coordinates,
+            barriers=self.barriers,
+            source=self.source,
+            mask=self.mask,
+            decay=self.decay,
         )
-        if any(uneven) and not tensor:
-            raise ValueError("diffusivity must be one number, or one for each axis, for a propagator, got an array")
-        if not walls.are_named(self.boundary):
-            raise ValueError(f"boundary must be given by name for a propagator, got {_checks.got(self.boundary)}")
-        capacity = 1.0 if self.capacity is None else self.capacity
-        velocity = 0.0 if self.velocity is None else self.velocity
-        for name, value in (("spacing", self.spacing), ("velocity", velocity), ("capacity", capacity)):
-            if schedule.tables(value) or (any(map(np.ndim, value)) if isinstance(value, tuple) else np.ndim(value) > 0):
-                raise ValueError(
-                    f"{name} must be the same everywhere and always for a propagator, got {_checks.got(value)}"
-                )
-        drift = np.divide(velocity, capacity)
-        drift = drift if drift.ndim else float(drift)
-        if ndim is None:
-            entries = (self.diffusivity, self.spacing, self.boundary, self.velocity)
-            lengths = [len(entry) for entry in entries if isinstance(entry, (tuple, list, np.ndarray))]
-            ndim = max(lengths, default=2)
-        if tensor:
-            spacing = np.broadcast_to(self.spacing, len(self.diffusivity))
-            return heat_of_tensor(self.diffusivity / capacity, duration, spacing, drift)
-        rate = np.divide(self.diffusivity, capacity)
-        return Propagator.heat(rate if rate.ndim else float(rate), duration, self.spacing, ndim, velocity=drift)
 
     def operator(self, shape: int | Sequence[int], time: float = 0.0) -> Operator:
         """Return the right-hand side on fields of this shape, for your own integrator.
@@ -711,6 +696,21 @@ class DiffusionEquation:
     def total_mass(self, u: ArrayLike) -> float:
         """Return the salt in the tank: the sum of field times volume (times capacity) over cells.
 
+        Parameters
+        ----------
+        u : array_like
+            The field.
+
+        Returns
+        -------
+        float
+            In the unit of `u` times a volume (in the plane an area, on a line a length).
+
+        Raises
+        ------
+        ValueError
+            If `u` does not fit, or the sum leaves the range of numbers.
+
         Examples
         --------
         >>> dc.DiffusionEquation(spacing=0.5).total_mass(np.full((10, 10), 0.1))
@@ -721,6 +721,23 @@ class DiffusionEquation:
 
     def mass_balance(self, u: ArrayLike, time: float = 0.0) -> diagnostics.MassBalance:
         """Return the salt that comes and goes per time: change = inflow - outflow + source.
+
+        Parameters
+        ----------
+        u : array_like
+            The field.
+        time : number, default 0
+            The time, where walls, barriers, velocity or source depend on it.
+
+        Returns
+        -------
+        MassBalance
+            Rates in the unit of `total_mass` per time.
+
+        Raises
+        ------
+        ValueError
+            If `u` does not fit, or a sum leaves the range of numbers.
 
         Examples
         --------
@@ -734,6 +751,21 @@ class DiffusionEquation:
     def entropy(self, u: ArrayLike) -> float:
         """Return the entropy of the salt's distribution over cells, in nats; it grows in a tank without source or sink.
 
+        Parameters
+        ----------
+        u : array_like
+            The field, nowhere negative (but for rounding: a millionth of the salt) and not 0 everywhere.
+
+        Returns
+        -------
+        float
+            The logarithm of the number of cells at most, where all are of one volume and capacity.
+
+        Raises
+        ------
+        ValueError
+            If `u` does not fit.
+
         Examples
         --------
         >>> round(dc.DiffusionEquation().entropy(np.ones(4)), 12)  # ln 4
@@ -744,6 +776,21 @@ class DiffusionEquation:
 
     def energy(self, u: ArrayLike) -> float:
         """Return half the integral of the squared field (times capacity); without source and drift it falls.
+
+        Parameters
+        ----------
+        u : array_like
+            The field.
+
+        Returns
+        -------
+        float
+            In the squared unit of `u` times a volume (in the plane an area, on a line a length).
+
+        Raises
+        ------
+        ValueError
+            If `u` does not fit, or the sum leaves the range of numbers.
 
         Examples
         --------
@@ -850,56 +897,18 @@ class DiffusionEquation:
         _checks.fits_memory("u", needed * given.size, "take larger cells, or fewer")
         field = _checks.field("u", given, finite=False)
         mask = mask_on(self.mask, field.shape)
-        filled = field if mask is None else np.where(mask | np.isfinite(field), field, field.dtype.type(0))
         way_out = ": leave land out with DiffusionEquation(mask=np.isfinite(u))" if self.mask is None else ""
-        return _checks.summable("u", np.ascontiguousarray(filled), way_out)
+        return _checks.summable("u", np.ascontiguousarray(land.filled(field, mask)), way_out)
 
-    def _without_land(self, field: Array, mask: Array) -> Callable[[Array], Array] | None:
-        """Set cells that the mask leaves out to a value of the water, whose range is then that of the whole field.
-
-        Return a function that puts their own values back, where a source asks for them.
-        """
-        values = field[~mask] if callable(self.source) and arguments_of(self.source) == 2 else None
-        np.copyto(field, field.flat[np.argmax(mask)], where=~mask)
-        if values is None:
-            return None
-
-        def whole(u: Array) -> Array:
-            u = u.copy()
-            u[~mask] = values
-            return u
-
-        return whole
-
-    def _with_holes(self, u: Any, evolved: Array) -> Array:
-        """Return a result with the values that the mask leaves out, as they were."""
-        if self.mask is not None:
-            np.copyto(evolved, np.asarray(u), where=~np.asarray(self.mask))
-        return evolved
+    def _with_land(self, evolved: Array, u: Any) -> Array:
+        """Return a result with the values that the mask leaves out, as they were in the field passed in."""
+        return land.with_land(evolved, u, None if self.mask is None else np.asarray(self.mask))
 
     def _field_and_lattice(self, u: Any, time: Any) -> tuple[Array, Lattice, float]:
         """Return a field and a time, checked, with the lattice of that time."""
         field = self._field(u)
         time = _checks.number("time", time)
         return field, self.lattice(field.shape, time), time
-
-
-def _with_land(problem_at: Callable[[float], Lattice], whole: Callable[[Array], Array]) -> Callable[[float], Lattice]:
-    """Return problems whose reactions are asked with the whole field, land as it is."""
-
-    def asked(function: Any) -> Any:
-        return None if function is None else lambda time, u: function(time, whole(u))
-
-    def seeing(problem: Lattice) -> Lattice:
-        moving = problem.moving
-        return replace(
-            problem,
-            reaction=asked(problem.reaction),
-            reaction_slope=asked(problem.reaction_slope),
-            moving=None if moving is None else lambda time: seeing(moving(time)),
-        )
-
-    return lambda time: seeing(problem_at(time))
 
 
 def _tuples(boundary: Any) -> Any:

@@ -25,9 +25,8 @@ import numpy as np
 
 from diffuseconv import _checks
 from diffuseconv._typing import Array
-from diffuseconv.propagator import Propagator
 
-__all__ = ["as_tensor", "checked_tensor", "diagonal_exchanges", "heat_of_tensor", "split"]
+__all__ = ["as_tensor", "checked_tensor", "diagonal_exchanges", "split"]
 
 SYMMETRIC = 1e-12  # the largest asymmetry of a tensor that counts as rounding, relative to its largest entry
 Exchange: TypeAlias = tuple[tuple[int, ...], float]  # (offset of the neighbour, rate)
@@ -113,23 +112,3 @@ def diagonal_exchanges(
     matrix.sum_duplicates()
     matrix.eliminate_zeros()
     return matrix
-
-
-def heat_of_tensor(tensor: Array, duration: float, spacing: Any, velocity: Any) -> Propagator:
-    """Compose the heat kernel of a tensor, with a drift: along each axis and along each diagonal, which all commute."""
-    tensor = checked_tensor(tensor)
-    ndim = len(spacing)
-    left, exchanges = split(tensor, tuple(spacing))
-    if any(rate < 0 for _, rate in exchanges):
-        raise ValueError(
-            f"propagator of the tensor {_checks.got(tensor.tolist())} cannot be given: it is negative, for an "
-            f"off-diagonal rate exceeds a diagonal one"
-        )
-    p = Propagator.heat(np.diag(tensor) * np.maximum(left, 0), duration, spacing, ndim, velocity=velocity)
-    for offset, rate in exchanges:
-        along = Propagator.heat(rate, duration, 1.0, 1).density
-        diagonal = np.zeros([along.size if step else 1 for step in offset])
-        j = np.arange(along.size)
-        diagonal[tuple(j[::step] if step else 0 for step in offset)] = along
-        p = p.compose(Propagator.normalized(diagonal))
-    return p
