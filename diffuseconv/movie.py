@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diffuseconv import _checks, _colours, _files
+from diffuseconv import _checks, _colours, _files, _frames
 
 if TYPE_CHECKING:
     from matplotlib.colors import Colormap
@@ -211,19 +211,9 @@ def write_movie(
     progress = _checks.flag("progress", progress)
     gray = _colours.is_gray(table)
     with _files.replacing(target) as temporary:
-        pictures = _pictures(_with_progress(frames, progress), fixed, gray, scale, form.side, suffix)
+        pictures = _pictures(_frames.with_progress(frames, progress, "film"), fixed, gray, scale, form.side, suffix)
         count = _encode(temporary, pictures, form, rate, table)
     return Movie(Path(path), count, float(fps))
-
-
-def _with_progress(frames: Iterable[Any], progress: bool) -> Iterable[Any]:
-    """Return the frames, with a progress bar if asked for, in a notebook or on a terminal."""
-    if not progress:
-        return frames
-    from tqdm.auto import tqdm
-
-    bar: Iterable[Any] = tqdm(frames, desc="film", unit="frame", disable=None)
-    return bar
 
 
 def _pictures(
@@ -233,8 +223,7 @@ def _pictures(
     shape = None
     for number, item in enumerate(frames):
         name = f"frames[{number}]"
-        timed = isinstance(item, tuple) and len(item) == 2 and np.ndim(item[0]) == 0
-        values = _colours.frame(name, item[1] if timed else item)
+        values = _colours.frame(name, item[1] if _frames.is_timed(item) else item)
         if shape is None:
             shape = values.shape
             _colours.fits(name, shape, scale, side, suffix)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from diffuseconv import _checks, _notebook, _rng_state, _run_store
+from diffuseconv import _checks, _frames, _notebook, _rng_state, _run_store
 from diffuseconv._foreign import import_whole
 from diffuseconv._typing import Array
 
@@ -272,13 +272,8 @@ def resume(path: str | os.PathLike[str]) -> Run:
 
 def _timed(frames: Iterable[Any], start: int, progress: bool) -> Iterator[tuple[float, Array]]:
     """Yield times and fields, checked."""
-    if progress:
-        from tqdm.auto import tqdm
-
-        frames = tqdm(frames, desc="run", unit="frame", disable=None)
-    for number, item in enumerate(frames, start):
-        timed = isinstance(item, tuple) and len(item) == 2 and np.ndim(item[0]) == 0
-        time, field = item if timed else (number, item)
+    for number, item in enumerate(_frames.with_progress(frames, progress, "run"), start):
+        time, field = item if _frames.is_timed(item) else (number, item)
         values = _checks.plain(f"frames[{number}]", field)
         storable = values.dtype.kind in "biufc" and values.dtype.itemsize <= (16 if values.dtype.kind == "c" else 8)
         if not storable or values.ndim == 0:

@@ -59,6 +59,7 @@ def test_imports_point_one_way(path):
                 "_colours",
                 "_files",
                 "_foreign",
+                "_frames",
                 "_memory",
                 "_notebook",
                 "_rng_state",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from diffuseconv import _checks, _scaling
+from diffuseconv import _checks, _frames, _scaling
 from diffuseconv._cached import already_kept, cached_property, kept
 from diffuseconv._dispatch import for_arrays_of_any_kind
 from diffuseconv._typing import Array, Axes
@@ -378,7 +378,7 @@ class DiffusionEquation:
         progress = _checks.flag("progress", progress)
         given = {"time_step": time_step, "tolerance": tolerance, "max_step": max_step}
         solved = self._frames(u, wanted, None, method, start, jumps, axes, given)
-        return _with_progress(solved, len(wanted)) if progress else solved
+        return _frames.with_progress(solved, progress, total=len(wanted))
 
     def _frames(
         self,
@@ -929,10 +929,3 @@ def _in_range(fields: Iterator[Array]) -> Iterator[Array]:
 def _finite(field: Array) -> Array:
     """Return a field; refuse one that has left the range of numbers."""
     return _scaling.finite("u, walls, source and drift", field, "a field")
-
-
-def _with_progress(frames: Iterator[tuple[float, Array]], total: int) -> Iterator[tuple[float, Array]]:
-    """Yield the frames under a progress bar, on a terminal."""
-    from tqdm.auto import tqdm
-
-    yield from tqdm(frames, total=total, unit="frame", disable=None)

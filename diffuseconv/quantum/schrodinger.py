@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from diffuseconv import _checks, _scaling, _threads, boundary
+from diffuseconv import _checks, _frames, _scaling, _threads, boundary
 from diffuseconv._typing import Array
 from diffuseconv.diffusion import scheme
 from diffuseconv.quantum import _hamiltonian, _waves
@@ -151,7 +151,8 @@ def frames(
     moments = _checks.times("times", times)
     progress = _checks.flag("progress", progress)
     box = _hamiltonian.hamiltonian(wave.shape, mass, hbar, potential, spacing, boundary)
-    return _counted(moments, _solve(box, wave, moments, _method(box, method, time_step, moments), time_step), progress)
+    waves = _solve(box, wave, moments, _method(box, method, time_step, moments), time_step)
+    return _frames.with_progress(zip(moments, waves, strict=True), progress, total=len(moments))
 
 
 def energy(
@@ -276,13 +277,6 @@ def _method(box: Hamiltonian, method: str, time_step: float | None, times: list[
     remedy = "take coarser cells, or a longer time_step with 'split-step'"
     scheme.check_updates(math.prod(box.shape), applications, remedy)
     return chosen
-
-
-def _counted(times: list[float], waves: Iterator[Array], progress: bool) -> Iterator[tuple[float, Array]]:
-    """Pair times and waves under a progress bar, silent unless asked for and on a terminal."""
-    from tqdm.auto import tqdm
-
-    yield from tqdm(zip(times, waves, strict=True), total=len(times), unit="frame", disable=None if progress else True)
 
 
 def _solve(box: Hamiltonian, wave: Array, times: list[float], method: str, step: float | None) -> Iterator[Array]:
