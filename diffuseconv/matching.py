@@ -244,8 +244,19 @@ def _tiles(shape: Sequence[int], template: Sequence[int]) -> tuple[list[tuple[in
 def _score_tile(u: FloatArray, t: FloatArray, eps: float) -> tuple[FloatArray, NDArray[np.bool_]]:
     """Score all windows of a tile; return which of them are to be scored one by one instead."""
     plain, middle, peak, precise = _without_outliers(u, t.shape)
-    sums, squares = (_window_sums(values, t.shape) for values in (plain, plain * plain))
-    scores = correlate(plain, t, mode="valid", boundary="zero")
+    found: dict[str, FloatArray] = {}
+
+    def sum_products() -> None:
+        """Sum the products of every window with the template."""
+        found["scores"] = correlate(plain, t, mode="valid", boundary="zero")
+
+    def sum_windows() -> None:
+        """Sum the values of every window, and their squares."""
+        found["sums"], found["squares"] = (_window_sums(values, t.shape) for values in (plain, plain * plain))
+
+    # at once, for transforms of a small image leave a second thread little to do
+    _threads.run(lambda work: work(), [(sum_products,), (sum_windows,)])
+    sums, squares, scores = found["sums"], found["squares"], found["scores"]
     # half of the accuracy is left to the numerator, half to the contrast; sums of squares below _SMALLEST underflow
     least = 2 * _AGREEMENT * float(np.abs(t).sum()) * peak / _ACCURACY
     share = (3 * sum(t.shape) + 8) * _EPSILON / _ACCURACY
@@ -283,15 +294,22 @@ def _without_outliers(u: FloatArray, shape: Sequence[int]) -> tuple[FloatArray, 
     typical = _median(deviations) if deviations.size else peak
     touched = np.zeros([n - m + 1 for n, m in zip(u.shape, shape, strict=True)], np.bool_)
     for limit in (_FAR * typical, _TOO_FAR * typical):  # few outliers, or those that no square can hold
-        outliers = np.abs(plain) > limit if peak > limit else None
-        touched[...] = outliers is not None and _count(outliers, shape) > 0
+        if not peak > limit:
+            outliers, touched[...] = None, False
+            break
+        outliers = np.abs(plain) > limit
+        touched[...] = _count(outliers, shape) > 0
         if touched.mean() <= _FEW:
             break
     if outliers is not None:
         plain[outliers] = 0
         peak = largest(plain)
     power = math.frexp(peak)[1]
-    return np.ldexp(plain, -power, out=plain), math.ldexp(middle, -power), math.ldexp(peak, -power), touched
+    if power < -1000:
+        np.ldexp(plain, -power, out=plain)
+    else:  # the same, in a third of the time
+        plain *= 2.0**-power
+    return plain, math.ldexp(middle, -power), math.ldexp(peak, -power), touched
 
 
 def _median(values: FloatArray) -> float:
