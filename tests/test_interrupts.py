@@ -44,6 +44,14 @@ def test_measurement_in_small_batches_has_the_same_bits(data, at_once):
             np.testing.assert_array_equal(batched, once)
 
 
+def test_taps_without_draws_use_no_words(monkeypatch):
+    """Where all draws of a group are on the first taps, later ones are not asked, or in calls of their own."""
+    u, kernel = np.arange(450.0), np.array([0.6, 0.4, 1e-12, 1e-13])
+    whole = dc.measure(u, kernel, 1000, rng=1)
+    monkeypatch.setattr(_streams, "LONGEST", 10**4)
+    np.testing.assert_array_equal(dc.measure(u, kernel, 1000, rng=1), whole)
+
+
 @pytest.mark.parametrize("side", [3, 9, 131])
 @np.errstate(all="ignore")  # nothing is summed, and sums are what was in memory
 def test_no_call_measures_or_scatters_longer_than_half_a_second(side, monkeypatch):
@@ -59,7 +67,8 @@ def test_no_call_measures_or_scatters_longer_than_half_a_second(side, monkeypatc
     for draws in {min(2000, 40 * taps), 40 * taps}:
         calls.clear()
         dc.measure(u, kernel, draws, rng=1)
-        spent = [2 * (work.args[-3][1] - work.args[-3][0]) * blocks * _streams.BLOCK for work, blocks in calls]
+        parts = [(work.args[-3], blocks) for work, blocks in calls]  # how many draws, or from which to which
+        spent = [2 * int(np.diff(np.append(0, part))[-1]) * blocks * _streams.BLOCK for part, blocks in parts]
         assert sum(spent) == 2 * draws * u.size
         assert max(spent) <= HALF_A_SECOND
     for verb in (lambda: dc.measure(u, kernel, 10**9, rng=1), lambda: dc.scatter(u.astype(int), kernel, rng=1)):

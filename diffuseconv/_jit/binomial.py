@@ -238,16 +238,17 @@ def binomials(left, size, p, q, states, room, counts):
     least = most = left[0]
     for i in range(np.uintp(size)):
         least, most = min(least, left[i]), max(most, left[i])
-    if rare > 0 and least * rare < MANY:
+    some = rare > 0 and most > 0  # otherwise no word is used, as if the chain had ended before
+    if some and least * rare < MANY:
         _count_few(left, size, rare, often, states, room, counts)
-    if rare > 0 and most * rare >= MANY:
+    if some and most * rare >= MANY:
         _count_many(left, size, rare, often, states, room, counts)
-    some = False
+    more = False
     for i in range(np.uintp(size)):
-        if rare == 0:
+        if not some:
             counts[i] = 0
         if p > q:
             counts[i] = left[i] - counts[i]
         left[i] -= counts[i]
-        some |= left[i] > 0
-    return some
+        more |= left[i] > 0
+    return more
