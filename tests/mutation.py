@@ -48,6 +48,7 @@ ROOMS = {  # the tests that must notice, beside the examples in docstrings
     "convolution/planes": "planes convolution",
     "_jit/product": "convolution convolution_extremes laws_convolution repeated",
     "_jit/random": "measurement scattering streams convergence_measurement",
+    "_jit/thresholds": "measurement scattering streams convergence_measurement",
     "_jit/rounds": "threads",
     "_jit/measurement": "measurement scattering measurement_extremes streams convergence_measurement laws",
 }

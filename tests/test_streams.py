@@ -126,8 +126,10 @@ def words_of(key, block):
 
 def test_single_draws_follow_the_words():
     """Seven draws in two blocks: five from a word for each pixel, then twice four pixels' from one."""
-    cells, chances = 2100, [0.25, 0.5, 0.25]  # multiples of 1/4096 leave nothing to the alias table
-    entries = np.repeat([0, 1, -1], [2048, 1024, 1024])  # what to add to a pixel's place: the most likely tap first
+    cells, chances = 2100, np.full(17, 1 / 32)  # multiples of 1/4096 leave nothing to the alias table
+    chances[8] = 1 / 2
+    moves = [0, *range(8, 0, -1), *range(-1, -9, -1)]  # what to add to a pixel's place: the most likely tap first
+    entries = np.repeat(moves, [2048] + [128] * 16)
     key, expected = _streams.key(7), np.zeros(cells)
     for block, pixels in enumerate(np.split(np.arange(cells), [2048])):
         words, size = words_of(key, block), len(pixels)
@@ -143,18 +145,34 @@ def test_single_draws_follow_the_words():
     )
 
 
+def test_counted_draws_follow_the_words():
+    """Six draws of three taps in two blocks: in parts of 512 pixels, four pixels' from one word."""
+    cells, chances = 2100, [0.25, 0.5, 0.25]  # multiples of 2^-16 leave nothing to the alias table
+    entries = np.roll(np.repeat([0, 1, -1], [2**15, 2**14, 2**14]), -(2**15))  # the highest bit is a sign
+    key, expected = _streams.key(7), np.zeros(cells)
+    for block, pixels in enumerate(np.split(np.arange(cells), [2048])):
+        words = words_of(key, block)
+        for part in np.split(pixels, range(512, len(pixels), 512)):
+            for _ in range(6):
+                quarters = [w >> 16 * j & 65535 for w in itertools.islice(words, 128) for j in range(4)]
+                expected[part] += (part + entries[quarters[: len(part)]]) % cells
+    assert np.array_equal(
+        np.rint(6 * dc.measure(np.arange(float(cells)), chances, 6, rng=7, boundary="periodic")), expected
+    )
+
+
 LOPSIDED, SIGNED = np.array([1, 2, 3, 4]) / 10, np.array([[1.0, -2.0, 0.0], [3.0, -4.0, 5.0]])
 
 
 @pytest.mark.parametrize(
     ("kernel", "draws", "known"),
-    [  # on both sides of 40 draws per tap, where counts of draws take over from single draws
+    [  # on both sides of 40 draws per tap, where binomial counts take over from single draws
         (LOPSIDED, 1, "9bd190697dbaf1e5"),
-        (LOPSIDED, 160, "c279439bafa109ff"),
+        (LOPSIDED, 160, "2c95ba95cf31c7d2"),
         (LOPSIDED, 161, "cf6f91989c0a48e8"),
         (LOPSIDED, 10**9, "bfab16c0ffec9f03"),
         (SIGNED, 1, "d73c819054d08d59"),
-        (SIGNED, 200, "5409c576cc4b15da"),
+        (SIGNED, 200, "15ceb86900bdd1ff"),
         (SIGNED, 201, "def8dcd0ebb524df"),
         (SIGNED, 10**9, "3204308321e56bde"),
     ],
@@ -198,6 +216,18 @@ def test_table_and_residual_have_the_exact_chances(chances):
     rest = np.mean(table.entry == loops.RESIDUAL)
     given_rest = np.bincount(table.own, table.cut, chances.size) + np.bincount(table.other, 1 - table.cut, chances.size)
     held += rest * given_rest / table.cut.size
+    assert np.abs(held - chances / chances.sum()).sum() / 2 <= chances.size * 2.0**-51
+
+
+@given(chances=strategies.densities(strategies.shapes(1, most=9)))
+def test_thresholds_and_residual_have_the_exact_chances(chances):
+    """Add up by whole fractions what lies between thresholds and what the alias table gives each tap."""
+    taps = _taps.taps_of(chances, 1)
+    few = _taps.thresholds(taps.chance, taps.index[0].astype(np.int32))
+    ends = few.most.astype(int) + 2**15 + 1
+    held = np.bincount(few.offset, np.diff(ends, prepend=0), chances.size) / 2**16
+    given_rest = np.bincount(few.own, few.cut, chances.size) + np.bincount(few.other, 1 - few.cut, chances.size)
+    held += (1 - ends[-1] / 2**16) * given_rest / few.cut.size
     assert np.abs(held - chances / chances.sum()).sum() / 2 <= chances.size * 2.0**-51
 
 

@@ -14,7 +14,7 @@ GROUP = 256  # pixels whose counts are drawn at once
 WORD_DRAWS = 5  # table draws of 12 bits in a word of 64
 TABLE = 4096
 RESIDUAL = -1  # marks table entries whose draw goes on to the alias table
-_SWAP = np.uintp(0 if sys.byteorder == "little" else 3)  # a word's quarter with the lowest bits comes first or last
+SWAP = np.uintp(0 if sys.byteorder == "little" else 3)  # a word's quarter with the lowest bits comes first or last
 _INDEX, _BITS = np.uint64(TABLE - 1), np.uint64(12)
 _MAGNITUDE = np.int64(2**63 - 1)  # all bits of a number but its sign
 
@@ -75,8 +75,8 @@ def alias(chance, cut, other):
 
 
 @compiled
-def _rest(table, state):
-    """Draw what 12 bits cannot express."""
+def residual(table, state):
+    """Draw what the bits of a single draw cannot express."""
     u, state = uniform(state)
     u *= table.cut.size
     k = int(u)
@@ -112,7 +112,7 @@ def extend(values, index, sign, layout, lead, source):
 
 
 @compiled
-def _place(pixel, layout):
+def place_of(pixel, layout):
     """Find the index of a pixel (C order) among the cells of the extended field."""
     shape, wide = layout
     row, column = pixel // shape[2], pixel % shape[2]
@@ -123,26 +123,26 @@ def _place(pixel, layout):
 def _fill_places(pixel, size, layout, places):
     """Find where so many pixels from this one on are among the cells of the extended field."""
     columns = layout.shape[2]
-    place, column = _place(pixel, layout), pixel % columns
+    place, column = place_of(pixel, layout), pixel % columns
     for i in range(size):
         places[i] = place
         place, column = place + 1, column + 1
         if column == columns:
-            place, column = _place(pixel + i + 1, layout), 0
+            place, column = place_of(pixel + i + 1, layout), 0
 
 
 @compiled(forceinline=True)
 def _drawn(bits, table, state):
     """Draw a move: 12 bits index the table, and its residual is left to the alias table."""
     move = table.entry[np.uint64(bits) & _INDEX]
-    return (move, state) if move != RESIDUAL else _rest(table, state)
+    return (move, state) if move != RESIDUAL else residual(table, state)
 
 
 @compiled(forceinline=True)
 def _add_one(values, place, totals, pixel, count, quarters, first, table, state, fresh):
     """Add one drawn value to each total, or begin afresh with it."""
     for i in range(count):
-        move, state = _drawn(quarters[(first + i) ^ _SWAP], table, state)
+        move, state = _drawn(quarters[(first + i) ^ SWAP], table, state)
         before = 0.0 if fresh else totals[pixel + i]
         totals[pixel + i] = before + values[place + i + np.uintp(move)]
     return state
@@ -165,13 +165,24 @@ def _add_word(values, place, totals, pixel, count, words, first, table, state, f
 
 
 @compiled
+def scale(totals, share):
+    """Multiply by the first number of `share` and divide by the second."""
+    factor, divisor = share
+    if factor != 1:
+        for i in range(np.uintp(totals.size)):
+            totals[i] *= factor
+    if divisor != 1:
+        for i in range(np.uintp(totals.size)):
+            totals[i] /= divisor
+
+
+@compiled
 def sum_few(source, layout, table, share, draws, states, sums, first, last):
     """Sum single `draws` (low, high), the first of which begins sums: every channel of a pixel draws the same places.
 
     As many draws of a pixel as a word gives are read at once; for each that is left over, four pixels share a word.
     In the end sums are multiplied by the first number of `share` and divided by the second, while a cache holds them.
     """
-    factor, divisor = share
     words, columns = np.empty(BLOCK, np.uint64), layout.shape[2]
     quarters = words.view(np.uint16)
     for block in range(first, last):
@@ -189,7 +200,7 @@ def sum_few(source, layout, table, share, draws, states, sums, first, last):
                 state, pixel = resume(streams), low
                 while pixel < end:  # one row, or what the block holds of it
                     stop = min(end, (pixel // columns + 1) * columns)
-                    place, at = np.uintp(_place(pixel, layout)), np.uintp(pixel)
+                    place, at = np.uintp(place_of(pixel, layout)), np.uintp(pixel)
                     shift, count = np.uintp(pixel - low), np.uintp(stop - pixel)
                     if whole:
                         state = _add_word(values, place, totals, at, count, words, shift, table, state, fresh)
@@ -198,12 +209,7 @@ def sum_few(source, layout, table, share, draws, states, sums, first, last):
                     pixel = stop
                 keep(streams, state)
                 fresh = False
-            if factor != 1:
-                for i in range(np.uintp(low), np.uintp(end)):
-                    totals[i] *= factor
-            if divisor != 1:
-                for i in range(np.uintp(low), np.uintp(end)):
-                    totals[i] /= divisor
+            scale(totals[low:end], share)
 
 
 @compiled
@@ -255,7 +261,7 @@ def spread(source, layout, chance, offset, variance, pixels, first, last):
             while pixel < end:
                 stop = min(end, (pixel // columns + 1) * columns)
                 count = np.uintp(stop - pixel)
-                at, place = np.uintp(pixel), np.uintp(_place(pixel, layout))
+                at, place = np.uintp(pixel), np.uintp(place_of(pixel, layout))
                 origin = place + np.uintp(offset[0])
                 for i in range(count):
                     means[i] = 0

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from diffuseconv import _checks, boundary
 from diffuseconv._jit import measurement as _loops
+from diffuseconv._jit import thresholds as _thresholds
 from diffuseconv._typing import Array, loop_input
 from diffuseconv.propagator import Propagator
 
@@ -74,14 +75,27 @@ def table(chance: NDArray[np.float64], offset: Array) -> _loops.Table:
     entry = np.full(_loops.TABLE, _loops.RESIDUAL, offset.dtype)
     filled = np.repeat(offset, whole.astype(np.int64))[: _loops.TABLE]
     entry[: filled.size] = filled
-    residual = scaled - whole
-    kept = residual > 0
-    if filled.size == _loops.TABLE or not kept.any():
-        return _loops.Table(entry, np.ones(1), offset[:1], offset[:1])
+    return _loops.Table(entry, *_residual(scaled - whole, offset))
+
+
+def thresholds(chance: NDArray[np.float64], offset: Array) -> _thresholds.Thresholds:
+    """Add up chances so that what lies between two sums and the residual have, in sum, exactly the given chances."""
+    scaled = chance * _thresholds.STEPS
+    whole = np.floor(scaled)
+    missing = (0, _thresholds.TAPS - chance.size)
+    most = np.pad(np.cumsum(whole) - 1 - _thresholds.STEPS // 2, missing, "edge").astype(np.int16)
+    return _thresholds.Thresholds(most, np.pad(offset, missing, "edge"), *_residual(scaled - whole, offset))
+
+
+def _residual(chance: NDArray[np.float64], offset: Array) -> tuple[NDArray[np.float64], Array, Array]:
+    """Return an alias table of moves: the chance of an entry's own move, that move, and the other one."""
+    kept = chance > 0
+    if not kept.any():
+        return np.ones(1), offset[:1], offset[:1]
     own = offset[kept]
     cut, other = np.empty(own.size), np.empty(own.size, np.int64)
-    _loops.alias(residual[kept], cut, other)
-    return _loops.Table(entry, cut, own, own[other])
+    _loops.alias(chance[kept], cut, other)
+    return cut, own, own[other]
 
 
 @dataclass(frozen=True)
@@ -90,6 +104,7 @@ class Plan:
 
     taps: Taps
     table: _loops.Table
+    thresholds: _thresholds.Thresholds | None  # where there are few taps
     offset: Array  # what to add to a pixel's place to read each tap
     layout: _loops.Layout  # the spatial axes, filled up with ones in front
     lead: int  # cells that are added before the last axis
@@ -218,7 +233,9 @@ def _plan(
     missing = (np.zeros(3 - len(size), np.int64), np.ones(3 - len(size), np.int8))  # axes in front, of one cell each
     index, sign = (np.concatenate(parts) for parts in zip(missing, *folds, strict=True))
     layout = _loops.Layout(three(shape), three(wide))
-    return Plan(taps, table(taps.chance, offset), offset, layout, leads[-1], index, sign, bool(taps.negative.any()))
+    few = thresholds(taps.chance, offset) if offset.size <= _thresholds.TAPS else None
+    signed = bool(taps.negative.any())
+    return Plan(taps, table(taps.chance, offset), few, offset, layout, leads[-1], index, sign, signed)
 
 
 MOST_KNOWN = 64  # arguments that are remembered

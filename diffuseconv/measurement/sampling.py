@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from diffuseconv import _checks
 from diffuseconv._dispatch import for_arrays_of_any_kind
 from diffuseconv._jit import measurement as _loops
+from diffuseconv._jit import thresholds as _thresholds
 from diffuseconv.measurement import _streams
 from diffuseconv.measurement._taps import Prepared, Walls, prepare
 from diffuseconv.propagator import Propagator
@@ -76,7 +77,8 @@ def measure(
     Few draws, up to 40 per tap: 12 random bits index a table of 4096 entries and what these cannot express goes to an
     alias table [2]_, so that the mixture has the chances of the kernel: in total variation each draw is exact to
     ``taps * 2**-51``. Five draws of a pixel share a word, lowest bits first; then, for each draw that is left over, a
-    word's quarters serve four pixels.
+    word's quarters serve four pixels. Five draws or more of up to nine taps: 16 bits are compared with sums of the
+    chances, 512 pixels at a time, for each draw a word's quarters serving four pixels; the rest is as before.
     Many draws: the counts of draws per tap are one multinomial, drawn as a chain of binomials, 256 pixels at a time, by
     inversion or transformed rejection [3]_ in 52-bit uniforms: each is exact to ``2**-48 * (1 + s)``, s its standard
     deviation.
@@ -124,14 +126,18 @@ def _average_of_large(prepared: Prepared, draws: int, key: NDArray[np.uint64]) -
 def sums(
     prepared: Prepared, draws: int, key: NDArray[np.uint64], share: tuple[float, float] = WHOLE
 ) -> NDArray[np.float64]:
-    """Sum `draws` drawn values for every channel and pixel, by the quicker of two methods; the choice is fixed.
+    """Sum `draws` drawn values for every channel and pixel, by the quickest of three methods; the choice is fixed.
 
     Sums are multiplied by the first number of `share` and divided by the second.
     """
     plan, pixels, taps = prepared.plan, prepared.pixels, prepared.plan.offset.size
     totals = np.empty((prepared.source.shape[0], pixels))
     fixed, streams = (prepared.source, plan.layout), _streams.start(key, pixels)
-    if draws <= FEW * taps:
+    least, most = _thresholds.DRAWS
+    if plan.thresholds is not None and least <= draws <= min(FEW * taps, most):
+        compared = functools.partial(_thresholds.sum_counted, *fixed, plan.thresholds, share, draws, streams, totals)
+        _streams.run(compared, pixels, draws + len(totals))
+    elif draws <= FEW * taps:
         cost = _streams.draw_cost(taps) + len(totals)
         for low, high in _streams.portions(draws, cost):
             some = share if high == draws else WHOLE
@@ -143,9 +149,9 @@ def sums(
         rest = _streams.rest(streams, parts)
         for low, high in _streams.within_blocks(cost * taps):
             for part in parts:
-                work = (*fixed, chain, draws, streams, rest, part, (low, high), totals)
+                given = (*fixed, chain, draws, streams, rest, part, (low, high), totals)
                 spent = cost * (part[1] - part[0]) * (high - low) // _streams.BLOCK
-                _streams.run(functools.partial(_loops.sum_many, *work), pixels, spent)
+                _streams.run(functools.partial(_loops.sum_many, *given), pixels, spent)
         if share != WHOLE:
             totals *= share[0]
             totals /= share[1]
