@@ -229,3 +229,8 @@ def test_the_field_that_suffers_most_from_the_first_term_left_out(shape, terms):
     for share in (1.5, 1.7, 2.0, 2.5, 3.0):  # of the term
         got = eq.evolve(u, 2 / rate, "chebyshev", tolerance=share * weight)
         assert np.abs(got - expected).max() <= share * weight + 1e-13
+
+
+def test_a_rate_that_is_no_normal_number_is_not_felt():
+    eq, u = dc.DiffusionEquation(0.0, decay=1e-310, source=1.0), np.arange(4.0)
+    np.testing.assert_array_equal(eq.evolve(u, 1.0, "chebyshev"), u + 1)

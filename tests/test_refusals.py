@@ -99,7 +99,12 @@ def test_bad_runs_are_refused_before_any_work(options, arguments, words):
         (lambda: dc.Barrier(np.zeros(3)), TypeError, "boolean"),
         (lambda: dc.Barrier(np.zeros(3, bool), permeability=-1), ValueError, "permeability must be at least 0"),
         (lambda: dc.Barrier(np.zeros(3, bool), permeability=np.ones(2)), ValueError, "permeability must be a number"),
-        (lambda: dc.Barrier(np.zeros(3, bool), lifted_at=-np.ones(3)), ValueError, "lifted_at must be at least 0"),
+        (
+            lambda: dc.Barrier(np.zeros(3, bool), permeability=-np.ones(3)),
+            ValueError,
+            "permeability must be at least 0",
+        ),
+        (lambda: dc.Barrier(np.zeros(3, bool), lifted_at=-np.inf), ValueError, "lifted_at must be finite"),
         (lambda: dc.DiffusionEquation().stable_time_step(4), ValueError, "ndim_or_shape must be at most 3"),
         (lambda: dc.DiffusionEquation().stable_time_step(0), ValueError, "ndim_or_shape must be at least 1"),
         (lambda: dc.DiffusionEquation().stable_time_step(()), ValueError, "shape must have 1, 2 or 3 axes"),

@@ -140,8 +140,8 @@ def test_a_drift_gets_the_stages_that_keep_its_parabola_stable(velocity, monkeyp
 )
 def test_a_reaction_is_looked_at_as_often_as_it_becomes_stiff_and_no_more(rate, integral, monkeypatch):
     looks, steps = [], []
-    look, step = rkl2.reaction_slope, rkl2.step
-    monkeypatch.setattr(rkl2, "reaction_slope", lambda *given: looks.append(given[1]) or look(*given))
+    look, step = rkl2.fastest_decay, rkl2.step
+    monkeypatch.setattr(rkl2, "fastest_decay", lambda *given: looks.append(given[1]) or look(*given))
     monkeypatch.setattr(rkl2, "step", lambda *given: steps.append(given[4]) or step(*given))
     eq = dc.DiffusionEquation(1e-3, source=lambda t, u: rate(t) * (3 - u))
     for duration in (0.52, 1.0):

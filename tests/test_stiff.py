@@ -523,6 +523,80 @@ def test_a_thermostat_is_followed():
         dc.DiffusionEquation(source=lambda t, u: 5.0 * (u < 20) - 1.0).evolve(np.full(5, 18.0), 10.0, tolerance=1e-3)
 
 
+COUPLED = {  # how each cell's rate follows all cells, and a constant
+    "mean": (np.full((8, 8), 1 / 8) - np.eye(8), 0.0),
+    "mirror": (np.eye(8)[::-1] - np.eye(8), 0.0),
+    "target of the mean": (np.full((8, 8), -1 / 8), 1.0),
+    "target of both": (np.full((8, 8), 1 / 16) - np.eye(8), 1.0),
+    "neighbour": (np.roll(np.eye(8), 1, axis=0) - np.eye(8), 0.0),
+}
+
+
+@pytest.mark.parametrize("kind", COUPLED)
+@pytest.mark.parametrize("method", ["auto", "implicit", "rkl2"])
+def test_sources_that_couple_all_cells(kind, method):
+    """The exact solution of du/dt = (L + K M) u + K c; slopes along each cell's own value tell nothing of M."""
+    rate, u, calls = (1e6 if method != "rkl2" else 1e4), np.cos(X[:8] + 0.3), []
+    matrix, constant = COUPLED[kind]
+    if (kind, method) == ("neighbour", "rkl2"):
+        return  # waves around a ring are not for stages of real decay rates
+    eq = dc.DiffusionEquation(source=lambda t, v: calls.append(t) or rate * (matrix @ v + constant))
+    whole = np.zeros((9, 9))
+    whole[:8, :8], whole[:8, 8] = eq.operator((8,)).matrix.toarray() + rate * matrix, rate * constant
+    exact = (scipy.linalg.expm(whole) @ np.append(u, 1.0))[:8]
+    got = eq.evolve(u, 1.0, method, tolerance=1e-5)
+    assert np.abs(got - exact).max() <= 10 * 1e-5 * max(np.ptp(u), np.abs(exact - u).max())
+    assert len(calls) <= (10_000 if method == "rkl2" else 3000)
+
+
+def test_products_of_neighbours_are_solved_by_the_whole_jacobian():
+    eq = dc.DiffusionEquation(source=lambda t, v: 1e4 * (1 - v * np.roll(v, 1)))
+    u = 1 + 0.5 * np.sin(X[:9])
+    (exact,) = reference(eq, u, 0.0, [0.1], [])
+    for method in ("auto", "implicit"):
+        assert np.abs(eq.evolve(u, 0.1, method, tolerance=1e-6) - exact).max() <= 1e-5
+
+
+def test_what_a_reaction_follows():
+    """The whole Jacobian of a cubic; what follows its own cell alone couples none; the spectral radius is met."""
+    u, rng = np.linspace(-1.0, 2.0, 6), np.random.default_rng(5)
+    matrix = rng.normal(size=(6, 6))
+    problem = dc.DiffusionEquation(source=lambda t, v: matrix @ v**3).lattice(u.shape)
+    quotient = 1e2 * EPS**0.5  # the second derivative times the shift, and the rounding of values of up to 20
+    np.testing.assert_allclose(reaction.jacobian(problem, 0.0, u), 3 * matrix * u**2, rtol=0, atol=quotient)
+    assert all(reaction.couples(problem, 0.0, u, bit) for bit in range(3))
+    alone = dc.DiffusionEquation(source=lambda t, v: -(v**3)).lattice(u.shape)
+    assert not any(reaction.couples(alone, 0.0, u, bit) for bit in range(3))
+    assert reaction.fastest_decay(alone, 0.0, u, None) == (pytest.approx(12, rel=1e-6), None)
+    mean, seen = dc.DiffusionEquation(source=lambda t, v: 7 * (v.mean() - v)).lattice(u.shape), None
+    for _ in range(3):
+        rate, seen = reaction.fastest_decay(mean, 0.0, u, seen)
+    assert rate == pytest.approx(1.2 * 7, rel=1e-6)
+
+
+@pytest.mark.parametrize(("factor", "refused"), [(100.0, True), (-1.0, True), (0.01, True), (5.0, False), (0.2, False)])
+def test_slopes_that_are_false_by_far_are_refused(factor, refused):
+    u = np.linspace(0.0, 2.0, 5)
+    eq = dc.DiffusionEquation(source=lambda t, v: -3 * v**2, source_slope=lambda t, v: -6 * factor * v)
+    assert np.isfinite(eq.evolve(u, 1e-4)).all()  # in which nothing changes by much
+    if not refused:
+        plain = dc.DiffusionEquation(source=eq.source)
+        assert np.abs(eq.evolve(u, 1.0, "implicit") - plain.evolve(u, 1.0)).max() <= 10 * 1e-4 * 2
+        return
+    for method in ("auto", "implicit", "explicit"):
+        with pytest.raises(ValueError, match=r"^source_slope must be the derivative of source .* within a factor of"):
+            eq.evolve(u, 1.0, method)
+
+
+def test_an_iterator_at_its_end_is_named():
+    def source(t, u):
+        return next(iter([1.0] if t < 0.5 else []))
+
+    for named in ({"source": source}, {"boundary": dc.Dirichlet(lambda t: source(t, None))}):
+        with pytest.raises(ValueError, match=r"^functions of time must return a value .* StopIteration at time 0\.5"):
+            list(dc.DiffusionEquation(**named).frames(np.ones(3), [0.4, 1.0]))
+
+
 @pytest.mark.parametrize("given", [False, True])
 @pytest.mark.parametrize("cell", [0, 5, 11])
 def test_newton_knows_the_column_of_a_sensor(cell, given):
@@ -737,6 +811,24 @@ def test_steps_that_cannot_be_shortened_end_unless_the_run_gets_on():
             run.force()
     with pytest.raises(ValueError, match="source or walls jump without end, or the field runs away"):
         run.force()
+
+
+@pytest.mark.parametrize(("rejected", "looks"), [(0.1, 10), (0.3, 4)])
+def test_where_many_steps_are_rejected_what_is_slow_is_refused_sooner(rejected, looks):
+    """When it has cost what it may, and asks for as much again; a quarter of that where switches chatter."""
+    run = at_rest()
+    run.most, run.integrator.cost, found = 10.0, lambda step: 1 / control.SOME, []
+
+    def go_on():
+        while len(found) < 20 * control.SOME:
+            found.append(run.elapsed)
+            run.elapsed += 1e-3 / control.SOME
+            run.rejected = math.floor(rejected * run.steps) + 1
+            run.keep_pace(1e-3)
+
+    with pytest.raises(ValueError, match="more steps would be needed"):
+        go_on()
+    assert looks + 1 <= len(found) / control.SOME <= looks + control.CONSECUTIVE
 
 
 def test_steps_that_shrink_towards_a_jump_are_no_reason_to_give_up():

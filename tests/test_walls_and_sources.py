@@ -57,6 +57,9 @@ def test_barriers_are_lifted_exactly_when_asked():
     for method in ("explicit", "chebyshev"):
         np.testing.assert_allclose(eq.evolve(u, 0.3, method, start=1.0), closed.evolve(u, 5.0), rtol=0, atol=1e-9)
     np.testing.assert_array_equal(eq.operator((4,)).rhs(2.0, u), free.operator((4,)).rhs(0.0, u))
+    early = dc.DiffusionEquation(barriers=[dc.Barrier(shut, lifted_at=-1.5)])
+    np.testing.assert_allclose(early.evolve(u, 3.2, start=-2.0), later, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(early.evolve(u, 2.7), later, rtol=0, atol=1e-9)
     one_each = dc.Barrier(np.ones(3, dtype=bool), lifted_at=[1.0, 9.0, 2.0])
     seen = dc.DiffusionEquation(barriers=[one_each]).evolve(np.array([1.0, 0.0, 4.0, 0.0]), 8.0)
     first, last = 0.5 * math.exp(-2 * 7), 2 * math.exp(-2 * 6)  # differences between two cells fall by exp(-2t)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,12 +28,13 @@ class Barrier:
     permeability : number or array, default 0
         Length per time, >= 0; an array has the shape of `shut`. 0 lets nothing through.
     lifted_at : number or array, optional
-        Time from which on the barrier is gone; an array has the shape of `shut`. By default it stays.
+        Time from which on the barrier is gone, before the start of a run too; an array has the shape of `shut`. By
+        default it stays.
 
     Raises
     ------
     TypeError, ValueError
-        If `shut` is not boolean, or a number is negative or not finite.
+        If `shut` is not boolean, a permeability is negative, or a number is not finite.
 
     Examples
     --------
@@ -49,7 +51,7 @@ class Barrier:
     def __post_init__(self) -> None:
         shut = _shut_faces("shut", self.shut)
         object.__setattr__(self, "shut", frozen(shut))
-        object.__setattr__(self, "permeability", _per_face("permeability", self.permeability, shut.shape))
+        object.__setattr__(self, "permeability", _per_face("permeability", self.permeability, shut.shape, least=0.0))
         if self.lifted_at is not None:
             object.__setattr__(self, "lifted_at", _per_face("lifted_at", self.lifted_at, shut.shape))
 
@@ -80,15 +82,15 @@ def _shut_faces(name: str, value: Any) -> Array:
     return shut
 
 
-def _per_face(name: str, value: Any, shape: tuple[int, ...]) -> Any:
-    """Return a number >= 0 or a frozen array of them over the faces, checked."""
+def _per_face(name: str, value: Any, shape: tuple[int, ...], least: float = -math.inf) -> Any:
+    """Return a number of at least `least` or a frozen array of them over the faces, checked."""
     if _checks.ndim(name, value) == 0:
-        return _checks.number(name, value, least=0)
+        return _checks.number(name, value, least=least)
     values = _checks.array(name, value).astype(np.float64)
     if values.shape != shape:
         raise ValueError(f"{name} must be a number or an array of shape {shape}, got shape {values.shape}")
-    if (values < 0).any():
-        raise ValueError(f"{name} must be at least 0, got {values.min():g}")
+    if (values < least).any():
+        raise ValueError(f"{name} must be at least {least:g}, got {values.min():g}")
     return frozen(values)
 
 

@@ -97,7 +97,7 @@ def _fields(lattice: Lattice, u: Array, times: Sequence[float], error: float) ->
     """Yield the field at each of the times."""
     field = u
     rate = _rate_bound(lattice, times[-1] if times else 0.0)
-    if rate == 0:
+    if rate == 0 or (math.isinf(2 / rate) and rate * times[-1] < EPS):  # a subnormal rate, which nobody feels
         for time in times:
             yield (field if lattice.forcing is None else field + time * lattice.forcing).astype(u.dtype)
         return

@@ -63,10 +63,16 @@ def interpolated(function: Callable[[float], Any], time: float, mixed: Callable[
 
     Values other than arrays are `mixed` by a function of both and of the second one's share.
     """
-    if not isinstance(time, Moment) or time.rest == 0:
-        return function(float(time))
-    times = (float(time), *time.through)
-    values = [copy(function(number)) for number in times]  # each of which the next call may write over
+    try:
+        if not isinstance(time, Moment) or time.rest == 0:
+            return function(float(time))
+        times = (float(time), *time.through)
+        values = [copy(function(number)) for number in times]  # each of which the next call may write over
+    except StopIteration as error:  # which would end the frames that ask for it
+        raise ValueError(
+            f"functions of time must return a value at any time, got StopIteration at time {time:g}: begin iterators "
+            f"anew in each call"
+        ) from error
     for width in range(1, len(values)):  # Neville's scheme
         for i, (first, last) in enumerate(zip(times, times[width:], strict=False)):
             share = (time.rest - (first - time)) / (last - first)

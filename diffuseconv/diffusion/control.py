@@ -61,6 +61,7 @@ CHECKS, SOME = 300, 300  # checks of the pace, in what a run may cost; steps bet
 ENDLESS = 1e12  # steps that no run ends with: more of them is what an ever shorter step comes to
 STIFFEST = 1e15  # fastest rate times duration: beyond, its rounding is as large as all else that happens
 SLOWED = 0.01  # of the mean pace: below it steps have become ever shorter
+REJECTED, SOONER = 0.2, 4  # share of steps that are rejected where switches chatter: refused so many times as soon
 CONSECUTIVE = 3  # checks in a row that ask for more: a transient slows down steps, and then lets them grow
 
 
@@ -156,7 +157,7 @@ class _Run:
         self.forced, self.forced_since = 0, 0.0
         self.most = costs.longest_run(problem) * share
         self.steps, self.cost, self.total, self.pace_since, self.pace, self.slow = 0, 0.0, 0.0, 0.0, 1e-300, 0
-        self.slope, self.proposed = self.field, 0.0
+        self.slope, self.proposed, self.rejected = self.field, 0.0, 0  # steps, since the last look at the pace
         self.noise = noise
         self.samples, self.seen = max(1, SAMPLES // max(1, len(stops))), 0.0  # of walls, before each stop
         if duration > 0:
@@ -213,7 +214,7 @@ class _Run:
         if trial is None or not math.isfinite(error):
             if step <= shortest:
                 raise ValueError(self.stuck("the right-hand side overflows or jumps without end"))
-            self.proposed = max(SHRINK * step, min(step / 2, shortest))
+            self.proposed, self.rejected = max(SHRINK * step, min(step / 2, shortest)), self.rejected + 1
             return
         change = largest(trial.field, lambda one, other: np.abs(one - other), self.first)
         scale = max(self.scale, float(np.ptp(trial.field)), change)  # kept only if the step is accepted
@@ -221,7 +222,7 @@ class _Run:
         rounding = 4 * EPS * largest(trial.field) + min(4 * rate * step, reach)
         allowed = max(self.allowed(step, scale), rounding)
         if error > allowed and step > shortest:
-            trial = None  # its memory may serve to look for a jump
+            trial, self.rejected = None, self.rejected + 1  # its memory may serve to look for a jump
             factor = SAFETY * (allowed / error) ** (1 / self.integrator.order)
             if factor < 0.5 and self.find_jump(step):
                 return
@@ -267,7 +268,8 @@ class _Run:
         """Count what trial steps cost, accepted or not, and refuse to go on where they would never end.
 
         At once if steps no longer than they can be would cost more than a run may, or if they become ever shorter. What
-        else is slow may be a transient: it is refused when it has cost so much, and asks for as much again.
+        else is slow may be a transient: it is refused when it has cost so much, and asks for as much again. Where many
+        steps are rejected, as where switches chatter, a quarter is enough.
         """
         self.steps += 1
         calls = self.clock.degree + 1  # of functions of time
@@ -283,10 +285,12 @@ class _Run:
         steps, cost = more * self.steps, more * self.cost
         shorter = growth <= 1 and steps > ENDLESS
         least = self.integrator.least_cost(left)
-        if (longest := min(self.longest, self.integrator.longest)) < left:
-            least = max(least, left / longest * self.integrator.cost(longest))
+        if self.longest < left:
+            longest = min(self.longest, self.integrator.longest)
+            least = max(least, left / self.longest * self.integrator.cost(longest))
         sure = min(cost, calls * least) > self.most
-        late = self.total > self.most and self.total + cost > 2 * self.most
+        chatters = self.rejected > REJECTED * self.steps
+        late = self.total > (self.most / SOONER if chatters else self.most) and self.total + cost > 2 * self.most
         self.slow = self.slow + 1 if shorter or sure or late else 0
         if self.slow == CONSECUTIVE:
             what = self.endless("steps become ever shorter, as where a field runs away or a function jumps without end")
@@ -298,7 +302,7 @@ class _Run:
                     others = ', fewer perhaps with method "auto"'
                 what = f"some {steps:.0e} more steps would be needed{others}"
             raise ValueError(self.stuck(what))
-        self.steps, self.cost = 0, 0.0
+        self.steps, self.cost, self.rejected = 0, 0.0, 0
 
     def force(self) -> None:
         """Count a step that is too short to be shortened; refuse to go on when they do not end."""

@@ -7,7 +7,7 @@ import math
 from diffuseconv.diffusion import shifted
 from diffuseconv.diffusion.lattice import Lattice
 
-__all__ = ["entries", "evaluation", "factorisation", "iterations", "longest_run", "substitution"]
+__all__ = ["coupled", "entries", "evaluation", "factorisation", "iterations", "longest_run", "substitution"]
 
 
 def evaluation(problem: Lattice) -> float:
@@ -18,14 +18,20 @@ def evaluation(problem: Lattice) -> float:
 
 
 def longest_run(problem: Lattice) -> float:
-    """Return what a run of steps of controlled error may cost: 10 seconds, more for fields of more than 4096 cells."""
-    return 10.0 + max(0, math.prod(problem.shape) - 4096) * 1.7e-3
+    """Return what a run of steps of controlled error may cost: 8 seconds, more for fields of more than 4096 cells."""
+    return 8.0 + max(0, math.prod(problem.shape) - 4096) * 1.7e-3
 
 
 def factorisation(problem: Lattice) -> float:
     """Return the cost of factorising a real shifted system and solving it once."""
     size, ndim = math.prod(problem.shape), len(problem.shape)
     return 1e-4 + size * (4e-7 if ndim == 1 else 3e-7 * size**0.25 if ndim == 2 else 1e-7 * size**0.67)
+
+
+def coupled(problem: Lattice) -> float:
+    """Return the cost of all systems of a step where a reaction couples cells, and of its whole Jacobian."""
+    size = math.prod(problem.shape)
+    return size * evaluation(problem) + 2e-3 + size**3 * 5e-10
 
 
 def entries(problem: Lattice) -> float:

@@ -20,7 +20,7 @@ from diffuseconv.diffusion.clock import Clock
 from diffuseconv.diffusion.in_pieces import combine, largest
 from diffuseconv.diffusion.integrator import Trial, evaluate
 from diffuseconv.diffusion.lattice import Lattice
-from diffuseconv.diffusion.reaction import reaction_slope
+from diffuseconv.diffusion.reaction import fastest_decay
 
 __all__ = ["Steps"]
 
@@ -47,6 +47,7 @@ class Steps:
     def __init__(self, problem: Lattice, duration: float) -> None:
         self.problem, self.rate, self.drift = problem, problem.largest_rate, problem.drift_rate
         self.decay, self.steps = 0.0, 0  # the reaction's fastest, as last seen; steps since
+        self.direction: Array | None = None  # what it damps
 
     @property
     def longest(self) -> float:
@@ -65,7 +66,7 @@ class Steps:
         """Look how fast drift and reaction are where the step has led, the latter at times."""
         here = self.problem.at(clock.at(elapsed))
         if self.problem.reaction is not None and self.steps % PROBED == 0:
-            self.decay = max(0.0, -float(reaction_slope(self.problem, clock.at(elapsed), u).min()))
+            self.decay, self.direction = fastest_decay(self.problem, clock.at(elapsed), u, self.direction)
         self.steps += 1
         self.rate, self.drift = here.largest_rate + self.decay, here.drift_rate
 

@@ -76,8 +76,8 @@ class DiffusionEquation:
         Salt per volume and time: constant, ``source(t)`` or ``source(t, u)``.
     source_slope : function, optional
         ``source_slope(t, u)``: the derivative of each cell's source by that cell's own value, for the steps of a stiff
-        reaction; one that is false by more than a factor of ten spoils the control of errors. Without it a difference
-        quotient is used.
+        reaction; one that is false by more than a factor of ten spoils the control of errors, and is refused where that
+        is seen in the first field. Without it a difference quotient is used.
     mask : array of bool, optional
         True where the tank holds water; elsewhere nothing moves and values stay as they are, NaN or a fill value such
         as 1e20 too. A ``source(t, u)`` sees them (0 for NaN).

@@ -5,13 +5,13 @@ one is the step. The scheme is L-stable (what is fast is damped, however long th
 5, so that walls which move cost no order. Newton's iteration uses one Jacobian :math:`L + \mathrm{diag}(s)`, with `s`
 the reaction's derivative along each cell's own value; the eigenvectors of :math:`A^{-1}` part it into one real and two
 complex systems :math:`\lambda - \tau (L + \mathrm{diag}(s))`. Without a reaction one iteration is exact; else it goes
-on, accelerated by Anderson's rule [3]_ (for reactions that couple cells; where it is slow all the same, the cell that
-others follow, such as a thermostat's sensor, is looked for, and its column added to the Jacobian), until what is left
-is far below the error allowed. A slope far too steep, across a jump or of a reaction that has just saturated, makes
-every correction small: so twice the last correction must change the sign of what is left of the last stage's equations,
-and errors are estimated by whichever slope damps less, that of the systems or that at the end. With `p` the polynomial
-through the rates of change of the stages, :math:`(\lambda_1 - \tau J)^{-1} \tau (F(t, u) - p(t))` estimates the error,
-:math:`\lambda_1` being the real one.
+on, accelerated by Anderson's rule [3]_ (for reactions that couple cells; where it is slow all the same, fields of few
+cells take the whole Jacobian, and in others the cell that the rest follow, such as a thermostat's sensor, is looked
+for, and its column added), until what is left is far below the error allowed. A slope far too steep, across a jump or
+of a reaction that has just saturated, makes every correction small: so twice the last correction must change the sign
+of what is left of the last stage's equations, and errors are estimated by whichever slope damps less, that of the
+systems or that at the end. With `p` the polynomial through the rates of change of the stages, :math:`(\lambda_1 - \tau
+J)^{-1} \tau (F(t, u) - p(t))` estimates the error, :math:`\lambda_1` being the real one.
 
 Systems are factorised once for all steps of one length, and solved so that the sum over cells is kept where nothing
 flows in or out: mass is conserved to rounding.
@@ -44,7 +44,7 @@ from diffuseconv.diffusion.control import OPTIONS
 from diffuseconv.diffusion.in_pieces import add, combine, largest
 from diffuseconv.diffusion.integrator import Overflow, Trial, evaluate
 from diffuseconv.diffusion.lattice import Lattice
-from diffuseconv.diffusion.reaction import column, reaction_slope, sensor
+from diffuseconv.diffusion.reaction import column, couples, jacobian, reaction_slope, sensor
 
 __all__ = ["OPTIONS", "Steps", "Table", "memory", "radau", "slowest_decay", "solve", "unsupported"]
 
@@ -52,6 +52,7 @@ STAGES = 5
 SYSTEMS = (5, 17, 17)  # real systems that cost as much, in 1 to 3 dimensions: a complex one as 2, or 8 (measured)
 INVERSE_ITERATIONS = 8
 MOST_ITERATIONS, DEPTH = 12, 5
+WHOLE = 512  # cells up to which the whole Jacobian of a reaction that couples them is factorised
 INEXACT = 1e-8  # of systems that are iterated within Newton's iteration
 FEW_ITERATIONS = 3  # of Newton's: more ask for a new Jacobian
 FORGOTTEN, LEAST_RATE = 0.8, 1e-3  # the rate of convergence is less and less trusted (Hairer & Wanner, IV.8.10)
@@ -131,7 +132,9 @@ class Steps:
         self.iterations = 1 if self.linear else FEW_ITERATIONS  # of the last step
         self.made_for, self.current = 0.0, False  # the step of the systems, and whether they are of this field
         self.rate = 1.0  # at which Newton's iteration converges, as last seen; less and less trusted
-        self.looked = 0  # bit of cells' indices by which a sensor is looked for
+        self.looked = 0  # bit of cells' indices by which what follows others is looked for
+        self.coupled = False  # whether systems have the whole Jacobian
+        self.coupling: Array | None = None  # that of the reaction
         self.cell: int | None = None  # whose value the reaction of others follows
         self.column = np.zeros((1,) * len(problem.shape))  # and how
         self.tried: _Step | None = None  # the last trial step
@@ -151,6 +154,8 @@ class Steps:
     def damping(self) -> float:
         """The rate at which errors die out: at the walls, and by the reaction."""
         growth = 0.0 if self.slope is None else float((self.slope + 2 * np.maximum(-self.column, 0.0)).max())
+        if self.coupling is not None:
+            growth = _most_growth(self.coupling)
         return max(0.0, self.decay - growth)
 
     def cost(self, step: float) -> float:
@@ -159,7 +164,8 @@ class Steps:
             return self.iterations * costs.iterations(self.problem)
         iteration = costs.evaluation(self.problem) + costs.substitution(self.problem)
         systems = SYSTEMS[len(self.problem.shape) - 1]
-        prepared = 0.0 if self.made_for == step else systems * costs.factorisation(self.problem)
+        prepared = costs.coupled(self.problem) if self.coupled else systems * costs.factorisation(self.problem)
+        prepared = 0.0 if self.made_for == step else prepared
         return prepared + self.iterations * STAGES * iteration
 
     def least_cost(self, duration: float) -> float:
@@ -179,11 +185,26 @@ class Steps:
             self.slope = self.ahead
         elif self.problem.reaction is not None:
             self.slope = reaction_slope(self.problem, clock.at(elapsed), u)
-        if self.iterations > FEW_ITERATIONS and self.cell is None and self.problem.reaction is not None:
-            self.cell = sensor(self.problem, clock.at(elapsed), u, self.looked)
-            self.looked = (self.looked + 1) % max(1, (u.size - 1).bit_length())
+        if self.iterations > FEW_ITERATIONS:
+            self.look(clock.at(elapsed), u)
         if self.cell is not None:
             self.column = column(self.problem, clock.at(elapsed), u, self.cell)
+
+    def look(self, time: float, u: Array) -> bool:
+        """Look for what the reaction follows, but for own values, as Newton's iteration is slow; return if found.
+
+        Systems of few cells have the whole Jacobian from then on, of many the column of one that others follow.
+        """
+        if self.problem.reaction is None or self.coupled or self.cell is not None:
+            return False
+        if u.size <= WHOLE:
+            self.coupled = couples(self.problem, time, u, self.looked)
+        else:
+            self.cell = sensor(self.problem, time, u, self.looked)
+        self.looked = (self.looked + 1) % max(1, (u.size - 1).bit_length())
+        if self.cell is not None:
+            self.column = column(self.problem, time, u, self.cell)
+        return self.coupled or self.cell is not None
 
     def attempt(self, clock: Clock, elapsed: float, u: Array, slope: Array, step: float, allowed: float) -> Trial:
         """Compute a trial step."""
@@ -191,35 +212,41 @@ class Steps:
         try:
             middle = clock.at(elapsed + step / 2)
             if self.made_for != step:
-                self.factorise(middle, step)
+                self.factorise(clock.at(elapsed), u, middle, step)
             try:
                 return self.stages(clock, elapsed, u, slope, step, allowed)
             except Overflow:
-                if self.linear or self.current:
+                if self.linear or (self.current and not self.look(clock.at(elapsed), u)):
                     raise
-            self.factorise(middle, step)
+            self.factorise(clock.at(elapsed), u, middle, step)
             return self.stages(clock, elapsed, u, slope, step, allowed)
         except np.linalg.LinAlgError:
             self.made_for = 0.0
             raise Overflow from None
 
-    def factorise(self, time: float, step: float) -> None:
-        """Prepare the systems of a step, with the rates of a time in its middle."""
-        self.here = self.problem.at(time)
+    def factorise(self, time: float, u: Array, middle: float, step: float) -> None:
+        """Prepare the systems of a step from a field, with the rates of a time in its middle."""
+        self.here = self.problem.at(middle)
         slope = self.slope if self.slope is not None and self.slope.any() else None
         if slope is not None:
             local = self.cell is None or self.problem.reaction_slope is not None  # else all cells felt the sensor move
             slope = np.broadcast_to(slope if local else slope - self.column, self.problem.shape)
         self.made_for, self.solvers, self.felt = 0.0, [], slope  # whose memory the next ones take
+        if self.coupled:
+            self.coupling = jacobian(self.problem, time, u)
+            self.check_coupled_growth(self.coupling, step)
         self.solvers = [self.system(self.pole, step, slope)]
         self.solvers += [self.system(complex(pole), step, slope) for pole in self.table.poles[1:]]
-        self.check_growth(slope, step, self.solvers[0])
+        if not self.coupled:
+            self.check_growth(slope, step, self.solvers[0])
         if self.cell is not None:
             self.solvers = [_bordered(solver, step * self.column, self.cell) for solver in self.solvers]
         self.made_for, self.current = step, True
 
     def system(self, pole: complex, step: float, slope: Array | None) -> shifted.Solver:
         """Return the solver of one system, factorised or iterated."""
+        if self.coupling is not None:
+            return shifted.coupled(self.here, pole, step, self.coupling)
         if not self.iterates:
             return shifted.solver(self.here, pole, step, slope)
         accuracy = shifted.RESIDUAL if self.linear else INEXACT
@@ -236,6 +263,12 @@ class Steps:
             solver = self.system(pole, step, np.broadcast_to(slope, self.problem.shape))
         response = pole * solver(np.ones(self.problem.shape))
         if not (response.min() > 0 and response.max() <= 2):
+            raise Overflow
+
+    def check_coupled_growth(self, slopes: Array, step: float) -> None:
+        """Refuse a step over which something grows too far, where reactions couple cells."""
+        matrix = self.here.matrix().toarray() + slopes
+        if step * _most_growth(matrix) > self.pole / 2 and step * np.linalg.eigvals(matrix).real.max() > self.pole / 2:
             raise Overflow
 
     def stages(self, clock: Clock, elapsed: float, u: Array, slope: Array, step: float, allowed: float) -> Trial:
@@ -255,7 +288,8 @@ class Steps:
         ahead = u + z[-1]
         if problem.reaction is not None:
             self.ahead = reaction_slope(problem, times[-1], ahead)
-            self.check_growth(self.ahead, step)
+            if not self.coupled:
+                self.check_growth(self.ahead, step)
         implied = combine(table.inverse[-1:], z)[0] / step  # by the stages
         after = implied if self.linear else evaluate(problem, times[-1], ahead)
         if not self.linear:
@@ -384,6 +418,12 @@ def slowest_decay(problem: Lattice, duration: float) -> float:
         return 0.0
     rate = -float((mode * problem.apply(mode)).sum() / (mode * mode).sum())
     return rate / 2 if rate * duration > 1 else 0.0
+
+
+def _most_growth(matrix: Array) -> float:
+    """Return a bound on the rate at which anything grows, in the maximum norm (the logarithmic norm)."""
+    own = matrix.diagonal()
+    return float((own + np.abs(matrix).sum(axis=1) - np.abs(own)).max())
 
 
 def _bordered(solver: shifted.Solver, column: Array, cell: int) -> shifted.Solver:

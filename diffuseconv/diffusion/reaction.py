@@ -1,4 +1,4 @@
-"""How a reaction changes: with the value of its own cell, and with that of a cell which others follow."""
+"""How a reaction changes: with the value of its own cell, and with those of others that it follows."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ import numpy as np
 from diffuseconv._typing import Array
 from diffuseconv.diffusion.in_pieces import largest, pieces
 from diffuseconv.diffusion.lattice import Lattice
+from diffuseconv.diffusion.shifted import norm
 
-__all__ = ["column", "reaction_slope", "sensor"]
+__all__ = ["check_slope", "column", "couples", "fastest_decay", "jacobian", "reaction_slope", "sensor"]
 
 EPS = float(np.finfo(np.float64).eps)
 STEEPEST = 1e100  # a difference quotient beyond it is that of a jump
+COUPLED = 1.001  # times the steepest slope of a cell along its own value: what changes faster follows others
+FALSE = 10.0  # times the slope of a difference, from which on a given one spoils the control of errors
+SAFETY = 1.2  # the power method comes from below
 
 
 def reaction_slope(problem: Lattice, time: float, u: Array) -> Array:
@@ -37,6 +41,76 @@ def reaction_slope(problem: Lattice, time: float, u: Array) -> Array:
     return slope
 
 
+def check_slope(problem: Lattice, time: float, u: Array, duration: float) -> None:
+    """Refuse slopes that are given where differences are others by far, fast enough to matter in a run."""
+    reaction = problem.reaction
+    if reaction is None or problem.reaction_slope is None:
+        return
+    shift, plain = _shift(u), np.array(reaction(time, u))
+    up, down = (sign * (reaction(time, u + sign * shift) - plain) / shift for sign in (1, -1))
+    given = problem.reaction_slope(time, u)
+    unsure = np.abs(up - down) + EPS * np.abs(plain) / shift  # of kinks and rounding
+    false = (given * up <= 0) | (np.abs(given) > FALSE * np.abs(up)) | (np.abs(up) > FALSE * np.abs(given))
+    false &= (np.maximum(np.abs(given), np.abs(up)) * duration > 1) & (np.abs(given - up) > FALSE * unsure)
+    for bit in range((u.size - 1).bit_length() if false.any() else 0):
+        false &= np.maximum(*(changes for _, changes in _moved_by_others(problem, time, u, bit))) == 0
+    if false.any():
+        cell = np.unravel_index(int(false.argmax()), u.shape)
+        raise ValueError(
+            f"source_slope must be the derivative of source by each cell's own value, within a factor of ten, got "
+            f"{np.broadcast_to(given, u.shape)[cell]:.3g} where differences are {up[cell]:.3g} at time {time:g}: leave "
+            f"it out to have it measured"
+        )
+
+
+def fastest_decay(problem: Lattice, time: float, u: Array, direction: Array | None) -> tuple[float, Array | None]:
+    """Return the fastest rate at which the reaction damps anything, and the direction that the next look goes on from.
+
+    That is the steepest slope of a cell; where cells follow others, the spectral radius, by one step of the power
+    method: the mean of all cells less each of them damps all fields but those by which slopes are measured.
+    """
+    slope, reaction = reaction_slope(problem, time, u), problem.reaction
+    own, growth = max(0.0, -float(slope.min())), float(slope.max())
+    del slope
+    if reaction is None or u.size == 1:
+        return own, None
+    shift, u = _shift(u), u.astype(np.float64, copy=False)
+    if direction is None:
+        direction = np.random.default_rng(0).integers(0, 2, u.shape, np.int8)
+        direction *= 2
+        direction -= 1
+    moved = np.multiply(direction, shift, dtype=np.float64)
+    moved += u
+    change = np.array(np.broadcast_to(reaction(time, moved), u.shape), dtype=np.float64)
+    change -= reaction(time, u)
+    moved -= u
+    size, rate = largest(change), norm(change) / norm(moved)
+    if not COUPLED * max(own, growth) < rate < STEEPEST:
+        return own, None
+    change /= size
+    return max(own, SAFETY * rate), change
+
+
+def couples(problem: Lattice, time: float, u: Array, bit: int) -> bool:
+    """Return whether the reaction of cells follows others whose index has another bit."""
+    return any(largest(changes) > 0 for _, changes in _moved_by_others(problem, time, u, bit))
+
+
+def jacobian(problem: Lattice, time: float, u: Array) -> Array:
+    """Return how the reaction of each cell (row) changes with the value of each (column), raveled."""
+    assert problem.reaction is not None
+    shift, moved = _shift(u), u.copy()
+    plain = np.array(np.broadcast_to(problem.reaction(time, u), u.shape)).reshape(-1)
+    slopes = np.empty((u.size, u.size))
+    for cell, value in enumerate(u.flat):
+        moved.flat[cell] = value + shift
+        change = np.broadcast_to(problem.reaction(time, moved), u.shape).reshape(-1) - plain
+        slopes[:, cell] = change / (moved.flat[cell] - value)
+        moved.flat[cell] = value
+    slopes[~(np.abs(slopes) < STEEPEST)] = 0.0  # NaN too
+    return slopes
+
+
 def sensor(problem: Lattice, time: float, u: Array, bit: int) -> int | None:
     """Return a cell that the reaction of others follows, None if none is seen: half of all are moved, then the other.
 
@@ -46,25 +120,32 @@ def sensor(problem: Lattice, time: float, u: Array, bit: int) -> int | None:
     reaction = problem.reaction
     assert reaction is not None
     shift, plain = _shift(u), np.array(reaction(time, u))
-    half = ((np.arange(u.size) >> bit) % 2 == 1).reshape(u.shape)
-    seen = [np.abs(reaction(time, u + shift * side) - plain) * ~side for side in (half, ~half)]
-    largest = [float(changes.max()) for changes in seen]
-    most = int(largest[1] > largest[0])
-    if not largest[most] > 0:
+    half, changes = max(_moved_by_others(problem, time, u, bit), key=lambda found: largest(found[1]))
+    most = largest(changes)
+    if not most > 0:
         return None
-    follower = int(seen[most].argmax())
-    candidates = np.flatnonzero((half, ~half)[most])
+    follower = int(changes.argmax())
+    candidates = np.flatnonzero(half)
 
     def follows(cells: Array) -> bool:
         """Return whether the follower changes with some cells as much as with all."""
         moved = u.copy()
         moved.flat[cells] += shift
-        return bool(np.abs(reaction(time, moved) - plain).flat[follower] > largest[most] / 2)
+        return bool(np.abs(reaction(time, moved) - plain).flat[follower] > most / 2)
 
     while len(candidates) > 1:
         some, others = np.array_split(candidates, 2)
         candidates = some if follows(some) else others
     return int(candidates[0]) if follows(candidates) else None
+
+
+def _moved_by_others(problem: Lattice, time: float, u: Array, bit: int) -> list[tuple[Array, Array]]:
+    """Return both halves of the cells, by a bit of their index, and by how much each changes those of the other."""
+    reaction = problem.reaction
+    assert reaction is not None
+    shift, plain = _shift(u), np.array(reaction(time, u))
+    half = ((np.arange(u.size) >> bit) % 2 == 1).reshape(u.shape)
+    return [(side, np.abs(reaction(time, u + shift * side) - plain) * ~side) for side in (half, ~half)]
 
 
 def column(problem: Lattice, time: float, u: Array, cell: int) -> Array:

@@ -37,7 +37,7 @@ from diffuseconv.diffusion.control import OPTIONS, unsupported
 from diffuseconv.diffusion.in_pieces import add, largest
 from diffuseconv.diffusion.integrator import Overflow, Trial, evaluate
 from diffuseconv.diffusion.lattice import Lattice
-from diffuseconv.diffusion.reaction import reaction_slope
+from diffuseconv.diffusion.reaction import fastest_decay
 
 __all__ = ["OPTIONS", "Steps", "memory", "solve", "step", "unsupported"]
 
@@ -60,6 +60,7 @@ class Steps:
     def __init__(self, problem: Lattice, duration: float) -> None:
         self.problem, self.rate, self.drift = problem, problem.largest_rate, problem.drift_rate
         self.decay = 0.0  # the reaction's fastest, as last seen
+        self.direction: Array | None = None  # and what it damps
         self.steps, self.looked = 0, -math.inf  # since it was looked at, and when that was
 
     @property
@@ -82,7 +83,7 @@ class Steps:
         self.drift, self.steps = here.drift_rate, self.steps + 1
         near = 10 * (elapsed - self.looked) * self.rate <= 2 * _reach(3)
         if self.problem.reaction is not None and not (near and self.steps < PROBED):
-            self.decay = max(0.0, -float(reaction_slope(self.problem, clock.at(elapsed), u).min()))
+            self.decay, self.direction = fastest_decay(self.problem, clock.at(elapsed), u, self.direction)
             self.steps, self.looked = 0, elapsed
         self.rate = here.largest_rate + self.decay
 

@@ -23,6 +23,7 @@ from diffuseconv.diffusion import (
     uniformization,
 )
 from diffuseconv.diffusion.lattice import Lattice
+from diffuseconv.diffusion.reaction import check_slope
 from diffuseconv.diffusion.scheme import Scheme
 
 __all__ = ["METHODS", "SCHEMES", "frames"]
@@ -119,7 +120,7 @@ def frames(
             options["events"] = segment is not segments[0], segment is not segments[-1]
         return scheme.solve(problem, u, 0.0 if problem.steady else segment.start, segment.stops, **options)
 
-    _check_functions(problem_at(start), start, u)
+    _check_functions(problem_at(start), start, u, elapsed[-1] if elapsed else 0.0)
     fields, *_ = [solve(segment, u) for segment in segments[:CHECKED]]  # which checks their options, and runs nothing
     return _run(segments, solve, fields)
 
@@ -141,7 +142,7 @@ def _run(
             fields = solve(following, u)
 
 
-def _check_functions(problem: Lattice, time: float, u: Array) -> None:
+def _check_functions(problem: Lattice, time: float, u: Array, duration: float) -> None:
     """Refuse, before any work, functions that return what cannot be used, or not the same twice."""
 
     def same(name: str, one: Array, other: Array) -> None:
@@ -158,6 +159,8 @@ def _check_functions(problem: Lattice, time: float, u: Array) -> None:
         same("source", np.array(problem.reaction(time, u)), problem.reaction(time, u))
     if problem.reaction_slope is not None:
         same("source_slope", np.array(problem.reaction_slope(time, u)), problem.reaction_slope(time, u))
+        with np.errstate(all="ignore"):
+            check_slope(problem, time, u, duration)
     for wall in problem.moving_walls:
         same("a wall", wall.at(time), wall.at(time))
     if problem.moving is not None:

@@ -25,7 +25,7 @@ from diffuseconv._typing import Array
 from diffuseconv.diffusion.in_pieces import add, pieces
 from diffuseconv.diffusion.lattice import Lattice
 
-__all__ = ["Solver", "converges_fast", "factorises", "iterated", "norm", "solver"]
+__all__ = ["Solver", "converges_fast", "coupled", "factorises", "iterated", "norm", "solver"]
 
 Solver: TypeAlias = Callable[[Array], Array]
 
@@ -62,6 +62,25 @@ def solver(problem: Lattice, shift: complex, scale: float, slope: Array | None =
     else:
         return iterated(problem, shift, scale, slope)
     return direct if abs(scale) * problem.largest_rate < WELL_SCALED else _refined(problem, shift, scale, slope, direct)
+
+
+def coupled(problem: Lattice, shift: complex, scale: float, slopes: Array) -> Solver:
+    """Return the solver of ``shift - scale (L + slopes)``, `slopes` being a whole matrix."""
+    from scipy.linalg import lu_factor, lu_solve
+
+    matrix = np.multiply(
+        problem.matrix().toarray() + slopes, -scale, dtype=complex if np.iscomplexobj(shift) else float
+    )
+    matrix[np.diag_indices_from(matrix)] += shift
+    if not np.isfinite(matrix).all():
+        raise np.linalg.LinAlgError("matrix is not finite")
+    factors = lu_factor(matrix, overwrite_a=True, check_finite=False)
+
+    def solve(y: Array) -> Array:
+        x: Array = lu_solve(factors, y.reshape(-1), check_finite=False).reshape(y.shape)
+        return x
+
+    return solve
 
 
 def _refined(problem: Lattice, shift: complex, scale: float, slope: Array | None, direct: Solver) -> Solver:
