@@ -305,11 +305,7 @@ def _without_outliers(u: FloatArray, shape: Sequence[int]) -> tuple[FloatArray, 
         plain[outliers] = 0
         peak = largest(plain)
     power = math.frexp(peak)[1]
-    if power < -1000:
-        np.ldexp(plain, -power, out=plain)
-    else:  # the same, in a third of the time
-        plain *= 2.0**-power
-    return plain, math.ldexp(middle, -power), math.ldexp(peak, -power), touched
+    return np.ldexp(plain, -power, out=plain), math.ldexp(middle, -power), math.ldexp(peak, -power), touched
 
 
 def _median(values: FloatArray) -> float:
