@@ -43,7 +43,8 @@ def test_sums_down_columns(dtype, count, high, wide, seed):
     block = np.full((high + count, pitch), np.nan, dtype)
     block[:-1, :wide] = values
     strip, ends = np.full((high, pitch), np.nan, dtype), np.empty(count * lanes, dtype)
-    sum_down(block.ravel(), INDEX(pitch), np.full(count, weight), strip.ravel(), INDEX(high), INDEX(wide), ends)
+    sums = strip.ravel(), INDEX(high), INDEX(wide), ends
+    sum_down(block.ravel(), INDEX(pitch), weight, INDEX(count), *sums)
     assert_right(strip[:, :wide], values, weight, count, axis=0)
 
 
@@ -58,7 +59,8 @@ def test_sums_across_rows(dtype, count, high, wide, seed):
     strip[:-1, : values.shape[1]] = values
     work, out = np.empty_like(strip), np.full((high + 2, wide + 3), 7, dtype)
     target = Target(INDEX(wide + 4), INDEX(wide + 3), INDEX(high), INDEX(wide))
-    arguments = strip.ravel(), INDEX(pitch), np.full(count, weight), work.ravel(), out.ravel(), target
+    rows = strip.ravel(), INDEX(0), INDEX(pitch)
+    arguments = *rows, weight, INDEX(count), work.ravel(), out.ravel(), target
     assert sum_across(*arguments) == 0
     assert_right(out[1:-1, 1:-2], values, weight, count, axis=1)
     out[1:-1, 1:-2] = 7

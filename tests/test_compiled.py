@@ -18,9 +18,11 @@ import llvmlite.binding as llvm
 import numpy as np
 import pytest
 from numba.core.compiler_lock import global_compiler_lock
+from numba.core.errors import TypingError
 
 import diffuseconv as dc
 from diffuseconv._jit import kept, machine, plain_vector
+from diffuseconv._jit.borrowed import borrow
 from diffuseconv._jit.compiled import compiled
 from diffuseconv._jit.vector import (
     BYTES,
@@ -232,6 +234,22 @@ FEATURES = {
     "AVX2": "+avx2,+fma,+avx,+sse4.2,+sse4.1,+ssse3,+sse3,+sse2,+sse,+bmi,+bmi2,+popcnt,+lzcnt",
     "plain": "",
 }
+
+
+def sum_of_pairs(pairs):
+    """Sum the products of two arrays in a tuple of tuples, which compiled loops read by address."""
+    ((left, right), count), total = borrow(pairs), 0.0
+    for x in range(count):
+        total += left[x] * right[x]
+    return total
+
+
+def test_flat_arrays_are_borrowed_and_no_others(folder):
+    """Numbers in a tuple stay what they are; steps between numbers would be lost with the array."""
+    loop, values = compiled(sum_of_pairs), np.arange(6.0)
+    assert loop(((values, values), 6)) == 55.0
+    with pytest.raises(TypingError, match="only a flat array can be borrowed"):
+        loop(((values[::2], values[::2]), 3))
 
 
 def test_tiles_do_as_plain_loops():

@@ -20,7 +20,7 @@ def compiled(function=None, /, **options):
         return functools.partial(compiled, **options)
     if config.DISABLE_JIT:
         return _interpreted(function)
-    loop = njit(nogil=True, error_model="numpy", **options)(function)
+    loop = njit(nogil=True, error_model="numpy", no_cfunc_wrapper=True, **options)(function)
     # The one private attribute of numba in the package: its own cache cannot be told where to lie, refuses to work
     # where nothing is writable, trusts damaged files, and knows one source file of several.
     loop._cache = Kept(function)
@@ -29,7 +29,7 @@ def compiled(function=None, /, **options):
 
 def inner(function=None, /, **options):
     """Compile a loop that only loops call: what Python would call it by takes a quarter of the time to compile."""
-    return compiled(function, no_cpython_wrapper=True, no_cfunc_wrapper=True, **options)
+    return compiled(function, no_cpython_wrapper=True, **options)
 
 
 def _interpreted(function):

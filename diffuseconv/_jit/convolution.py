@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from diffuseconv._jit.borrowed import borrow
-from diffuseconv._jit.compiled import compiled
-from diffuseconv._jit.finite import sum_of_zeros
+from diffuseconv._jit.compiled import compiled, inner
+from diffuseconv._jit.finite import zeros_of
 from diffuseconv._jit.machine import MACHINE
 from diffuseconv._jit.tile import FLAT_BYTES, ROWS, Band, Source, Taps, add_taps
 from diffuseconv._jit.vector import lanes_of
@@ -48,13 +48,13 @@ class Target(NamedTuple):
     wide: Any
 
 
-@compiled
+@inner
 def pitch_of(columns):
     """Return the stride of rows of so many values: whole lines of a cache, and never 4096 bytes, where few rows fit."""
     return (-(-columns // 16) | 1) * 16
 
 
-@compiled
+@inner
 def scratch_of(size, like):
     """Return so many numbers that begin a line of a cache: a vector across two lines costs two loads or stores."""
     spare = np.empty(size + np.uintp(LINE), like.dtype)
@@ -95,7 +95,7 @@ def continue_rows(cells, rows, columns, part, block, start, pitch):
                 block[start + np.uintp(y) * pitch + x] = factor * rows[1][top + y] * cells[line + source]
 
 
-@compiled
+@inner
 def sum_band(block, source, weights, taps, step, out, band):
     """Sum over all taps for a band of tiles."""
     most = np.uintp(1 if band.flat else ROWS)
@@ -107,7 +107,7 @@ def sum_band(block, source, weights, taps, step, out, band):
             add_taps(block, at, weights, some, step, out, band, dz + dy == 0)
 
 
-@compiled
+@inner
 def sum_group(block, source, weights, taps, step, out, target, spare):
     """Sum at most ROWS rows of at most a group of places each.
 
@@ -133,7 +133,7 @@ def sum_group(block, source, weights, taps, step, out, target, spare):
             line = corner + y * stride
             for x in range(done, wide):
                 out[line + x] = spare[y * group + x]
-            zeros += sum_of_zeros(out[line : line + wide])
+            zeros += zeros_of(out, line, wide)
     return zeros
 
 
@@ -159,7 +159,7 @@ def correlate_blocks(stack, bank, lines, before, step, out, begin, end):
     floor = pitch * np.uintp(BLOCK_ROWS - 1 + tall)
     group = GROUP * np.intp(lanes_of(bank))
     cells, sums, weights = borrow(stack.reshape(-1)), borrow(out.reshape(-1)), borrow(bank.reshape(-1))
-    rows, columns = (borrow(rows[0]), borrow(rows[1])), (borrow(columns[0]), borrow(columns[1]))
+    rows, columns = borrow(rows), borrow(columns)
     down, across = -(-out_rows // BLOCK_ROWS), -(-out_columns // BLOCK_COLUMNS)
     parts = -(-kernels // KERNELS_A_BLOCK)
     scratch = scratch_of(SPARE + np.uintp(deep) * floor + np.uintp(BEYOND), bank)

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from diffuseconv._jit.compiled import compiled
+import numpy as np
+
+from diffuseconv._jit.borrowed import borrow
+from diffuseconv._jit.compiled import compiled, inner
 
 
-@compiled(fastmath={"reassoc", "nsz", "contract"})  # in vectors, NaN kept
-def sum_of_zeros(values):
-    """Sum ``0 * value`` over a line: 0 where every value is finite, otherwise NaN."""
-    total = values[0] * values.dtype.type(0)
-    for x in range(values.size):
+@inner(fastmath={"reassoc", "nsz", "contract"})  # in vectors, NaN kept
+def zeros_of(values, first, count):
+    """Sum ``0 * value`` over a line that begins at the `first`: 0 where every value is finite, otherwise NaN."""
+    total = values[first] * values.dtype.type(0)
+    for x in range(first, first + count):
         total += values[x] * values.dtype.type(0)
     return total
+
+
+@compiled
+def sum_of_zeros(values):
+    """Sum ``0 * value`` over all values: 0 where every one is finite, otherwise NaN."""
+    return zeros_of(borrow(values), np.uintp(0), np.uintp(values.size))
 
 
 @compiled(fastmath={"reassoc", "contract"})  # in vectors, NaN and infinity kept

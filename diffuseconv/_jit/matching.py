@@ -20,21 +20,21 @@ def sum_columns(values, width, sums, first, last):
     tall, lanes, pitch = rows + width - 1, np.intp(lanes_of(sums)), np.uintp(columns)
     full = (last - first) // lanes * lanes
     rest = last - first - full
-    taps, ends = np.ones(width), np.empty(min(width, rows) * lanes)
+    count, ends = np.uintp(width), np.empty(min(width, rows) * lanes)
     block, strip = np.zeros(tall * lanes), np.empty(rows * lanes)
     for layer in range(layers):
         here, there = values[layer].reshape(-1)[first:], sums[layer].reshape(-1)[first:]
-        sum_down(borrow(here), pitch, borrow(taps), borrow(there), np.uintp(rows), np.uintp(full), borrow(ends))
+        sum_down(borrow(here), pitch, 1.0, count, borrow(there), np.uintp(rows), np.uintp(full), borrow(ends))
         if rest > 0:
             for y in range(tall):
                 for x in range(rest):
                     block[y * lanes + x] = values[layer, y, first + full + x]
-            one = borrow(block), np.uintp(lanes), borrow(taps), borrow(strip), np.uintp(rows), np.uintp(lanes)
-            sum_down(*one, borrow(ends))
+            one = borrow(block), np.uintp(lanes), 1.0, count, borrow(strip)
+            sum_down(*one, np.uintp(rows), np.uintp(lanes), borrow(ends))
             for y in range(rows):
                 for x in range(rest):
                     sums[layer, y, first + full + x] = strip[y * lanes + x]
-    return taps[0] + ends[0] + block[0] + strip[0]  # they must last until here: those who borrow them are not counted
+    return ends[0] + block[0] + strip[0]  # they must last until here: those who borrow them are not counted
 
 
 @compiled

@@ -47,16 +47,15 @@ def correlate_by_two(stack, factors, lines, before, out, begin, end):
     none, one = np.uintp(0), np.uintp(1)
     tile, group = np.uintp(2) * lanes_of(stack), np.uintp(GROUP) * lanes_of(stack)
     pitch = np.uintp(pitch_of(min(TWO_COLUMNS, out_columns) + broad + np.intp(tile)))  # of whole tiles
+    equal = tall >= LEAST_BOX and down.min() == down.max(), broad >= LEAST_BOX and across.min() == across.max()
     cells, sums = borrow(stack.reshape(-1)), borrow(out.reshape(-1))
-    rows, columns = (borrow(rows[0]), borrow(rows[1])), (borrow(columns[0]), borrow(columns[1]))
-    down, across = borrow(down), borrow(across)
+    rows, columns, down, across = borrow(rows), borrow(columns), borrow(down), borrow(across)
     high_down, high_across = -(-out_rows // TWO_ROWS), -(-out_columns // TWO_COLUMNS)
     row = pitch + np.uintp(BEYOND)
     tops = max(np.uintp(SPARE), np.uintp(ROWS) * row), np.uintp(TWO_ROWS) * row
     scratch = scratch_of(tops[0] + tops[1] + np.uintp(TWO_ROWS + tall) * row, stack)
     spare, strip = borrow(scratch[: tops[0]]), borrow(scratch[tops[0] : tops[0] + tops[1]])
     block = borrow(scratch[tops[0] + tops[1] :])
-    equal = tall >= LEAST_BOX and down.min() == down.max(), broad >= LEAST_BOX and across.min() == across.max()
     taps_down = Taps(none, one, np.uintp(tall), one)
     taps_across = Taps(none, one, one, np.uintp(broad))
     zeros, sign = stack.dtype.type(0), stack.dtype.type(1)
@@ -72,7 +71,7 @@ def correlate_by_two(stack, factors, lines, before, out, begin, end):
         clear(strip, end, end + np.uintp(below) * pitch + np.uintp(BEYOND))
         reach, stride = np.uintp(wide + broad - 1), np.uintp(out_columns)
         if equal[0]:
-            sum_down(block, pitch, down, strip, np.uintp(high), reach, spare)
+            sum_down(block, pitch, down[none], np.uintp(tall), strip, np.uintp(high), reach, spare)
         for y in range(none, np.uintp(high), np.uintp(ROWS)):
             start, rest = y * pitch if equal[0] else none, min(np.uintp(ROWS), np.uintp(high) - y)
             if not equal[0]:
@@ -81,7 +80,7 @@ def correlate_by_two(stack, factors, lines, before, out, begin, end):
             corner = np.uintp((b * out_rows + y0) * out_columns + x0) + y * stride
             if equal[1]:
                 target = Target(corner, stride, rest, np.uintp(wide))
-                zeros += sum_across(strip[start:], pitch, across, spare, sums, target)
+                zeros += sum_across(strip, start, pitch, across[none], np.uintp(broad), spare, sums, target)
             else:
                 for x in range(none, np.uintp(wide), group):
                     target = Target(corner + x, stride, rest, min(group, np.uintp(wide) - x))

@@ -34,14 +34,14 @@ class _Model(models.PrimitiveModel):
 
 
 class Memory:
-    """The numbers of a flat array, while a loop that reads or writes them is compiled."""
+    """The numbers of a flat array, or from an address on, while a loop that reads or writes them is compiled."""
 
     def __init__(self, context, builder, kind, array):
         self.builder = builder
         self.size = kind.dtype.bitwidth // 8
         self.number = context.get_value_type(kind.dtype)
         self.vector = context.get_value_type(Vector(kind.dtype))
-        data = context.make_array(kind)(context, builder, array).data
+        data = array if isinstance(kind, types.CPointer) else context.make_array(kind)(context, builder, array).data
         # numba's pointers have a type, which a vector would have to match: LLVM's own have none
         self.data = builder.inttoptr(builder.ptrtoint(data, context.get_value_type(types.uintp)), ir.PointerType())
 

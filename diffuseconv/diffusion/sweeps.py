@@ -84,7 +84,7 @@ def _forcing(lattice: Lattice, factors: Any) -> Any:
 
 def _added(factors: Any, values: Array) -> Any:
     """Return what sweeps add as compiled loops read it."""
-    return _loops.Added(loop_input(np.asarray(factors)), loop_input(values).reshape(-1))
+    return _loops.Added(loop_input(np.asarray(factors)), len(factors) - 1, loop_input(values).reshape(-1))
 
 
 def _pair(u: Array, dtype: Any, factor: float = 1.0) -> tuple[Array, Array]:
@@ -127,8 +127,8 @@ def _sweeper(
         _loops.YES if u.ndim == 3 else _loops.NO,
     )
     losses = _losses(lattice, u.dtype, scale)
-    change = forcing is not None or any(loss.size for loss in losses)
-    cells = _loops.Cells(change, losses, forcing or _added([0.0], np.empty(0)))
+    forced, lossy = forcing is not None, tuple(loss.size > 0 for loss in losses)
+    cells = _loops.Cells(forced or any(lossy), lossy, losses, forced, forcing or _added([0.0], np.empty(0)))
     recurs = _loops.YES if recurrence else _loops.NO
     # where rates vary a field is always added, by 0 if there is none: one compilation less, and as quick
     adds = _loops.NO if field is None and not flows else _loops.YES
@@ -173,8 +173,8 @@ def _sweep_by_matrix(
             lattice.apply(source, target, keep=2.0, scale=scale, held=-1.0)
         else:
             lattice.apply(source, target, keep=1.0, scale=scale)
-        for factors, values in additions:
-            add(target, factors[min(level, len(factors) - 1)], values.reshape(target.shape))
+        for factors, last, values in additions:
+            add(target, factors[min(level, last)], values.reshape(target.shape))
 
 
 def _rates(lattice: Lattice, u: Array, scale: float, values: Array) -> Any:
