@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from diffuseconv._axes import on_axis
 from diffuseconv._typing import FloatArray
 from diffuseconv.boundary import RECORDS
 
@@ -94,7 +95,7 @@ def _gap_of_mode(folded: FloatArray, mode: Sequence[int]) -> float:
     phase: Any = 0.0
     for axis, (number, period) in enumerate(zip(mode, folded.shape, strict=True)):
         part = (int(number) * np.arange(period) % period) / period
-        phase = phase + part.reshape([-1 if a == axis else 1 for a in range(folded.ndim)])
+        phase = phase + on_axis(part, axis, folded.ndim)
     direction = np.angle(np.sum(folded * np.exp(2j * np.pi * phase))) / (2 * np.pi)
     return float(2 * np.sum(folded * np.sin(np.pi * (phase - direction)) ** 2))
 

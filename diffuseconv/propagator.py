@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from diffuseconv import _bessel, _checks, _composition, _mixing, _notebook
 from diffuseconv import boundary as walls
+from diffuseconv._axes import on_axis
 from diffuseconv._cached import cached_property
 from diffuseconv._mixing import SUM_ERROR
 from diffuseconv._typing import FloatArray, read_only
@@ -584,8 +585,7 @@ class Propagator:
         """Return densities that compose to this one: the factors, each along its own axis, or the whole."""
         if self.factors is None:
             return [self.density]
-        axes = range(self.ndim)
-        return [f.reshape([-1 if a == axis else 1 for a in axes]) for axis, f in enumerate(self.factors)]
+        return [on_axis(f, axis, self.ndim) for axis, f in enumerate(self.factors)]
 
 
 def checked_density(name: str, value: ArrayLike) -> FloatArray:

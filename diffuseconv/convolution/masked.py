@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from diffuseconv._axes import on_axis
 from diffuseconv._scaling import exponent, scaled
 from diffuseconv._typing import Array
 from diffuseconv.boundary import Name, extend, fold
@@ -137,7 +138,7 @@ def _continued(
     seen = known[places]
     values = np.where(seen, u[places], u.dtype.type(0))
     for axis, (_, sign) in enumerate(folds):
-        line = sign.reshape([-1 if a == axis else 1 for a in range(u.ndim)])
+        line = on_axis(sign, axis, u.ndim)
         values *= line.astype(u.dtype)
         seen |= line == 0
     return values, seen

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from diffuseconv import _checks
+from diffuseconv._axes import on_axis
 from diffuseconv._typing import Array, frozen
 
 __all__ = ["COORDINATES", "LONGEST", "Grid", "checked_spacing", "grid_of"]
@@ -41,7 +42,7 @@ class Grid(NamedTuple):
 
     def along(self, axis: int, values: Any) -> Array:
         """Return values along an axis as an array that broadcasts to the field."""
-        return np.asarray(values, dtype=np.float64).reshape([-1 if a == axis else 1 for a in range(len(self.widths))])
+        return on_axis(np.asarray(values, dtype=np.float64), axis, len(self.widths))
 
     def volumes(self) -> Array:
         """Return the volume of each cell."""

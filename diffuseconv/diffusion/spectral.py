@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from diffuseconv import _fft, _threads, boundary
+from diffuseconv._axes import on_axis
 from diffuseconv._cached import already_kept, cached_property, kept
 from diffuseconv._typing import Array
 from diffuseconv.diffusion.late import Late, along
@@ -492,4 +493,4 @@ def _multiply(modes: Array, factors: Sequence[Array]) -> None:
     """Multiply modes by a factor along each axis, in place."""
     for axis, factor in enumerate(factors):
         kind = modes.dtype if np.iscomplexobj(factor) else modes.real.dtype
-        modes *= factor.reshape([-1 if a == axis else 1 for a in range(modes.ndim)]).astype(kind)
+        modes *= on_axis(factor, axis, modes.ndim).astype(kind)

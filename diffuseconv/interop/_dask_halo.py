@@ -13,6 +13,7 @@ import numpy as np
 from dask.array.overlap import ensure_minimum_chunksize, overlap
 
 from diffuseconv import boundary as walls
+from diffuseconv._axes import on_axis
 from diffuseconv._typing import Array
 from diffuseconv.convolution.plan import checked_widths, reach
 
@@ -124,4 +125,4 @@ def _beyond(u: da.Array, axis: int, index: Array, name: Any) -> da.Array:
     images = da.take(u, source, axis=axis)
     if (sign == 1).all():
         return images
-    return images * sign.astype(u.dtype).reshape([-1 if a == axis else 1 for a in range(u.ndim)])
+    return images * on_axis(sign.astype(u.dtype), axis, u.ndim)

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from diffuseconv import _checks
+from diffuseconv._axes import on_axis
 from diffuseconv._typing import Array
 from diffuseconv.boundary import Modes, Name, Names, fold, per_axis, record
 from diffuseconv.convolution.fourier import SAFE_POWER
@@ -285,7 +286,7 @@ def _like(xp: Any, values: Array, array: Any, dtype: Any = None) -> Any:
 
 def _along(xp: Any, values: Array, array: Any, axis: int, dtype: Any = None) -> Any:
     """Return a line of NumPy's numbers on the device of an array, so that it broadcasts along one axis."""
-    return _like(xp, values.reshape([-1 if a == axis else 1 for a in range(array.ndim)]), array, dtype)
+    return _like(xp, on_axis(values, axis, array.ndim), array, dtype)
 
 
 def _sums(verb: str, field: Any, kernel: Any, walls: Names, mode: str, axes: Any, method: str, flip: bool) -> Any:

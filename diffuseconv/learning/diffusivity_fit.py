@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from diffuseconv import _checks
 from diffuseconv import boundary as walls
+from diffuseconv._axes import on_axis
 from diffuseconv._typing import Axes, FloatArray
 from diffuseconv.learning._lamp import LampFit, fit_with_lamp, require_steady
 from diffuseconv.learning._pairs import keep_constants, noise_too_large, of_size_one, pairs
@@ -180,7 +181,7 @@ def _modes(u: FloatArray, v: FloatArray, widths: Sequence[float], names: Sequenc
     rates: Any = 0.0
     for axis, (size, width, name) in enumerate(zip(u.shape, widths, names, strict=True)):
         along = walls.eigenvalues(size, name) / width**2
-        rates = rates + along.reshape([-1 if a == axis else 1 for a in range(u.ndim)])
+        rates = rates + on_axis(along, axis, u.ndim)
     first, second = _expand(u, names), _expand(v, names)
     power, product = np.abs(first) ** 2, (first.conj() * second).real
     return _Modes(rates.ravel(), power.ravel(), product.ravel(), (np.abs(second) ** 2).ravel())

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from diffuseconv import _checks, boundary
+from diffuseconv._axes import on_axis
 from diffuseconv._cached import cached_property
 from diffuseconv._typing import Array
 
@@ -59,7 +60,7 @@ class Hamiltonian:
             if not wall.joined:
                 line[0] -= wall.ghost * rate
                 line[-1] -= wall.ghost * rate
-            total = total + line.reshape([-1 if a == axis else 1 for a in range(len(self.shape))])
+            total = total + on_axis(line, axis, len(self.shape))
         return np.asarray(total)
 
     def apply(self, psi: Array, scale: float = 1.0, shift: float = 0.0) -> Array:
@@ -81,7 +82,7 @@ class Hamiltonian:
         factors = []
         for axis, values in enumerate(self.kinetic):
             line = np.exp(-1j * duration * values).astype(kind)
-            factors.append(line.reshape([-1 if a == axis else 1 for a in range(len(self.shape))]))
+            factors.append(on_axis(line, axis, len(self.shape)))
         return factors
 
 

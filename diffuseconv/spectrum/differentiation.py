@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from diffuseconv import _checks, _fft, _scaling
 from diffuseconv import boundary as _boundary
+from diffuseconv._axes import on_axis
 
 __all__ = ["derivative"]
 
@@ -79,7 +80,7 @@ def derivative(
     factor = _factor(field.shape[axis], order, spacing, field.dtype)
     if not np.isfinite(factor).all():
         raise ValueError(f"order must leave (pi / spacing)**order representable in {field.dtype}, got {order}")
-    factor = factor.reshape([-1 if a == axis else 1 for a in range(field.ndim)])
+    factor = on_axis(factor, axis, field.ndim)
     power = _scaling.exponent(field)
     with np.errstate(over="ignore", invalid="ignore"):
         modes = _fft.rfft(np.ldexp(field, -power), axis=axis) * factor

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from diffuseconv import _checks, _fft, _scaling
 from diffuseconv import boundary as _boundary
+from diffuseconv._axes import on_axis
 from diffuseconv._dispatch import for_arrays_of_any_kind
 from diffuseconv._typing import Axes
 
@@ -279,7 +280,7 @@ def _frequency(shape: Sequence[int], names: Sequence[str], half: int | None = No
     squared: Any = 0.0
     for axis, (size, name) in enumerate(zip(shape, names, strict=True)):
         line = _boundary.frequencies(size, name)[: size // 2 + 1 if axis == half else size]
-        squared = squared + (line * line).reshape([-1 if a == axis else 1 for a in range(len(shape))])
+        squared = squared + on_axis(line * line, axis, len(shape))
     return np.asarray(np.sqrt(squared))
 
 

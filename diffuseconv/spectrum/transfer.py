@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diffuseconv import _checks, _fft, _scaling
+from diffuseconv._axes import on_axis
 
 __all__ = ["FilterKind", "filter_kind", "transfer_function"]
 
@@ -151,7 +152,7 @@ def _over_rings(gain: NDArray[np.float64]) -> NDArray[np.float64]:
     cells, squared = gain.shape[0], np.zeros((1,) * gain.ndim)
     line = np.minimum(np.arange(cells), cells - np.arange(cells)) ** 2
     for axis in range(gain.ndim):
-        squared = squared + line.reshape([-1 if a == axis else 1 for a in range(gain.ndim)])
+        squared = squared + on_axis(line, axis, gain.ndim)
     ring = np.rint(np.sqrt(squared)).astype(np.int64).ravel()
     power = np.bincount(ring, gain.ravel() ** 2) / np.bincount(ring)
     return np.asarray(np.sqrt(power[: cells // 2 + 1]))
