@@ -37,6 +37,7 @@ _REACH = 8  # cells of the score around a peak that a spline needs (its memory f
 _FAR, _TOO_FAR = 1e3, 1e100  # outliers: so many times the median deviation from the median
 _AT_ONCE = 50_000_000  # products between two chances for Ctrl-C
 _CELL, _CALL = 32, 1 << 15  # products that take as long as a cell of a tile, and cells as a tile's Python
+_PASSES = 3  # over a tile whose other windows are left out: each may find windows of much smaller contrast
 _FEW = 0.1  # share of windows with outliers up to which these are scored one by one
 
 
@@ -241,8 +242,10 @@ def _tiles(shape: Sequence[int], template: Sequence[int]) -> tuple[list[tuple[in
     return list(itertools.product(*lines)), steps
 
 
-def _score_tile(u: FloatArray, t: FloatArray, eps: float) -> tuple[FloatArray, NDArray[np.bool_]]:
-    """Score all windows of a tile; return which of them are to be scored one by one instead."""
+def _score_tile(
+    u: FloatArray, t: FloatArray, eps: float, wanted: NDArray[np.bool_] | bool = True, passes: int = _PASSES
+) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Score all windows of a tile; return which of those that are wanted are to be scored one by one instead."""
     plain, middle, peak, precise = _without_outliers(u, t.shape)
     found: dict[str, FloatArray] = {}
 
@@ -263,22 +266,50 @@ def _score_tile(u: FloatArray, t: FloatArray, eps: float) -> tuple[FloatArray, N
     doubtful = np.empty(scores.shape, np.bool_)
     tables = (table.reshape(-1) for table in (sums, squares, scores, doubtful))
     if _jit.normalise(*tables, float(t.size), middle, (least, share, _SMALLEST, 4 * eps * math.sqrt(t.size))):
-        constant = _constant(u, t.shape)
-        scores[constant] = 0
-        doubtful &= ~constant
-        parts = list(itertools.product(*(_threads.slices(n, 2) for n in scores.shape)))
-        cells = sum(math.prod(high - low + m for (low, high), m in zip(part, t.shape, strict=True)) for part in parts)
-        if np.count_nonzero(doubtful) * t.size <= _CELL * (cells + _CALL * len(parts)):
-            return scores, precise | doubtful
+        doubtful &= ~precise
+        if doubtful.any():
+            constant = _constant(u, t.shape)
+            scores[constant] = 0
+            precise |= doubtful & ~constant
+    precise &= wanted
+    if np.count_nonzero(precise) * t.size <= _CELL * _CALL:
+        return scores, precise
+    parts, image = _parts(u, precise, t.shape, passes)
+    cells = sum(math.prod(high - low + m for (low, high), m in zip(part, t.shape, strict=True)) for part in parts)
+    if np.count_nonzero(precise) * t.size <= _CELL * (cells + _CALL * len(parts)):
+        return scores, precise
 
-        def score_part(*part: tuple[int, int]) -> None:
-            """Score a part of the tile, which has a middle and a range of its own."""
-            there = tuple(slice(low, high + m - 1) for (low, high), m in zip(part, t.shape, strict=True))
-            into = tuple(slice(*ends) for ends in part)
-            scores[into], precise[into] = _score_tile(u[there], t, eps)
+    def score_part(*part: tuple[int, int]) -> None:
+        """Score a part of the tile, which has a middle and a range of its own."""
+        there = tuple(slice(low, high + m - 1) for (low, high), m in zip(part, t.shape, strict=True))
+        into = tuple(slice(*ends) for ends in part)
+        asked = precise[into].copy()
+        found, precise[into] = _score_tile(image[there], t, eps, asked, passes - (image is not u))
+        np.copyto(scores[into], found, where=asked)
 
-        _threads.run(score_part, parts)
+    _threads.run(score_part, parts)
     return scores, precise
+
+
+def _parts(
+    u: FloatArray, marked: NDArray[np.bool_], shape: Sequence[int], passes: int
+) -> tuple[list[tuple[tuple[int, int], ...]], FloatArray]:
+    """Return ranges that hold all the marked windows, and an image that is the same in these.
+
+    That is their box, around them the middle of what they hold if its range is smaller and passes are left; or their
+    box, if it is small; or all windows, halved along every axis.
+    """
+    held = _count(np.pad(marked, [(m - 1, m - 1) for m in shape]), shape) > 0
+    box, sides = [], range(marked.ndim)
+    for axis in sides:
+        found = np.flatnonzero(marked.any(axis=tuple(other for other in sides if other != axis)))
+        box.append((int(found[0]), int(found[-1]) + 1))
+    values = u[held]
+    if passes > 0 and 2 * np.ptp(values) <= np.ptp(u):
+        return [tuple(box)], np.where(held, u, _median(values))
+    if 2 * math.prod(high - low + m for (low, high), m in zip(box, shape, strict=True)) <= u.size:
+        return [tuple(box)], u
+    return list(itertools.product(*(_threads.slices(n, 2) for n in marked.shape))), u
 
 
 def _without_outliers(u: FloatArray, shape: Sequence[int]) -> tuple[FloatArray, float, float, NDArray[np.bool_]]:

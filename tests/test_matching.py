@@ -173,6 +173,20 @@ def test_a_bright_and_even_corner_costs_no_digits_anywhere(corner, settings, mon
     np.testing.assert_allclose(score, naive.score(image, template), rtol=0, atol=1e-7)
 
 
+@given(st.lists(st.tuples(*[st.integers(0, 40)] * 4, st.integers(0, 6), st.booleans()), max_size=4), st.booleans())
+def test_blocks_of_any_brightness_cost_no_digits(blocks, cut):
+    """Blocks, one over another, are brighter by up to six digits each, in contrast or in the mean."""
+    image, template = texture((45, 50)), texture((4, 6))
+    for top, left, high, wide, power, offset in blocks:
+        block = np.s_[top : top + high, left : left + wide]
+        image[block] = image[block] + 10.0**power if offset else image[block] * 10.0**power
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"_CELL": 1, "_CALL": 0}.items() if cut else ():
+            patch.setattr(matching, name, value)
+        score = matching.score(image, template)
+    np.testing.assert_allclose(score, naive.score(image, template), rtol=0, atol=1e-7)
+
+
 @pytest.mark.parametrize("corner", [0.0, 100.0])
 def test_same_bits_for_any_number_of_threads(corner, monkeypatch):
     for name, value in {"_TILE": 1, "_CELL": 1, "_CALL": 0}.items():

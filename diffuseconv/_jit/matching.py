@@ -21,16 +21,17 @@ def sum_columns(values, width, sums, first, last):
     full = (last - first) // lanes * lanes
     rest = last - first - full
     count, ends = np.uintp(width), np.empty(min(width, rows) * lanes)
+    one = ends.dtype.type(1)
     block, strip = np.zeros(tall * lanes), np.empty(rows * lanes)
     for layer in range(layers):
         here, there = values[layer].reshape(-1)[first:], sums[layer].reshape(-1)[first:]
-        sum_down(borrow(here), pitch, 1.0, count, borrow(there), np.uintp(rows), np.uintp(full), borrow(ends))
+        sum_down(borrow(here), pitch, one, count, borrow(there), np.uintp(rows), np.uintp(full), borrow(ends))
         if rest > 0:
             for y in range(tall):
                 for x in range(rest):
                     block[y * lanes + x] = values[layer, y, first + full + x]
-            one = borrow(block), np.uintp(lanes), 1.0, count, borrow(strip)
-            sum_down(*one, np.uintp(rows), np.uintp(lanes), borrow(ends))
+            rest_of_rows = borrow(block), np.uintp(lanes), one, count, borrow(strip)
+            sum_down(*rest_of_rows, np.uintp(rows), np.uintp(lanes), borrow(ends))
             for y in range(rows):
                 for x in range(rest):
                     sums[layer, y, first + full + x] = strip[y * lanes + x]
