@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from diffuseconv._jit.compiled import compiled
+from diffuseconv._jit.compiled import compiled, inner
 from diffuseconv._jit.random import LANES, fill, keep, resume, to_unit, uniform
 
 MANY = 40  # expected successes from which on rejection is quicker than inversion
@@ -23,14 +23,14 @@ _LN2_HIGH, _LN2_LOW = float.fromhex("0x1.62e42feep-1"), float.fromhex("0x1.a39ef
 _ROUND = 1.5 * 2.0**52  # what is added to it is rounded to a whole number, which its last bits are
 
 
-@compiled(forceinline=True)
+@inner(forceinline=True)
 def _split(x):
     """Write x > 0 as y 2^e with y from sqrt(1/2) to sqrt(2)."""
     bits = np.float64(x).view(np.int64) - _SQRT_HALF
     return np.int64((bits & _MANTISSA) + _SQRT_HALF).view(np.float64), np.float64(bits >> np.int64(52))
 
 
-@compiled(forceinline=True)
+@inner(forceinline=True)
 def _log_of_sum(f, e):
     """Return log((1 + f) 2^e) for -0.3 < f < 0.42, by the series of the inverse hyperbolic tangent."""
     s = f / (2 + f)
@@ -117,7 +117,7 @@ def _evaluate(n, p, q, u, v):
     return whole, move, mode, gain
 
 
-@compiled
+@inner
 def _candidates(trials, rare, often, words, size, moves):
     """Compute a candidate for each number of trials: the moves, or that one is undecided.
 
@@ -129,7 +129,7 @@ def _candidates(trials, rare, often, words, size, moves):
         moves[i] = move if sure else UNDECIDED
 
 
-@compiled
+@inner
 def _check(trials, rare, often, u, v, size, moves):
     """Check candidates by their chances: the moves, or that one is rejected, or still undecided."""
     for i in range(size):
@@ -141,7 +141,7 @@ def _check(trials, rare, often, u, v, size, moves):
         moves[i] = (move if gain >= 0 else REJECTED) if decided else UNDECIDED
 
 
-@compiled
+@inner
 def _add_up(trials, ratio, log_rest, words, size, uniforms, chances, counts):
     """Count successes by adding chances up from zero, for all at once (inversion): p/q and log q are given."""
     for i in range(size):
@@ -158,7 +158,7 @@ def _add_up(trials, ratio, log_rest, words, size, uniforms, chances, counts):
         k += 1
 
 
-@compiled
+@inner
 def _one(n, p, q, u, v, state):
     """Count successes from these uniforms or, if they are rejected, from others."""
     while True:
@@ -171,13 +171,13 @@ def _one(n, p, q, u, v, state):
         v, state = uniform(state)
 
 
-@compiled
+@inner
 def _padded(size):
     """Return the size of whole vectors."""
     return (size + np.uintp(LANES - 1)) // np.uintp(LANES) * np.uintp(LANES)
 
 
-@compiled
+@inner
 def _count_few(left, size, rare, often, states, room, counts):
     """Count successes where fewer than MANY are expected."""
     (words, u, v, moves, trials, lanes, _), few = room, np.uintp(0)
@@ -195,7 +195,7 @@ def _count_few(left, size, rare, often, states, room, counts):
         counts[lanes[j]] = np.int64(moves[j])
 
 
-@compiled
+@inner
 def _count_many(left, size, rare, often, states, room, counts):
     """Count successes where MANY or more are expected."""
     (words, u, v, moves, trials, lanes, doubts), tried = room, np.uintp(0)
@@ -228,7 +228,7 @@ def _count_many(left, size, rare, often, states, room, counts):
     keep(states, state)
 
 
-@compiled
+@inner
 def binomials(left, size, p, q, states, room, counts):
     """Count successes among ``left[i]`` trials of chance p = 1 - q each, for i < size, and subtract them.
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from diffuseconv._jit.binomial import binomials
-from diffuseconv._jit.compiled import compiled
+from diffuseconv._jit.compiled import compiled, inner
 from diffuseconv._jit.random import LANES, fill, go_back, keep, resume, uniform, word
 
 BLOCK = 2048  # pixels that share one set of random streams
@@ -74,7 +74,7 @@ def alias(chance, cut, other):
         cut[high[i]] = 1
 
 
-@compiled
+@inner
 def residual(table, state):
     """Draw what the bits of a single draw cannot express."""
     u, state = uniform(state)
@@ -111,7 +111,7 @@ def extend(values, index, sign, layout, lead, source):
     return np.int64(largest).view(np.float64)
 
 
-@compiled
+@inner
 def place_of(pixel, layout):
     """Find the index of a pixel (C order) among the cells of the extended field."""
     shape, wide = layout
@@ -119,7 +119,7 @@ def place_of(pixel, layout):
     return ((row // shape[1]) * wide[1] + row % shape[1]) * wide[2] + column
 
 
-@compiled
+@inner
 def _fill_places(pixel, size, layout, places):
     """Find where so many pixels from this one on are among the cells of the extended field."""
     columns = layout.shape[2]
@@ -131,14 +131,14 @@ def _fill_places(pixel, size, layout, places):
             place, column = place_of(pixel + i + 1, layout), 0
 
 
-@compiled(forceinline=True)
+@inner(forceinline=True)
 def _drawn(bits, table, state):
     """Draw a move: 12 bits index the table, and its residual is left to the alias table."""
     move = table.entry[np.uint64(bits) & _INDEX]
     return (move, state) if move != RESIDUAL else residual(table, state)
 
 
-@compiled(forceinline=True)
+@inner(forceinline=True)
 def _add_one(values, place, totals, pixel, count, quarters, first, table, state, fresh):
     """Add one drawn value to each total, or begin afresh with it."""
     for i in range(count):
@@ -148,7 +148,7 @@ def _add_one(values, place, totals, pixel, count, quarters, first, table, state,
     return state
 
 
-@compiled(forceinline=True)
+@inner(forceinline=True)
 def _add_word(values, place, totals, pixel, count, words, first, table, state, fresh):
     """Add to each total, or begin it with, as many drawn values as a word gives."""
     for i in range(count):
@@ -164,7 +164,7 @@ def _add_word(values, place, totals, pixel, count, words, first, table, state, f
     return state
 
 
-@compiled
+@inner
 def scale(totals, share):
     """Multiply by the first number of `share` and divide by the second."""
     factor, divisor = share
@@ -212,7 +212,7 @@ def sum_few(source, layout, table, share, draws, states, sums, first, last):
             scale(totals[low:end], share)
 
 
-@compiled
+@inner
 def _room():
     """Return what `binomials` uses for a group."""
     lanes, doubts = np.empty(GROUP, np.int64), np.empty(GROUP, np.int64)
@@ -293,7 +293,7 @@ def move_grains(grains, layout, law, states, rest, part, cells, target, first, l
             size = min(GROUP, grains.size - begin)
             _fill_places(begin, size, layout, places)
             _move_one_by_one(grains[begin : begin + size], few, singles, table, states[block], target, places)
-            many = 0
+            many = np.int64(0)  # a number of one type: a literal 0 would have all below compiled twice
             for i in range(size):
                 if grains[begin + i] > few:
                     if taps[0] == 0:
@@ -308,7 +308,7 @@ def move_grains(grains, layout, law, states, rest, part, cells, target, first, l
                 tap += 1
 
 
-@compiled
+@inner
 def _move_one_by_one(grains, few, part, table, states, target, places):
     """Move some (low, high) of the grains in cells that hold at most `few`."""
     state, bits, unused, before = resume(states), np.uint64(0), 0, 0

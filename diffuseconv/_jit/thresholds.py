@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from diffuseconv._jit.compiled import compiled
+from diffuseconv._jit.compiled import compiled, inner
 from diffuseconv._jit.measurement import BLOCK, SWAP, place_of, residual, scale
 from diffuseconv._jit.random import fill, keep, resume
 
@@ -25,13 +25,13 @@ class Thresholds(NamedTuple):
     other: Any
 
 
-@compiled(forceinline=True)
+@inner(forceinline=True)
 def _up_to(draw, most):
     """Return 1 where a tap is drawn, or one before it."""
     return np.int16(draw <= most)
 
 
-@compiled
+@inner
 def _count(draws, step, most, counts):
     """Add to the counts how often each tap is drawn, or one before it, in so many draws of all pixels."""
     one, two, three, four = np.uintp(PART), np.uintp(2 * PART), np.uintp(3 * PART), np.uintp(4 * PART)
@@ -47,7 +47,7 @@ def _count(draws, step, most, counts):
                 row[i] += _up_to(draws[i ^ SWAP], c)
 
 
-@compiled
+@inner
 def _weigh(values, place, offset, counts, shift, totals):
     """Add up what pixels of a row read, as often as counts say, three taps at a time."""
     for k in range(0, TAPS, 3):
