@@ -40,7 +40,8 @@ def arma_filter(
     zi : array, shape (max(p + d, q),), keyword only
         The state before the first step, as in `scipy.signal.lfilter` (for the numerator :math:`\theta` and the
         denominator :math:`\varphi(B)(1 - B)^d`), instead of rest: zeros at first, then what the last call returned,
-        to filter a long series piece by piece.
+        to filter a long series piece by piece. This one recursion loses digits of a series of differences that a
+        call without `zi` keeps: with two of them 7e-9 of the largest value were seen after 3000 steps.
 
     Returns
     -------
