@@ -205,6 +205,28 @@ def test_narrow_heat_kernels_need_no_whole_lines(boundary, chunks, dtype, agreem
 
 
 @pytest.mark.parametrize("boundary", [*WALLS, ("periodic", "absorbing")])
+@pytest.mark.parametrize(("shape", "chunks"), [((2, 20), (1, 7)), ((20, 1), (6, 1)), ((9, 14), (4, 14)), ((3, 3), 2)])
+def test_axes_that_are_shorter_than_the_halo(boundary, shape, chunks):
+    """Their neighbours beyond the shortest axis count too, across the ends of a periodic one more than once."""
+    rng = np.random.default_rng(7)
+    u = rng.random(shape)
+    lazy = da.from_array(u, chunks=chunks)
+    for varied in ({"source": 0.5}, {"capacity": 0.5 + rng.random(shape)}):
+        eq = dc.DiffusionEquation((0.4, 0.9), boundary=boundary, **varied)
+        got = eq.evolve(lazy, 3.0)
+        assert got.chunks == lazy.chunks
+        np.testing.assert_allclose(got, eq.evolve(u, 3.0), rtol=0, atol=2e-10 * 2)  # two runs, each to 1e-10 of 0..2
+
+
+def test_one_diffusivity_per_axis_of_a_line():
+    u = np.random.default_rng(8).random(30)
+    for options in ({}, {"source": 0.5}):
+        eq = dc.DiffusionEquation((0.4,), **options)
+        got = eq.evolve(da.from_array(u, chunks=8), 2.0)
+        np.testing.assert_allclose(got, eq.evolve(u, 2.0), rtol=0, atol=4e-10)
+
+
+@pytest.mark.parametrize("boundary", [*WALLS, ("periodic", "absorbing")])
 @pytest.mark.parametrize("velocity", [0.3, (0.0, -1.5), (7.0, 0.1)])  # central and upwind, with modes and without
 @pytest.mark.parametrize("duration", [0.7, 40.0])
 def test_constant_drift_is_exact(boundary, velocity, duration):

@@ -88,7 +88,7 @@ def _constant(diffusivity: Any, u: da.Array) -> tuple[float, ...] | None:
     values: Any = np.asarray(diffusivity, dtype=object) if isinstance(diffusivity, tuple) else np.asarray(diffusivity)
     if values.ndim == 0:
         return (float(values),) * int(u.ndim)
-    if values.shape == (u.ndim,) and u.ndim > 1 and all(np.ndim(value) == 0 for value in diffusivity):
+    if values.shape == (u.ndim,) and all(np.ndim(value) == 0 for value in diffusivity):
         return tuple(float(value) for value in diffusivity)
     if values.shape == u.shape:
         return None
@@ -180,7 +180,7 @@ def _degree(z: float, tolerance: float, ndim: int) -> int:
     return int(np.argmax(weights[::-1].cumsum()[::-1] <= tolerance))
 
 
-def _segments(chunks: Sequence[int], z: float, tolerance: float) -> tuple[int, int]:
+def _segments(chunks: Sequence[float], z: float, tolerance: float) -> tuple[int, int]:
     """Return how many segments cost least, halos counted, and the depth of the halo of each."""
     best = (math.inf, 1, 1)
     count = 1
@@ -206,14 +206,14 @@ def _piecewise(
     largest = _wet(eq.diffusivity, eq.mask).max(initial=0.0)
     decay = _wet(0.0 if eq.decay is None else eq.decay, eq.mask).max(initial=0.0)
     rho = float(sum(4 * largest / width**2 for width in spacing) + decay) / float(capacity.min(initial=math.inf))
-    if min(u.shape) < 2:
-        raise ValueError(f"u must have 2 cells at least along each axis, got shape {u.shape}")
-    chunks = [max(sizes) for sizes in u.chunks]
+    asked = u.chunks
+    chunks = [math.inf if len(sizes) == 1 else max(sizes) for sizes in asked]  # a whole axis needs no halo
     # Half of the tolerance is for the pieces, half for what halos leave out, twice. A cell's value may
     # be larger than the norm weighted with capacities tells.
     reached = tolerance / 4 * math.sqrt(float(capacity.min(initial=math.inf) / capacity.max(initial=1.0)))
     count, depth = _segments(chunks, duration * rho / 2, reached)
-    depth = min(depth, min(u.shape))
+    u = u.rechunk({axis: -1 for axis, size in enumerate(u.shape) if depth >= size})
+    depths = [0 if len(sizes) == 1 else depth for sizes in u.chunks]
     parts: dict[str, da.Array] = {}
     for name in varied:
         if name in PER_CELL and np.ndim(getattr(eq, name)) > 0:
@@ -232,11 +232,11 @@ def _piecewise(
     )
     plain = dataclasses.replace(eq, barriers=None, boundary="reflecting", spacing=tuple(spacing), **given)
     # periodic axes are continued by their other end, all others end at their wall
-    halo = Halo.deep(u, [depth] * u.ndim, [record(name).joined for name in names])
+    halo = Halo.deep(u, depths, [record(name).joined for name in names])
     constant = {name: halo.blocks(halo.extended(part)) for name, part in parts.items()}
     for _ in range(count):
         u = _advanced(u, plain, duration / count, names, halo, constant, "chebyshev", tolerance / 2 / count)
-    return u
+    return u.rechunk(asked)
 
 
 def _advanced(
