@@ -236,6 +236,20 @@ def test_sums_of_products_are_not_separable():
     assert not dc.interpret(np.stack([K.sobel(0), K.sobel(1)])).separable
 
 
+@pytest.mark.parametrize("size", [2, 3, 40])
+def test_separable_to_the_rounding_that_is_allowed(size):
+    """Whatever the largest weight's row and column leave, the second singular value alone decides."""
+    rng = np.random.default_rng(size)
+    left, _, right = np.linalg.svd(rng.normal(size=(size, size + 1)), full_matrices=False)
+    allowed = 16 * (size + 1) * np.finfo(float).eps
+    for part in (0.1, 0.3, 0.7, 1.5, 3.0, 30.0):
+        strengths = np.zeros(size)
+        strengths[:2] = 1.0, part * allowed
+        kernel = left * strengths @ right
+        strong = np.linalg.svd(kernel, compute_uv=False)
+        assert dc.interpret(kernel).separable == (strong[1] <= allowed * strong[0])
+
+
 @pytest.mark.parametrize("make", [K.sobel, K.prewitt, K.scharr])
 @pytest.mark.parametrize(("axis", "ndim"), [(0, 1), (0, 2), (1, 2), (2, 3)])
 def test_the_smoother_of_a_slope(make, axis, ndim):
@@ -347,6 +361,11 @@ def test_large_kernels_have_small_symmetric_pictures():
     cells = [row.ljust(max(map(len, rows[:-1]))) for row in rows[:-1]]
     assert len(cells) <= 26
     assert cells == cells[::-1]
+
+
+def test_a_long_line_is_drawn_in_little_memory():
+    kernel = K.box(200_001, ndim=1)  # blocks as wide as tall took 13 GB
+    assert dc.interpret(kernel).picture.splitlines() == ["██" * 25, "(sums over 8001×8001 cells)"]
 
 
 @pytest.mark.parametrize(
