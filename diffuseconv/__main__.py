@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = cli.parse_args(argv)
     try:
         if "output" in args:
-            given = args.output or f"{Path(args.photo).stem}_{args.command}.png"
+            given = f"{Path(args.photo).stem}_{args.command}.png" if args.output is None else args.output
             kinds = dict.fromkeys(PICTURES + (FILMS if args.command == "diffuse" else ()))
             args.output = str(_files.target("output", given, tuple(kinds)))
         args.run(args)
@@ -282,7 +282,10 @@ def _kernel(text: str) -> Any:
             values = [int(n) if n.lstrip("-").isdigit() else float(n) for n in numbers]
         except ValueError:
             raise ValueError(f"kernel must be NAME:NUMBER:..., got {text!r}") from None
-        return getattr(dc.kernels, name)(*values)
+        make = getattr(dc.kernels, name)
+        if not _checks.takes(make, len(values)):
+            raise ValueError(f"kernel must have no more numbers behind {name!r} than that takes, got {text!r}")
+        return make(*values)
     if Path(text).is_file():
         return _typed(Path(text))
     names = ", ".join(dc.kernels.__all__)

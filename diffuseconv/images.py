@@ -250,7 +250,8 @@ def _floating(values: NDArray[Any], limits: tuple[float, float] | None, bits: in
         numbers = values
     else:
         low, high = limits
-        numbers = np.clip((values.astype(np.float64) - low) / (high - low), 0.0, 1.0)
+        with np.errstate(over="ignore"):  # far beyond the limits: infinite, then clipped
+            numbers = np.clip((values.astype(np.float64) - low) / (high - low), 0.0, 1.0)
     dtype = np.dtype(f"f{bits // 8}")
     largest, most = float(np.abs(numbers).max()), float(np.finfo(dtype).max)
     if largest > most:

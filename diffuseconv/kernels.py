@@ -90,6 +90,7 @@ def _bell_fits(sigmas: Sequence[float], truncate: float) -> None:
 
 def _direction(angle: float) -> tuple[float, float]:
     """Return the unit vector (down, right) at an angle on the screen, exact at multiples of 90 degrees."""
+    angle = math.remainder(angle, 360)  # exact, however often it goes round
     quarters = round(angle / 90)
     rest = math.radians(angle - 90 * quarters)
     right, up = math.cos(rest), math.sin(rest)
@@ -703,7 +704,7 @@ def emboss(angle: float = 135.0) -> Kernel:
            [ 1.,  1., -1.],
            [ 0., -1., -2.]])
     """
-    angle = _checks.number("angle", angle)
+    angle = math.remainder(_checks.number("angle", angle), 360)
     # Two unit vectors 45 degrees to either side add up to the root of 2 times one: exact at 45, 135, ...
     down, right = np.add(_direction(angle - 45), _direction(angle + 45))
     return np.asarray(identity() - (down * prewitt(0) + right * prewitt(1)))
@@ -915,5 +916,5 @@ def gabor(
     along, across = down * y + right * x, right * y - down * x
     with np.errstate(over="ignore"):  # squares last: sigma may be as small as numbers go
         window = np.exp(-0.5 * ((along / sigma) ** 2 + (aspect * (across / sigma)) ** 2))
-    wave = np.cos(2 * math.pi * along / wavelength + math.radians(phase))
+    wave = np.cos(2 * math.pi * along / wavelength + math.radians(math.remainder(phase, 360)))
     return np.asarray(window / window.sum() * wave)

@@ -125,10 +125,9 @@ class Propagator:
         """
         logits = _checks.field("kernel", kernel).astype(np.float64)
         temperature = _checks.number("temperature", temperature, above=0.0)
+        part = 0.5 if np.abs(logits).max() > 1e307 else 1.0  # halves of huge weights: no difference overflows
         with np.errstate(over="ignore", under="ignore"):  # -inf becomes the weight 0
-            weights = np.exp(
-                2 * ((logits / 2 - logits.max() / 2) / temperature)
-            )  # halves: a difference never overflows
+            weights = np.exp((part * logits - part * logits.max()) / temperature / part)
         return cls(weights / weights.sum())
 
     @classmethod

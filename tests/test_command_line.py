@@ -59,6 +59,7 @@ def test_interpret_info_and_warm(tmp_path, capsys):
         (["convolve", "none.png", "--kernel", "box", "-o", "o.png"], "none.png"),
         (["interpret", "nothing"], "kernel must be one of"),
         (["interpret", "box:x"], "kernel must be NAME"),
+        (["interpret", "box:3:2:1"], "kernel must have no more numbers behind 'box' than that takes, got 'box:3:2:1'"),
         (["interpret", "box:4.5"], "size must be a whole number"),
         (
             ["interpret", "ragged.txt"],
@@ -69,6 +70,7 @@ def test_interpret_info_and_warm(tmp_path, capsys):
         (["interpret", "latin.txt"], "kernel must be rows"),
         (["diffuse", "p.png", "--duration=-5s", "-o", "o.png"], "duration must be at least 0, got -5"),
         (["diffuse", "none.png", "--duration=5s", "-o", "o.avi"], ".bmp, .mp4, .gif, got 'o.avi'"),
+        (["convolve", "p.png", "--kernel", "box", "-o", ""], "output must end in one of .png"),
         (["convolve", "none.png", "--kernel", "box", "-o", "o.mp4"], "output must end in one of .png"),
         (["measure", "none.png", "--kernel", "box", "-o", "none/o.png"], "output must lie in a folder that exists"),
         (["explore", "--port", "70000", "--no-browser"], "port must be at most 65535, got 70000"),

@@ -41,6 +41,8 @@ def test_floating_point_is_kept(tmp_path, bits, dtype):
     np.testing.assert_array_equal(tifffile.imread(path), field)
     dc.save_image(path, field, bits=bits, limits=(-300, 300))
     np.testing.assert_allclose(dc.load_image(path), (field + 300) / 600, atol=1e-7)
+    dc.save_image(path, 1e300 * field.astype(float), bits=bits, limits=(0, 1e-300))  # beyond the range of numbers
+    np.testing.assert_array_equal(tifffile.imread(path), field > 0)
     colours = np.random.default_rng(0).random((5, 6, 3)).astype(dtype)
     dc.save_image(path, colours, bits=bits)
     np.testing.assert_array_equal(dc.load_image(path, gray=False), colours)

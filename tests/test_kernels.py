@@ -304,6 +304,12 @@ def test_laplacian_of_gaussian_is_scipys_where_that_is_exact(sigma):
     assert np.allclose(found, expected, rtol=0, atol=1e-12 * np.abs(u).max())
 
 
+@pytest.mark.parametrize("angle", [30.0 + 360 * 10**13, 720.0 * 2**60])
+def test_angles_go_round_exactly(angle):
+    for make in (kernels.emboss, lambda angle: kernels.motion_blur(9, angle), lambda phase: kernels.gabor(phase=phase)):
+        assert np.array_equal(make(angle), make(math.remainder(angle, 360)))
+
+
 @given(angle=st.integers(-8, 8))
 def test_emboss_by_quarters_is_exact(angle):
     kernel = kernels.emboss(45 + 90 * angle)

@@ -193,6 +193,8 @@ def test_softmax_between_cold_and_hot():
     assert Propagator.softmax(kernel, 1e-300).density.tolist() == [0.5, 0.0, 0.5, 0.0]
     assert Propagator.softmax([1e300, -1e300]).density.tolist() == [1.0, 0.0]
     assert Propagator.softmax(EDGE, 1e300) == Propagator(np.full((3, 3), 1 / 9))
+    tiny = Propagator.softmax([5e-324, 0.0], 5e-324).density
+    np.testing.assert_allclose(tiny[0] / tiny[1], math.e, rtol=8 * EPS)
     both = Propagator.softmax([-1.7e308, 1.7e308], 1.7e308).density
     np.testing.assert_allclose(both[1] / both[0], math.exp(2), rtol=8 * EPS)
 

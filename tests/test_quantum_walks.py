@@ -50,6 +50,16 @@ def test_walks_are_exponentials_of_the_stencil(data):
     np.testing.assert_allclose(found.ravel(), expm(-lost) @ density.ravel(), rtol=0, atol=1e-12 * density.sum())
 
 
+@pytest.mark.parametrize("rest", [0.0, 0.3, 1.0])
+def test_weight_at_rest_turns_the_phase_alone(rest):
+    """exp(-i g t (1 - p)) of p = rest + (1 - rest) q is exp(-i g t (1 - rest) (1 - q)), and so are its squares."""
+    q, start = np.array([0.5, 0.0, 0.5]), np.eye(1, 33, 16)[0]
+    lazy = quantum.quantum_walk(start, rest * np.eye(1, 3, 1)[0] + (1 - rest) * q, 5.0, rate=2.0)
+    np.testing.assert_allclose(lazy, quantum.quantum_walk(start, q, 5.0, rate=2.0 * (1 - rest)), rtol=0, atol=1e-14)
+    hop = naive.matrix(lambda u: naive.convolve(u, rest * np.eye(1, 3, 1)[0] + (1 - rest) * q, ("periodic",)), (33,))
+    np.testing.assert_allclose(lazy, np.abs(expm(10j * hop) @ start) ** 2, rtol=0, atol=1e-13)  # no 1 in it: a phase
+
+
 @given(strategies.densities(), st.data(), st.floats(0, 5))
 def test_a_classical_walker_may_have_a_direction(stencil, data, hops):
     density = np.abs(data.draw(strategies.waves(strategies.shapes(stencil.ndim, most=4)))) ** 2

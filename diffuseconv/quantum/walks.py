@@ -84,6 +84,8 @@ def quantum_walk(psi: ArrayLike, stencil: ArrayLike | Propagator, duration: floa
     r"""Return where a quantum walker on a ring (torus) is found: :math:`|e^{-i \gamma t (1 - p *)} \psi|^2`.
 
     Exact in time: in Fourier space each mode is multiplied by its phase :math:`\gamma t (1 - \hat p)`.
+    Weight at rest (the stencil's centre) is a chance not to hop, as in the classical walk: the hops of other
+    displacements are as many fewer, and the phase that it adds is the same everywhere and not seen in probabilities.
 
     Parameters
     ----------
