@@ -235,8 +235,8 @@ class _Run:
         self.scale, self.field, self.slope = scale, trial.field, trial.slope
         self.move(step, stop if step == left else None)
         factor = GROW if error == 0 else SAFETY * (allowed / error) ** (1 / (self.integrator.order + 1))
-        if 1 <= factor < self.integrator.least_growth:
-            factor = 1.0
+        if 1 - (self.integrator.least_growth - 1) / 4 <= factor < self.integrator.least_growth:
+            factor = 1.0  # nor is a step that is hardly shorter
         if step >= 0.5 * self.proposed or factor < 1:
             self.proposed = min(step * min(GROW, max(SHRINK, factor)), longest)
         self.integrator.accept(self.clock, self.elapsed, self.field)

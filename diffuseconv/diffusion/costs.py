@@ -14,7 +14,8 @@ def evaluation(problem: Lattice) -> float:
     """Return the cost of the right-hand side where it depends on time or on the field."""
     walls, size = len(problem.moving_walls), math.prod(problem.shape)
     rebuilt = 0.0 if problem.moving is None else 1.9e-4 * len(problem.shape) + 7e-5 * walls + size * 2e-8
-    return rebuilt + 3e-5 + 2e-5 * walls + size * 5e-9
+    called = 0.0 if problem.reaction is None else 5e-5
+    return rebuilt + called + 3e-5 + 2e-5 * walls + size * 5e-9
 
 
 def longest_run(problem: Lattice) -> float:
@@ -47,6 +48,6 @@ def iterations(problem: Lattice) -> float:
     return 1e-3 + math.prod(problem.shape) * 4e-6
 
 
-def substitution(problem: Lattice) -> float:
-    """Return the cost of solving a factorised real system."""
-    return 1e-5 + factorisation(problem) / 30
+def substitution(problem: Lattice, whole: bool = False) -> float:
+    """Return the cost of solving a factorised real system, or a share of those of all stages by `whole` matrices."""
+    return 1e-5 + (math.prod(problem.shape) ** 2 * 1e-9 if whole else factorisation(problem) / 30)

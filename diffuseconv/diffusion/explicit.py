@@ -9,7 +9,7 @@ import numpy as np
 
 from diffuseconv._typing import Array
 from diffuseconv.diffusion.lattice import Lattice
-from diffuseconv.diffusion.reaction import reaction_slope
+from diffuseconv.diffusion.reaction import fastest_decay
 from diffuseconv.diffusion.scheme import check_updates, copies
 from diffuseconv.diffusion.sweeps import explicit_steps
 
@@ -17,7 +17,8 @@ __all__ = ["OPTIONS", "checked_step", "memory", "solve", "unsupported", "whole_s
 
 OPTIONS = {"time_step": None}
 
-PROBED = 16  # steps between two estimates of the reaction's slope
+PROBED = 16  # steps between two estimates of how fast the reaction damps
+FIRST = 4  # estimates at once when a run begins: the power method starts from noise
 ROUNDING = 1e-12  # a step may exceed the limit, or a duration a whole number of steps, by this relative amount
 
 
@@ -75,12 +76,17 @@ def _fields(
     problem: Lattice, u: Array, start: float, times: Sequence[float], time_step: float, given: bool
 ) -> Iterator[Array]:
     """Yield the field at each of the times."""
-    elapsed, own, last = 0.0, False, len(times) - 1
+    elapsed, own, last, direction = 0.0, False, len(times) - 1, None
+    with np.errstate(all="ignore"):
+        for _ in range(FIRST):
+            _, direction = fastest_decay(problem, start, u, direction)
     for index, time in enumerate(times):
         while time > elapsed:
             now = start + elapsed
             still = problem.reaction is None and problem.moving is None
-            step = time_step if still else _allowed_step(problem, now, u, min(time_step, time - elapsed), given)
+            step = time_step
+            if not still:
+                step, direction = _allowed_step(problem, now, u, min(time_step, time - elapsed), given, direction)
             steps, exact = whole_steps(time - elapsed, step)
             batch = steps if still else min(PROBED if problem.moving is None else 1, steps)
             u, own = _advance(problem, u, now, batch, exact), True
@@ -88,16 +94,21 @@ def _fields(
         yield u if own and index == last else u.copy()
 
 
-def _allowed_step(problem: Lattice, time: float, u: Array, step: float, given: bool) -> float:
-    """Return a step that drift and reaction allow, probed here; a longer one that was given is refused."""
+def _allowed_step(
+    problem: Lattice, time: float, u: Array, step: float, given: bool, direction: Array | None
+) -> tuple[float, Array | None]:
+    """Return a step that drift and reaction allow, probed here; a longer one that was given is refused.
+
+    Also what the reaction damps the fastest: the next estimate's `direction`.
+    """
     with np.errstate(all="ignore"):
-        slope = float(reaction_slope(problem, time, u).min())
+        decay, direction = fastest_decay(problem, time, u, direction)
     rate = max(problem.at(moment).largest_rate for moment in (time, time + step))
-    limit = 2 / max(rate - min(0.0, slope), 1e-300)
+    limit = 2 / max(rate + decay, 1e-300)
     if given and step > limit * (1 + ROUNDING):
         raise ValueError(
             f"time_step must be at most {limit:.6g} at time {time:g}, where salt moves at rates up to {rate / 2:.6g} "
-            f"and the source changes by {slope:.6g} per time and concentration, got {step:.6g}: shorten it, or leave "
+            f"and the source damps at rates up to {decay:.6g}, got {step:.6g}: shorten it, or leave "
             f'it to method "auto"'
         )
     finite = np.isfinite(u)
@@ -105,7 +116,7 @@ def _allowed_step(problem: Lattice, time: float, u: Array, step: float, given: b
         raise ValueError(
             f'the field must stay finite (method "auto" controls its error), got {u[~finite][0]} at time {time:g}'
         )
-    return min(step, limit if given else limit / 2)
+    return min(step, limit if given else limit / 2), direction
 
 
 def _advance(lattice: Lattice, u: Array, start: float, steps: int, step: float) -> Array:

@@ -5,13 +5,13 @@ one is the step. The scheme is L-stable (what is fast is damped, however long th
 5, so that walls which move cost no order. Newton's iteration uses one Jacobian :math:`L + \mathrm{diag}(s)`, with `s`
 the reaction's derivative along each cell's own value; the eigenvectors of :math:`A^{-1}` part it into one real and two
 complex systems :math:`\lambda - \tau (L + \mathrm{diag}(s))`. Without a reaction one iteration is exact; else it goes
-on, accelerated by Anderson's rule [3]_ (for reactions that couple cells; where it is slow all the same, fields of few
-cells take the whole Jacobian, and in others the cell that the rest follow, such as a thermostat's sensor, is looked
-for, and its column added), until what is left is far below the error allowed. A slope far too steep, across a jump or
-of a reaction that has just saturated, makes every correction small: so twice the last correction must change the sign
-of what is left of the last stage's equations, and errors are estimated by whichever slope damps less, that of the
-systems or that at the end. With `p` the polynomial through the rates of change of the stages, :math:`(\lambda_1 - \tau
-J)^{-1} \tau (F(t, u) - p(t))` estimates the error, :math:`\lambda_1` being the real one.
+on, accelerated by Anderson's rule [3]_ (for reactions that couple cells; where it is slow all the same, systems are
+solved by GMRES with products of the reaction's Jacobian, and of few cells by the whole matrix), until what is left is
+far below the error allowed. A slope far too steep, across a jump or of a reaction that has just saturated, makes every
+correction small: so twice the last correction must change the sign of what is left of the last stage's equations, and
+errors are estimated by whichever slope damps less, that of the systems or that at the end. With `p` the polynomial
+through the rates of change of the stages, :math:`(\lambda_1 - \tau J)^{-1} \tau (F(t, u) - p(t))` estimates the error,
+:math:`\lambda_1` being the real one.
 
 Systems are factorised once for all steps of one length, and solved so that the sum over cells is kept where nothing
 flows in or out: mass is conserved to rounding.
@@ -38,13 +38,13 @@ from numpy.polynomial import legendre
 from diffuseconv import _checks, _threads
 from diffuseconv._cached import cached_property
 from diffuseconv._typing import Array
-from diffuseconv.diffusion import control, costs, shifted
+from diffuseconv.diffusion import control, costs, krylov, shifted
 from diffuseconv.diffusion.clock import Clock
 from diffuseconv.diffusion.control import OPTIONS
 from diffuseconv.diffusion.in_pieces import add, combine, largest
 from diffuseconv.diffusion.integrator import Overflow, Trial, evaluate
 from diffuseconv.diffusion.lattice import Lattice
-from diffuseconv.diffusion.reaction import column, couples, jacobian, reaction_slope, sensor
+from diffuseconv.diffusion.reaction import couples, directional, jacobian, reaction_slope
 
 __all__ = ["OPTIONS", "Steps", "Table", "memory", "radau", "slowest_decay", "solve", "unsupported"]
 
@@ -52,7 +52,8 @@ STAGES = 5
 SYSTEMS = (5, 17, 17)  # real systems that cost as much, in 1 to 3 dimensions: a complex one as 2, or 8 (measured)
 INVERSE_ITERATIONS = 8
 MOST_ITERATIONS, DEPTH = 12, 5
-WHOLE = 512  # cells up to which the whole Jacobian of a reaction that couples them is factorised
+FEW_CELLS, WHOLE = 100, 1000  # up to which a reaction's whole Jacobian is factorised: at once, and where GMRES is slow
+MANY_PRODUCTS = 10  # of GMRES: more are slow
 INEXACT = 1e-8  # of systems that are iterated within Newton's iteration
 FEW_ITERATIONS = 3  # of Newton's: more ask for a new Jacobian
 FORGOTTEN, LEAST_RATE = 0.8, 1e-3  # the rate of convergence is less and less trusted (Hairer & Wanner, IV.8.10)
@@ -133,10 +134,9 @@ class Steps:
         self.made_for, self.current = 0.0, False  # the step of the systems, and whether they are of this field
         self.rate = 1.0  # at which Newton's iteration converges, as last seen; less and less trusted
         self.looked = 0  # bit of cells' indices by which what follows others is looked for
-        self.coupled = False  # whether systems have the whole Jacobian
+        self.coupled, self.whole = False, False  # whether systems know what the reaction follows; by a whole matrix
         self.coupling: Array | None = None  # that of the reaction
-        self.cell: int | None = None  # whose value the reaction of others follows
-        self.column = np.zeros((1,) * len(problem.shape))  # and how
+        self.products = 0  # that a system of the last step took with it, where it is not known as a whole
         self.tried: _Step | None = None  # the last trial step
         self.past: _Step | None = None  # and the last accepted one
 
@@ -153,7 +153,9 @@ class Steps:
     @property
     def damping(self) -> float:
         """The rate at which errors die out: at the walls, and by the reaction."""
-        growth = 0.0 if self.slope is None else float((self.slope + 2 * np.maximum(-self.column, 0.0)).max())
+        if self.coupled and self.coupling is None:
+            return 0.0
+        growth = 0.0 if self.slope is None else float(self.slope.max())
         if self.coupling is not None:
             growth = _most_growth(self.coupling)
         return max(0.0, self.decay - growth)
@@ -161,12 +163,16 @@ class Steps:
     def cost(self, step: float) -> float:
         """Return what a step costs, by a fixed model, in seconds."""
         if self.iterates:
-            return self.iterations * costs.iterations(self.problem)
-        iteration = costs.evaluation(self.problem) + costs.substitution(self.problem)
+            return self.iterations * (1 + self.products) * costs.iterations(self.problem)
+        iteration = costs.evaluation(self.problem) + costs.substitution(self.problem, self.whole)
         systems = SYSTEMS[len(self.problem.shape) - 1]
-        prepared = costs.coupled(self.problem) if self.coupled else systems * costs.factorisation(self.problem)
+        prepared = costs.coupled(self.problem) if self.whole else systems * costs.factorisation(self.problem)
         prepared = 0.0 if self.made_for == step else prepared
-        return prepared + self.iterations * STAGES * iteration
+        return prepared + self.iterations * (1 + 2 * self.products) * STAGES * iteration
+
+    def count(self, products: int) -> None:
+        """Note how many products with the Jacobian a system took."""
+        self.products = products
 
     def least_cost(self, duration: float) -> float:
         """Return 0: steps may become as long as they like."""
@@ -185,26 +191,19 @@ class Steps:
             self.slope = self.ahead
         elif self.problem.reaction is not None:
             self.slope = reaction_slope(self.problem, clock.at(elapsed), u)
+        if self.products > MANY_PRODUCTS and u.size <= WHOLE:
+            self.whole, self.products, self.made_for = True, 0, 0.0
         if self.iterations > FEW_ITERATIONS:
             self.look(clock.at(elapsed), u)
-        if self.cell is not None:
-            self.column = column(self.problem, clock.at(elapsed), u, self.cell)
 
     def look(self, time: float, u: Array) -> bool:
-        """Look for what the reaction follows, but for own values, as Newton's iteration is slow; return if found.
-
-        Systems of few cells have the whole Jacobian from then on, of many the column of one that others follow.
-        """
-        if self.problem.reaction is None or self.coupled or self.cell is not None:
+        """Look for what the reaction follows, but for own values, as Newton's iteration is slow; return if found."""
+        if self.problem.reaction is None or self.coupled:
             return False
-        if u.size <= WHOLE:
-            self.coupled = couples(self.problem, time, u, self.looked)
-        else:
-            self.cell = sensor(self.problem, time, u, self.looked)
+        self.coupled = couples(self.problem, time, u, self.looked)
+        self.whole = self.coupled and u.size <= FEW_CELLS
         self.looked = (self.looked + 1) % max(1, (u.size - 1).bit_length())
-        if self.cell is not None:
-            self.column = column(self.problem, time, u, self.cell)
-        return self.coupled or self.cell is not None
+        return self.coupled
 
     def attempt(self, clock: Clock, elapsed: float, u: Array, slope: Array, step: float, allowed: float) -> Trial:
         """Compute a trial step."""
@@ -222,6 +221,8 @@ class Steps:
             return self.stages(clock, elapsed, u, slope, step, allowed)
         except np.linalg.LinAlgError:
             self.made_for = 0.0
+            if self.products > MANY_PRODUCTS and u.size <= WHOLE:
+                self.whole, self.products = True, 0
             raise Overflow from None
 
     def factorise(self, time: float, u: Array, middle: float, step: float) -> None:
@@ -229,18 +230,18 @@ class Steps:
         self.here = self.problem.at(middle)
         slope = self.slope if self.slope is not None and self.slope.any() else None
         if slope is not None:
-            local = self.cell is None or self.problem.reaction_slope is not None  # else all cells felt the sensor move
-            slope = np.broadcast_to(slope if local else slope - self.column, self.problem.shape)
+            slope = np.broadcast_to(slope, self.problem.shape)
         self.made_for, self.solvers, self.felt = 0.0, [], slope  # whose memory the next ones take
-        if self.coupled:
+        if self.whole:
             self.coupling = jacobian(self.problem, time, u)
             self.check_coupled_growth(self.coupling, step)
         self.solvers = [self.system(self.pole, step, slope)]
         self.solvers += [self.system(complex(pole), step, slope) for pole in self.table.poles[1:]]
-        if not self.coupled:
+        if not self.whole:
             self.check_growth(slope, step, self.solvers[0])
-        if self.cell is not None:
-            self.solvers = [_bordered(solver, step * self.column, self.cell) for solver in self.solvers]
+        if self.coupled and not self.whole:
+            others = directional(self.problem, time, u, slope)
+            self.solvers = [krylov.solver(solver, lambda x: step * others(x), self.count) for solver in self.solvers]
         self.made_for, self.current = step, True
 
     def system(self, pole: complex, step: float, slope: Array | None) -> shifted.Solver:
@@ -288,7 +289,7 @@ class Steps:
         ahead = u + z[-1]
         if problem.reaction is not None:
             self.ahead = reaction_slope(problem, times[-1], ahead)
-            if not self.coupled:
+            if not self.whole:
                 self.check_growth(self.ahead, step)
         implied = combine(table.inverse[-1:], z)[0] / step  # by the stages
         after = implied if self.linear else evaluate(problem, times[-1], ahead)
@@ -424,19 +425,6 @@ def _most_growth(matrix: Array) -> float:
     """Return a bound on the rate at which anything grows, in the maximum norm (the logarithmic norm)."""
     own = matrix.diagonal()
     return float((own + np.abs(matrix).sum(axis=1) - np.abs(own)).max())
-
-
-def _bordered(solver: shifted.Solver, column: Array, cell: int) -> shifted.Solver:
-    """Return the solver of a matrix less a column that all rows have for one cell (Sherman & Morrison)."""
-    response = solver(column)
-    scale = 1 / (1 - response.flat[cell])
-
-    def solve(y: Array) -> Array:
-        x = solver(y)
-        bordered: Array = x + scale * x.flat[cell] * response
-        return bordered
-
-    return solve
 
 
 def _step_on(z: Array, move: Array, history: Collection[tuple[Array, Array]], update: Array, size: float) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
 from diffuseconv._typing import Array
-from diffuseconv.diffusion.in_pieces import largest, pieces
+from diffuseconv.diffusion.in_pieces import add, largest, pieces
 from diffuseconv.diffusion.lattice import Lattice
 from diffuseconv.diffusion.shifted import norm
 
-__all__ = ["check_slope", "column", "couples", "fastest_decay", "jacobian", "reaction_slope", "sensor"]
+__all__ = ["check_slope", "couples", "directional", "fastest_decay", "jacobian", "reaction_slope"]
 
 EPS = float(np.finfo(np.float64).eps)
 STEEPEST = 1e100  # a difference quotient beyond it is that of a jump
@@ -74,17 +75,15 @@ def fastest_decay(problem: Lattice, time: float, u: Array, direction: Array | No
     del slope
     if reaction is None or u.size == 1:
         return own, None
-    shift, u = _shift(u), u.astype(np.float64, copy=False)
+    shift, here = _shift(u), u.astype(np.float64)
+    change = np.array(np.broadcast_to(reaction(time, here), u.shape), dtype=np.float64)
     if direction is None:
         direction = np.random.default_rng(0).integers(0, 2, u.shape, np.int8)
         direction *= 2
         direction -= 1
-    moved = np.multiply(direction, shift, dtype=np.float64)
-    moved += u
-    change = np.array(np.broadcast_to(reaction(time, moved), u.shape), dtype=np.float64)
-    change -= reaction(time, u)
-    moved -= u
-    size, rate = largest(change), norm(change) / norm(moved)
+    add(here, shift, direction)
+    change -= reaction(time, here)
+    size, rate = largest(change), norm(change) / (shift * norm(direction))
     if not COUPLED * max(own, growth) < rate < STEEPEST:
         return own, None
     change /= size
@@ -111,34 +110,6 @@ def jacobian(problem: Lattice, time: float, u: Array) -> Array:
     return slopes
 
 
-def sensor(problem: Lattice, time: float, u: Array, bit: int) -> int | None:
-    """Return a cell that the reaction of others follows, None if none is seen: half of all are moved, then the other.
-
-    The halves are those of a bit of the cell's index. A sensor is seen by what follows it in the other half, if that
-    follows no others as well.
-    """
-    reaction = problem.reaction
-    assert reaction is not None
-    shift, plain = _shift(u), np.array(reaction(time, u))
-    half, changes = max(_moved_by_others(problem, time, u, bit), key=lambda found: largest(found[1]))
-    most = largest(changes)
-    if not most > 0:
-        return None
-    follower = int(changes.argmax())
-    candidates = np.flatnonzero(half)
-
-    def follows(cells: Array) -> bool:
-        """Return whether the follower changes with some cells as much as with all."""
-        moved = u.copy()
-        moved.flat[cells] += shift
-        return bool(np.abs(reaction(time, moved) - plain).flat[follower] > most / 2)
-
-    while len(candidates) > 1:
-        some, others = np.array_split(candidates, 2)
-        candidates = some if follows(some) else others
-    return int(candidates[0]) if follows(candidates) else None
-
-
 def _moved_by_others(problem: Lattice, time: float, u: Array, bit: int) -> list[tuple[Array, Array]]:
     """Return both halves of the cells, by a bit of their index, and by how much each changes those of the other."""
     reaction = problem.reaction
@@ -148,15 +119,25 @@ def _moved_by_others(problem: Lattice, time: float, u: Array, bit: int) -> list[
     return [(side, np.abs(reaction(time, u + shift * side) - plain) * ~side) for side in (half, ~half)]
 
 
-def column(problem: Lattice, time: float, u: Array, cell: int) -> Array:
-    """Return how the reaction of all others changes with the value of one cell."""
-    assert problem.reaction is not None
-    moved = u.copy()
-    moved.flat[cell] += _shift(u)
-    change = np.array(problem.reaction(time, moved)) - problem.reaction(time, u)
-    slope = np.array(np.broadcast_to(change / (moved.flat[cell] - u.flat[cell]), u.shape))
-    slope.flat[cell] = 0.0
-    return np.where(np.isfinite(slope), slope, 0.0)
+def directional(problem: Lattice, time: float, u: Array, slope: Array | None) -> Callable[[Array], Array]:
+    """Return the product of a field with the reaction's Jacobian, less a slope along each cell's own value."""
+    reaction = problem.reaction
+    assert reaction is not None
+    shift, plain = _shift(u), np.array(reaction(time, u))
+
+    def product(x: Array) -> Array:
+        size = largest(x)
+        if not 0 < size < math.inf:
+            return np.zeros(x.shape)
+        moved = u + (shift / size) * x
+        change = np.array(np.broadcast_to(reaction(time, moved), u.shape), dtype=np.float64)
+        change -= plain
+        change *= size / shift
+        if slope is not None:
+            change -= slope * x
+        return np.where(np.abs(change) < STEEPEST * size, change, 0.0)
+
+    return product
 
 
 def _shift(u: Array) -> float:
