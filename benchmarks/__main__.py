@@ -67,7 +67,7 @@ def main(arguments: list[str] | None = None) -> None:
         parser.error(f"argument --rounds: must be at least 1, got {options.rounds}")
     if options.json:
         try:
-            options.json.touch()
+            options.json.open("a").close()  # a folder is refused too
         except OSError as error:
             parser.error(f"argument --json: must be a file that can be written, got {error}")
     limits = machine()

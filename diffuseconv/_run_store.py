@@ -119,6 +119,8 @@ def _dims(dims: Any, ndim: int, name: str) -> tuple[str, ...]:
     names = ("z", "y", "x")[-ndim:] if dims is None else dims
     if not isinstance(names, (list, tuple)) or not all(map(is_name, names)):
         raise ValueError(f"dims must be a sequence of identifiers, got {_checks.got(dims)}")
+    if dims is None and name in names:
+        raise ValueError(f"name must be none of the axes' names, {', '.join(names)} (see dims=), got {name!r}")
     if len(names) != ndim or len({name, "time", *names}) != ndim + 2:
         rule = f"dims must name the {ndim} axes of the frames, none of them 'time' or {name!r}"
         raise ValueError(f"{rule}, got {_checks.got(dims)}")

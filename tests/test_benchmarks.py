@@ -23,3 +23,10 @@ def test_quick_convolution_writes_json(done):
     assert done["machine"]["bytes_per_second"] > 0
     assert [row["subject"] for row in done["rows"]] == ["convolution"] * 2
     assert all(row["seconds"]["diffuseconv"] > 0 and row["difference"] for row in done["rows"])
+
+
+def test_figures_are_refused_a_folder_before_anything_is_measured(tmp_path):
+    command = [sys.executable, "-m", "benchmarks", "--quick", "--json", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, timeout=120, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "argument --json: must be a file that can be written" in done.stderr

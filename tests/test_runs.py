@@ -303,6 +303,7 @@ def test_a_second_writer_is_refused(tmp_path):
         ([3.0], {}, TypeError, "must be an array of numbers"),
         ([(np.nan, np.eye(2))], {}, ValueError, r"time of frames\[0\] must be finite"),
         ([np.eye(2)], {"name": "time"}, ValueError, "name must be an identifier"),
+        ([np.eye(2)], {"name": "x"}, ValueError, r"name must be none of the axes' names, y, x \(see dims=\), got 'x'"),
         ([np.eye(2)], {"name": "a/b"}, ValueError, "name must be an identifier"),
         ([np.eye(2)], {"dims": ("y",)}, ValueError, "dims must name the 2 axes"),
         ([np.eye(2)], {"dims": ("u", "x")}, ValueError, "dims must name the 2 axes"),
