@@ -57,6 +57,14 @@ def test_grains_jump_by_the_softmax():
     assert abs((counts.sum(axis=1) @ np.arange(-reach, reach + 1)) / 10_000 - p.mean[0]) < 0.2
 
 
+def test_strokes_are_checked_before_any_is_drawn():
+    session, stroke = Session(), {"x": 9, "y": 9, "radius": 3, "tool": "salt"}
+    assert "tool" in answer(session, {"ask": "paint", "strokes": [stroke, stroke | {"tool": "x"}]})["error"]
+    assert not session.salt.any()
+    answer(session, {"ask": "paint", "strokes": [stroke | {"radius": 1e300}]})  # its square is beyond the range
+    assert session.salt.all()
+
+
 def test_a_picture_is_convolved_again_and_again():
     session = Session()
     twice = dc.convolve(dc.convolve(session.picture, dc.kernels.box()), dc.kernels.box())
@@ -121,6 +129,10 @@ def test_measurements_add_up():
         {"ask": "photograph", "picture": {"shape": [2, 2], "data": "AAAA"}},
         {"ask": "photograph", "picture": {"shape": [10**6, 10**6], "data": ""}},
         {"ask": "paint", "strokes": [{"x": 1}]},
+        {"ask": "paint", "strokes": [None]},
+        {"ask": "paint", "strokes": "x"},
+        {"ask": "waves", "dots": [1]},
+        {"ask": "waves", "dots": {"x": 1}},
         {"ask": "start", "unknown": 1},
     ],
 )

@@ -81,7 +81,7 @@ def serve(port: int = 0) -> tuple[ThreadingHTTPServer, str]:
             length = self.headers.get("Content-Length", "")
             if self._page() != "ask":
                 self._refuse(404)
-            elif not length.isdigit() or int(length) > LARGEST:
+            elif not length.isdecimal() or int(length) > LARGEST:
                 self._refuse(413)
             else:
                 try:

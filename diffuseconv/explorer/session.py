@@ -116,11 +116,17 @@ def start(session: Session) -> dict[str, Any]:
 def paint(session: Session, strokes: list[dict[str, Any]], flux: bool = False) -> dict[str, Any]:
     """Add salt, build walls and lift them, in discs of cells."""
     rows, columns = np.ogrid[:SIZE, :SIZE]
-    for stroke in strokes:
-        y, x = number("y", stroke.get("y")), number("x", stroke.get("x"))
-        radius = number("radius", stroke.get("radius"), least=0.5)
-        where = (rows - y) ** 2 + (columns - x) ** 2 <= radius**2
-        tool = choice("tool", stroke.get("tool"), ("salt", "water", "wall", "lift"))
+    checked = [
+        (
+            number("y", stroke.get("y")),
+            number("x", stroke.get("x")),
+            number("radius", stroke.get("radius"), least=0.5),
+            choice("tool", stroke.get("tool"), ("salt", "water", "wall", "lift")),
+        )
+        for stroke in _objects("strokes", strokes)
+    ]  # all of them before the first is drawn
+    for y, x, radius, tool in checked:
+        where = np.hypot(rows - y, columns - x) <= radius
         if tool in ("salt", "water"):
             session.salt[where & session.water] = 1.0 if tool == "salt" else 0.0
         else:
@@ -239,7 +245,7 @@ def waves(session: Session, dots: list[dict[str, Any]]) -> dict[str, Any]:
             (count("y", dot.get("y"), least=-size // 2), count("x", dot.get("x"), least=-size // 2)),
             number("amplitude", dot.get("amplitude", 1.0)),
         )
-        for dot in dots
+        for dot in _objects("dots", dots)
     ]
     painted = spectrum.paint_spectrum(np.zeros((size, size)), edits) if edits else np.zeros((size, size))
     return {"picture": _packed(painted), "spectrum": _packed(spectrum.log_spectrum(painted))}
@@ -249,6 +255,13 @@ QUESTIONS: dict[str, Callable[..., dict[str, Any]]] = {
     question.__name__: question
     for question in (start, paint, clear, run, kernel, grains, filtered, measured, photograph, waves)
 }
+
+
+def _objects(name: str, value: Any) -> list[dict[str, Any]]:
+    """Return a list of objects, checked."""
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise TypeError(f"{name} must be a list of objects, got {got(value)}")
+    return value
 
 
 def _tank(session: Session, eq: DiffusionEquation, flux: bool = False) -> dict[str, Any]:
