@@ -7,7 +7,7 @@ import math
 from diffuseconv.diffusion import shifted
 from diffuseconv.diffusion.lattice import Lattice
 
-__all__ = ["coupled", "entries", "evaluation", "factorisation", "iterations", "longest_run", "substitution"]
+__all__ = ["coupled", "entries", "evaluation", "factorisation", "iterations", "longest_run", "modes", "substitution"]
 
 
 def evaluation(problem: Lattice) -> float:
@@ -46,6 +46,13 @@ def entries(problem: Lattice) -> float:
 def iterations(problem: Lattice) -> float:
     """Return the cost of solving the systems of all implicit stages once, by iterations in the plane."""
     return 1e-3 + math.prod(problem.shape) * 4e-6
+
+
+def modes(problem: Lattice, thin: bool, prepared: bool) -> float:
+    """Return the cost of an exponential step's transforms, or thin products, and of its weights where `prepared`."""
+    size = math.prod(problem.shape)
+    transforms = size * 5e-8 if thin else 1e-4 + size * 9e-8
+    return transforms + prepared * (5e-5 + size * 7e-8)
 
 
 def substitution(problem: Lattice, whole: bool = False) -> float:

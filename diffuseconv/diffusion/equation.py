@@ -264,8 +264,8 @@ class DiffusionEquation:
             ``"implicit"`` L-stable ones of ninth order for what is stiff, both with control of the error.
             ``"explicit"`` is forward Euler, first order in time, for any problem. ``"auto"`` takes the cheapest of
             these that can solve the problem (for a drift over a long time implicit steps, to 1e-10), with explicit
-            Runge-Kutta steps of fifth order where nothing is stiff, and ``"explicit"``, whose error nothing controls,
-            only when a `time_step` is given.
+            Runge-Kutta steps of fifth order where nothing is stiff and exponential ones of fourth order where only
+            diffusion is, and ``"explicit"``, whose error nothing controls, only when a `time_step` is given.
         time_step : number, optional
             Longest step of ``"explicit"``, shortened so that a whole number of steps meets the duration. By default
             half of `stable_time_step`: then no mode flips sign and no new extrema appear.

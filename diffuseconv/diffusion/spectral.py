@@ -33,7 +33,7 @@ from diffuseconv.diffusion.lattice import Lattice
 from diffuseconv.diffusion.modes import MOST_CELLS, MOST_CONDITION, Axis, axes_of, basis, rates
 from diffuseconv.diffusion.scheme import unsteady
 
-__all__ = ["OPTIONS", "explicit_steps", "memory", "repeated", "solve", "unsupported"]
+__all__ = ["OPTIONS", "Plan", "explicit_steps", "memory", "plan_of", "repeated", "solve", "transforms", "unsupported"]
 
 OPTIONS: dict[str, float | None] = {}  # exact to rounding: nothing to choose
 FORGOTTEN = 45.0  # modes that have decayed by exp(-45) = 3e-20 lie below the rounding of any field
@@ -79,6 +79,16 @@ def unsupported(problem: Lattice) -> str | None:
     return None
 
 
+def transforms(problem: Lattice) -> bool:
+    """Return whether each mode of `L` decays by itself, and transforms find all of them."""
+    if problem.drift is not None or problem.moving is not None or problem.growth > 0:
+        return False
+    if problem.decay is not None and problem.decay.size > 1:
+        return False
+    axes = _axes(problem)
+    return axes is not None and all(axis.walls is not None for axis in axes)
+
+
 def memory(problem: Lattice, itemsize: int) -> float:
     """Return the bytes a cell of transforms, what sources add, and matrices of modes as they are found.
 
@@ -107,7 +117,7 @@ def solve(
     if problem.drift is not None:
         yield from _carried(problem, _axes(problem) or (), u, times)
         return
-    plan = _plan(problem)
+    plan = plan_of(problem)
     still = problem.forcing is None and problem.largest_rate == 0
     if len(times) == 1 and times[0] > 0 and not still:
         once = plan.once(u.dtype, times[0], memory(problem, u.itemsize) * u.size)
@@ -129,7 +139,7 @@ def repeated(problem: Lattice, u: Array, duration: float) -> Array | None:
 
 def explicit_steps(lattice: Lattice, u: Array, steps: int, time_step: float) -> Array:
     """Apply `steps` explicit steps at once: every mode is multiplied by the power of its factor."""
-    return u.copy() if steps == 0 else _advance(_plan(lattice), _Amplitudes(u), _power(steps, time_step), True)
+    return u.copy() if steps == 0 else _advance(plan_of(lattice), _Amplitudes(u), _power(steps, time_step), True)
 
 
 class _Step(NamedTuple):
@@ -175,7 +185,7 @@ def _power(steps: int, time_step: float) -> _Step:
 
 
 @dataclass(frozen=True, eq=False)
-class _Plan:
+class Plan:
     """All that does not depend on the field, computed when it is first needed."""
 
     shape: tuple[int, ...]
@@ -341,13 +351,13 @@ class _Amplitudes:
         self._all: Array | None = None
         self._slow: Array | None = None
 
-    def all(self, plan: _Plan, last: bool) -> Array:
+    def all(self, plan: Plan, last: bool) -> Array:
         """Return those of all modes, to be overwritten; no copy is kept of the last."""
         found = plan.analyse(self.field) if self._all is None else self._all
         self._all = None if last else found.copy()
         return found
 
-    def slow(self, plan: _Plan, counts: tuple[int, ...], less: Array | None) -> Array:
+    def slow(self, plan: Plan, counts: tuple[int, ...], less: Array | None) -> Array:
         """Return those of the slowest modes, of the field `less` its limit."""
         if self._slow is None or any(map(int.__lt__, self._slow.shape, counts)):
             self._slow = plan.project(self.field if less is None else self.field - less, counts)
@@ -359,10 +369,10 @@ def _axes(problem: Lattice) -> tuple[Axis, ...] | None:
     return kept(problem, "axes", lambda: axes_of(problem))
 
 
-def _plan(problem: Lattice) -> _Plan:
-    """Return the plan of a problem, made once."""
+def plan_of(problem: Lattice) -> Plan:
+    """Return the plan of a problem whose axes have modes, made once."""
     return kept(
-        problem, "spectral", lambda: _Plan(problem.shape, _axes(problem) or (), _decay(problem), problem.forcing)
+        problem, "spectral", lambda: Plan(problem.shape, _axes(problem) or (), _decay(problem), problem.forcing)
     )
 
 
@@ -384,7 +394,7 @@ def _by_slabs(parts: Sequence[Array], more: float, change: Callable[[Array, slic
         change(np.add.outer(first[low:high], across), slice(low, high))
 
 
-def _advance(plan: _Plan, found: _Amplitudes, step: _Step, last: bool) -> Array:
+def _advance(plan: Plan, found: _Amplitudes, step: _Step, last: bool) -> Array:
     """Multiply each mode by its factor, through whichever of thin matrices and transforms is cheaper."""
     u, counts = found.field, plan.late(step)
     if counts is not None:
@@ -405,7 +415,7 @@ def _advance(plan: _Plan, found: _Amplitudes, step: _Step, last: bool) -> Array:
     return plan.synthesise(amplitudes).astype(u.dtype, copy=False)
 
 
-def _late(plan: _Plan, found: _Amplitudes, step: _Step, counts: tuple[int, ...]) -> Array:
+def _late(plan: Plan, found: _Amplitudes, step: _Step, counts: tuple[int, ...]) -> Array:
     """Return the field of the slowest modes, on top of what constant walls and sources lead to."""
     dtype = found.field.dtype
     steady = None if plan.forcing is None else plan.steady(dtype)

@@ -1,7 +1,8 @@
 """Steps of controlled error, of whichever kind is the cheapest at the time: what ``"auto"`` takes.
 
-Explicit ones of order 5 for what is not stiff (on large tanks of order 4, which hold fewer fields), stabilised ones of
-many stages, and implicit ones where there is memory for factors. Whenever a run has cost some times what one step of
+Explicit ones of order 5 for what is not stiff (on large tanks of order 4, which hold fewer fields), exponential ones
+where only diffusion is and has modes, stabilised ones of many stages, and implicit ones where there is memory for
+factors. Whenever a run has cost some times what one step of
 another kind costs, that kind tries a step so long that it would go farther for its cost; less and less often while it
 fails. If its error is allowed, the run goes on with that kind. Costs are those of a fixed model, so that the choice
 does not depend on the machine. Problems may thus become stiff, or cease to be, within a run.
@@ -16,7 +17,7 @@ from typing import Any
 
 from diffuseconv import _checks
 from diffuseconv._typing import Array
-from diffuseconv.diffusion import control, dormand_prince, implicit, low_storage, rkl2, shifted
+from diffuseconv.diffusion import control, dormand_prince, exponential, implicit, low_storage, rkl2, shifted
 from diffuseconv.diffusion.clock import Clock
 from diffuseconv.diffusion.control import OPTIONS, unsupported
 from diffuseconv.diffusion.integrator import Integrator, Overflow, Trial
@@ -29,7 +30,7 @@ SPENT, MOST_SPENT = 5, 20  # costs of one step of another kind, after which it i
 BETTER = 1.3  # how much cheaper another kind must be
 LARGE = 1 << 18  # cells from which memory counts
 # Steps that a run of tolerance 1e-3 often takes, for the first choice
-STEPS = {dormand_prince.Steps: 20, low_storage.Steps: 25, rkl2.Steps: 150, implicit.Steps: 8}
+STEPS = {dormand_prince.Steps: 20, low_storage.Steps: 25, exponential.Steps: 15, rkl2.Steps: 150, implicit.Steps: 8}
 
 
 def memory(problem: Lattice, itemsize: int) -> float:
@@ -44,6 +45,12 @@ class Steps:
         size = math.prod(problem.shape)
         explicit = dormand_prince if size < LARGE else low_storage
         self.kinds: list[Integrator] = [explicit.Steps(problem, duration), rkl2.Steps(problem, duration)]
+        if (
+            size < LARGE
+            and exponential.supported(problem)
+            and _checks.has_memory(exponential.memory(problem, 8) * size)
+        ):
+            self.kinds.append(exponential.Steps(problem, tolerance))
         if shifted.factorises(problem) and _checks.has_memory(implicit.memory(problem, 8) * size):
             self.kinds.append(implicit.Steps(problem, duration))
         self.steps = [STEPS[type(kind)] for kind in self.kinds]
@@ -89,9 +96,9 @@ class Steps:
         try:
             trial = self.now.attempt(clock, elapsed, u, slope, step, allowed)
         except Overflow:
-            if isinstance(self.now, implicit.Steps):
-                for other in self.kinds[:-1]:
-                    if step <= other.longest and other.cost(step) < cost:
+            if isinstance(self.now, (exponential.Steps, implicit.Steps)):
+                for other in self.kinds:
+                    if other is not self.now and step <= other.longest and other.cost(step) < cost:
                         self.change(other, step)
                         self.now.accept(clock, elapsed, u)
                         break
@@ -119,6 +126,9 @@ class Steps:
                 _forget(kind)
         self.last = None
         self.now.accept(clock, elapsed, u)
+        if self.now.longest == 0:
+            self.change(self.kinds[0], self.kinds[0].longest)
+            self.now.accept(clock, elapsed, u)
         if not self.begun:
             self.begun, costs = True, []
             for kind, steps in zip(self.kinds, self.steps, strict=True):
@@ -157,7 +167,7 @@ class Steps:
 
 def _forget(kind: Integrator) -> None:
     """Forget the fields and factors of a kind that does not go on."""
-    if isinstance(kind, implicit.Steps):
+    if isinstance(kind, (exponential.Steps, implicit.Steps)):
         kind.forget()
 
 
