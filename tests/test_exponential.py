@@ -95,6 +95,16 @@ def test_the_estimate_is_the_error(name, boundary):
         assert 0.7 * error <= estimate <= (16 if length == 0.2 else 10) * error
 
 
+@pytest.mark.parametrize("boundary", ["reflecting", "periodic", "absorbing"])
+def test_the_estimate_is_the_error_by_transforms(boundary, monkeypatch):
+    """They write over what they transform."""
+    monkeypatch.setattr(exponential.late, "SINGLE", 0)
+    eq, u = tank(boundary), smooth(64)
+    found, (estimate,) = after(eq.lattice(u.shape), u, 0.05, 1)
+    error = np.abs(found - reference(eq, u, 0.05)).max()
+    assert 0.7 * error <= estimate <= 10 * error
+
+
 def counted(source):
     """Return the source and a list that grows with its calls."""
     calls = []

@@ -193,7 +193,7 @@ class Steps:
         middle, central = after(0.5, half, begin, first, rise), first + rise / 2 + bend / 4
         defects = (
             stage(0.25, after(0.25, by.quarter, begin, first, rise)) - (first + rise / 4 + bend / 16),
-            stage(0.5, middle) - central,
+            stage(0.5, middle.copy()) - central,
             stage(0.75, after(0.25, by.quarter, middle, central, rise + bend)) - (first + rise * 0.75 + bend * 0.5625),
             last - fourth,
         )
