@@ -162,14 +162,17 @@ def test_late_growth_meets_no_rounding(before, jumps):
     assert 0 <= eq.evolve(u, 3.0, tolerance=1e-4, jumps=jumps)[-1] <= 1e-12
 
 
-def test_what_has_no_transforms_is_left_to_other_steps():
-    """Diffusivities per cell, drifts and walls between Dirichlet and closed ones have no such modes."""
-    plain = dc.DiffusionEquation(1.0, source=lambda t, u: -u)
-    assert exponential.supported(plain.lattice((8, 8)))
+def test_what_else_is_left_to_other_steps():
+    """Diffusivities per cell and drifts have no such modes, and what walls bring in costs the order."""
+    for boundary in ("reflecting", "periodic", dc.Neumann(0.3)):
+        plain = dc.DiffusionEquation(1.0, boundary=boundary, source=lambda t, u: -u)
+        assert exponential.supported(plain.lattice((8, 8)))
     for options in (
         {"diffusivity": (np.linspace(1, 2, 8),)},
         {"diffusivity": 1.0, "velocity": 1.0},
+        {"diffusivity": 1.0, "boundary": "absorbing"},
         {"diffusivity": 1.0, "boundary": dc.Robin(1.0, 2.0, 0.0)},
+        {"diffusivity": 1.0, "boundary": dc.Neumann(math.sin)},
         {"diffusivity": 1.0, "mask": np.arange(8) > 2},
         {"diffusivity": 1.0, "decay": np.arange(8.0)},
     ):

@@ -28,6 +28,7 @@ from diffuseconv import _checks
 from diffuseconv._typing import Array
 from diffuseconv.diffusion import costs, late, spectral
 from diffuseconv.diffusion.clock import Clock
+from diffuseconv.diffusion.faces import at
 from diffuseconv.diffusion.in_pieces import largest
 from diffuseconv.diffusion.integrator import Overflow, Trial
 from diffuseconv.diffusion.lattice import Lattice
@@ -46,8 +47,17 @@ SPARE = 0.01  # of the tolerance: the share of its own value that the rounding o
 
 
 def supported(problem: Lattice) -> bool:
-    """Return whether the diffusion of a problem has modes that transforms find."""
-    return spectral.transforms(problem)
+    """Return whether the diffusion of a problem has modes that transforms find, between closed or joined ends.
+
+    What walls bring in from outside, or take of a reaction, lies in modes so fast that it costs the order.
+    """
+    closed = not any(
+        g[at(axis, end)].any()
+        for axis, g in enumerate(problem.rates)
+        if not problem.periodic[axis]
+        for end in (slice(0, 1), slice(-1, None))
+    )
+    return closed and not problem.moving_walls and spectral.transforms(problem)
 
 
 def memory(problem: Lattice, itemsize: int) -> float:
