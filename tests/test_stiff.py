@@ -19,6 +19,7 @@ from diffuseconv.diffusion import (
     control,
     costs,
     dormand_prince,
+    explicit,
     functions_of_time,
     implicit,
     krylov,
@@ -567,6 +568,19 @@ def test_explicit_steps_hold_what_sources_damp_that_couple_cells(kind, rate):
     assert np.linalg.norm(got - exact) <= 2 / math.e * 0.25 * size
     with pytest.raises(ValueError, match=r"^time_step must be at most .* and the source damps at rates up to"):
         eq.evolve(u, 1.0, "explicit", time_step=min(0.5, 3 / rate))
+
+
+def test_explicit_steps_that_a_source_makes_too_many_are_refused(monkeypatch):
+    """When they have cost so much and ask for as much again; those that were asked for are taken."""
+    calls, most = [], 0.05
+    monkeypatch.setattr(costs, "longest_run", lambda problem: most / explicit.LONGEST)
+    eq = dc.DiffusionEquation(source=lambda t, v: calls.append(t) or -1e4 * (v - v.mean()))
+    cost = costs.evaluation(eq.lattice((8,)))
+    with pytest.raises(ValueError, match=r"^duration must take fewer explicit steps, got some .* more at time 0\."):
+        eq.evolve(X[:8], 1.0, "explicit")
+    assert most / cost <= len(calls) <= 2 * most / cost
+    assert np.ptp(eq.evolve(X[:8], 0.02, "explicit")) <= 1e-6
+    assert np.ptp(eq.evolve(X[:8], 0.1, "explicit", time_step=5e-5)) <= 1e-6
 
 
 def test_products_of_neighbours_are_solved_by_the_whole_jacobian():

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from diffuseconv._typing import Array
+from diffuseconv.diffusion import costs
 from diffuseconv.diffusion.lattice import Lattice
 from diffuseconv.diffusion.reaction import fastest_decay
 from diffuseconv.diffusion.scheme import check_updates, copies
@@ -18,6 +19,7 @@ __all__ = ["OPTIONS", "checked_step", "memory", "solve", "unsupported", "whole_s
 OPTIONS = {"time_step": None}
 
 PROBED = 16  # steps between two estimates of how fast the reaction damps
+LONGEST = 2.0  # times what a run of controlled error may cost: what it costs, and asks for, to be refused
 FIRST = 4  # estimates at once when a run begins: the power method starts from noise
 ROUNDING = 1e-12  # a step may exceed the limit, or a duration a whole number of steps, by this relative amount
 
@@ -77,6 +79,7 @@ def _fields(
 ) -> Iterator[Array]:
     """Yield the field at each of the times."""
     elapsed, own, last, direction = 0.0, False, len(times) - 1, None
+    most, spent = LONGEST * costs.longest_run(problem), 0.0
     with np.errstate(all="ignore"):
         for _ in range(FIRST):
             _, direction = fastest_decay(problem, start, u, direction)
@@ -89,6 +92,14 @@ def _fields(
                 step, direction = _allowed_step(problem, now, u, min(time_step, time - elapsed), given, direction)
             steps, exact = whole_steps(time - elapsed, step)
             batch = steps if still else min(PROBED if problem.moving is None else 1, steps)
+            if not (still or given):
+                cost = costs.evaluation(problem)
+                if spent > most and steps * cost > most:
+                    raise ValueError(
+                        f"duration must take fewer explicit steps, got some {steps:.0e} more at time {now:.6g}, which "
+                        f'source or velocity ask for: leave them to method "auto", or give a time_step'
+                    )
+                spent += batch * cost
             u, own = _advance(problem, u, now, batch, exact), True
             elapsed = time if batch == steps else elapsed + batch * exact
         yield u if own and index == last else u.copy()

@@ -354,6 +354,7 @@ class Steps:
                 return z
             past = size
             del move
+        self.iterations = MOST_ITERATIONS  # for what they cost
         raise Overflow
 
     def change(self, times: list[float], u: Array, z: Array | None, step: float) -> Array:
