@@ -244,11 +244,11 @@ def sum_of_pairs(pairs):
     return total
 
 
-def test_flat_arrays_are_borrowed_and_no_others(folder):
+def test_arrays_in_order_are_borrowed_and_no_others(folder):
     """Numbers in a tuple stay what they are; steps between numbers would be lost with the array."""
     loop, values = compiled(sum_of_pairs), np.arange(6.0)
     assert loop(((values, values), 6)) == 55.0
-    with pytest.raises(TypingError, match="only a flat array can be borrowed"):
+    with pytest.raises(TypingError, match="only an array in C order can be borrowed"):
         loop(((values[::2], values[::2]), 3))
 
 

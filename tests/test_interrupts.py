@@ -88,8 +88,8 @@ def test_no_call_takes_long_for_a_million_taps(monkeypatch):
     u, kernel = np.ones((16, 16)), np.full((1000, 1000), 1e-6)
     dc.measure(u, kernel, 10**9, rng=1)
     dc.scatter(np.full((16, 16), 10**7), kernel, rng=1)
-    taps = [work.args[-3] if work.func is loops.sum_many else work.args[-3][1] for work, _ in calls]
-    grains = [work.args[-3][0] for work, _ in calls if work.func is loops.move_grains]
+    taps = [work.args[-3] if work.args[0] is loops.sum_many else work.args[-3][1] for work, _ in calls]
+    grains = [work.args[-3][0] for work, _ in calls if work.args[0] is loops.move_grains]
     for parts, amount, cost in ((taps, 2 * 10**6, 256 * 50), (grains, 256 * 10**7, 140)):
         assert sum(high - low for low, high in parts) == amount * _streams.BLOCK // loops.GROUP
         assert max(high - low for low, high in parts) * cost <= HALF_A_SECOND

@@ -4,8 +4,13 @@ import math
 
 import numpy as np
 
-from diffuseconv._jit.compiled import compiled, inner
+from diffuseconv._jit.bits import bits_of, number_of
+from diffuseconv._jit.borrowed import later, seen_as
+from diffuseconv._jit.compiled import inner
 from diffuseconv._jit.random import LANES, fill, keep, resume, to_unit, uniform
+
+GROUP = 256  # numbers of trials at most
+ROOM = 8 * GROUP  # words that are used meanwhile
 
 MANY = 40  # expected successes from which on rejection is quicker than inversion
 MOST = 180  # successes where MANY are expected: more have a chance below 1e-49
@@ -26,8 +31,8 @@ _ROUND = 1.5 * 2.0**52  # what is added to it is rounded to a whole number, whic
 @inner(forceinline=True)
 def _split(x):
     """Write x > 0 as y 2^e with y from sqrt(1/2) to sqrt(2)."""
-    bits = np.float64(x).view(np.int64) - _SQRT_HALF
-    return np.int64((bits & _MANTISSA) + _SQRT_HALF).view(np.float64), np.float64(bits >> np.int64(52))
+    bits = bits_of(x) - _SQRT_HALF
+    return number_of((bits & _MANTISSA) + _SQRT_HALF), np.float64(bits >> np.int64(52))
 
 
 @inner(forceinline=True)
@@ -40,21 +45,21 @@ def _log_of_sum(f, e):
     return e * _LN2 + (2 * s + 2 * s * z * series)
 
 
-@compiled(forceinline=True)
+@inner(forceinline=True)
 def log(x):
     """Return log x; where it is vectorised the library's is not."""
     y, e = _split(x)
     return _log_of_sum(y - 1, e)
 
 
-@compiled(forceinline=True)
+@inner(forceinline=True)
 def log1p(x):
     """Return log(1 + x)."""
     y, e = _split(1 + x)
     return _log_of_sum(x if e == 0 else y - 1, e)
 
 
-@compiled(forceinline=True)
+@inner(forceinline=True)
 def exp(x):
     """Return exp x for -700 < x <= 0."""
     rounded = x * (1 / _LN2) + _ROUND
@@ -62,11 +67,11 @@ def exp(x):
     r = x - power * _LN2_HIGH - power * _LN2_LOW
     late = 1 / 40320 + r * (1 / 362880 + r * (1 / 3628800 + r * (1 / 39916800 + r * (1 / 479001600 + r / 6227020800))))
     series = 1 / 2 + r * (1 / 6 + r * (1 / 24 + r * (1 / 120 + r * (1 / 720 + r * (1 / 5040 + r * late)))))
-    scale = (np.float64(rounded).view(np.int64) + np.int64(1023)) << np.int64(52)
-    return (1 + (r + r * r * series)) * np.int64(scale).view(np.float64)
+    scale = (bits_of(rounded) + np.int64(1023)) << np.int64(52)
+    return (1 + (r + r * r * series)) * number_of(scale)
 
 
-@compiled(forceinline=True)
+@inner(forceinline=True)
 def _series(x):
     """Return log(x!) - (x + 1/2) log x + x - log(2 pi)/2 for x >= SMALL."""
     r = 1 / x
@@ -75,13 +80,13 @@ def _series(x):
     return r * (1 / 12 - y * (1 / 360 - y * (1 / 1260 - y * late)))
 
 
-@compiled
+@inner
 def _rest(x):
     """Return the same for any x >= 0; log 0 counts as 0."""
-    return _REST[int(x)] if x < SMALL else _series(x)
+    return _REST[np.uintp(x)] if x < SMALL else _series(x)
 
 
-@compiled(forceinline=True)
+@inner(forceinline=True)
 def _candidate(n, p, q, u):
     """Compute a candidate from a uniform (Hoermann's BTRS): the whole part of the mean n p, and the move from there.
 
@@ -99,7 +104,7 @@ def _candidate(n, p, q, u):
     return whole, np.floor((2 * a / room + b) * u + part + 0.5), part, spread, room, a, b
 
 
-@compiled(forceinline=True)
+@inner(forceinline=True)
 def _evaluate(n, p, q, u, v):
     """Evaluate a candidate by a second uniform.
 
@@ -148,7 +153,7 @@ def _add_up(trials, ratio, log_rest, words, size, uniforms, chances, counts):
         uniforms[i], chances[i], counts[i] = to_unit(words[i]), exp(trials[i] * log_rest), 0
     k, going = 0.0, True
     while going and k < MOST:
-        going, factor = False, ratio * _SHARES[int(k)]
+        going, factor = False, ratio * _SHARES[np.uintp(k)]
         for i in range(size):
             left, chance, n = uniforms[i], chances[i], trials[i]
             on = (left > chance) & (k < n)
@@ -178,9 +183,19 @@ def _padded(size):
 
 
 @inner
+def _laid_out(room):
+    """Return what is used meanwhile: two words, four numbers and two places for each number of trials."""
+    words, numbers = room, seen_as(later(room, np.uintp(2 * GROUP)), np.float64)
+    places = seen_as(later(room, np.uintp(6 * GROUP)), np.int64)
+    second, third, fourth = np.uintp(GROUP), np.uintp(2 * GROUP), np.uintp(3 * GROUP)
+    u, v, moves, trials = numbers, later(numbers, second), later(numbers, third), later(numbers, fourth)
+    return words, u, v, moves, trials, places, later(places, second)
+
+
+@inner
 def _count_few(left, size, rare, often, states, room, counts):
     """Count successes where fewer than MANY are expected."""
-    (words, u, v, moves, trials, lanes, _), few = room, np.uintp(0)
+    (words, u, v, moves, trials, lanes, _), few = _laid_out(room), np.uintp(0)
     for i in range(np.uintp(size)):
         trials[few], lanes[few] = left[i], i
         few += np.uintp(left[i] * rare < MANY)
@@ -198,7 +213,7 @@ def _count_few(left, size, rare, often, states, room, counts):
 @inner
 def _count_many(left, size, rare, often, states, room, counts):
     """Count successes where MANY or more are expected."""
-    (words, u, v, moves, trials, lanes, doubts), tried = room, np.uintp(0)
+    (words, u, v, moves, trials, lanes, doubts), tried = _laid_out(room), np.uintp(0)
     for i in range(np.uintp(size)):
         trials[tried], lanes[tried] = left[i], i
         tried += np.uintp(left[i] * rare >= MANY)

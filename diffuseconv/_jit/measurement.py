@@ -1,16 +1,22 @@
-"""Loops of measurement: draws from a table, sums of drawn values, moves of grains."""
+"""Loops of measurement: draws from a table, sums of drawn values, moves of grains.
+
+Each call of a loop has a `room` of its own, words that it uses meanwhile.
+"""
 
 import sys
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from diffuseconv._jit.binomial import binomials
+from diffuseconv._jit import binomial
+from diffuseconv._jit.binomial import GROUP, binomials
+from diffuseconv._jit.bits import bits_of, number_of
+from diffuseconv._jit.borrowed import borrow, later, seen_as
 from diffuseconv._jit.compiled import compiled, inner
-from diffuseconv._jit.random import LANES, fill, go_back, keep, resume, uniform, word
+from diffuseconv._jit.random import LANES, STATES, fill, keep, of_block, resume, uniform, word
 
 BLOCK = 2048  # pixels that share one set of random streams
-GROUP = 256  # pixels whose counts are drawn at once
+ROOM = binomial.ROOM + 4 * GROUP  # words that a loop uses meanwhile
 WORD_DRAWS = 5  # table draws of 12 bits in a word of 64
 TABLE = 4096
 RESIDUAL = -1  # marks table entries whose draw goes on to the alias table
@@ -33,6 +39,7 @@ class Table(NamedTuple):
     cut: Any
     own: Any
     other: Any
+    size: Any  # of the alias table
 
 
 class Chain(NamedTuple):
@@ -44,12 +51,16 @@ class Chain(NamedTuple):
 
 
 @compiled
-def alias(chance, cut, other):
-    """Fill Vose's alias table: entry k stands for itself below `cut[k]` and for `other[k]` above."""
-    size = chance.size
-    low, high = np.empty(size, np.int64), np.empty(size, np.int64)
-    lows = highs = 0
-    total = chance.sum()
+def alias(chance, cut, other, low, high):
+    """Fill Vose's alias table: entry k stands for itself below `cut[k]` and for `other[k]` above.
+
+    `low` and `high` are used meanwhile.
+    """
+    size, chance, cut, other = chance.size, borrow(chance), borrow(cut), borrow(other)
+    low, high = borrow(low), borrow(high)
+    lows, highs, total = 0, 0, 0.0
+    for k in range(size):
+        total += chance[k]
     for k in range(size):
         cut[k] = chance[k] * size / total
         other[k] = k
@@ -78,8 +89,8 @@ def alias(chance, cut, other):
 def residual(table, state):
     """Draw what the bits of a single draw cannot express."""
     u, state = uniform(state)
-    u *= table.cut.size
-    k = int(u)
+    u *= table.size
+    k = np.int64(u)
     return table.own[k] if u - k < table.cut[k] else table.other[k], state
 
 
@@ -89,46 +100,48 @@ def extend(values, index, sign, layout, lead, source):
 
     Returned is the largest magnitude of all values: NaN if one is NaN, or else infinite if one is.
     """
+    channels, cells, given, out = values.shape[0], values.shape[1], borrow(values), borrow(source)
     shape, wide = layout
-    first, second, third = index[: wide[0]], index[wide[0] : wide[0] + wide[1]], index[wide[0] + wide[1] :]
-    one, two, three = sign[: wide[0]], sign[wide[0] : wide[0] + wide[1]], sign[wide[0] + wide[1] :]
-    largest = np.int64(0)
-    for channel in range(values.shape[0]):
-        given, out = values[channel], source[channel]
+    first, one = borrow(index), borrow(sign)
+    second, third = later(first, np.uintp(wide[0])), later(first, np.uintp(wide[0] + wide[1]))
+    two, three = later(one, np.uintp(wide[0])), later(one, np.uintp(wide[0] + wide[1]))
+    largest, extended = np.int64(0), source.shape[1]
+    for channel in range(channels):
         for a in range(wide[0]):
             for b in range(wide[1]):
-                row = np.uintp((first[a] * shape[1] + second[b]) * shape[2])
-                to, inside = np.uintp((a * wide[1] + b) * wide[2]), np.uintp((a * wide[1] + b) * wide[2] + lead)
-                factor = np.float64(one[a] * two[b])
+                row = np.uintp(channel * cells + (first[a] * shape[1] + second[b]) * shape[2])
+                to = np.uintp(channel * extended + (a * wide[1] + b) * wide[2])
+                inside, factor = to + np.uintp(lead), np.float64(one[a] * two[b])
                 for c in range(np.uintp(shape[2])):  # inside, along the last axis
                     value = np.float64(given[row + c] * factor)
                     out[inside + c] = value
-                    largest = max(largest, value.view(np.int64) & _MAGNITUDE)  # in this order magnitudes have as bits
+                    largest = max(largest, bits_of(value) & _MAGNITUDE)  # in this order magnitudes have as bits
                 for c in range(lead):
                     out[to + np.uintp(c)] = given[row + np.uintp(third[c])] * (factor * three[c])
                 for c in range(lead + shape[2], wide[2]):
                     out[to + np.uintp(c)] = given[row + np.uintp(third[c])] * (factor * three[c])
-    return np.int64(largest).view(np.float64)
+    return number_of(largest)
 
 
 @inner
-def place_of(pixel, layout):
-    """Find the index of a pixel (C order) among the cells of the extended field."""
+def row_from(pixel, end, layout):
+    """Find where a pixel (C order) is among the cells of the extended field, and where its row ends (or `end`)."""
     shape, wide = layout
-    row, column = pixel // shape[2], pixel % shape[2]
-    return ((row // shape[1]) * wide[1] + row % shape[1]) * wide[2] + column
+    row, column = pixel // np.uintp(shape[2]), pixel % np.uintp(shape[2])
+    plane, line = row // np.uintp(shape[1]), row % np.uintp(shape[1])
+    stop = pixel + np.uintp(shape[2]) - column
+    return (plane * np.uintp(wide[1]) + line) * np.uintp(wide[2]) + column, stop if stop < end else end
 
 
 @inner
 def _fill_places(pixel, size, layout, places):
     """Find where so many pixels from this one on are among the cells of the extended field."""
-    columns = layout.shape[2]
-    place, column = place_of(pixel, layout), pixel % columns
-    for i in range(size):
-        places[i] = place
-        place, column = place + 1, column + 1
-        if column == columns:
-            place, column = place_of(pixel + i + 1, layout), 0
+    begin, end = pixel, pixel + size
+    while pixel < end:
+        place, stop = row_from(pixel, end, layout)
+        for i in range(stop - pixel):
+            places[pixel - begin + i] = place + i
+        pixel = stop
 
 
 @inner(forceinline=True)
@@ -165,119 +178,128 @@ def _add_word(values, place, totals, pixel, count, words, first, table, state, f
 
 
 @inner
-def scale(totals, share):
+def scale(totals, size, share):
     """Multiply by the first number of `share` and divide by the second."""
     factor, divisor = share
     if factor != 1:
-        for i in range(np.uintp(totals.size)):
+        for i in range(size):
             totals[i] *= factor
     if divisor != 1:
-        for i in range(np.uintp(totals.size)):
+        for i in range(size):
             totals[i] /= divisor
 
 
 @compiled
-def sum_few(source, layout, table, share, draws, states, sums, first, last):
+def sum_few(room, source, layout, table, share, draws, states, sums, first, last):
     """Sum single `draws` (low, high), the first of which begins sums: every channel of a pixel draws the same places.
 
     As many draws of a pixel as a word gives are read at once; for each that is left over, four pixels share a word.
     In the end sums are multiplied by the first number of `share` and divided by the second, while a cache holds them.
     """
-    words, columns = np.empty(BLOCK, np.uint64), layout.shape[2]
-    quarters = words.view(np.uint16)
+    channels, cells, pixels = source.shape[0], np.uintp(source.shape[1]), np.uintp(sums.shape[1])
+    source, table, states, sums, words = borrow(source), borrow(table), borrow(states), borrow(sums), borrow(room)
+    quarters, begun = seen_as(words, np.uint16), later(words, np.uintp(BLOCK))
     for block in range(first, last):
-        low, end = block * BLOCK, min((block + 1) * BLOCK, sums.shape[1])
-        streams, begun = states[block], states[block].copy()
-        for channel in range(source.shape[0]):
-            values, totals = source[channel], sums[channel]
-            go_back(streams, begun)
+        low, streams = np.uintp(block * BLOCK), of_block(states, block)
+        end = min(low + np.uintp(BLOCK), pixels)
+        for i in range(STATES):
+            begun[i] = streams[i]
+        for channel in range(channels):
+            values, totals = later(source, np.uintp(channel) * cells), later(sums, np.uintp(channel) * pixels)
+            for i in range(STATES):
+                streams[i] = begun[i]
             left, fresh = draws[1] - draws[0], draws[0] == 0
             while left > 0:
                 whole = left >= WORD_DRAWS
                 left -= WORD_DRAWS if whole else 1
-                size = end - low if whole else (end - low + 3) // 4
-                fill(words, (size + LANES - 1) // LANES * LANES, streams)
+                size = end - low if whole else (end - low + np.uintp(3)) // np.uintp(4)
+                fill(words, (size + np.uintp(LANES - 1)) // np.uintp(LANES) * np.uintp(LANES), streams)
                 state, pixel = resume(streams), low
-                while pixel < end:  # one row, or what the block holds of it
-                    stop = min(end, (pixel // columns + 1) * columns)
-                    place, at = np.uintp(place_of(pixel, layout)), np.uintp(pixel)
-                    shift, count = np.uintp(pixel - low), np.uintp(stop - pixel)
+                while pixel < end:
+                    place, stop = row_from(pixel, end, layout)
+                    shift, count = pixel - low, stop - pixel
                     if whole:
-                        state = _add_word(values, place, totals, at, count, words, shift, table, state, fresh)
+                        state = _add_word(values, place, totals, pixel, count, words, shift, table, state, fresh)
                     else:
-                        state = _add_one(values, place, totals, at, count, quarters, shift, table, state, fresh)
+                        state = _add_one(values, place, totals, pixel, count, quarters, shift, table, state, fresh)
                     pixel = stop
                 keep(streams, state)
                 fresh = False
-            scale(totals[low:end], share)
+            scale(later(totals, low), end - low, share)
 
 
 @inner
-def _room():
-    """Return what `binomials` uses for a group."""
-    lanes, doubts = np.empty(GROUP, np.int64), np.empty(GROUP, np.int64)
-    u, v, moves, trials = np.ones(GROUP), np.ones(GROUP), np.ones(GROUP), np.ones(GROUP)
-    return np.empty(2 * GROUP, np.uint64), u, v, moves, trials, lanes, doubts
+def _places_of_group(room):
+    """Return where loops keep counts and places, and those grains that are left, of a group."""
+    counts = seen_as(later(room, np.uintp(binomial.ROOM)), np.int64)
+    return counts, later(counts, np.uintp(GROUP)), later(counts, np.uintp(2 * GROUP))
 
 
 @compiled
-def sum_many(source, layout, chain, draws, states, rest, taps, pixels, sums, first, last):
-    """Sum many draws for these `pixels` (low, high) of blocks: how many fell on each tap is a chain of binomials.
+def sum_many(room, source, layout, chain, draws, states, rest, taps, part, sums, first, last):
+    """Sum many draws for a `part` (low, high) of blocks: how many fell on each tap is a chain of binomials.
 
     Of one group, `taps` (low, high) may come in several calls; the draws of each block that are left are then kept in
     `rest`, which is empty otherwise.
     """
-    (low, high), room, here = pixels, _room(), np.empty(GROUP, np.int64)
-    counts, places = np.empty(GROUP, np.int64), np.empty(GROUP, np.int64)
+    channels, cells, pixels = source.shape[0], np.uintp(source.shape[1]), np.uintp(sums.shape[1])
+    several, room = len(rest) > 0, borrow(room)
+    source, chain, states, rest, sums = borrow(source), borrow(chain), borrow(states), borrow(rest), borrow(sums)
+    counts, places, here = _places_of_group(room)
     for block in range(first, last):
-        left = rest[block] if len(rest) > 0 else here
-        for pixel in range(block * BLOCK + low, min(block * BLOCK + high, sums.shape[1]), GROUP):
-            size = min(GROUP, sums.shape[1] - pixel)
+        streams, left = of_block(states, block), later(rest, np.uintp(block * GROUP)) if several else here
+        end = min(np.uintp(block * BLOCK + part[1]), pixels)
+        for pixel in range(np.uintp(block * BLOCK + part[0]), end, np.uintp(GROUP)):
+            size = min(np.uintp(GROUP), pixels - pixel)
             _fill_places(pixel, size, layout, places)
             if taps[0] == 0:
-                left[:size] = draws
-                sums[:, pixel : pixel + size] = 0
+                for i in range(size):
+                    left[i] = draws
+                for channel in range(channels):
+                    for i in range(size):
+                        sums[np.uintp(channel) * pixels + pixel + i] = 0
             for tap in range(taps[0], taps[1]):
-                more = binomials(left, size, chain.chance[tap], chain.against[tap], states[block], room, counts)
-                for channel in range(source.shape[0]):
-                    values, total = source[channel, chain.offset[tap] :], sums[channel, pixel:]
-                    for i in range(np.uintp(size)):
-                        total[i] += counts[i] * values[np.uintp(places[i])]
+                more = binomials(left, size, chain.chance[tap], chain.against[tap], streams, room, counts)
+                for channel in range(channels):
+                    values = later(source, np.uintp(channel) * cells + np.uintp(chain.offset[tap]))
+                    total = later(sums, np.uintp(channel) * pixels + pixel)
+                    for i in range(size):
+                        total[i] += counts[i] * values[places[i]]
                 if not more:
                     break
 
 
 @compiled
-def spread(source, layout, chance, offset, variance, pixels, first, last):
+def spread(room, source, layout, chance, offset, variance, part, first, last):
     """Add up the variance of one draw, from differences to the first tap's value so that no constant matters.
 
-    This is done for these `pixels` (low, high) of blocks.
+    This is done for these pixels, a `part` (low, high) of blocks.
     """
-    means, columns = np.empty(BLOCK), layout.shape[2]
-    for channel in range(source.shape[0]):
-        values, total = source[channel], variance[channel]
+    channels, cells, pixels = source.shape[0], np.uintp(source.shape[1]), np.uintp(variance.shape[1])
+    taps, means = offset.size, seen_as(borrow(room), np.float64)
+    source, chance, offset, variance = borrow(source), borrow(chance), borrow(offset), borrow(variance)
+    for channel in range(channels):
+        values, total = later(source, np.uintp(channel) * cells), later(variance, np.uintp(channel) * pixels)
         for block in range(first, last):
-            pixel, end = block * BLOCK + pixels[0], min(block * BLOCK + pixels[1], total.size)
+            pixel, end = np.uintp(block * BLOCK + part[0]), min(np.uintp(block * BLOCK + part[1]), pixels)
             while pixel < end:
-                stop = min(end, (pixel // columns + 1) * columns)
-                count = np.uintp(stop - pixel)
-                at, place = np.uintp(pixel), np.uintp(place_of(pixel, layout))
-                origin = place + np.uintp(offset[0])
+                place, stop = row_from(pixel, end, layout)
+                count, origin = stop - pixel, place + np.uintp(offset[0])
                 for i in range(count):
                     means[i] = 0
-                for tap in range(offset.size):
+                for tap in range(taps):
                     there, p = place + np.uintp(offset[tap]), chance[tap]
                     for i in range(count):
                         means[i] += p * (values[there + i] - values[origin + i])
-                for tap in range(offset.size):
+                for tap in range(taps):
                     there, p = place + np.uintp(offset[tap]), chance[tap]
                     for i in range(count):
-                        total[at + i] += p * (values[there + i] - values[origin + i] - means[i]) ** 2
+                        total[pixel + i] += p * (values[there + i] - values[origin + i] - means[i]) ** 2
                 pixel = stop
 
 
 @compiled
-def move_grains(grains, layout, law, states, rest, part, cells, target, first, last):
+def move_grains(room, grains, layout, law, states, rest, part, cells, target, first, last):
     """Move grains of these `cells` (low, high) of blocks.
 
     By the `law` (table, chain, few) they move one by one where a cell holds at most `few`, else all at once. A group
@@ -285,34 +307,38 @@ def move_grains(grains, layout, law, states, rest, part, cells, target, first, l
     a word gives, and then some taps for the others; those of each block that are left are then kept in `rest`, which is
     empty otherwise.
     """
-    (table, chain, few), (low, high), room, here = law, cells, _room(), np.empty(GROUP, np.int64)
-    (singles, taps), counts, places = part, np.empty(GROUP, np.int64), np.empty(GROUP, np.int64)
+    all_cells, several, room = np.uintp(grains.size), len(rest) > 0, borrow(room)
+    (table, chain, few), (singles, taps), (low, high) = borrow(law), part, cells
+    grains, states, rest, target = borrow(grains), borrow(states), borrow(rest), borrow(target)
+    counts, places, here = _places_of_group(room)
     for block in range(first, last):
-        left = rest[block] if len(rest) > 0 else here
-        for begin in range(block * BLOCK + low, min(block * BLOCK + high, grains.size), GROUP):
-            size = min(GROUP, grains.size - begin)
+        streams, left = of_block(states, block), later(rest, np.uintp(block * GROUP)) if several else here
+        end = min(np.uintp(block * BLOCK + high), all_cells)
+        for begin in range(np.uintp(block * BLOCK + low), end, np.uintp(GROUP)):
+            size, some = min(np.uintp(GROUP), all_cells - begin), later(grains, begin)
             _fill_places(begin, size, layout, places)
-            _move_one_by_one(grains[begin : begin + size], few, singles, table, states[block], target, places)
-            many = np.int64(0)  # a number of one type: a literal 0 would have all below compiled twice
+            _move_one_by_one(some, size, few, singles, table, streams, target, places)
+            many = np.uintp(0)
             for i in range(size):
-                if grains[begin + i] > few:
+                if some[i] > few:
                     if taps[0] == 0:
-                        left[many] = grains[begin + i]
+                        left[many] = some[i]
                     places[many] = places[i]
-                    many += 1
+                    many += np.uintp(1)
             tap, more = taps[0], many > 0
             while more and tap < taps[1]:
-                more = binomials(left, many, chain.chance[tap], chain.against[tap], states[block], room, counts)
+                more = binomials(left, many, chain.chance[tap], chain.against[tap], streams, room, counts)
+                there = later(target, np.uintp(chain.offset[tap]))
                 for i in range(many):
-                    target[places[i] + chain.offset[tap]] += counts[i]
+                    there[places[i]] += counts[i]
                 tap += 1
 
 
 @inner
-def _move_one_by_one(grains, few, part, table, states, target, places):
+def _move_one_by_one(grains, size, few, part, table, states, target, places):
     """Move some (low, high) of the grains in cells that hold at most `few`."""
     state, bits, unused, before = resume(states), np.uint64(0), 0, 0
-    for i in range(np.uintp(grains.size)):
+    for i in range(size):
         if grains[i] <= few:
             place = np.uintp(places[i])
             for _ in range(max(part[0] - before, 0), min(part[1] - before, grains[i])):

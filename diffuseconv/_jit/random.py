@@ -6,11 +6,13 @@ from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from diffuseconv._jit.compiled import compiled
+from diffuseconv._jit.borrowed import borrow, later
+from diffuseconv._jit.compiled import compiled, inner
 from diffuseconv._jit.vector import Memory
 
 LANES = 8  # of the streams of a block, those side by side, whatever the processor's vectors hold
 STREAMS = LANES + 1  # of a block
+STATES = 4 * STREAMS  # words that hold the states of a block: word j of each stream, that of the single one last
 INCREMENT = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -37,34 +39,33 @@ def start(key, stream):
 @compiled
 def begin(key, states):
     """Begin the streams of all blocks: ``states[block, j]`` holds word j of each, that of the single one last."""
-    for block in range(states.shape[0]):
+    blocks, key, states = states.shape[0], borrow(key), borrow(states)
+    for block in range(blocks):
         for stream in range(STREAMS):
             words = start(key, STREAMS * block + stream)
             for j in range(4):
-                states[block, j, stream] = words[j]
+                states[STATES * block + STREAMS * j + stream] = words[j]
 
 
-@compiled
+@inner
+def of_block(states, block):
+    """Return where the states of a block begin."""
+    return later(states, np.uintp(STATES * block))
+
+
+@inner
 def resume(states):
     """Return the state of the single stream of a block where it was left."""
-    return states[0, LANES], states[1, LANES], states[2, LANES], states[3, LANES]
+    return states[LANES], states[LANES + STREAMS], states[LANES + 2 * STREAMS], states[LANES + 3 * STREAMS]
 
 
-@compiled
+@inner
 def keep(states, state):
     """Keep the state of the single stream of a block for the next call."""
-    states[0, LANES], states[1, LANES], states[2, LANES], states[3, LANES] = state
+    states[LANES], states[LANES + STREAMS], states[LANES + 2 * STREAMS], states[LANES + 3 * STREAMS] = state
 
 
-@compiled
-def go_back(states, before):
-    """Take the streams of a block back to where they were (assigning whole arrays takes two seconds to compile)."""
-    for j in range(4):
-        for stream in range(STREAMS):
-            states[j, stream] = before[j, stream]
-
-
-@compiled
+@inner
 def word(state):
     """Draw 64 random bits (xoshiro256++); states are tuples, which stay in registers where arrays do not."""
     a, b, c, d = state
@@ -80,13 +81,13 @@ def word(state):
     return bits, (a, b, c, d)
 
 
-@compiled(forceinline=True)
+@inner(forceinline=True)
 def to_unit(bits):
     """Turn a word into an odd multiple of 2^-53 between 0 and 1: never an end, and symmetric about 1/2."""
     return (np.float64(bits >> np.uint64(12)) + 0.5) * 2.0**-52
 
 
-@compiled
+@inner
 def uniform(state):
     """Draw such a multiple."""
     bits, state = word(state)
@@ -95,7 +96,10 @@ def uniform(state):
 
 @intrinsic
 def _fill(typing, words, size, states):
-    """Do what `fill` does, with the states of all lanes in vector registers."""
+    """Draw a multiple of LANES words: word i is the next of stream i modulo LANES of a block.
+
+    The states of all lanes are in vector registers meanwhile.
+    """
 
     def generate(context, builder, signature, values):
         vector = ir.VectorType(ir.IntType(64), LANES)
@@ -130,15 +134,10 @@ def _fill(typing, words, size, states):
 
 def fill_plainly(words, size, states):
     """Do what `fill` does, in plain loops: where nothing is compiled."""
-    lanes = tuple(states[:, :LANES].copy())
+    lanes = tuple(states[:STATES].reshape(4, STREAMS)[:, :LANES].copy())
     for i in range(0, int(size), LANES):
         words[i : i + LANES], lanes = word(lanes)
-    states[:, :LANES] = lanes
+    states[:STATES].reshape(4, STREAMS)[:, :LANES] = lanes
 
 
-def fill(words, size, states):
-    """Draw a multiple of LANES words: word i is the next of stream i modulo LANES of a block."""
-    _fill(words, np.uintp(size), states)
-
-
-fill = compiled(fill_plainly if config.DISABLE_JIT else fill)
+fill = fill_plainly if config.DISABLE_JIT else _fill

@@ -4,15 +4,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from diffuseconv._jit.borrowed import borrow, later, seen_as
 from diffuseconv._jit.compiled import compiled, inner
-from diffuseconv._jit.measurement import BLOCK, SWAP, place_of, residual, scale
-from diffuseconv._jit.random import fill, keep, resume
+from diffuseconv._jit.measurement import BLOCK, SWAP, residual, row_from, scale
+from diffuseconv._jit.random import fill, keep, of_block, resume
 
 TAPS = 9  # so many are compared with, whether they are there or not
 DRAWS = 5, 2**15 - 1  # fewer are quicker one by one, more do not fit into counts of 16 bits
 STEPS = 2**16
 PART = 512  # pixels whose draws are counted at once
 UNROLLED = 5  # draws of a pixel
+COUNTS = PART // 4 * UNROLLED  # words before those of the counts
 
 
 class Thresholds(NamedTuple):
@@ -23,6 +25,7 @@ class Thresholds(NamedTuple):
     cut: Any
     own: Any
     other: Any
+    size: Any  # of the alias table
 
 
 @inner(forceinline=True)
@@ -36,7 +39,7 @@ def _count(draws, step, most, counts):
     """Add to the counts how often each tap is drawn, or one before it, in so many draws of all pixels."""
     one, two, three, four = np.uintp(PART), np.uintp(2 * PART), np.uintp(3 * PART), np.uintp(4 * PART)
     for k in range(TAPS):
-        row, c = counts[k + 1], most[k]
+        row, c = later(counts, np.uintp((k + 1) * PART)), most[k]
         if step == UNROLLED:
             for i in range(one):
                 few = _up_to(draws[i ^ SWAP], c) + _up_to(draws[(i + one) ^ SWAP], c)
@@ -48,49 +51,62 @@ def _count(draws, step, most, counts):
 
 
 @inner
-def _weigh(values, place, offset, counts, shift, totals):
+def _weigh(values, offset, counts, totals, size):
     """Add up what pixels of a row read, as often as counts say, three taps at a time."""
     for k in range(0, TAPS, 3):
-        none, one, two, three = counts[k], counts[k + 1], counts[k + 2], counts[k + 3]
-        a, b, c = place + np.uintp(offset[k]), place + np.uintp(offset[k + 1]), place + np.uintp(offset[k + 2])
-        for i in range(np.uintp(totals.size)):
-            at = shift + i
-            low, middle, high = np.int16(one[at] - none[at]), np.int16(two[at] - one[at]), np.int16(three[at] - two[at])
+        none = later(counts, np.uintp(k * PART))
+        one, two, three = later(none, np.uintp(PART)), later(none, np.uintp(2 * PART)), later(none, np.uintp(3 * PART))
+        a, b, c = np.uintp(offset[k]), np.uintp(offset[k + 1]), np.uintp(offset[k + 2])
+        for i in range(size):
+            low, middle, high = np.int16(one[i] - none[i]), np.int16(two[i] - one[i]), np.int16(three[i] - two[i])
             few = low * values[a + i] + middle * values[b + i] + high * values[c + i]
             totals[i] = few if k == 0 else totals[i] + few
 
 
 @compiled
-def sum_counted(source, layout, thresholds, share, draws, states, sums, first, last):
+def sum_counted(room, source, layout, thresholds, share, draws, states, sums, first, last):
     """Sum some draws for each pixel: they are counted first; see `sum_few` for `share`."""
-    words, columns = np.empty(PART // 4 * UNROLLED, np.uint64), layout.shape[2]
-    digits, counts = words.view(np.int16), np.zeros((TAPS + 1, PART), np.int16)
+    channels, cells, pixels = source.shape[0], np.uintp(source.shape[1]), np.uintp(sums.shape[1])
+    source, thresholds, states, sums, words = (
+        borrow(source),
+        borrow(thresholds),
+        borrow(states),
+        borrow(sums),
+        borrow(room),
+    )
+    digits, counts = seen_as(words, np.int16), seen_as(later(words, np.uintp(COUNTS)), np.int16)
+    every = later(counts, np.uintp(TAPS * PART))  # how many draws were of a tap
     for block in range(first, last):
-        for low in range(block * BLOCK, min((block + 1) * BLOCK, sums.shape[1]), PART):
-            end, left = min(low + PART, sums.shape[1]), draws
-            counts[1:] = 0
+        streams, end_of_block = of_block(states, block), min(np.uintp((block + 1) * BLOCK), pixels)
+        for low in range(np.uintp(block * BLOCK), end_of_block, np.uintp(PART)):
+            end, left = min(low + np.uintp(PART), pixels), draws
+            for i in range(np.uintp((TAPS + 1) * PART)):
+                counts[i] = 0
             while left > 0:
                 step = UNROLLED if left >= UNROLLED else 1
-                fill(words, PART // 4 * step, states[block])
+                fill(words, np.uintp(PART // 4 * step), streams)
                 _count(digits, step, thresholds.most, counts)
                 left -= step
-            for channel in range(source.shape[0]):
-                pixel = low
-                while pixel < end:  # one row, or what there is of it
-                    stop = min(end, (pixel // columns + 1) * columns)
-                    place, totals = np.uintp(place_of(pixel, layout)), sums[channel, pixel:stop]
-                    _weigh(source[channel], place, thresholds.offset, counts, np.uintp(pixel - low), totals)
-                    pixel = stop
             least = np.int16(draws)
-            for i in range(np.uintp(end - low)):
-                least = min(least, counts[TAPS, i])
-            if least < draws:
-                state = resume(states[block])
-                for i in range(end - low):
-                    for _ in range(draws - counts[TAPS, i]):
-                        move, state = residual(thresholds, state)
-                        for channel in range(source.shape[0]):
-                            sums[channel, low + i] += source[channel, place_of(low + i, layout) + move]
-                keep(states[block], state)
-            for channel in range(source.shape[0]):
-                scale(sums[channel, low:end], share)
+            for i in range(end - low):
+                least = min(least, every[i])
+            state, pixel = resume(streams), low
+            while pixel < end:
+                place, stop = row_from(pixel, end, layout)
+                here = later(counts, pixel - low)
+                for channel in range(channels):
+                    values = later(source, np.uintp(channel) * cells + place)
+                    totals = later(sums, np.uintp(channel) * pixels + pixel)
+                    _weigh(values, thresholds.offset, here, totals, stop - pixel)
+                if least < draws:
+                    missing = later(every, pixel - low)
+                    for i in range(stop - pixel):
+                        for _ in range(draws - missing[i]):
+                            move, state = residual(thresholds, state)
+                            for channel in range(channels):
+                                value = source[np.uintp(channel) * cells + place + i + np.uintp(move)]
+                                sums[np.uintp(channel) * pixels + pixel + i] += value
+                pixel = stop
+            keep(streams, state)
+            for channel in range(channels):
+                scale(later(sums, np.uintp(channel) * pixels + low), end - low, share)

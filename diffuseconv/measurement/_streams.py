@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffuseconv import _checks, _threads
+from diffuseconv._jit import binomial as _binomial
 from diffuseconv._jit import measurement as _loops
 from diffuseconv._jit import random as _random
 
@@ -72,18 +73,23 @@ def within_group(count: int, cost: int) -> list[tuple[int, int]]:
 
     Only where `within_blocks`, at the same cost in all, gives single groups are there several.
     """
-    return _threads.slices(count, -(-_loops.GROUP * count * cost // LONGEST))
+    return _threads.slices(count, -(-_binomial.GROUP * count * cost // LONGEST))
 
 
 def rest(streams: NDArray[np.uint64], parts: Sequence[object]) -> NDArray[np.int64]:
     """Return where a group of each block keeps what is left of it, if it comes in several parts."""
-    return np.empty((len(streams) if len(parts) > 1 else 0, _loops.GROUP), np.int64)
+    return np.empty((len(streams) if len(parts) > 1 else 0, _binomial.GROUP), np.int64)
 
 
 def within_blocks(cost: int) -> list[tuple[int, int]]:
     """Cut every block into ranges of whole groups that do not take too long, at so many nanoseconds a pixel."""
-    groups = _threads.slices(BLOCK // _loops.GROUP, -(-BLOCK * cost // LONGEST))
-    return [(_loops.GROUP * first, _loops.GROUP * last) for first, last in groups]
+    groups = _threads.slices(BLOCK // _binomial.GROUP, -(-BLOCK * cost // LONGEST))
+    return [(_binomial.GROUP * first, _binomial.GROUP * last) for first, last in groups]
+
+
+def with_room(loop: Callable[..., Any], *given: Any) -> None:
+    """Call a loop with words of its own to work in."""
+    loop(np.empty(_loops.ROOM, np.uint64), *given)
 
 
 def run(work: Callable[[int, int], Any], pixels: int, cost: int) -> None:

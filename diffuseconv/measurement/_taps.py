@@ -87,15 +87,15 @@ def thresholds(chance: NDArray[np.float64], offset: Array) -> _thresholds.Thresh
     return _thresholds.Thresholds(most, np.pad(offset, missing, "edge"), *_residual(scaled - whole, offset))
 
 
-def _residual(chance: NDArray[np.float64], offset: Array) -> tuple[NDArray[np.float64], Array, Array]:
-    """Return an alias table of moves: the chance of an entry's own move, that move, and the other one."""
+def _residual(chance: NDArray[np.float64], offset: Array) -> tuple[NDArray[np.float64], Array, Array, int]:
+    """Return an alias table of moves: the chance of an entry's own move, that move, the other one, and its size."""
     kept = chance > 0
     if not kept.any():
-        return np.ones(1), offset[:1], offset[:1]
+        return np.ones(1), offset[:1], offset[:1], 1
     own = offset[kept]
-    cut, other = np.empty(own.size), np.empty(own.size, np.int64)
-    _loops.alias(chance[kept], cut, other)
-    return cut, own, own[other]
+    cut, (other, low, high) = np.empty(own.size), np.empty((3, own.size), np.int64)
+    _loops.alias(chance[kept], cut, other, low, high)
+    return cut, own, own[other], own.size
 
 
 @dataclass(frozen=True)

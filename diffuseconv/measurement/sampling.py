@@ -135,13 +135,17 @@ def sums(
     fixed, streams = (prepared.source, plan.layout), _streams.start(key, pixels)
     least, most = _thresholds.DRAWS
     if plan.thresholds is not None and least <= draws <= min(FEW * taps, most):
-        compared = functools.partial(_thresholds.sum_counted, *fixed, plan.thresholds, share, draws, streams, totals)
+        compared = functools.partial(
+            _streams.with_room, _thresholds.sum_counted, *fixed, plan.thresholds, share, draws, streams, totals
+        )
         _streams.run(compared, pixels, draws + len(totals))
     elif draws <= FEW * taps:
         cost = _streams.draw_cost(taps) + len(totals)
         for low, high in _streams.portions(draws, cost):
             some = share if high == draws else WHOLE
-            few = functools.partial(_loops.sum_few, *fixed, plan.table, some, (low, high), streams, totals)
+            few = functools.partial(
+                _streams.with_room, _loops.sum_few, *fixed, plan.table, some, (low, high), streams, totals
+            )
             _streams.run(few, pixels, cost * (high - low))
     else:
         chain, cost = plan.taps.chain(plan.offset), _streams.COUNT + len(totals)
@@ -151,7 +155,7 @@ def sums(
             for part in parts:
                 given = (*fixed, chain, draws, streams, rest, part, (low, high), totals)
                 spent = cost * (part[1] - part[0]) * (high - low) // _streams.BLOCK
-                _streams.run(functools.partial(_loops.sum_many, *given), pixels, spent)
+                _streams.run(functools.partial(_streams.with_room, _loops.sum_many, *given), pixels, spent)
         if share != WHOLE:
             totals *= share[0]
             totals /= share[1]

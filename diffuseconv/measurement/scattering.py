@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from diffuseconv import _checks, _threads
 from diffuseconv import boundary as walls
 from diffuseconv._dispatch import for_arrays_of_any_kind
+from diffuseconv._jit import binomial as _binomial
 from diffuseconv._jit import measurement as _loops
 from diffuseconv._typing import loop_input
 from diffuseconv.measurement import _streams
@@ -221,7 +222,9 @@ def _move(grains: NDArray[np.int64], taps: Taps, key: NDArray[np.uint64], landed
     for low, high in _streams.within_blocks(cost):
         step = max(1, _streams.LONGEST // (cost * (high - low)))
         for piece in pieces:
-            work = functools.partial(_loops.move_grains, *given, piece, (low, high), landed.reshape(-1))
+            work = functools.partial(
+                _streams.with_room, _loops.move_grains, *given, piece, (low, high), landed.reshape(-1)
+            )
             for alternate in parts[::2], parts[1::2]:
                 for start in range(0, max((last - first for first, last in alternate), default=0), step):
                     batch = [(first + start, min(first + start + step, last)) for first, last in alternate]
@@ -230,7 +233,8 @@ def _move(grains: NDArray[np.int64], taps: Taps, key: NDArray[np.uint64], landed
 
 def _pieces(singles: list[Ends], taps: list[Ends]) -> list[tuple[Ends, Ends]]:
     """Return what each call does for a group: grains one by one, so many a cell, before all others tap by tap."""
-    words = [(-(-_loops.GROUP * a // _loops.WORD_DRAWS), -(-_loops.GROUP * b // _loops.WORD_DRAWS)) for a, b in singles]
+    size = _binomial.GROUP
+    words = [(-(-size * a // _loops.WORD_DRAWS), -(-size * b // _loops.WORD_DRAWS)) for a, b in singles]
     grains = [(_loops.WORD_DRAWS * first, _loops.WORD_DRAWS * last) for first, last in words]
     if len(grains) == len(taps) == 1:
         return [(grains[0], taps[0])]
