@@ -36,7 +36,7 @@ if importlib.util.find_spec("anywidget") is None:
 hypothesis.settings.register_profile(
     "suite",
     deadline=None,
-    max_examples=25,
+    max_examples=20,
     print_blob=True,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )

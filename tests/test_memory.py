@@ -284,14 +284,14 @@ def test_tensors_are_made_in_little_more_than_their_matrix():
     [
         ({"boundary": dc.Dirichlet(np.sin)}, 27),
         ({"source": lambda t, u: u * (1 - u)}, 52),
-        ({"source": lambda t, u: -200 * (u - u.mean()) * (1 + u**2)}, 72),
+        ({"source": lambda t, u: -50 * (u - u.mean()) * (1 + u**2)}, 72),
     ],
     ids=["wall", "reaction", "nonlocal"],
 )
 def test_implicit_steps(given, most):
     """The second reaction couples all cells and takes many iterations."""
     evolve = dc.DiffusionEquation(0.7, **given).evolve
-    assert peak(lambda u: evolve(u, 0.005, "implicit"), np.eye(128, 100), most) <= most
+    assert peak(lambda u: evolve(u, 0.02, "implicit"), np.eye(128, 100), most) <= most
 
 
 @pytest.mark.parametrize(("shape", "most"), [((5000,), 24), ((64, 60), 36)])
