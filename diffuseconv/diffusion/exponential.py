@@ -110,7 +110,7 @@ class _Reached(NamedTuple):
 class Steps:
     """Exponential steps; their estimate is of order 4."""
 
-    order, least_growth = 4, 1.2
+    order, damping, least_growth = 4, 0.0, 1.2
 
     def __init__(self, problem: Lattice, tolerance: float) -> None:
         self.problem, self.tolerance = problem, tolerance
@@ -134,11 +134,6 @@ class Steps:
             return 0.0
         return REACH / self.decay if self.decay > 0 else math.inf
 
-    @property
-    def damping(self) -> float:
-        """The rate at which errors die out: by diffusion through walls, where no reaction lets them grow."""
-        return float(self.rates.min()) if self.problem.reaction is None else 0.0
-
     def cost(self, step: float) -> float:
         """Return what a step costs, by a fixed model, in seconds."""
         return 7 * costs.evaluation(self.problem) + costs.modes(self.problem, self.thin, self.made_for != step)
@@ -155,7 +150,7 @@ class Steps:
         """Keep what the step has led to, and look at times how fast the reaction is there."""
         self.begun = self.tried if self.tried is not None and self.tried.field is u else None
         self.tried = None
-        if self.problem.reaction is not None and self.steps % PROBED == 0:
+        if self.steps % PROBED == 0:
             self.look(clock.at(elapsed), u)
         self.steps += 1
 

@@ -2,10 +2,10 @@
 
 Explicit ones of order 5 for what is not stiff (on large tanks of order 4, which hold fewer fields), exponential ones
 where only diffusion is and has modes, stabilised ones of many stages, and implicit ones where there is memory for
-factors. Whenever a run has cost some times what one step of
-another kind costs, that kind tries a step so long that it would go farther for its cost; less and less often while it
-fails. If its error is allowed, the run goes on with that kind. Costs are those of a fixed model, so that the choice
-does not depend on the machine. Problems may thus become stiff, or cease to be, within a run.
+factors. Whenever a run has cost some times what one step of another kind costs, that kind tries a step so long that it
+would go farther for its cost; less and less often while it fails. If its error is allowed, the run goes on with that
+kind. Costs are those of a fixed model, so that the choice does not depend on the machine. Problems may thus become
+stiff, or cease to be, within a run.
 """
 
 from __future__ import annotations
