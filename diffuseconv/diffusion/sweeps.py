@@ -32,6 +32,8 @@ BATCH = 1 << 28  # cell updates between two chances for Ctrl-C
 EXCHANGE = 1 << 19  # cell updates in twice the time that it takes threads to meet (measured at 256 x 256)
 CHECK_INTERVAL = 1 << 26  # cell updates between two checks whether a field still changes
 DEPTH = 8  # sweeps per pass through memory
+DEEP = 16  # the same in planes of more bytes than caches hold: 1.2 times as quick at 4096 x 4096
+BEYOND_CACHE = 1 << 25  # bytes of such a plane
 VECTOR = BYTES
 BLOCK = 1 << 10  # cells that are swept at once, against which a call costs little
 CACHE = 1 << 19  # bytes that a pass may keep at hand
@@ -132,9 +134,11 @@ def _sweeper(
     recurs = _loops.YES if recurrence else _loops.NO
     # where rates vary a field is always added, by 0 if there is none: one compilation less, and as quick
     adds = _loops.NO if field is None and not flows else _loops.YES
-    problem = _loops.Problem(grid, rates, cells, recurs, adds, field or _added([0.0], none))
+    alike = _loops.YES if lattice.uniform and len(set(lattice.uniform)) == 1 else _loops.NO
+    problem = _loops.Problem(grid, rates, alike, cells, recurs, adds, field or _added([0.0], none))
     threads = min(_threads.count(), u.size // SMALLEST_SHARE, planes // 2)
-    exchange = max(DEPTH, math.isqrt(EXCHANGE // (rows * size)))
+    depth = DEEP if rows == 1 and u.nbytes >= BEYOND_CACHE else DEPTH
+    exchange = max(depth, math.isqrt(EXCHANGE // (rows * size)))
     tiles, neighbours, room = _tiles(planes, threads, exchange, periodic[0])
     batch = min(room, max(2, BATCH // u.size) if len(tiles) == 1 else exchange)
     batch = max(1, batch if batch < 2 else batch // 2 * 2)
@@ -143,7 +147,7 @@ def _sweeper(
     fields = pair[0].reshape(-1), pair[1].reshape(-1)
 
     def sweep(first: int, sweeps: int) -> None:
-        plan = _loops.Plan(tiles, bands, first, sweeps, batch, DEPTH)
+        plan = _loops.Plan(tiles, bands, first, sweeps, batch, depth)
         begun, ended = np.zeros((2, SPACING * len(tiles)), np.int64)
         rounds = Rounds(begun, ended, np.zeros(1, np.int64), neighbours, -(-sweeps // batch))
         most = max(1, BATCH * len(tiles) // (u.size * batch))
