@@ -35,14 +35,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.polynomial import legendre
 
-from diffuseconv import _checks, _threads
+from diffuseconv import _threads
 from diffuseconv._cached import cached_property
 from diffuseconv._typing import Array
 from diffuseconv.diffusion import control, costs, krylov, shifted
 from diffuseconv.diffusion.clock import Clock
 from diffuseconv.diffusion.control import OPTIONS
 from diffuseconv.diffusion.in_pieces import add, combine, largest
-from diffuseconv.diffusion.integrator import Overflow, Trial, evaluate
+from diffuseconv.diffusion.integrator import Overflow, Trial, evaluate, finite
 from diffuseconv.diffusion.lattice import Lattice
 from diffuseconv.diffusion.reaction import couples, directional, jacobian, reaction_slope
 
@@ -277,9 +277,7 @@ class Steps:
         table, problem = self.table, self.problem
         times = [clock.at(elapsed + node * step) for node in table.nodes]
         if self.linear:
-            z = self.change(times, u, None, step)
-            if not _checks.is_finite(z):
-                raise Overflow
+            z = finite(self.change(times, u, None, step))
             self.iterations = 1
         else:
             z = self.iterate(times, u, step, allowed)
@@ -363,9 +361,7 @@ class Steps:
         residual = np.zeros((STAGES, *u.shape)) if z is None else combine(-table.inverse, z)
         for stage, (time, row) in enumerate(zip(times, residual, strict=True)):
             here = u if z is None else u + z[stage]
-            if problem.reaction is not None and not _checks.is_finite(here):
-                raise Overflow
-            problem.advance(time, here, row, scale=step, held=1.0)
+            problem.advance(time, here if problem.reaction is None else finite(here), row, scale=step, held=1.0)
         pairs = len(self.solvers) - 1
         combine(np.concatenate([table.to_modes.real, table.to_modes.imag[1:]]), residual, residual)
         residual[0] = self.solvers[0](residual[0])

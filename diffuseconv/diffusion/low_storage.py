@@ -13,12 +13,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from diffuseconv import _checks
 from diffuseconv._typing import Array
 from diffuseconv.diffusion import dormand_prince
 from diffuseconv.diffusion.clock import Clock
 from diffuseconv.diffusion.in_pieces import add, largest
-from diffuseconv.diffusion.integrator import Overflow, Trial, evaluate
+from diffuseconv.diffusion.integrator import Trial, evaluate, finite
 
 __all__ = ["Steps"]
 
@@ -67,9 +66,7 @@ class Steps(dormand_prince.Steps):
         ahead, change, defect = u.copy(), step * slope, np.zeros_like(u)
         for held, node, share, weight in zip(HELD, NODES, SHARES, DIFFERENCE, strict=True):
             if node > 0:
-                if not _checks.is_finite(ahead):
-                    raise Overflow
-                self.problem.advance(clock.at(elapsed + node * step), ahead, change, scale=step, held=held)
+                self.problem.advance(clock.at(elapsed + node * step), finite(ahead), change, scale=step, held=held)
             add(ahead, share, change)
             add(defect, weight, change)
         after = evaluate(self.problem, clock.at(elapsed + step), ahead, change)

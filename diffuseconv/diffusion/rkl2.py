@@ -29,13 +29,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from diffuseconv import _checks
 from diffuseconv._typing import Array
 from diffuseconv.diffusion import control, costs
 from diffuseconv.diffusion.clock import Clock
 from diffuseconv.diffusion.control import OPTIONS, unsupported
 from diffuseconv.diffusion.in_pieces import add, largest
-from diffuseconv.diffusion.integrator import Overflow, Trial, evaluate
+from diffuseconv.diffusion.integrator import Overflow, Trial, evaluate, finite
 from diffuseconv.diffusion.lattice import Lattice
 from diffuseconv.diffusion.reaction import fastest_decay
 
@@ -128,10 +127,8 @@ def step(
     here += u
     begun = False
     for mu, nu, tilde_mu, tilde_gamma, at in table.rows:
-        if not _checks.is_finite(here):
-            raise Overflow
         held, rest = (nu, 1 - mu - nu) if begun else (0.0, 1 - mu)  # the first stage of all is the field itself
-        problem.advance(clock.at(elapsed + at * duration), here, past, mu, tilde_mu * duration, held)
+        problem.advance(clock.at(elapsed + at * duration), finite(here), past, mu, tilde_mu * duration, held)
         add(past, rest, u)
         add(past, tilde_gamma * duration, slope)
         past, here, begun = here, past, True

@@ -92,8 +92,9 @@ def with_room(loop: Callable[..., Any], *given: Any) -> None:
     loop(np.empty(_loops.ROOM, np.uint64), *given)
 
 
-def run(work: Callable[[int, int], Any], pixels: int, cost: int) -> None:
-    """Call ``work(first, last)`` on ranges of blocks, at so many nanoseconds a pixel: side by side, none too long."""
+def run(loop: Callable[..., Any], given: Sequence[Any], pixels: int, cost: int) -> None:
+    """Call a loop on ranges of blocks, at so many nanoseconds a pixel: side by side, none too long."""
     worth = -(-pixels * cost // _WORTH)
     threads = 1 if worth < 2 else min(_threads.count(), worth)  # asking numba how many there are takes a while
-    _threads.run(work, _threads.slices(blocks(pixels), max(threads, -(-pixels * cost // LONGEST))))
+    ranges = _threads.slices(blocks(pixels), max(threads, -(-pixels * cost // LONGEST)))
+    _threads.run(functools.partial(with_room, loop, *given), ranges)

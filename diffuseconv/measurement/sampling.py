@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import numpy as np
@@ -135,27 +134,23 @@ def sums(
     fixed, streams = (prepared.source, plan.layout), _streams.start(key, pixels)
     least, most = _thresholds.DRAWS
     if plan.thresholds is not None and least <= draws <= min(FEW * taps, most):
-        compared = functools.partial(
-            _streams.with_room, _thresholds.sum_counted, *fixed, plan.thresholds, share, draws, streams, totals
-        )
-        _streams.run(compared, pixels, draws + len(totals))
+        compared = (*fixed, plan.thresholds, share, draws, streams, totals)
+        _streams.run(_thresholds.sum_counted, compared, pixels, draws + len(totals))
     elif draws <= FEW * taps:
         cost = _streams.draw_cost(taps) + len(totals)
         for low, high in _streams.portions(draws, cost):
             some = share if high == draws else WHOLE
-            few = functools.partial(
-                _streams.with_room, _loops.sum_few, *fixed, plan.table, some, (low, high), streams, totals
-            )
-            _streams.run(few, pixels, cost * (high - low))
+            few = (*fixed, plan.table, some, (low, high), streams, totals)
+            _streams.run(_loops.sum_few, few, pixels, cost * (high - low))
     else:
         chain, cost = plan.taps.chain(plan.offset), _streams.COUNT + len(totals)
         parts = _streams.within_group(taps, cost)
         rest = _streams.rest(streams, parts)
         for low, high in _streams.within_blocks(cost * taps):
             for part in parts:
-                given = (*fixed, chain, draws, streams, rest, part, (low, high), totals)
+                many = (*fixed, chain, draws, streams, rest, part, (low, high), totals)
                 spent = cost * (part[1] - part[0]) * (high - low) // _streams.BLOCK
-                _streams.run(functools.partial(_streams.with_room, _loops.sum_many, *given), pixels, spent)
+                _streams.run(_loops.sum_many, many, pixels, spent)
         if share != WHOLE:
             totals *= share[0]
             totals /= share[1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from fractions import Fraction
 from typing import Any
@@ -151,6 +150,5 @@ def _of_values(prepared: Prepared) -> NDArray[np.float64]:
     law = prepared.source, plan.layout, plan.taps.chance, plan.offset, variances
     cost = 2 * plan.offset.size * len(variances)  # nanoseconds
     for low, high in _streams.within_blocks(cost):
-        spread = functools.partial(_streams.with_room, _loops.spread, *law, (low, high))
-        _streams.run(spread, prepared.pixels, cost * (high - low) // _streams.BLOCK)
+        _streams.run(_loops.spread, (*law, (low, high)), prepared.pixels, cost * (high - low) // _streams.BLOCK)
     return variances
