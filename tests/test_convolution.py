@@ -452,6 +452,10 @@ def test_method_is_a_function_of_shapes_and_type():
         assert methods.quickest((64, 64), (3, 3), "float32", False, machine) == "direct"
         assert methods.quickest((1024, 1024), (101, 101), "float64", False, machine) == "fft"
         assert methods.quickest((32, 32), (21, 21), "float64", False, machine) == "direct"
+        assert methods.quickest((241, 241), (20, 20), "float64", False, machine, kernels=32) == "fft"
+    assert methods.quickest((241, 241), (16, 16), "float64", False, "AVX-512") == "direct"  # each plane for one kernel
+    assert methods.quickest((241, 241), (16, 16), "float64", False, "AVX-512", kernels=32) == "fft"
+    assert methods.quickest((45, 45), (20, 20), "float64", False, "AVX-512", kernels=32) == "direct"
     assert dc.convolution_method(1000, 5, np.float32) == "direct"
 
 

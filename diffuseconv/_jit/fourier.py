@@ -227,9 +227,9 @@ def columns_to_waves(field, windows, re, im, plane, passes):
         last = min(plane.columns, first + AT_ONCE * lanes_of(re))
         _read(field, windows[0], re, plane, first, last)
         _read(field, windows[1], im, plane, first, last)
-        if first < max(windows[0].columns, windows[1].columns):  # what is zero need not be transformed
-            for n in range(len(passes.radices)):
-                _pass_down(re, im, plane, first, (last - first) // lanes_of(re), passes, n, False)
+        last = min(last, max(first, windows[0].columns, windows[1].columns))  # what is zero need not be transformed
+        for n in range(len(passes.radices)):
+            _pass_down(re, im, plane, first, (last - first + lanes_of(re) - ONE) // lanes_of(re), passes, n, False)
 
 
 @compiled
@@ -240,15 +240,16 @@ def rows_to_waves(re, im, plane, passes, first, last):
 
 
 @compiled
-def convolve_rows(re, im, kernel, kernel_im, plane, passes, out, out_im):
-    """Convolve the rows of a plane, whose columns are waves, with those of a kernel, whose columns and rows are."""
+def convolve_rows(re, im, waves, kernel, kernel_im, plane, passes, out, out_im):
+    """Convolve the rows of a plane, whose columns are waves (and rows, if `waves`), with a kernel's, which are."""
     lanes = lanes_of(re)
     for row in range(plane.rows):
         begin = row * plane.pitch
         end = begin + plane.columns
         for place in range(begin, end, lanes):
             _put(out, out_im, place, load(re, place), load(im, place))
-        _row_to_waves(out, out_im, begin, plane.columns, passes)
+        if not waves:
+            _row_to_waves(out, out_im, begin, plane.columns, passes)
         for place in range(begin, end, lanes):
             x, y = load(out, place), load(out_im, place)
             a, b = spread(kernel[place]), spread(kernel_im[place])

@@ -21,6 +21,7 @@ PIXEL, TAP, TAP_ON_A_LINE = 0.4, 0.0215, 0.15  # on a line no value serves sever
 PASS, FAR_PASS, TAP_OF_A_PASS = 0.25, 1.2, 0.037  # along the last two axes, which go at once, and along any other
 WAVE, FAR_WAVE, NEAR = 0.22, 0.44, 500_000  # for each cell and power of two of a transform; of more cells than NEAR
 PLANE, AROUND, PLANE_WAVE = 200_000, 2.4, 0.28  # planes cut in pieces: a call, a pixel, a cell and power of two
+BANK, KERNEL = 0.5, 30_000  # where kernels share the field's transforms: of what waves cost, and a call for each
 LANES = 8  # of a vector, or fewer, or more: how planes are cut depends little on it
 FEW = 49  # taps whose sums in planes are quicker than any transform
 # What a product costs elsewhere in a sum over many axes, in one over one axis, a transform, and one of a piece of a
@@ -82,6 +83,7 @@ def quickest(
     dtype: str,
     rank_one: bool = False,
     machine: str = MACHINE.name,
+    kernels: int = 1,
 ) -> str:
     """Return the method of least modelled cost on a class of machines: `convolution_method` without checks."""
     tap, tap_of_a_pass, wave, plane_wave = COST[machine]
@@ -92,14 +94,15 @@ def quickest(
         cost["fft"] = _by_library(field_shape, kernel_shape) * wave
     else:
         waves = in_planes.cells * math.log2(math.prod(in_planes.shape))
-        cost["fft"] = pixels * AROUND + waves * PLANE_WAVE * plane_wave
+        shared, each = (1.0, 0) if kernels == 1 else (BANK, KERNEL)
+        cost["fft"] = pixels * AROUND / kernels + waves * PLANE_WAVE * plane_wave * shared + each
     if rank_one and ndim > 1:
         products = sum(kernel_shape) * TAP_OF_A_PASS * tap_of_a_pass
         cost["separable"] = pixels * (2 * PASS + (ndim - 2) * FAR_PASS + products)
     if dtype == "float32":
         cost = {name: SINGLE[name] * value for name, value in cost.items()}
     call = CALL if in_planes is None else CALL | {"fft": PLANE}
-    return min(cost, key=lambda name: call[name] + cost[name])
+    return min(cost, key=lambda name: call[name] / kernels + cost[name])
 
 
 def _by_library(field_shape: tuple[int, ...], kernel_shape: tuple[int, ...]) -> float:

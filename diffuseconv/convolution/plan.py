@@ -66,6 +66,7 @@ def plan(
     dtype: str,
     flip: bool,
     kernel: str = "kernel must have one dimension for each of the {} spatial axes (see axes=), got shape {}",
+    kernels: int = 1,
 ) -> Plan:
     """Check the options of a call and return what follows from them."""
     spatial = spatial_axes(axes, len(whole))
@@ -81,7 +82,9 @@ def plan(
         shape[axis] = wide[axis] - count + 1
     methods = (method, method)
     if method == "auto":
-        methods = (quickest(inner, taps, dtype, rank_one=True), quickest(inner, taps, dtype))
+        results = inner if kernels < 2 else tuple(shape[axis] for axis in spatial)
+        quick = functools.partial(quickest, results, taps, dtype, kernels=kernels)
+        methods = quick(rank_one=True), quick()
     _checks.fits_memory("field", 2.0 * math.prod(wide) * np.dtype(dtype).itemsize, "cut it into pieces")
     products = math.prod(shape) * math.prod(taps)
     if method == "direct" and products > MOST_PRODUCTS:

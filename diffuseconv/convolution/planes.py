@@ -73,9 +73,12 @@ def correlate_planes(stack: Array, bank: Array, cut: Cut) -> Array:
         waves = np.empty((2, size), dtype)
         product = waves if len(bank) == 1 else np.empty_like(waves)
         fourier.columns_to_waves(field, _windows(pieces, stack.shape, cut.shape), *waves, plane, down)
+        several = len(bank) > 1
+        if several:
+            fourier.rows_to_waves(*waves, plane, along, np.uintp(0), np.uintp(rows))
         windows = _windows(pieces, out.shape[1:], cut.results)
         for kernel, sums in zip(kernels, out, strict=True):
-            fourier.convolve_rows(*waves, *kernel, plane, along, *product)
+            fourier.convolve_rows(*waves, several, *kernel, plane, along, *product)
             fourier.waves_to_columns(*product, plane, down, corner, scale, sums.reshape(-1), windows)
 
     _threads.run(transform_columns, [(number,) for number in range(len(bank))])

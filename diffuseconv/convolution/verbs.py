@@ -200,7 +200,8 @@ def feature_maps(
     kernels = in_range("bank", _checks.array("bank", bank), u.dtype)
     what = "bank must have shape (n, *kernel), with one dimension of kernel for each of the {} spatial axes (see axes=)"
     what += ", got kernels of shape {}"
-    rule = plan(u.shape, kernels.shape[1:], boundary, mode, axes, "auto", u.dtype.type.__name__, flip, what)
+    taps, dtype = kernels.shape[1:], u.dtype.type.__name__
+    rule = plan(u.shape, taps, boundary, mode, axes, "auto", dtype, flip, what, len(kernels))
     kernels = np.flip(kernels, tuple(range(1, kernels.ndim))) if flip else kernels
     kernels = np.ascontiguousarray(kernels, u.dtype)
     shape = [len(kernels), *rule.shape]
