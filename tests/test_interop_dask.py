@@ -103,6 +103,8 @@ def test_nothing_is_computed_at_the_call():
             ValueError,
             "decay must have the field's shape",
         ),
+        (lambda u: dc.measure(u, [[np.nan, 1.0]]), ValueError, "kernel must be finite"),
+        (lambda u: dc.DiffusionEquation().evolve(u[None, None], 1.0), ValueError, "1, 2 or 3 dimensions, got 4"),
         (lambda u: dc.DiffusionEquation().steady_state(u), TypeError, "steady_state takes no dask arrays"),
     ],
 )
@@ -166,7 +168,8 @@ def test_scattered_grains_are_the_same(shape, chunks, taps, boundary):
 
 @pytest.mark.parametrize("boundary", [*WALLS, ("periodic", "absorbing")])
 @pytest.mark.parametrize("duration", [0.0, 0.7, 300.0])
-def test_constant_diffusivity_is_exact(boundary, duration):
+def test_constant_diffusivity_is_exact(boundary, duration, monkeypatch):
+    monkeypatch.setattr(_dask_evolve, "BLOCK", 1 << 12)  # of which the field takes four
     u = np.random.default_rng(6).random((40, 50))
     for eq in [
         dc.DiffusionEquation(1.3, boundary=boundary),
@@ -265,6 +268,22 @@ def test_what_varies_from_cell_to_cell(boundary):
             np.testing.assert_allclose(got, expected, rtol=0, atol=1.01e-10 * scale)
 
 
+@pytest.mark.parametrize("barriers", [(None,), (None, None, None), (np.ones((20, 19), bool), None)])
+def test_barriers_are_refused_as_in_memory(barriers):
+    eq, u = dc.DiffusionEquation(barriers=barriers), np.ones((20, 20))
+    for field in (u, da.from_array(u, chunks=10)):
+        with pytest.raises(ValueError, match=r"^barriers(\[0\])? must have shape|^barriers must hold one array"):
+            eq.evolve(field, 1.0)
+
+
+def test_a_tolerance_below_rounding_is_kept_to_rounding():
+    """The degrees whose sum tells how deep a halo is are fewer than so small a tolerance asks for."""
+    u = np.random.default_rng(7).random(60)
+    eq = dc.DiffusionEquation(1 + u)
+    got = eq.evolve(da.from_array(u, chunks=20), 3.0, tolerance=1e-250)
+    np.testing.assert_allclose(got, eq.evolve(u, 3.0, "rational", tolerance=1e-11), rtol=0, atol=1.1e-11)
+
+
 class Held(Callback):
     """The most bytes of results that are held at once."""
 
@@ -289,6 +308,9 @@ def test_a_segment_is_freed_as_the_next_one_reads_it(monkeypatch):
     assert (tasks[2] - tasks[1]) / 8 == (tasks[1] - tasks[0]) / 4
 
 
+SHUT = np.ones((20, 19), bool)
+
+
 @pytest.mark.parametrize(
     ("eq", "message"),
     [
@@ -302,6 +324,8 @@ def test_a_segment_is_freed_as_the_next_one_reads_it(monkeypatch):
         (lambda: dc.DiffusionEquation(velocity=(np.ones((21, 20)), 0.0)), "velocity \\(other than a number"),
         (lambda: dc.DiffusionEquation(velocity=1.0, capacity=np.ones((20, 20))), "velocity with capacity"),
         (lambda: dc.DiffusionEquation(coordinates="cylindrical"), "coordinates"),
+        (lambda: dc.DiffusionEquation(barriers=(None, dc.Barrier(SHUT, lifted_at=1.0))), r"barriers\[1\] which is"),
+        (lambda: dc.DiffusionEquation(barriers=(None, dc.Barrier(SHUT, 0.1))), r"barriers\[1\] which is"),
     ],
 )
 def test_equations_that_dask_arrays_do_not_take(eq, message):

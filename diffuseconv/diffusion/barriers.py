@@ -11,7 +11,7 @@ import numpy as np
 from diffuseconv import _checks
 from diffuseconv._typing import Array, frozen
 
-__all__ = ["Barrier", "checked_barriers"]
+__all__ = ["Barrier", "barriers_per_axis", "checked_barriers"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,3 +105,16 @@ def checked_barriers(value: Any) -> tuple[Barrier | None, ...]:
         item if item is None or isinstance(item, Barrier) else Barrier(_shut_faces(f"barriers[{axis}]", item))
         for axis, item in enumerate(value)
     )
+
+
+def barriers_per_axis(value: Any, shape: tuple[int, ...]) -> tuple[Barrier | None, ...]:
+    """Return the barrier on each axis, checked against the field's shape."""
+    if value is None:
+        return (None,) * len(shape)
+    if len(value) != len(shape):
+        raise ValueError(f"barriers must hold one array for each of the {len(shape)} axes, got {len(value)}")
+    for axis, barrier in enumerate(value):
+        expected = tuple(n - (a == axis) for a, n in enumerate(shape))
+        if barrier is not None and barrier.shut.shape != expected:
+            raise ValueError(f"barriers[{axis}] must have shape {expected}, got {barrier.shut.shape}")
+    return tuple(value)

@@ -14,7 +14,7 @@ from diffuseconv._typing import Array, read_only
 from diffuseconv.boundary import Boundary
 from diffuseconv.diffusion import faces, walls
 from diffuseconv.diffusion.arguments import arguments_of
-from diffuseconv.diffusion.barriers import Barrier
+from diffuseconv.diffusion.barriers import Barrier, barriers_per_axis
 from diffuseconv.diffusion.clock import interpolated
 from diffuseconv.diffusion.geometry import Grid, grid_of
 from diffuseconv.diffusion.lattice import Lattice, WallTerm
@@ -52,7 +52,7 @@ def discretise(
     if coordinates != "cartesian" and periodic[0]:
         raise ValueError(f"boundary along a radius must be 'reflecting' or a wall, got {_checks.got(boundary)}")
     wet = mask_on(mask, shape)
-    shut = _barriers_per_axis(barriers, shape)
+    shut = barriers_per_axis(barriers, shape)
     tensor = as_tensor(diffusivity, shape)
     given = faces.diffusivities(diffusivity if tensor is None else tuple(np.diag(tensor)), shape, wet)
     capacity = per_cell("capacity", capacity, shape, wet, above=True)
@@ -284,19 +284,6 @@ def _flux_lengths(grid: Grid, axis: int) -> Any:
     if (grid.factors[axis] == 1).all():  # the same all along the axis
         areas = areas[faces.at(axis, slice(0, 1))]
     return np.divide(grid.cell, areas, out=np.zeros_like(areas), where=areas > 0)
-
-
-def _barriers_per_axis(value: Any, shape: tuple[int, ...]) -> tuple[Barrier | None, ...]:
-    """Return the barrier on each axis, checked against the field's shape."""
-    if value is None:
-        return (None,) * len(shape)
-    if len(value) != len(shape):
-        raise ValueError(f"barriers must hold one array for each of the {len(shape)} axes, got {len(value)}")
-    for axis, barrier in enumerate(value):
-        expected = tuple(n - (a == axis) for a, n in enumerate(shape))
-        if barrier is not None and barrier.shut.shape != expected:
-            raise ValueError(f"barriers[{axis}] must have shape {expected}, got {barrier.shut.shape}")
-    return tuple(value)
 
 
 def _source(

@@ -24,7 +24,8 @@ import numpy as np
 from diffuseconv import _checks, _fft
 from diffuseconv._typing import Array
 from diffuseconv.boundary import record
-from diffuseconv.diffusion import Barrier, DiffusionEquation, Schedule
+from diffuseconv.diffusion import DiffusionEquation, Schedule
+from diffuseconv.diffusion.barriers import barriers_per_axis
 from diffuseconv.interop._dask_halo import Halo, checked, one_thread
 from diffuseconv.propagator import Propagator
 
@@ -85,11 +86,11 @@ def _names(boundary: Any, ndim: int) -> tuple[str, ...]:
 
 def _constant(diffusivity: Any, u: da.Array) -> tuple[float, ...] | None:
     """Return the diffusivity of each axis where it is constant, None where it varies from cell to cell."""
-    values: Any = np.asarray(diffusivity, dtype=object) if isinstance(diffusivity, tuple) else np.asarray(diffusivity)
+    values = np.asarray(diffusivity)
     if values.ndim == 0:
         return (float(values),) * int(u.ndim)
-    if values.shape == (u.ndim,) and all(np.ndim(value) == 0 for value in diffusivity):
-        return tuple(float(value) for value in diffusivity)
+    if values.shape == (u.ndim,):
+        return tuple(float(value) for value in values)
     if values.shape == u.shape:
         return None
     raise TypeError(
@@ -175,9 +176,9 @@ def _degree(z: float, tolerance: float, ndim: int) -> int:
     """
     from scipy.special import ive
 
-    order = np.arange(32 + math.ceil(2 * z + 40 * math.sqrt(z)))
+    order = np.arange(32 + math.ceil(40 * math.sqrt(z)))  # beyond lies less than the rounding of all before
     weights = 2 * ive(order, z) * (2.0 * order + 1) ** (ndim / 2)
-    return int(np.argmax(weights[::-1].cumsum()[::-1] <= tolerance))
+    return int(np.count_nonzero(weights[::-1].cumsum() > tolerance))
 
 
 def _segments(chunks: Sequence[float], z: float, tolerance: float) -> tuple[int, int]:
@@ -220,11 +221,14 @@ def _piecewise(
             if np.shape(getattr(eq, name)) != u.shape:
                 raise ValueError(f"{name} must have the field's shape {u.shape}, got {np.shape(getattr(eq, name))}")
             parts[name] = da.from_array(np.asarray(getattr(eq, name)), chunks=u.chunks)
-    for axis, barrier in enumerate(eq.barriers or ()):
+    for axis, barrier in enumerate(barriers_per_axis(eq.barriers, u.shape)):
         if barrier is None:
             continue
-        if not isinstance(barrier, Barrier) or barrier.lifted_at is not None or np.any(barrier.permeability):
-            raise TypeError("evolve of a dask array takes barriers that are shut for good, got a Barrier")
+        if barrier.lifted_at is not None or np.any(barrier.permeability):
+            raise TypeError(
+                f"evolve of a dask array takes barriers that are shut for good, got barriers[{axis}] which is lifted "
+                "or permeable; compute u first"
+            )
         pad = [(0, 1) if a == axis else (0, 0) for a in range(u.ndim)]
         parts[f"barrier{axis}"] = da.from_array(np.pad(barrier.shut, pad), chunks=u.chunks)
     given: dict[str, Any] = dict.fromkeys(parts.keys() & set(PER_CELL)) | (
