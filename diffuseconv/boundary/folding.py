@@ -47,20 +47,22 @@ def fold(index: Any, size: int, boundary: Name) -> tuple[NDArray[np.int64], NDAr
     return record(boundary).image(*checked_line(index, size))
 
 
-def _sides(field: NDArray[Any], widths: Any, boundary: Any, axes: Any) -> list[tuple[int, tuple[int, int], Name]]:
-    """Return axis, cells to add before and after, and boundary of each axis to extend, checked."""
+def _checked(
+    field: NDArray[Any], widths: Any, boundary: Any, axes: Any
+) -> tuple[list[tuple[int, int]], list[Name], tuple[int, ...]]:
+    """Return cells to add before and after, and boundary, of each axis to extend, and these axes, checked."""
     if field.dtype.kind not in "biufc":
         raise TypeError(f"field must hold numbers or booleans, got dtype {field.dtype}")
     which = tuple(range(field.ndim)) if axes is None else _checks.axes(axes, field.ndim, most=field.ndim)
     for name, given in (("widths", widths), ("boundary", boundary)):
         if not isinstance(given, (list, tuple)) or len(given) != len(which):
             raise ValueError(f"{name} must hold one entry for each of the {len(which)} axes, got {_checks.got(given)}")
-    sides = [_checks.per_axis(f"widths[{i}]", pair, 2, _checks.count) for i, pair in enumerate(widths)]
-    cells = {axis: float(before + after) for axis, (before, after) in zip(which, sides, strict=True)}
+    pairs = [_checks.per_axis(f"widths[{i}]", pair, 2, _checks.count) for i, pair in enumerate(widths)]
+    cells = {axis: float(before + after) for axis, (before, after) in zip(which, pairs, strict=True)}
     total = math.prod(size + cells.get(axis, 0.0) for axis, size in enumerate(field.shape))
     _checks.fits_memory("widths", total * field.itemsize, "fewer cells beyond the edge")
     names = [checked_name(f"boundary[{i}]", name) for i, name in enumerate(boundary)]
-    return [(axis, (pair[0], pair[1]), name) for axis, pair, name in zip(which, sides, names, strict=True)]
+    return [(before, after) for before, after in pairs], names, which
 
 
 def _negative(cells: NDArray[Any], name: Name) -> NDArray[Any]:
@@ -123,18 +125,14 @@ def extend(
     array([2., 1., 1., 2., 3., 3.])
     """
     field = _checks.plain("field", field, empty=True)
-    return _extended(field, _sides(field, widths, boundary, axes))
+    return extended(field, *_checked(field, widths, boundary, axes))
 
 
 def extended(
     field: NDArray[Any], widths: Sequence[tuple[int, int]], names: Sequence[Name], axes: Sequence[int]
 ) -> NDArray[Any]:
     """Do what `extend` does, where all arguments are known to fit: most of the time of small fields goes to checks."""
-    return _extended(field, list(zip(axes, widths, names, strict=True)))
-
-
-def _extended(field: NDArray[Any], sides: Sequence[tuple[int, tuple[int, int], Name]]) -> NDArray[Any]:
-    """Continue a field along some axes."""
+    sides = list(zip(axes, widths, names, strict=True))
     shape, inside = list(field.shape), [slice(None)] * field.ndim
     for axis, (before, after), _ in sides:
         shape[axis] += before + after

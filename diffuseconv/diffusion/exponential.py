@@ -27,10 +27,10 @@ import numpy as np
 from diffuseconv._typing import Array
 from diffuseconv.diffusion import costs, late, spectral
 from diffuseconv.diffusion.clock import Clock
-from diffuseconv.diffusion.faces import at
 from diffuseconv.diffusion.in_pieces import largest
 from diffuseconv.diffusion.integrator import Trial, finite
 from diffuseconv.diffusion.lattice import Lattice
+from diffuseconv.diffusion.modes import axes_of
 from diffuseconv.diffusion.reaction import fastest_decay, reaction_slope
 
 __all__ = ["Steps", "doubled", "memory", "phi", "supported"]
@@ -50,13 +50,10 @@ def supported(problem: Lattice) -> bool:
 
     What walls bring in from outside, or take of a reaction, lies in modes so fast that it costs the order.
     """
-    closed = not any(
-        g[at(axis, end)].any()
-        for axis, g in enumerate(problem.rates)
-        if not problem.periodic[axis]
-        for end in (slice(0, 1), slice(-1, None))
-    )
-    return closed and not problem.moving_walls and spectral.transforms(problem)
+    axes = axes_of(problem)
+    closed = axes is not None and all(axis.low == axis.high == 0 for axis in axes)
+    still = problem.drift is None and problem.moving is None and not problem.moving_walls
+    return closed and still and spectral.has_one_decay(problem)
 
 
 def memory(problem: Lattice, itemsize: int) -> float:

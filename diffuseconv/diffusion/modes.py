@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from diffuseconv import boundary
+from diffuseconv._cached import kept
 from diffuseconv._typing import Array
 from diffuseconv.diffusion.lattice import Lattice
 
@@ -57,7 +58,12 @@ class Basis(NamedTuple):
 
 
 def axes_of(problem: Lattice) -> tuple[Axis, ...] | None:
-    """Return the axes of a box on which everything is constant, None if it is not one."""
+    """Return the axes of a box on which D and velocity are constant, None if it is not one; recognised once."""
+    return kept(problem, "axes", lambda: _axes(problem))
+
+
+def _axes(problem: Lattice) -> tuple[Axis, ...] | None:
+    """Return the axes of a box, recognised now."""
     if problem.diagonal is not None or problem.weights is not None:
         return None
     if problem.drift is None and problem.uniform is None:

@@ -33,7 +33,17 @@ from diffuseconv.diffusion.lattice import Lattice
 from diffuseconv.diffusion.modes import MOST_CELLS, MOST_CONDITION, Axis, axes_of, basis, rates
 from diffuseconv.diffusion.scheme import unsteady
 
-__all__ = ["OPTIONS", "Plan", "explicit_steps", "memory", "plan_of", "repeated", "solve", "transforms", "unsupported"]
+__all__ = [
+    "OPTIONS",
+    "Plan",
+    "explicit_steps",
+    "has_one_decay",
+    "memory",
+    "plan_of",
+    "repeated",
+    "solve",
+    "unsupported",
+]
 
 OPTIONS: dict[str, float | None] = {}  # exact to rounding: nothing to choose
 FORGOTTEN = 45.0  # modes that have decayed by exp(-45) = 3e-20 lie below the rounding of any field
@@ -46,10 +56,10 @@ MOST_KNOWN = 8  # durations of which is kept what late fields are found by
 
 def unsupported(problem: Lattice) -> str | None:
     """Return why the scheme cannot solve a problem, None if it can."""
-    if problem.decay is not None and problem.decay.size > 1:
+    if problem.decay is not None and not has_one_decay(problem):
         low, high = problem.decay.min(), problem.decay.max()
         return f'needs the same decay everywhere, got {low:g} to {high:g} ("auto" solves this problem)'
-    axes = _axes(problem)
+    axes = axes_of(problem)
     if axes is None:
         return (
             "needs constant diffusivity and velocity, no barriers, no mask, and walls that lose salt evenly, got "
@@ -79,14 +89,9 @@ def unsupported(problem: Lattice) -> str | None:
     return None
 
 
-def transforms(problem: Lattice) -> bool:
-    """Return whether each mode of `L` decays by itself, and transforms find all of them."""
-    if problem.drift is not None or problem.moving is not None or problem.growth > 0:
-        return False
-    if problem.decay is not None and problem.decay.size > 1:
-        return False
-    axes = _axes(problem)
-    return axes is not None and all(axis.walls is not None for axis in axes)
+def has_one_decay(problem: Lattice) -> bool:
+    """Return whether all cells decay at the same rate, which is then that of all modes."""
+    return problem.decay is None or problem.decay.size == 1
 
 
 def memory(problem: Lattice, itemsize: int) -> float:
@@ -96,7 +101,7 @@ def memory(problem: Lattice, itemsize: int) -> float:
     top, for one axis at a time.
     """
     forced = problem.source is not None or bool(problem.walls)
-    squares = [axis.size**2 for axis in _axes(problem) or () if _has_matrix(axis, problem)]
+    squares = [axis.size**2 for axis in axes_of(problem) or () if _has_matrix(axis, problem)]
     if not squares:
         return 2 * itemsize + 10.0 * forced
     drifts = problem.drift is not None
@@ -115,7 +120,7 @@ def solve(
 ) -> Iterator[Array]:
     """Yield the field at each of the `times`: see `scheme.Scheme`."""
     if problem.drift is not None:
-        yield from _carried(problem, _axes(problem) or (), u, times)
+        yield from _carried(problem, axes_of(problem) or (), u, times)
         return
     plan = plan_of(problem)
     still = problem.forcing is None and problem.largest_rate == 0
@@ -364,15 +369,10 @@ class _Amplitudes:
         return self._slow[tuple(map(slice, counts))]
 
 
-def _axes(problem: Lattice) -> tuple[Axis, ...] | None:
-    """Return the axes of a problem, recognised once."""
-    return kept(problem, "axes", lambda: axes_of(problem))
-
-
 def plan_of(problem: Lattice) -> Plan:
     """Return the plan of a problem whose axes have modes, made once."""
     return kept(
-        problem, "spectral", lambda: Plan(problem.shape, _axes(problem) or (), _decay(problem), problem.forcing)
+        problem, "spectral", lambda: Plan(problem.shape, axes_of(problem) or (), _decay(problem), problem.forcing)
     )
 
 
