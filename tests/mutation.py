@@ -36,8 +36,11 @@ ROOMS = {  # the tests that must notice, beside the examples in docstrings
     "propagator": "propagator heat_kernel mixing composition laws_propagator notebook",
     "convolution": "convolution masked_convolution convolution_extremes laws_convolution boundary repeated",
     "diffusion": "refusals diffusion walls_and_sources diagnostics run steady tensor chebyshev rkl2 stiff transport "
-    "uniformization inward_drift transport_axes spectral schedule sweeps laws convergence verification boundary",
-    "measurement": "measurement scattering measurement_extremes streams convergence_measurement laws boundary notebook",
+    "uniformization inward_drift transport_axes spectral schedule sweeps laws convergence verification boundary "
+    "exponential",
+    "measurement": "measurement scattering measurement_extremes streams convergence_measurement laws boundary notebook "
+    "interrupts",
+    "interop/_dask_evolve": "interop_dask",
     "matching": "matching matching_extremes interrupts",
     "convolution/repeated": "repeated convolution masked_convolution convolution_extremes laws_convolution",
     "_jit/convolution": "convolution masked_convolution convolution_extremes laws_convolution",

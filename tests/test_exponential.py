@@ -162,6 +162,23 @@ def test_late_growth_meets_no_rounding(before, jumps):
     assert 0 <= eq.evolve(u, 3.0, tolerance=1e-4, jumps=jumps)[-1] <= 1e-12
 
 
+def test_what_a_look_at_a_reaction_tells():
+    """The steepest slopes either way, within a difference quotient's rounding; of cells that follow others one bound.
+
+    The mean of nine less each damps by 2, of which a cell's own share is 16/9; steps of the power method add a fifth.
+    """
+    slopes, u = np.linspace(-2, 3, 9), np.cos(np.arange(9.0))
+
+    def look(source):
+        steps = exponential.Steps(dc.DiffusionEquation(0.1, source=source).lattice((9,)), 1e-3)
+        steps.accept(Clock(0.0, 1.0), 0.0, u)
+        return steps
+
+    alone, coupled = look(lambda t, u: slopes * u), look(lambda t, u: 2 * (u.mean() - u))
+    np.testing.assert_allclose([alone.decay, alone.growth, alone.longest], [2, 3, exponential.REACH / 2], rtol=1e-6)
+    assert 16 / 9 * (1 - 1e-6) <= coupled.decay == coupled.growth <= 2.4 * (1 + 1e-6)
+
+
 def test_what_else_is_left_to_other_steps():
     """Diffusivities per cell and drifts have no such modes, and what walls bring in costs the order."""
     for boundary in ("reflecting", "periodic", dc.Neumann(0.3)):
@@ -170,6 +187,7 @@ def test_what_else_is_left_to_other_steps():
     for options in (
         {"diffusivity": (np.linspace(1, 2, 8),)},
         {"diffusivity": 1.0, "velocity": 1.0},
+        {"diffusivity": 1.0, "velocity": lambda t: 0.0 * t},  # as it is at the begin
         {"diffusivity": 1.0, "boundary": "absorbing"},
         {"diffusivity": 1.0, "boundary": dc.Robin(1.0, 2.0, 0.0)},
         {"diffusivity": 1.0, "boundary": dc.Neumann(math.sin)},

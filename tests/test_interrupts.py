@@ -19,7 +19,7 @@ from diffuseconv._jit import measurement as loops
 from diffuseconv.convolution import direct, repeated
 from diffuseconv.diffusion import shifted, steady
 from diffuseconv.interpretation.moments import ROUNDINGS
-from diffuseconv.measurement import _streams
+from diffuseconv.measurement import _streams, scattering
 
 HALF_A_SECOND = 500_000_000  # nanoseconds
 
@@ -31,7 +31,7 @@ def test_measurement_in_small_batches_has_the_same_bits(data, at_once):
     u, rng = data.draw(strategies.fields(shape)), data.draw(strategies.SEEDS)
     kernel = data.draw(strategies.kernels([3, 2, 4][: len(shape)]))
     p = dc.Propagator.normalized(np.abs(kernel) + 0.1)
-    counts = np.random.default_rng(rng).choice([0, 3, 50, 10**6], shape)
+    counts = np.random.default_rng(rng).choice([0, 3, scattering.FEW * p.density.size, 10**6], shape)
 
     def results():
         yield from (dc.measure(u, kernel, draws, rng=rng) for draws in (1, 7, 10**5))

@@ -329,6 +329,14 @@ def test_a_generator_gives_its_next_four_words(kind):
     assert one.random() == other.random()
 
 
+def test_a_generator_is_asked_by_its_own_method():
+    class Fixed(np.random.Generator):
+        def integers(self, *_, **options):
+            return np.arange(options["size"], dtype=options["dtype"])
+
+    assert _streams.key(Fixed(np.random.PCG64(1))).tolist() == [0, 1, 2, 3]
+
+
 def test_seeds_give_what_their_sequence_generates():
     for seed in (0, 7, 2**40, 2**64 - 1, 2**64, 2**200, np.int64(7)):
         expected = np.random.SeedSequence(int(seed)).generate_state(4, np.uint64)

@@ -24,6 +24,8 @@ def test_large_values_draw_as_small_ones_do(draws):
         np.testing.assert_allclose(
             dc.measure(field * 2.0**1020, kernel, draws, rng=2), small * 2.0**1020, rtol=1e-15 * np.log2(draws + 1)
         )
+        weighted = dc.measure(field * 2.0**510, np.multiply(kernel, 2.0**510), draws, rng=2)
+        np.testing.assert_allclose(weighted, small * 2.0**1020, rtol=1e-15 * np.log2(draws + 1))
 
 
 def test_what_cannot_be_written_is_refused():
@@ -37,6 +39,11 @@ def test_what_cannot_be_written_is_refused():
             refused([1e200, 0.0])
     with pytest.raises(ValueError, match=r"field must not exceed 3.35e\+143 in magnitude, or squares overflow"):
         dc.measurement_variance([1e150, 0.0], [1e10, 1.0])  # what is drawn is 1e160
+    with pytest.raises(ValueError, match=r"field must not exceed 1e\+130 in magnitude, or squares overflow"):
+        dc.ensemble([1e135, 0.0], [1e10, 1.0])
+    for most in (3.3e153, np.float32(4.6e18)):  # a quarter of the largest number's root
+        drawn = dc.measurement_variance(np.array([most, -most]), [0.5, 0.5], boundary="periodic")
+        np.testing.assert_allclose(drawn, most**2, rtol=8 * np.finfo(drawn.dtype).eps)
     with pytest.raises(ValueError, match=r"field must not exceed .* squares overflow"):
         dc.measurement_variance(np.array([1e30, 0.0], np.float32), [0.5, 0.5])
 

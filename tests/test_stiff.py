@@ -494,6 +494,18 @@ def test_explicit_steps_are_stable_as_far_as_they_reach(scheme):
     assert np.abs(end).max() <= 1 + 1e-12
 
 
+@pytest.mark.parametrize("scheme", [dormand_prince.Steps, low_storage.Steps])
+def test_explicit_steps_look_at_times_how_fast_a_reaction_is(scheme):
+    """Whatever decays at a rate of its own, but for the rounding of a difference quotient, within eight steps."""
+    problem = dc.DiffusionEquation(0.1, source=lambda t, v: -(50 if t < 1 else 200) * v).lattice((9,))
+    steps, side = scheme(problem, 10.0), clock.Clock(0.0, 10.0)
+    for accepted in range(dormand_prince.PROBED + 1):
+        steps.accept(side, 2.0 if accepted else 0.0, np.ones(9))
+        if accepted in (0, dormand_prince.PROBED):
+            decay = 200 if accepted else 50
+            assert steps.longest == pytest.approx(scheme.reach / (problem.largest_rate + decay), rel=8 * EPS**0.5)
+
+
 def test_weights_of_low_storage():
     """Conditions of order 4, and how far the weights of the estimate miss them: one slope is the sum of two changes."""
     stages, stage, change = [np.zeros(6)], np.zeros(6), np.zeros(6)
@@ -832,6 +844,34 @@ def test_krylov_spaces_solve_what_factors_do_not_know(kind):
         assert np.linalg.norm(got - exact) <= left * np.linalg.norm(exact)
         assert counts.pop() <= min(rank + 1, 8)
     assert not krylov.solver(direct, product, counts.append)(0 * y).any()
+
+
+def test_krylov_spaces_grow_where_there_is_memory(monkeypatch):
+    """On a ring of twenty cells a shift takes as many products; fields that are large have room for eight."""
+    counts, y = [], (np.arange(20) == 0) * 1.0
+    solve = krylov.solver(np.copy, lambda x: x - np.roll(x, 1), counts.append)
+    np.testing.assert_allclose(solve(y), np.roll(y, -1), rtol=0, atol=krylov.ACCURATE)
+    monkeypatch.setattr(krylov, "LARGE", 20)
+    with pytest.raises(np.linalg.LinAlgError, match="do not converge"):
+        solve(y)
+    assert counts == [20, 8]
+
+
+def test_krylov_spaces_hold_what_leaves_the_least(monkeypatch):
+    """Of all polynomials of a degree; products end where that is as little as is aimed at, or enough for Newton."""
+    values, y, counts = np.linspace(0.3, 1.7, 40), np.ones(40), []
+
+    def left(products):
+        space = values[:, None] * np.polynomial.chebyshev.chebvander((values - 1) / 0.7, products - 1)
+        return np.linalg.norm(y - space @ np.linalg.lstsq(space, y, rcond=None)[0])
+
+    solve = krylov.solver(np.copy, lambda x: x - values * x, counts.append)
+    found = np.linalg.norm(values * solve(y) - y)
+    least = next(k for k in range(1, 40) if left(k) <= krylov.ACCURATE * np.linalg.norm(y))
+    assert found == pytest.approx(left(least), rel=1e-6)
+    monkeypatch.setattr(krylov, "LARGE", 40)
+    assert np.linalg.norm(values * solve(y) - y) == pytest.approx(left(8), rel=1e-6)
+    assert counts == [least, 8]
 
 
 def test_products_that_do_not_converge_are_refused():
