@@ -82,7 +82,7 @@ class Problem(NamedTuple):
 
     grid: Any
     rates: Any  # one for each axis, where they are the same everywhere
-    alike: Any  # YES where all axes have the last one; a line is its own neighbour across
+    alike: Any  # YES where all axes have the last one's; across a line stands the cell itself, which changes nothing
     cells: Any
     recurrence: Any  # YES where the level before is subtracted from twice the field
     adding: Any  # YES where a field is added, of whichever dtype

@@ -188,8 +188,7 @@ def _rates(lattice: Lattice, u: Array, scale: float, values: Array) -> Any:
     """
     number = u.dtype.type
     if lattice.uniform is not None:
-        rates = as_planes(tuple(number(scale * rate) for rate in lattice.uniform), number(0))
-        return rates if u.ndim > 1 else (number(0), *rates[1:]), ()
+        return as_planes(tuple(number(scale * rate) for rate in lattice.uniform), number(0)), ()
     given = lattice.rates + (lattice.drift or ())
     largest = max(float(values.max()), -float(values.min()))
     direct = all(g.dtype == u.dtype for g in given) and lattice.largest_rate * largest < LARGEST
@@ -219,7 +218,7 @@ def _three(faces: Sequence[Any], u: Array) -> tuple[Any, Any, Any]:
 def _losses(lattice: Lattice, dtype: Any, scale: float) -> tuple[Array, ...]:
     """Return what is lost of a cell in a sweep: at both ends of planes, rows and cells, and everywhere."""
     none = loop_input(np.empty(0, dtype))
-    weights: Any = 1.0 if lattice.weights is None else lattice.weights
+    weights = np.ones((1,) * len(lattice.shape)) if lattice.weights is None else lattice.weights
     losses = []
     for axis, (g, periodic) in enumerate(zip(lattice.rates, lattice.periodic, strict=True)):
         for end in (slice(0, 1), slice(-1, None)):
@@ -227,15 +226,14 @@ def _losses(lattice: Lattice, dtype: Any, scale: float) -> tuple[Array, ...]:
             if periodic or not g[where].any():
                 losses.append(none)
                 continue
-            weight = 1.0 if lattice.weights is None else weights[where]
             wall = tuple(1 if a == axis else n for a, n in enumerate(lattice.shape))
-            lost = np.broadcast_to(scale * g[where] / weight, wall)
+            lost = np.broadcast_to(scale * g[where] / weights[where], wall)
             losses.append(loop_input(lost.astype(dtype).reshape(-1)))
     missing = [none] * (2 * (3 - len(lattice.shape)))
     walls = missing + losses if len(lattice.shape) != 2 else [*losses[:2], *missing, *losses[2:]]
     if lattice.decay is None:
         return (*walls, none)
-    lost = scale * lattice.decay if lattice.weights is None else scale * lattice.decay / weights
+    lost = scale * lattice.decay / weights
     return (*walls, loop_input(np.broadcast_to(lost.astype(dtype, copy=False), lattice.shape).reshape(-1)))
 
 
