@@ -171,6 +171,32 @@ def test_counted_draws_follow_the_words():
     )
 
 
+def test_counted_draws_leave_the_rest_to_the_ninth_stream():
+    """What 16 bits cannot tell of nine taps is drawn from the alias table, pixel after pixel of a part across rows."""
+    field, draws, left = np.arange(700.0).reshape(25, 28), 300, 0
+    weights = np.arange(1.0, 10).reshape(3, 3) / 45
+    taps = _taps.taps_of(weights, 2)
+    few, reads = _taps.thresholds(taps.chance, np.arange(9)), np.empty((9, 700))
+    for tap, (row, column) in enumerate(zip(*taps.index, strict=True)):
+        reads[tap] = np.roll(field, (row - 1, column - 1), (0, 1)).ravel()
+    words, rest, expected = words_of(_streams.key(7), 0), xoshiro(random.start(_streams.key(7), 8)), np.zeros(700)
+    for part in np.split(np.arange(700), [512]):
+        counts = np.zeros((10, len(part)), int)
+        for _ in range(draws):
+            quarters = [w >> 16 * j & 65535 for w in itertools.islice(words, 128) for j in range(4)]
+            signed = np.array(quarters[: len(part)], np.uint16).view(np.int16)
+            counts[np.searchsorted(few.most, signed), range(len(part))] += 1
+        for pixel in np.repeat(range(len(part)), counts[9]):
+            place = ((next(rest) >> 12) + 0.5) * 2.0**-52 * few.size
+            entry, left = int(place), left + 1
+            tap = few.own[entry] if place - entry < few.cut[entry] else few.other[entry]
+            counts[tap, pixel] += 1
+        expected[part] = (counts[:9] * reads[:, part]).sum(axis=0)
+    measured = dc.measure(field, weights, draws, rng=7, boundary="periodic")
+    assert left > 0
+    assert np.array_equal(np.rint(draws * measured).ravel(), expected)
+
+
 LOPSIDED, SIGNED = np.array([1, 2, 3, 4]) / 10, np.array([[1.0, -2.0, 0.0], [3.0, -4.0, 5.0]])
 
 
