@@ -95,6 +95,26 @@ def test_the_estimate_is_the_error(name, boundary):
         assert 0.7 * error <= estimate <= (16 if length == 0.2 else 10) * error
 
 
+def test_the_estimate_is_exactly_the_error_of_a_quartic_in_time():
+    """A quadratic stands for it, and its defects at four times tell the rest; but for rounding of either run."""
+    u, x = np.zeros(16), (np.arange(16) + 0.5) / 16
+    eq = dc.DiffusionEquation(0.02, spacing=1 / 16, source=lambda t, u: (t**4 - t**3) * np.cos(3 * np.pi * x) + t**3)
+    found, (estimate,) = after(eq.lattice(u.shape), u, 1.5, 1)
+    error = np.abs(found - reference(eq, u, 1.5)).max()
+    assert abs(estimate - error) <= 1e-12 < 1e-4 <= error
+
+
+@pytest.mark.parametrize("rate", [1.0, -1.0])
+def test_the_estimate_is_in_the_limit_the_error_of_a_proportional_reaction(rate):
+    """Off by a share of the step, which two steps tell, and by its square."""
+    lattice, u = dc.DiffusionEquation(source=lambda t, u: rate * u).lattice((4,)), np.ones(4)
+    shares = []
+    for length in (0.1, 0.05):
+        found, (estimate,) = after(lattice, u, length, 1)
+        shares.append(estimate / np.abs(found - math.exp(rate * length)).max())
+    assert abs(2 * shares[1] - shares[0] - 1) <= 0.1**2
+
+
 @pytest.mark.parametrize("boundary", ["reflecting", "periodic", "absorbing"])
 def test_the_estimate_is_the_error_by_transforms(boundary, monkeypatch):
     """They write over what they transform."""

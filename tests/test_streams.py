@@ -172,14 +172,17 @@ def test_counted_draws_follow_the_words():
 
 
 def test_counted_draws_leave_the_rest_to_the_ninth_stream():
-    """What 16 bits cannot tell of nine taps is drawn from the alias table, pixel after pixel of a part across rows."""
-    field, draws, left = np.arange(700.0).reshape(25, 28), 300, 0
+    """What 16 bits cannot tell of nine taps is drawn from the alias table, pixel after pixel of a part across rows.
+
+    One draw serves all channels.
+    """
+    field, draws, left = np.arange(1400.0).reshape(2, 25, 28) ** 2, 300, 0
     weights = np.arange(1.0, 10).reshape(3, 3) / 45
     taps = _taps.taps_of(weights, 2)
-    few, reads = _taps.thresholds(taps.chance, np.arange(9)), np.empty((9, 700))
+    few, reads = _taps.thresholds(taps.chance, np.arange(9)), np.empty((2, 9, 700))
     for tap, (row, column) in enumerate(zip(*taps.index, strict=True)):
-        reads[tap] = np.roll(field, (row - 1, column - 1), (0, 1)).ravel()
-    words, rest, expected = words_of(_streams.key(7), 0), xoshiro(random.start(_streams.key(7), 8)), np.zeros(700)
+        reads[:, tap] = np.roll(field, (row - 1, column - 1), (1, 2)).reshape(2, -1)
+    words, rest, expected = words_of(_streams.key(7), 0), xoshiro(random.start(_streams.key(7), 8)), np.zeros((2, 700))
     for part in np.split(np.arange(700), [512]):
         counts = np.zeros((10, len(part)), int)
         for _ in range(draws):
@@ -191,10 +194,10 @@ def test_counted_draws_leave_the_rest_to_the_ninth_stream():
             entry, left = int(place), left + 1
             tap = few.own[entry] if place - entry < few.cut[entry] else few.other[entry]
             counts[tap, pixel] += 1
-        expected[part] = (counts[:9] * reads[:, part]).sum(axis=0)
-    measured = dc.measure(field, weights, draws, rng=7, boundary="periodic")
+        expected[:, part] = (counts[:9] * reads[:, :, part]).sum(axis=1)
+    measured = dc.measure(field, weights, draws, rng=7, boundary="periodic", axes=(1, 2))
     assert left > 0
-    assert np.array_equal(np.rint(draws * measured).ravel(), expected)
+    assert np.array_equal(np.rint(draws * measured).reshape(2, -1), expected)
 
 
 LOPSIDED, SIGNED = np.array([1, 2, 3, 4]) / 10, np.array([[1.0, -2.0, 0.0], [3.0, -4.0, 5.0]])

@@ -23,7 +23,7 @@ import numpy as np
 
 from diffuseconv import _checks, _fft
 from diffuseconv._typing import Array
-from diffuseconv.boundary import record
+from diffuseconv.boundary import per_axis, record
 from diffuseconv.diffusion import DiffusionEquation, Schedule
 from diffuseconv.diffusion.barriers import barriers_per_axis
 from diffuseconv.interop._dask_halo import Halo, checked, one_thread
@@ -78,10 +78,9 @@ def _numbers(velocity: Any) -> bool:
 
 def _names(boundary: Any, ndim: int) -> tuple[str, ...]:
     """Return the boundary of each axis, which must be a name."""
-    names = tuple(boundary) if isinstance(boundary, (list, tuple)) else (boundary,) * ndim
-    if len(names) != ndim or not all(isinstance(name, str) for name in names):
+    if not all(isinstance(name, str) for name in (boundary if isinstance(boundary, (list, tuple)) else [boundary])):
         raise TypeError(f"evolve of a dask array needs boundaries given by name, got {_checks.got(boundary)}")
-    return names
+    return per_axis(boundary, ndim)
 
 
 def _constant(diffusivity: Any, u: da.Array) -> tuple[float, ...] | None:
