@@ -97,12 +97,12 @@ def test_measure_until_covers_as_often_as_it_says():
 
 
 def test_measure_until_half_width_is_the_formula():
-    """Against Maurer and Pontil's theorem 4 worked out from the same draws of a two-valued field."""
-    field = np.arange(6) % 2.0
-    done = dc.measure_until(field, [0.5, 0.5], 0.05, rng=3, boundary="periodic", max_draws=2**20)
+    """Against Maurer and Pontil's theorem 4 worked out from the same draws of a two-valued field of three channels."""
+    field = np.repeat(np.arange(6) % 2.0, 3).reshape(6, 3)
+    done = dc.measure_until(field, [0.5, 0.5], 0.05, rng=3, boundary="periodic", axes=0, max_draws=2**20)
     looks = 17  # 2⁴ to 2²⁰
     assert np.log2(done.draws) == int(np.log2(done.draws))
-    level = np.log(4 * 6 * looks / 0.05)
+    level = np.log(4 * field.size * looks / 0.05)
     p = done.mean
     sample = p * (1 - p) * done.draws / (done.draws - 1)
     half = np.sqrt(2 * sample * level / done.draws) + 7 * level / (3 * (done.draws - 1))

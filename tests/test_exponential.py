@@ -8,8 +8,9 @@ import scipy.integrate
 import scipy.linalg
 
 import diffuseconv as dc
-from diffuseconv.diffusion import control, exponential, switching
+from diffuseconv.diffusion import control, exponential, implicit, switching
 from diffuseconv.diffusion.clock import Clock
+from diffuseconv.diffusion.integrator import Overflow
 
 
 def test_functions_are_those_of_a_jordan_block():
@@ -161,6 +162,10 @@ def test_rounding_does_not_grow_where_a_front_has_not_come():
     assert 0 <= late[250:].max() <= math.exp(4 * 15) * (2 * math.e * 15 / 230) ** 230 + 1e-300
 
 
+def overflow(*_):
+    raise Overflow
+
+
 def test_a_run_that_may_drown_goes_on_with_other_steps():
     u = np.exp(-((np.arange(200.0) / 4) ** 2))
     eq = dc.DiffusionEquation(1.0, source=lambda t, u: u * (1 - u) if t >= 1 else 0 * u)
@@ -172,6 +177,23 @@ def test_a_run_that_may_drown_goes_on_with_other_steps():
     one.steps = 0
     steps.accept(Clock(0.0, 3.0), 1.5, u)
     assert steps.now is steps.kinds[0]
+
+
+@pytest.mark.parametrize(("cost", "leaves"), [(1.0, True), (1e-9, False)])
+def test_steps_that_do_not_converge_are_left_to_what_is_cheaper(cost, leaves, monkeypatch):
+    u = np.cos(np.arange(9.0))
+    steps = switching.Steps(dc.DiffusionEquation(source=lambda t, u: -u).lattice(u.shape), 3.0, 1e-4)
+    steps.accept(Clock(0.0, 3.0), 0.0, u)
+    for kind in steps.kinds:
+        monkeypatch.setattr(type(kind), "cost", lambda self, step: cost if self is one else 1e-3)
+    explicit, _, *others = steps.kinds
+    assert [type(one) for one in others] == [exponential.Steps, implicit.Steps]
+    for one in others:
+        steps.change(one, 0.1)
+        monkeypatch.setattr(type(one), "attempt", overflow)
+        with pytest.raises(Overflow):
+            steps.attempt(Clock(0.0, 3.0), 0.0, u, u, 0.1, 1.0)
+        assert steps.now is (explicit if leaves else one)
 
 
 @pytest.mark.parametrize("before", [0.1, -0.1])
