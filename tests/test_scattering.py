@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import diffuseconv as dc
-from diffuseconv.measurement import scattering
+from diffuseconv import _threads
+from diffuseconv.measurement import _streams, scattering
 
 ALARM = 1e-12  # false-alarm probability of each random assertion; see test_convergence_measurement.py
 
@@ -89,6 +90,28 @@ def test_glass_reflects_the_grain():
         dc.scatter([0, 7], [1.0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]).tolist()
         == pushed(np.array([0, 7]), np.eye(1, 11)[0], ["reflecting"]).tolist()
     )
+
+
+def test_grains_that_move_at_once_land_in_different_cells(monkeypatch):
+    """Threads share one array: what lies between two ranges of blocks is longer than the reach, 2.97 blocks here."""
+    counts, box, calls = np.ones((64, 300), int), np.full((21, 5), 1 / 105), []
+    expected = dc.scatter(counts, box, rng=1)
+
+    def one_by_one(work, ranges):
+        calls.append(ranges)
+        for low, high in ranges:
+            work(low, high)
+
+    monkeypatch.setattr(_threads, "run", one_by_one)
+    monkeypatch.setattr(_threads, "count", lambda: 8)
+    np.testing.assert_array_equal(dc.scatter(counts, box, rng=1), expected)
+    assert sorted(itertools.chain(*(range(*part) for parts in calls for part in parts))) == [*range(10)]
+    assert max(map(len, calls)) > 1
+    wide = np.add(counts.shape, box.shape) - 1
+    places = np.ravel_multi_index(np.unravel_index(np.arange(counts.size), counts.shape), wide)
+    reach = np.ravel_multi_index(np.subtract(box.shape, 1), wide)
+    for (_, high), (low, _) in (pair for parts in calls for pair in itertools.pairwise(parts)):
+        assert places[low * _streams.BLOCK] > places[high * _streams.BLOCK - 1] + reach
 
 
 def test_wide_heat_kernels_scatter_axis_by_axis():

@@ -16,6 +16,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import diffuseconv as dc
+from diffuseconv import _threads
 from diffuseconv._jit import binomial, random
 from diffuseconv._jit import measurement as loops
 from diffuseconv.measurement import _streams, _taps
@@ -364,6 +365,22 @@ def test_what_is_accepted_at_once_would_be_by_its_chance(mean, p):
 
 
 # --- same bits -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("draws", [1, 7, 10**6])
+def test_a_block_is_drawn_without_others(draws, monkeypatch):
+    """One by one, counted, and tap by tap: as threads do that have different blocks."""
+    field, kernel = np.arange(6000.0), [0.3, 0.3, 0.4]
+    whole = dc.measure(field, kernel, draws, rng=1)
+
+    def only_second(work, blocks):
+        work.args[-1].fill(np.nan)  # the sums
+        work(1, 2)
+
+    monkeypatch.setattr(_threads, "run", only_second)
+    second = dc.measure(field, kernel, draws, rng=1)
+    np.testing.assert_array_equal(second[2048:4096], whole[2048:4096])
+    assert np.isnan(np.delete(second, slice(2048, 4096))).all()
 
 
 def samples(rng):
