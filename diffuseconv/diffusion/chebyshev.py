@@ -103,7 +103,9 @@ def _fields(lattice: Lattice, u: Array, times: Sequence[float], error: float) ->
         return
     exchanging = _exchanging(lattice)
     expansion = _expansion(lattice, field, rate, exchanging)
-    scale = max(expansion.largest, 0.0 if expansion.base is None else float(np.ptp(field)))
+    scale = expansion.largest
+    if expansion.base is not None:  # a short time brings less than what flows in until it could leave again
+        scale = max(scale * min(1.0, times[-1] * rate / 2), float(np.ptp(field)))
     done, begin = 0, 0.0
     while done < len(times):
         if times[done] == begin or expansion.largest == 0:

@@ -401,7 +401,7 @@ solve = partial(control.integrate, Steps)
 
 def slowest_decay(problem: Lattice, duration: float) -> float:
     """Return half an estimate of the slowest decay rate of `L`, by inverse iteration; 0 if below 1/duration."""
-    if duration == 0 or not (problem.outflow() != problem.outflow(wall_share=0)).any():
+    if duration == 0 or not problem.loses:
         return 0.0
     mode = np.ones(problem.shape)
     try:

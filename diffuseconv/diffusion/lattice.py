@@ -199,6 +199,35 @@ class Lattice:
             total = np.add(total, both, out=both if both.shape == whole else None)
         return total if self.weights is None else total / of(self.weights)
 
+    def losses(self) -> Array:
+        """Return the rates at which cells lose to walls and by decay, each as it is; broadcasts to the field.
+
+        Next to fast exchanges the difference of two outflows would lose them to rounding.
+        """
+        return self.losses_of(0, self.shape[0])
+
+    def losses_of(self, low: int, high: int) -> Array:
+        """Return the losses of only the planes `low` to ``high - 1``."""
+        total = np.zeros((high - low, *self.shape[1:]))
+        if self.decay is not None:
+            total += self.decay if len(self.decay) == 1 else self.decay[low:high]
+        for axis, (g, periodic) in enumerate(zip(self.rates, self.periodic, strict=True)):
+            if periodic:
+                continue
+            across: tuple[Any, ...] = (slice(None),) * axis
+            for end, reached in ((0, axis > 0 or low == 0), (-1, axis > 0 or high == self.shape[0])):
+                if reached:
+                    loss = g[(*across, end)]
+                    total[(*across, end)] += loss[low:high] if axis > 0 and len(loss) > 1 else loss
+        if self.weights is not None:
+            total /= self.weights[low:high]
+        return total
+
+    @property
+    def loses(self) -> bool:
+        """Whether any cell loses, or gains, anything through walls or by decay."""
+        return self.most(lambda low, high: self.losses_of(low, high) != 0) > 0
+
     def exchanging(self) -> Array:
         """Return which cells exchange or lose anything."""
         exchanging: Array = np.broadcast_to(self.outflow() > 0, self.shape)
@@ -224,7 +253,7 @@ class Lattice:
         """
         if self.decay is None and all(g.min() >= 0 for g in self.rates) and self.drift is None:
             return 0.0  # without the memory that outflows take
-        return max(0.0, self.most(lambda low, high: self.outflow_of(low, high, 0.0) - self.outflow_of(low, high)))
+        return max(0.0, self.most(lambda low, high: -self.losses_of(low, high)))
 
     @cached_property
     def largest_rate(self) -> float:
