@@ -1,5 +1,7 @@
 """The limit of long times, against least squares on an operator written down cell by cell, and against waiting."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import scipy.sparse.linalg
@@ -115,3 +117,67 @@ def test_conjugate_gradients_that_fail_say_so(monkeypatch):
     monkeypatch.setattr(scipy.sparse.linalg, "cg", lambda a, b, **options: (b, 7))
     with pytest.raises(RuntimeError, match=r"^conjugate gradients did not reach"):
         dc.DiffusionEquation(np.ones((5, 5)), boundary=dc.Dirichlet(1.0), source=np.ones((5, 5))).steady_state()
+
+
+def exactly(matrix, losses, right):
+    """Return the solution of ``(losses - matrix) x = right`` in fractions, of rates between cells."""
+    n = len(right)
+    rows = [[-Fraction(float(rate)) for rate in row] for row in matrix]
+    for i, row in enumerate(rows):
+        row[i] = Fraction(float(losses[i])) - sum(row[:i]) - sum(row[i + 1 :])
+        row.append(Fraction(float(right[i])))
+    for i in range(n):
+        pivot = next(k for k in range(i, n) if rows[k][i])
+        rows[i], rows[pivot] = rows[pivot], [entry / rows[pivot][i] for entry in rows[pivot]]
+        if pivot != i:
+            rows[pivot], rows[i] = rows[i], rows[pivot]
+            rows[i] = [entry / rows[i][i] for entry in rows[i]]
+        for k in range(n):
+            if k != i and rows[k][i]:
+                rows[k] = [one - rows[k][i] * other for one, other in zip(rows[k], rows[i], strict=True)]
+    return np.array([float(row[-1]) for row in rows])
+
+
+@pytest.mark.parametrize("unit", [1e-25, 1.0, 1e25])
+@pytest.mark.parametrize("d", [[[2.0, 0.7], [0.7, 1.0]], [[3.0, 1.6], [1.6, 1.0]], [[1.0, 0.0], [0.0, 1e-14]]])
+def test_any_unit_of_length_and_of_values(d, unit):
+    """Rates of 1e50 and values of 1e-300, walls that are slow beside other faces: none is lost in a product or a sum."""
+    for value in (1e-300, 1.0, 1e250):
+        eq = dc.DiffusionEquation(np.array(d), unit, ("reflecting", (dc.Dirichlet(value), dc.Dirichlet(3 * value))))
+        lattice = eq.lattice((3, 3))
+        wall = float(lattice.rates[1].reshape(-1)[0])
+        right = np.tile([wall, 0.0, 3 * wall], 3)
+        expected = value * exactly(lattice.matrix().toarray(), np.tile([wall, 0.0, wall], 3), right)
+        got = eq.steady_state(np.ones((3, 3)))
+        np.testing.assert_allclose(got.ravel(), expected, rtol=1e-11)
+
+
+@pytest.mark.parametrize("decay", [1e-40, 1e-19, 1e-3, 1e30])
+def test_what_is_slow_beside_exchanges_counts_as_much(decay):
+    """However slow, decay empties a tank in the end; a source that it holds is found, or refused where digits end."""
+    u = np.arange(6.0).reshape(2, 3)
+    assert not dc.DiffusionEquation(1e9, decay=decay).steady_state(u).any()
+    eq = dc.DiffusionEquation(1e9, decay=decay, source=np.array([[1.0, 0, 0], [0, 0, 5.0]]))
+    try:
+        level = eq.steady_state(u)
+    except ValueError as error:
+        assert str(error).startswith("steady_state needs rates whose ratios") and decay < 1e-6
+        return
+    assert level.sum() * decay == pytest.approx(6.0, rel=1e-9)
+
+
+def test_exchanges_that_cancel_are_refused_where_rounding_decides():
+    """Rates along both axes 1e69 apart, and a mixed part between: of the slow ones no digit is left in a sum."""
+    tensor = np.array([[1.2e-3, -1.15e-4], [-1.15e-4, 5.4e-4]])
+    for sides in (("reflecting", dc.Dirichlet(1.0)), (dc.Dirichlet(2.0), dc.Dirichlet(1.0))):
+        eq = dc.DiffusionEquation(tensor, (27439.0, 1e-30), (sides, "reflecting"))
+        with pytest.raises(ValueError, match=r"^steady_state needs rates whose ratios"):
+            eq.steady_state(np.ones((4, 3)))
+
+
+def test_closed_and_open_parts_of_very_different_values():
+    shut = np.array([[False, True, False]])
+    ends = dc.Dirichlet(1e-200), "reflecting"
+    eq = dc.DiffusionEquation(1.0, boundary=("reflecting", ends), barriers=(np.zeros((0, 4), bool), shut))
+    got = eq.steady_state([[7.0, 8.0, 1e200, 3e200]])
+    np.testing.assert_allclose(got, [[1e-200, 1e-200, 2e200, 2e200]], rtol=1e-13)

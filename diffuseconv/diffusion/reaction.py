@@ -142,4 +142,5 @@ def directional(problem: Lattice, time: float, u: Array, slope: Array | None) ->
 
 def _shift(u: Array) -> float:
     """Return by how much values are moved for a difference quotient."""
-    return math.sqrt(EPS) * max(largest(u), float(u.max()) - float(u.min()), 1e-150)
+    size = max(largest(u), float(u.max()) - float(u.min()))
+    return math.sqrt(EPS) * (size if size > 0 else 1e-150)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from diffuseconv import _checks
+from diffuseconv import _checks, _scaling
 from diffuseconv._typing import Array
 from diffuseconv.diffusion import (
     chebyshev,
@@ -25,6 +25,7 @@ from diffuseconv.diffusion import (
 from diffuseconv.diffusion.lattice import Lattice
 from diffuseconv.diffusion.reaction import check_slope
 from diffuseconv.diffusion.scheme import Scheme
+from diffuseconv.diffusion.units import in_units, power_of
 
 __all__ = ["METHODS", "SCHEMES", "frames"]
 
@@ -118,7 +119,13 @@ def frames(
             options["share"] = 1 / min(len(segments), FULL)
             options["chosen"] = name == "auto"
             options["events"] = segment is not segments[0], segment is not segments[-1]
-        return scheme.solve(problem, u, 0.0 if problem.steady else segment.start, segment.stops, **options)
+        duration = segment.stops[-1] if segment.stops else 0.0
+        begin, power = 0.0 if problem.steady else segment.start, power_of(problem, u, duration)
+        if power == 0:
+            return scheme.solve(problem, u, begin, segment.stops, **options)
+        scaled = in_units(problem, power), _scaling.times_power(u, -power)
+        fields = scheme.solve(*scaled, begin, segment.stops, **options)
+        return (_scaling.times_power(field, power) for field in fields)
 
     _check_functions(problem_at(start), start, u, elapsed[-1] if elapsed else 0.0)
     fields, *_ = [solve(segment, u) for segment in segments[:CHECKED]]  # which checks their options, and runs nothing

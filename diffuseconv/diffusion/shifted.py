@@ -22,7 +22,7 @@ import numpy as np
 from diffuseconv import boundary
 from diffuseconv._foreign import Made
 from diffuseconv._typing import Array
-from diffuseconv.diffusion.in_pieces import add, pieces
+from diffuseconv.diffusion.in_pieces import add, largest, pieces
 from diffuseconv.diffusion.lattice import Lattice
 
 __all__ = ["Solver", "converges_fast", "coupled", "factorises", "iterated", "norm", "solver"]
@@ -213,9 +213,17 @@ def _dot(x: Array, y: Array) -> Any:
 
 
 def norm(x: Array) -> float:
-    """Return the Euclidean norm."""
-    parts = (x[low:high] for low, high in pieces(x.shape))
-    return math.sqrt(sum(float((part * part.conj()).real.sum()) for part in parts))
+    """Return the Euclidean norm, also where squares leave the range of numbers."""
+
+    def squares(scale: float) -> float:
+        parts = (scale * x[low:high] for low, high in pieces(x.shape))
+        return sum(float((part * part.conj()).real.sum()) for part in parts)
+
+    total = squares(1.0)
+    if 1e-270 < total < math.inf:
+        return math.sqrt(total)
+    size = largest(x)
+    return size * math.sqrt(squares(1 / size)) if 1e-300 < size < math.inf else size
 
 
 def _mean_problem(problem: Lattice, shift: complex, scale: float, slope: float) -> Solver:

@@ -25,6 +25,7 @@ from diffuseconv._foreign import Made
 from diffuseconv._typing import FloatArray
 from diffuseconv.diffusion import costs
 from diffuseconv.diffusion.lattice import Lattice
+from diffuseconv.diffusion.units import in_units
 
 __all__ = ["limit", "memory", "unsupported"]
 
@@ -124,28 +125,26 @@ def _in_units(lattice: Lattice) -> tuple[Lattice, int, int]:
     """Return the problem with its rates and all that drives it near 1, and the powers of two of values and times."""
     fastest = -int(np.frexp(lattice.largest_rate)[1])
     driven = [np.asarray(wall.value, np.float64) for wall in lattice.walls]
-    if lattice.source is not None:
-        driven.append(_scaling.times_power(lattice.source, fastest))
+    source = None if lattice.source is None else _scaling.times_power(lattice.source, fastest)
+    driven += [] if source is None else [source]
     power = max((_scaling.exponent(values) for values in driven if np.any(values)), default=0)
 
-    def slower(values: Any, more: int = 0) -> Any:
-        return None if values is None else _scaling.times_power(values, fastest + more)
+    def slower(values: Any) -> Any:
+        return None if values is None else _scaling.times_power(values, fastest)
 
     diagonal = lattice.diagonal
     if diagonal is not None:
         diagonal = diagonal.copy()
         diagonal.data = slower(diagonal.data)
-    walls = (
-        replace(wall, weight=slower(wall.weight), value=np.ldexp(wall.value, -power)) for wall in lattice.walls
-    )
+    lattice = in_units(lattice, power)
     scaled = replace(
         lattice,
         rates=tuple(map(slower, lattice.rates)),
         drift=None if lattice.drift is None else tuple(map(slower, lattice.drift)),
         decay=slower(lattice.decay),
         diagonal=diagonal,
-        walls=tuple(walls),
-        source=slower(lattice.source, -power),
+        walls=tuple(replace(wall, weight=slower(wall.weight)) for wall in lattice.walls),
+        source=None if source is None else _scaling.times_power(source, -power),
     )
     return scaled, power, fastest
 
