@@ -104,7 +104,7 @@ def _fields(lattice: Lattice, u: Array, times: Sequence[float], error: float) ->
     exchanging = _exchanging(lattice)
     expansion = _expansion(lattice, field, rate, exchanging)
     scale = expansion.largest
-    if expansion.base is not None:  # a short time brings less than what flows in until it could leave again
+    if expansion.base is not None:  # in a short time less flows in than in the end
         scale = max(scale * min(1.0, times[-1] * rate / 2), float(np.ptp(field)))
     done, begin = 0, 0.0
     while done < len(times):

@@ -9,6 +9,8 @@ from diffuseconv.diffusion.lattice import Lattice
 
 __all__ = ["coupled", "entries", "evaluation", "factorisation", "iterations", "longest_run", "modes", "substitution"]
 
+SPARSE = 20  # factorisations of a line or plane that those with pivots of a sparse Jacobian take, all stages together
+
 
 def evaluation(problem: Lattice) -> float:
     """Return the cost of the right-hand side where it depends on time or on the field."""
@@ -29,9 +31,14 @@ def factorisation(problem: Lattice) -> float:
     return 1e-4 + size * (4e-7 if ndim == 1 else 3e-7 * size**0.25 if ndim == 2 else 1e-7 * size**0.67)
 
 
-def coupled(problem: Lattice) -> float:
-    """Return the cost of all systems of a step where a reaction couples cells, and of its whole Jacobian."""
+def coupled(problem: Lattice, groups: int = 0) -> float:
+    """Return the cost of all systems of a step where a reaction couples cells, and of its whole Jacobian.
+
+    It is sparse where it is found by moving some groups of cells.
+    """
     size = math.prod(problem.shape)
+    if groups:
+        return (groups + 2) * evaluation(problem) + 2e-3 + SPARSE * factorisation(problem) + size * 1e-5
     return size * evaluation(problem) + 2e-3 + size**3 * 5e-10
 
 
@@ -55,6 +62,8 @@ def modes(problem: Lattice, thin: bool, prepared: bool) -> float:
     return transforms + prepared * (5e-5 + size * 7e-8)
 
 
-def substitution(problem: Lattice, whole: bool = False) -> float:
+def substitution(problem: Lattice, whole: bool = False, groups: int = 0) -> float:
     """Return the cost of solving a factorised real system, or a share of those of all stages by `whole` matrices."""
+    if groups:
+        return 3e-5 + math.prod(problem.shape) * 1e-7
     return 1e-5 + (math.prod(problem.shape) ** 2 * 1e-9 if whole else factorisation(problem) / 30)

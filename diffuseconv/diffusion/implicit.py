@@ -30,7 +30,7 @@ import math
 from collections import deque
 from collections.abc import Collection
 from functools import cache, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.polynomial import legendre
@@ -41,6 +41,7 @@ from diffuseconv._typing import Array
 from diffuseconv.diffusion import control, costs, krylov, shifted
 from diffuseconv.diffusion.clock import Clock
 from diffuseconv.diffusion.control import OPTIONS
+from diffuseconv.diffusion.coupling import Pattern, evaluated, pattern_of
 from diffuseconv.diffusion.in_pieces import add, combine, largest
 from diffuseconv.diffusion.integrator import Overflow, Trial, evaluate, finite
 from diffuseconv.diffusion.lattice import Lattice
@@ -53,6 +54,7 @@ SYSTEMS = (5, 17, 17)  # real systems that cost as much, in 1 to 3 dimensions: a
 INVERSE_ITERATIONS = 8
 MOST_ITERATIONS, DEPTH = 12, 5
 FEW_CELLS, WHOLE = 100, 1000  # up to which a reaction's whole Jacobian is factorised: at once, and where GMRES is slow
+MOST_CELLS = 5000  # up to which it is looked for cell by cell, in case it is sparse
 MANY_PRODUCTS = 10  # of GMRES: more are slow
 INEXACT = 1e-8  # of systems that are iterated within Newton's iteration
 FEW_ITERATIONS = 3  # of Newton's: more ask for a new Jacobian
@@ -135,7 +137,9 @@ class Steps:
         self.rate = 1.0  # at which Newton's iteration converges, as last seen; less and less trusted
         self.looked = 0  # bit of cells' indices by which what follows others is looked for
         self.coupled, self.whole = False, False  # whether systems know what the reaction follows; by a whole matrix
-        self.coupling: Array | None = None  # that of the reaction
+        self.coupling: Any = None  # that of the reaction, dense or sparse
+        self.pattern: Pattern | None = None  # of a sparse one
+        self.dense = False  # whether it is none
         self.products = 0  # that a system of the last step took with it, where it is not known as a whole
         self.tried: _Step | None = None  # the last trial step
         self.past: _Step | None = None  # and the last accepted one
@@ -164,11 +168,18 @@ class Steps:
         """Return what a step costs, by a fixed model, in seconds."""
         if self.iterates:
             return self.iterations * (1 + self.products) * costs.iterations(self.problem)
-        iteration = costs.evaluation(self.problem) + costs.substitution(self.problem, self.whole)
+        iteration = costs.evaluation(self.problem) + costs.substitution(self.problem, self.whole, self.groups)
         systems = SYSTEMS[len(self.problem.shape) - 1]
-        prepared = costs.coupled(self.problem) if self.whole else systems * costs.factorisation(self.problem)
+        prepared = systems * costs.factorisation(self.problem)
+        if self.whole:
+            prepared = costs.coupled(self.problem, self.groups)
         prepared = 0.0 if self.made_for == step else prepared
         return prepared + self.iterations * (1 + 2 * self.products) * STAGES * iteration
+
+    @property
+    def groups(self) -> int:
+        """How many groups of cells are moved for a sparse Jacobian, 0 if it is none."""
+        return 0 if self.pattern is None else self.pattern.groups
 
     def count(self, products: int) -> None:
         """Note how many products with the Jacobian a system took."""
@@ -191,10 +202,27 @@ class Steps:
             self.slope = self.ahead
         elif self.problem.reaction is not None:
             self.slope = reaction_slope(self.problem, clock.at(elapsed), u)
-        if self.products > MANY_PRODUCTS and u.size <= WHOLE:
-            self.whole, self.products, self.made_for = True, 0, 0.0
+        self.look_at_whole(u.size)
         if self.iterations > FEW_ITERATIONS:
             self.look(clock.at(elapsed), u)
+
+    def look_at_whole(self, size: int) -> None:
+        """Take the whole Jacobian from now on where products with it are many, and it is small or may be sparse."""
+        if self.products > MANY_PRODUCTS and size <= (WHOLE if self.dense else MOST_CELLS):
+            self.whole, self.products, self.made_for = True, 0, 0.0
+
+    def jacobian(self, time: float, u: Array) -> Any:
+        """Return the reaction's whole Jacobian: sparse, of few cells dense, None if it is neither."""
+        if not self.dense:
+            if self.pattern is not None:
+                matrix, complete = evaluated(self.problem, time, u, self.pattern)
+                if complete:
+                    return matrix
+            self.pattern = pattern_of(self.problem, time, u, self.pattern)
+            if self.pattern is not None:
+                return evaluated(self.problem, time, u, self.pattern)[0]
+            self.dense = True
+        return jacobian(self.problem, time, u) if u.size <= WHOLE else None
 
     def look(self, time: float, u: Array) -> bool:
         """Look for what the reaction follows, but for own values, as Newton's iteration is slow; return if found."""
@@ -221,8 +249,7 @@ class Steps:
             return self.stages(clock, elapsed, u, slope, step, allowed)
         except np.linalg.LinAlgError:
             self.made_for = 0.0
-            if self.products > MANY_PRODUCTS and u.size <= WHOLE:
-                self.whole, self.products = True, 0
+            self.look_at_whole(u.size)
             raise Overflow from None
 
     def factorise(self, time: float, u: Array, middle: float, step: float) -> None:
@@ -233,7 +260,9 @@ class Steps:
             slope = np.broadcast_to(slope, self.problem.shape)
         self.made_for, self.solvers, self.felt = 0.0, [], slope  # whose memory the next ones take
         if self.whole:
-            self.coupling = jacobian(self.problem, time, u)
+            self.coupling = self.jacobian(time, u)
+            self.whole = self.coupling is not None
+        if self.whole:
             self.check_coupled_growth(self.coupling, step)
         self.solvers = [self.system(self.pole, step, slope)]
         self.solvers += [self.system(complex(pole), step, slope) for pole in self.table.poles[1:]]
@@ -266,10 +295,16 @@ class Steps:
         if not (response.min() > 0 and response.max() <= 2):
             raise Overflow
 
-    def check_coupled_growth(self, slopes: Array, step: float) -> None:
+    def check_coupled_growth(self, slopes: Any, step: float) -> None:
         """Refuse a step over which something grows too far, where reactions couple cells."""
-        matrix = self.here.matrix().toarray() + slopes
-        if step * _most_growth(matrix) > self.pole / 2 and step * np.linalg.eigvals(matrix).real.max() > self.pole / 2:
+        dense, most = isinstance(slopes, np.ndarray), self.pole / 2 / step
+        matrix = self.here.matrix()
+        matrix = matrix.toarray() + slopes if dense else matrix + slopes
+        if _most_growth(matrix) <= most or _most_growth((matrix + matrix.T) / 2) <= most:  # the latter of energy
+            return
+        if len(matrix.diagonal()) > WHOLE:
+            raise Overflow
+        if np.linalg.eigvals(matrix if dense else matrix.toarray()).real.max() > most:
             raise Overflow
 
     def stages(self, clock: Clock, elapsed: float, u: Array, slope: Array, step: float, allowed: float) -> Trial:
@@ -418,10 +453,10 @@ def slowest_decay(problem: Lattice, duration: float) -> float:
     return rate / 2 if rate * duration > 1 else 0.0
 
 
-def _most_growth(matrix: Array) -> float:
+def _most_growth(matrix: Any) -> float:
     """Return a bound on the rate at which anything grows, in the maximum norm (the logarithmic norm)."""
     own = matrix.diagonal()
-    return float((own + np.abs(matrix).sum(axis=1) - np.abs(own)).max())
+    return float((own + abs(matrix).sum(axis=1) - np.abs(own)).max())
 
 
 def _step_on(z: Array, move: Array, history: Collection[tuple[Array, Array]], update: Array, size: float) -> None:

@@ -17,11 +17,12 @@ import numpy as np
 
 from diffuseconv import _threads
 from diffuseconv._typing import Array
-from diffuseconv.diffusion.in_pieces import BLOCK, combine
+from diffuseconv.diffusion.in_pieces import combine
 from diffuseconv.diffusion.shifted import Solver, norm
 
 __all__ = ["most_products", "solver"]
 
+SINGLE = 1 << 11  # entries of a basis up to which a product takes one thread: others spin for long on busy processors
 LARGE = 1 << 16  # cells from which memory for directions counts
 ACCURATE, ROUGH = 1e-5, 0.1  # of the right-hand side: what is aimed at, and what is good enough for Newton's iteration
 
@@ -80,7 +81,7 @@ def solver(direct: Solver, product: Callable[[Array], Array], count: Callable[[i
 
 def _take_off(basis: Array, x: Array) -> Array:
     """Make a field orthogonal to others, and return its inner products with them; BLAS works in one thread."""
-    parts = _threads.slices(x.size, 1 + x.size // BLOCK)
+    parts = _threads.slices(x.size, 1 + len(basis) * x.size // SINGLE)
     shares = np.zeros(len(basis), basis.dtype)
     for low, high in parts:
         shares += basis[:, low:high].conj() @ x[low:high]

@@ -12,7 +12,16 @@ from diffuseconv.diffusion.in_pieces import add, largest, pieces
 from diffuseconv.diffusion.lattice import Lattice
 from diffuseconv.diffusion.shifted import norm
 
-__all__ = ["check_slope", "couples", "directional", "fastest_decay", "jacobian", "reaction_slope"]
+__all__ = [
+    "STEEPEST",
+    "check_slope",
+    "couples",
+    "difference_shift",
+    "directional",
+    "fastest_decay",
+    "jacobian",
+    "reaction_slope",
+]
 
 EPS = float(np.finfo(np.float64).eps)
 STEEPEST = 1e100  # a difference quotient beyond it is that of a jump
@@ -29,7 +38,7 @@ def reaction_slope(problem: Lattice, time: float, u: Array) -> Array:
     if problem.reaction_slope is not None:
         given = problem.reaction_slope(time, u)
         return np.where(np.isfinite(given), given, 0.0)
-    shift = _shift(u)
+    shift = difference_shift(u)
     here = np.add(u, shift, dtype=np.float64)
     slope = np.array(np.broadcast_to(reaction(time, here), u.shape), dtype=np.float64)
     here[...] = u
@@ -47,7 +56,7 @@ def check_slope(problem: Lattice, time: float, u: Array, duration: float) -> Non
     reaction = problem.reaction
     if reaction is None or problem.reaction_slope is None:
         return
-    shift, plain = _shift(u), np.array(reaction(time, u))
+    shift, plain = difference_shift(u), np.array(reaction(time, u))
     up, down = (sign * (reaction(time, u + sign * shift) - plain) / shift for sign in (1, -1))
     given = problem.reaction_slope(time, u)
     unsure = np.abs(up - down) + EPS * np.abs(plain) / shift  # of kinks and rounding
@@ -75,7 +84,7 @@ def fastest_decay(problem: Lattice, time: float, u: Array, direction: Array | No
     del slope
     if reaction is None or u.size == 1:
         return own, None
-    shift, here = _shift(u), u.astype(np.float64)
+    shift, here = difference_shift(u), u.astype(np.float64)
     change = np.array(np.broadcast_to(reaction(time, here), u.shape), dtype=np.float64)
     if direction is None:
         direction = np.random.default_rng(0).integers(0, 2, u.shape, np.int8)
@@ -98,7 +107,7 @@ def couples(problem: Lattice, time: float, u: Array, bit: int) -> bool:
 def jacobian(problem: Lattice, time: float, u: Array) -> Array:
     """Return how the reaction of each cell (row) changes with the value of each (column), raveled."""
     assert problem.reaction is not None
-    shift, moved = _shift(u), u.copy()
+    shift, moved = difference_shift(u), u.copy()
     plain = np.array(np.broadcast_to(problem.reaction(time, u), u.shape)).reshape(-1)
     slopes = np.empty((u.size, u.size))
     for cell, value in enumerate(u.flat):
@@ -114,7 +123,7 @@ def _moved_by_others(problem: Lattice, time: float, u: Array, bit: int) -> list[
     """Return both halves of the cells, by a bit of their index, and by how much each changes those of the other."""
     reaction = problem.reaction
     assert reaction is not None
-    shift, plain = _shift(u), np.array(reaction(time, u))
+    shift, plain = difference_shift(u), np.array(reaction(time, u))
     half = ((np.arange(u.size) >> bit) % 2 == 1).reshape(u.shape)
     return [(side, np.abs(reaction(time, u + shift * side) - plain) * ~side) for side in (half, ~half)]
 
@@ -123,7 +132,7 @@ def directional(problem: Lattice, time: float, u: Array, slope: Array | None) ->
     """Return the product of a field with the reaction's Jacobian, less a slope along each cell's own value."""
     reaction = problem.reaction
     assert reaction is not None
-    shift, plain = _shift(u), np.array(reaction(time, u))
+    shift, plain = difference_shift(u), np.array(reaction(time, u))
 
     def product(x: Array) -> Array:
         size = largest(x)
@@ -140,7 +149,7 @@ def directional(problem: Lattice, time: float, u: Array, slope: Array | None) ->
     return product
 
 
-def _shift(u: Array) -> float:
+def difference_shift(u: Array) -> float:
     """Return by how much values are moved for a difference quotient."""
     size = max(largest(u), float(u.max()) - float(u.min()))
     return math.sqrt(EPS) * (size if size > 0 else 1e-150)

@@ -64,10 +64,12 @@ def solver(problem: Lattice, shift: complex, scale: float, slope: Array | None =
     return direct if abs(scale) * problem.largest_rate < WELL_SCALED else _refined(problem, shift, scale, slope, direct)
 
 
-def coupled(problem: Lattice, shift: complex, scale: float, slopes: Array) -> Solver:
-    """Return the solver of ``shift - scale (L + slopes)``, `slopes` being a whole matrix."""
+def coupled(problem: Lattice, shift: complex, scale: float, slopes: Any) -> Solver:
+    """Return the solver of ``shift - scale (L + slopes)``, `slopes` being a whole matrix, dense or sparse."""
     from scipy.linalg import lu_factor, lu_solve
 
+    if not isinstance(slopes, np.ndarray):
+        return _sparse(problem.matrix() + slopes, shift, scale)
     matrix = np.multiply(
         problem.matrix().toarray() + slopes, -scale, dtype=complex if np.iscomplexobj(shift) else float
     )
@@ -81,6 +83,22 @@ def coupled(problem: Lattice, shift: complex, scale: float, slopes: Array) -> So
         return x
 
     return solve
+
+
+def _sparse(rates: Any, shift: complex, scale: float) -> Solver:
+    """Return the solver of ``shift - scale rates``, a sparse matrix of any kind, with pivoting."""
+    import scipy.sparse
+    from scipy.sparse.linalg import splu
+
+    kind = np.dtype(complex if np.iscomplexobj(shift) else float)
+    matrix: Any = scipy.sparse.diags_array(np.full(rates.shape[0], shift, kind)) - scale * rates
+    if not np.isfinite(matrix.data).all():
+        raise np.linalg.LinAlgError("matrix is not finite")
+    try:
+        factors = Made(lambda: splu(matrix.tocsc()))
+    except RuntimeError:
+        raise np.linalg.LinAlgError("singular matrix") from None
+    return lambda y: factors.value.solve(y.reshape(-1).astype(kind, copy=False)).reshape(y.shape)
 
 
 def _refined(problem: Lattice, shift: complex, scale: float, slope: Array | None, direct: Solver) -> Solver:

@@ -5,8 +5,8 @@ leave, or with decay, the solution is unique. In a closed part it exists only if
 only the amount is left open: the salt that was there at the start, spread evenly or, with a drift, as the kernel of `L`
 says.
 
-Rates and values are taken in units of their largest, powers of two, lest products leave the range of numbers. Solutions
-are refined by residuals of differences between cells, which keep what the sums on a matrix's diagonal lose.
+Rates and values are in units of their largest, powers of two, lest products leave the range of numbers. Solutions are
+refined by residuals of differences between cells, which keep what the sums on a matrix's diagonal lose.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def memory(lattice: Lattice) -> float:
     if symmetric and lattice.source is None and not lattice.walls:
         return 90.0 + 50 * ndim  # its parts, no solution
     factorised = not symmetric or math.prod(lattice.shape) <= DIRECT[ndim - 1]
-    return 270.0 + 70 * ndim + factorised * 12 * costs.entries(lattice)
+    return 270.0 + 70 * ndim + (12 * costs.entries(lattice) if factorised else 60.0)
 
 
 def limit(lattice: Lattice, u: FloatArray | None, dry: NDArray[np.bool_] | None = None) -> FloatArray:
@@ -93,7 +93,7 @@ def limit(lattice: Lattice, u: FloatArray | None, dry: NDArray[np.bool_] | None 
         right = b[solved]
         if not definite:
             right = np.stack([right, matrix[solved][:, pinned].sum(axis=1), np.ones(solved.size)], axis=1)
-        rest = _residual(matrix, losses, solved)
+        rest = _residual(matrix, losses, solved, not lattice.symmetric)
         safe = lattice.positive and lattice.growth == 0
         found = _solve(inner, right, len(lattice.shape), definite, rest, part[solved], safe)
         if found is None:
@@ -149,11 +149,14 @@ def _in_units(lattice: Lattice) -> tuple[Lattice, int, int]:
     return scaled, power, fastest
 
 
-def _residual(matrix: Any, losses: FloatArray, solved: NDArray[Any]) -> Callable[[FloatArray], FloatArray]:
+def _residual(
+    matrix: Any, losses: FloatArray, solved: NDArray[Any], drifts: bool
+) -> Callable[[FloatArray], FloatArray]:
     """Return the product of `solved` cells with the matrix, all others holding 0, as flows by differences of cells."""
-    rows = matrix[solved]
-    net = matrix - matrix.T  # of a drift
-    own = net.sum(axis=1)[solved] - losses[solved]
+    rows = matrix if len(solved) == len(losses) else matrix[solved]
+    own = -losses[solved]
+    if drifts:
+        own += (matrix - matrix.T).sum(axis=1)[solved]
     whole = np.zeros(matrix.shape[0])
 
     def product(x: FloatArray) -> FloatArray:
@@ -190,7 +193,9 @@ def _check_connected(lattice: Lattice, matrix: Any, part: NDArray[Any], losses: 
             )
 
 
-def _check_balance(shape: tuple[int, ...], part: NDArray[Any], b: FloatArray, open_parts: NDArray[np.bool_], power: int) -> None:
+def _check_balance(
+    shape: tuple[int, ...], part: NDArray[Any], b: FloatArray, open_parts: NDArray[np.bool_], power: int
+) -> None:
     """Refuse a closed part into which more flows than out of it; `b` is in units of a power of two."""
     net = np.bincount(part, b)
     off = ~open_parts & (np.abs(net) > BALANCED * np.bincount(part, np.abs(b)))
@@ -237,27 +242,31 @@ def _solve(
             factors = Made(lambda: solvers.splu(a.tocsc(), "MMD_AT_PLUS_A", **options))
         except RuntimeError:  # exactly singular: what comes in is what leaves, or grows
             return None if definite else np.full(b.shape, -1.0)
-        inverse = solvers.LinearOperator(a.shape, dtype=np.float64, matvec=factors.value.solve, rmatvec=partial(factors.value.solve, trans="T"))
-        if definite and not safe and EPS * solvers.onenormest(inverse, t=1) * solvers.norm(a, 1) > WELL_CONDITIONED:
-            return None
-        direct, first, enough = factors.value.solve, factors.value.solve, EPS
+        direct: Callable[[FloatArray], FloatArray] = factors.value.solve
+        first, enough = direct, EPS
+        if definite and not safe:
+            inverse = solvers.LinearOperator(a.shape, dtype=np.float64, matvec=direct, rmatvec=direct)  # symmetric
+            if EPS * solvers.onenormest(inverse, t=1) * solvers.norm(a, 1) > WELL_CONDITIONED:
+                return None
     else:
         rows = a.tocsr()
 
-        def direct(right: FloatArray, accuracy: float = ROUGH) -> FloatArray:
+        def iterated(right: FloatArray, accuracy: float) -> FloatArray:
             most = 200 * round(b.size ** (1 / ndim))
             found, failed = solvers.cg(rows, right, rtol=accuracy, maxiter=most)
             if failed:
                 raise RuntimeError(f"conjugate gradients did not reach a residual of {accuracy:g}")
             return np.asarray(found)
 
-        first, enough = partial(direct, accuracy=RESIDUAL), REFINED
+        direct, first = partial(iterated, accuracy=ROUGH), partial(iterated, accuracy=RESIDUAL)
+        enough = REFINED
 
     def relative(correction: FloatArray, x: FloatArray) -> float:
-        sizes = [np.zeros((int(part.max()) + 1, *x.shape[1:])) for _ in range(2)]
-        for values, size in zip((correction, x), sizes, strict=True):
-            np.maximum.at(size, part, np.abs(values))
-        return float(np.divide(*sizes, out=np.zeros(sizes[0].shape), where=sizes[0] > 0).max())
+        moved = np.zeros((int(part.max()) + 1, *x.shape[1:]))
+        whole = np.zeros(moved.shape)
+        np.maximum.at(moved, part, np.abs(correction))
+        np.maximum.at(whole, part, np.abs(x))
+        return float(np.divide(moved, whole, out=np.zeros(moved.shape), where=moved > 0).max())
 
     x: FloatArray = scale * first(scale * b)
     past = math.inf

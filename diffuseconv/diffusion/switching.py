@@ -17,7 +17,7 @@ from typing import Any
 
 from diffuseconv import _checks
 from diffuseconv._typing import Array
-from diffuseconv.diffusion import control, dormand_prince, exponential, implicit, low_storage, rkl2, shifted
+from diffuseconv.diffusion import control, costs, dormand_prince, exponential, implicit, low_storage, rkl2, shifted
 from diffuseconv.diffusion.clock import Clock
 from diffuseconv.diffusion.control import OPTIONS, unsupported
 from diffuseconv.diffusion.integrator import Integrator, Overflow, Trial
@@ -42,7 +42,7 @@ class Steps:
     """Steps of one kind or another."""
 
     def __init__(self, problem: Lattice, duration: float, tolerance: float) -> None:
-        size = math.prod(problem.shape)
+        self.problem, size = problem, math.prod(problem.shape)
         explicit = dormand_prince if size < LARGE else low_storage
         self.kinds: list[Integrator] = [explicit.Steps(problem, duration), rkl2.Steps(problem, duration)]
         if (
@@ -60,6 +60,8 @@ class Steps:
         self.spent: list[float] = [0.0] * len(self.kinds)  # since each was tried
         self.due = [SPENT] * len(self.kinds)  # and how much is enough
         self.duration, self.begun = duration, False
+        self.total = 0.0  # of what steps have cost
+        self.resorted = False  # whether implicit steps are the last resort
 
     @property
     def order(self) -> int:
@@ -92,7 +94,7 @@ class Steps:
     def attempt(self, clock: Clock, elapsed: float, u: Array, slope: Array, step: float, allowed: float) -> Trial:
         """Compute a trial step; one that does not converge is left to another kind where that is the cheaper."""
         cost, self.last = self.now.cost(step), None  # lest what was rejected takes memory
-        self.spent = [spent + cost for spent in self.spent]
+        self.spent, self.total = [spent + cost for spent in self.spent], self.total + cost
         try:
             trial = self.now.attempt(clock, elapsed, u, slope, step, allowed)
         except Overflow:
@@ -114,7 +116,7 @@ class Steps:
 
     def accept(self, clock: Clock, elapsed: float, u: Array) -> None:
         """Note where an accepted step has led, and change over where that pays."""
-        if self.last is not None and self.last[-1].field is u:
+        if self.last is not None and self.last[-1].field is u and not self.resorted:
             step, allowed, trial = self.last
             for k, kind in enumerate(self.kinds):
                 if kind is self.now or self.spent[k] < self.due[k] * kind.cost(min(step, kind.longest)):
@@ -124,6 +126,7 @@ class Steps:
                     self.change(kind, step)
                     break
                 _forget(kind)
+            self.resort(step, self.duration - elapsed)
         self.last = None
         self.now.accept(clock, elapsed, u)
         if self.now.longest == 0:
@@ -142,6 +145,18 @@ class Steps:
             if best > 0:
                 self.change(self.kinds[best], self.duration / self.steps[best])
                 self.now.accept(clock, elapsed, u)
+
+    def resort(self, step: float, left: float) -> None:
+        """Change over to implicit steps for good where a run that has cost much would be refused before it ends.
+
+        What runs around and dies out slowly leaves them longer and longer steps, but no other ones.
+        """
+        most, last = costs.longest_run(self.problem), self.kinds[-1]
+        if not isinstance(last, implicit.Steps) or last is self.now or self.total < most / 2:
+            return
+        if self.total + left / _pace(self.now, step) > 2 * most:
+            self.change(last, step)
+            self.resorted = True
 
     def is_cheaper(
         self, kind: Integrator, clock: Clock, elapsed: float, here: Trial, step: float, allowed: float

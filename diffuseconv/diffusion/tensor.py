@@ -51,7 +51,7 @@ def _is_tensor(values: Array) -> bool:
     """Return whether an array is symmetric, but for rounding, and positive definite."""
     if not (np.abs(values - values.T) <= SYMMETRIC * np.abs(values).max()).all() or values.diagonal().min() <= 0:
         return False
-    scale = np.sqrt(values.diagonal())  # lest rounding hides axes that are slow beside others
+    scale = np.sqrt(values.diagonal())  # lest rounding hides slow axes
     alike = values / scale / scale[:, None]
     return bool(np.linalg.eigvalsh((alike + alike.T) / 2).min() > 0)
 

@@ -16,10 +16,11 @@ from diffuseconv.diffusion.lattice import Lattice, WallTerm
 
 __all__ = ["in_units", "power_of"]
 
-# From here on values are scaled: by what makes the largest one 1 where the problem is linear, the range of rates being
-# 1e150 either way; else by half as much as is at hand, for a reaction may lead to fields of quite another size.
+# Powers of two from which on values are scaled: by what makes the largest one 1 where the problem is linear, as rates
+# lie between 1e-150 and 1e150; else by no more than keeps 1 in range, for a reaction may lead to fields of other size.
 LINEAR, CHANGING = {8: 460, 4: 60}, 760
 LIFTED = 240
+SUBNORMAL = -1010  # of the largest value: what functions return has fewer digits from there on, as steps would see
 SAMPLES = 64  # cells of which an ordinary one is enough to look no further: what is too large is refused in the end
 
 
@@ -31,7 +32,7 @@ def power_of(problem: Lattice, u: Array, duration: float) -> int:
         return 0
     if not problem.steady:
         power = _scaling.exponent(u) if u.dtype == np.float64 else 0
-        return 0 if abs(power) < most or not u.any() else LIFTED * (1 if power > 0 else -1)
+        return 0 if abs(power) < most or power < SUBNORMAL or not u.any() else LIFTED * (1 if power > 0 else -1)
     driven = [np.asarray(wall.value, dtype=np.float64) for wall in problem.walls]
     if problem.source is not None:
         with np.errstate(over="ignore"):
