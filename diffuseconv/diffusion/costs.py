@@ -9,7 +9,7 @@ from diffuseconv.diffusion.lattice import Lattice
 
 __all__ = ["coupled", "entries", "evaluation", "factorisation", "iterations", "longest_run", "modes", "substitution"]
 
-SPARSE = 20  # factorisations of a line or plane that those with pivots of a sparse Jacobian take, all stages together
+SPARSE = 20  # plain factorisations that those with pivots take in all, of the systems of a sparse Jacobian
 
 
 def evaluation(problem: Lattice) -> float:

@@ -152,4 +152,4 @@ def directional(problem: Lattice, time: float, u: Array, slope: Array | None) ->
 def difference_shift(u: Array) -> float:
     """Return by how much values are moved for a difference quotient."""
     size = max(largest(u), float(u.max()) - float(u.min()))
-    return math.sqrt(EPS) * (size if size > 0 else 1e-150)
+    return max(math.sqrt(EPS) * (size if size > 0 else 1e-150), 1e-300)
