@@ -79,13 +79,14 @@ def interruptible(work: Callable[[], _T]) -> _T:
 class Made(Generic[_T]):
     """What a function makes, answering Ctrl-C as `interruptible` does, and dropped in the thread that made it.
 
-    SciPy's SuperLU frees memory in no other thread.
+    SciPy's SuperLU frees memory in no other thread. What is `brief` needs no other: on busy processors a thread may
+    take longer to begin than the work.
     """
 
-    def __init__(self, work: Callable[[], _T]) -> None:
+    def __init__(self, work: Callable[[], _T], *, brief: bool = False) -> None:
         made: list[_T] = []
         self._made = made  # only that thread empties it
-        if ending() or not _in_main_thread():
+        if brief or ending() or not _in_main_thread():
             made.append(work())
             return
         done, unused = threading.Event(), threading.Event()

@@ -266,13 +266,15 @@ def test_threads_of_factorisations_end():
 @pytest.mark.parametrize("room", [steady, shifted])
 def test_factorisations_run_where_ctrl_c_ends_them(room, monkeypatch):
     aside = []
-    monkeypatch.setattr(room, "Made", lambda work: aside.append(1) or _foreign.Made(work))
+    monkeypatch.setattr(room, "Made", lambda work, **more: aside.append(more) or _foreign.Made(work, **more))
     eq = dc.DiffusionEquation(np.eye(4) + 1, boundary="absorbing", source=1.0)
     if room is steady:
         eq.steady_state()
     else:
+        monkeypatch.setattr(shifted, "BRIEF", 10)
         eq.evolve(np.ones((4, 4)), 1.0, "rational")
     assert aside
+    assert not any(more.get("brief") for more in aside)
 
 
 NEARLY = np.ones((8, 8))  # a product but for what is as large as rounding may be: neither bound tells

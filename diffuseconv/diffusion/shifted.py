@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from diffuseconv import boundary
+from diffuseconv._cached import kept
 from diffuseconv._foreign import Made
 from diffuseconv._typing import Array
 from diffuseconv.diffusion.in_pieces import add, largest, pieces
@@ -31,6 +32,7 @@ Solver: TypeAlias = Callable[[Array], Array]
 
 FACTORISED = (10**7, 1 << 20, 20_000)  # cells, in 1, 2 and 3 dimensions, up to which a factorisation is the quicker
 ITERATED, ALIKE = 3000, 4.0  # cells in the plane from which, and rates' ratio up to which, iterations are quicker
+BRIEF = 2000  # cells: in some milliseconds, as long as starting a thread takes on busy processors
 RESIDUAL = 1e-15  # of conjugate gradients, relative to the right-hand side
 MOST_ITERATIONS = 1000
 WELL_SCALED, MOST_REFINEMENTS = 100.0, 4
@@ -95,7 +97,7 @@ def _sparse(rates: Any, shift: complex, scale: float) -> Solver:
     if not np.isfinite(matrix.data).all():
         raise np.linalg.LinAlgError("matrix is not finite")
     try:
-        factors = Made(lambda: splu(matrix.tocsc()))
+        factors = Made(lambda: splu(matrix.tocsc()), brief=rates.shape[0] < BRIEF)
     except RuntimeError:
         raise np.linalg.LinAlgError("singular matrix") from None
     return lambda y: factors.value.solve(y.reshape(-1).astype(kind, copy=False)).reshape(y.shape)
@@ -183,13 +185,16 @@ def _factorised(problem: Lattice, shift: complex, scale: float, slope: Array | N
     kind = np.dtype(complex if np.iscomplexobj(shift) else float)
 
     def factorise() -> Any:
-        matrix = problem.matrix().tocsc()
+        if math.prod(problem.shape) < BRIEF:  # next to which making the matrix anew takes as long
+            matrix = kept(problem, "columns", lambda: problem.matrix().tocsc()).copy()
+        else:
+            matrix = problem.matrix().tocsc()
         matrix.data = np.multiply(matrix.data, -scale, dtype=kind)
         matrix.setdiag(matrix.diagonal() + (shift if slope is None else shift - scale * slope.reshape(-1)))
         return splu(matrix, "MMD_AT_PLUS_A", diag_pivot_thresh=1e-3, options={"SymmetricMode": True})
 
     try:
-        factors = Made(factorise)
+        factors = Made(factorise, brief=math.prod(problem.shape) < BRIEF)
     except RuntimeError:
         raise np.linalg.LinAlgError("singular matrix") from None
     return lambda y: factors.value.solve(y.reshape(-1).astype(kind, copy=False)).reshape(y.shape)
