@@ -45,6 +45,8 @@ ROOMS = {  # the tests that must notice, beside the examples in docstrings
     "convolution/repeated": "repeated convolution masked_convolution convolution_extremes laws_convolution",
     "_jit/convolution": "convolution masked_convolution convolution_extremes laws_convolution",
     "_jit/diffusion": "diffusion walls_and_sources diagnostics compiled",
+    "_jit/faces": "diffusion transport sweeps",
+    "_jit/sums": "in_pieces stiff",
     "_jit/binomial": "measurement scattering streams convergence_measurement",
     "_jit/matrix": "spectral",
     "_jit/fourier": "planes convolution",

@@ -582,6 +582,14 @@ def test_explicit_steps_hold_what_sources_damp_that_couple_cells(kind, rate):
         eq.evolve(u, 1.0, "explicit", time_step=min(0.5, 3 / rate))
 
 
+@pytest.mark.parametrize("duration", [0.95, 1.0, 2.0])
+def test_explicit_steps_look_again_at_a_source_that_was_slow(duration):
+    """Estimates of a slow reaction lie 64 steps apart, and at the end of a run: decay that sets in late is seen."""
+    eq = dc.DiffusionEquation(1e-3, source=lambda t, u: -(1e-3 if t < 0.9 else 1e3) * u)
+    with pytest.raises(ValueError, match=r"^time_step must be at most .* got 0\.01"):
+        eq.evolve(np.ones(8), duration, "explicit", time_step=0.01)
+
+
 def test_explicit_steps_that_a_source_makes_too_many_are_refused(monkeypatch):
     """When they have cost so much and ask for as much again; those that were asked for are taken."""
     calls, most = [], 0.05

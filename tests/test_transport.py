@@ -208,8 +208,8 @@ def test_threads_change_no_bit(data, flow, z):
     duration = z * (limit if math.isfinite(limit) else 0.1)
     alone = [eq.evolve(u, duration, method) for method in methods]
     with pytest.MonkeyPatch.context() as patch:
-        for room in (lattice, sweeps):
-            patch.setattr(room, "SMALLEST_SHARE", 1)
+        patch.setattr(sweeps, "SMALLEST_SHARE", 1)
+        patch.setattr(lattice, "WORTH_THREADS", 1)
         patch.setattr(lattice, "POOLED", 1)
         patch.setattr(in_pieces, "PIECE", 1)
         patch.setattr(numba, "get_num_threads", lambda: 3)

@@ -1,4 +1,4 @@
-"""Loops over cells and faces: the rate of change of a field, added to what is there.
+"""The rate of change of a field: what flows into each cell through its faces, less what decays.
 
 All arrays are flat, and a field is a block of planes of rows: a plane has one row in two dimensions, a line is one row.
 What one cell gives through a face is, to the last bit, what the other gets. Unsigned indices spare a wraparound test in
@@ -11,19 +11,10 @@ import numpy as np
 
 from diffuseconv._jit.borrowed import borrow
 from diffuseconv._jit.compiled import compiled, inner
+from diffuseconv._jit.faces import Faces, cell_flow, vector_flow
+from diffuseconv._jit.vector import after_last, from_second, lanes_of, load, plus_product, spread, store
 
-ONE = np.uintp(1)
-
-
-class Faces(NamedTuple):
-    """Values on the faces before each cell along an axis, one more than cells; empty for none.
-
-    Those before row `i` of plane `p` begin at ``planes[p] + rows[i]``: rows that are alike are there once.
-    """
-
-    values: Any
-    planes: Any
-    rows: Any
+ZERO, ONE = np.uintp(0), np.uintp(1)
 
 
 class Axis(NamedTuple):
@@ -36,14 +27,14 @@ class Axis(NamedTuple):
 class Rates(NamedTuple):
     """The rates of a block of cells along planes, rows and cells. Beyond walls lies a row of zeros, `blank`.
 
-    An empty `loss` is 0 and an empty `weights` is 1.
+    An empty `loss` is 0; what flows into a cell and what it loses is multiplied by its share, if there are `shares`.
     """
 
     shape: tuple[int, ...]
     periodic: tuple[Any, ...]
     axes: tuple[Axis, ...]
     loss: Any
-    weights: Any
+    shares: Any
     blank: Any
 
 
@@ -55,86 +46,122 @@ class Factors(NamedTuple):
     held: Any
 
 
-class Line(NamedTuple):
-    """A row of cells, and what multiplies all that flows into it."""
+class Row(NamedTuple):
+    """A row of cells, what stands beyond its ends, and where the values on the faces along it begin."""
 
     here: Any
-    size: Any
-    scale: Any
-    weights: Any
-    weighted: Any  # whether cells have weights, by which it is divided
+    left: Any
+    right: Any
+    side: Any
+    drift: Any
+
+
+class Around(NamedTuple):
+    """The rows before and after a row across an axis, each (array, place), and where values on their faces begin."""
+
+    there: Any  # whether the axis exchanges anything
+    drifting: Any
+    before: Any
+    after: Any
+    sides: Any
+    drifts: Any
+
+
+class Cells(NamedTuple):
+    """What becomes of what flows into cells: the `Factors`, the losses and the shares, if there are any."""
+
+    factors: Any
+    losing: Any
+    loss: Any
+    shared: Any
+    shares: Any
+
+
+@inner(forceinline=True)
+def vector_across(axis, around, j, x):
+    """Return what flows into a vector of a row from the rows before and after it."""
+    (below, before), (above, after) = around.before, around.after
+    (entry, leave), (drift, drift_out), (faces, drifts) = around.sides, around.drifts, axis
+    entering = vector_flow(faces, entry + j, drifts, drift + j, around.drifting, load(below, before + j), x)
+    return entering - vector_flow(faces, leave + j, drifts, drift_out + j, around.drifting, x, load(above, after + j))
+
+
+@inner(forceinline=True)
+def cell_across(axis, around, j, x):
+    """Return what flows into a cell of a row from the rows before and after it."""
+    (below, before), (above, after) = around.before, around.after
+    (entry, leave), (drift, drift_out), (faces, drifts) = around.sides, around.drifts, axis
+    entering = cell_flow(faces, entry + j, drifts, drift + j, around.drifting, below[before + j], x)
+    return entering - cell_flow(faces, leave + j, drifts, drift_out + j, around.drifting, x, above[after + j])
+
+
+@inner(forceinline=True)
+def finish_vector(cells, place, x, inflow, out):
+    """Store ``held * out + keep * x + scale * share * (inflow - loss * x)``; what is not held may be anything."""
+    keep, scale, held = cells.factors
+    if cells.losing:
+        inflow = inflow - load(cells.loss, place) * x
+    if cells.shared:
+        inflow = inflow * load(cells.shares, place)
+    y = spread(keep) * x
+    if held != 0:
+        y = plus_product(y, spread(held), load(out, place))
+    store(out, place, plus_product(y, spread(scale), inflow))
+
+
+@inner(forceinline=True)
+def finish_cell(cells, place, x, inflow, out):
+    """Store what `finish_vector` does for one cell."""
+    keep, scale, held = cells.factors
+    if cells.losing:
+        inflow -= cells.loss[place] * x
+    if cells.shared:
+        inflow *= cells.shares[place]
+    y = keep * x
+    if held != 0:
+        y += held * out[place]
+    out[place] = y + scale * inflow
 
 
 @inner
-def carried(drift, before, after):
-    """Return what a drift carries through a face."""
-    zero = drift * 0
-    return max(drift, zero) * before + min(drift, zero) * after
-
-
-@inner
-def share(line, j):
-    """Return what multiplies all that flows into cell `j` of a row."""
-    return line.scale / line.weights[line.here + j] if line.weighted else line.scale
+def flow_of_row(u, axes, drifting, row, around, cells, size, out):
+    """Write a row: whole vectors, then the cells that are left."""
+    (across, down, (faces, drifts)), (of_planes, of_rows), lanes = axes, around, lanes_of(u)
+    here, end = row.here, size // lanes * lanes
+    if end > ZERO:
+        x = load(u, here)
+        flow = vector_flow(faces, row.side, drifts, row.drift, drifting, after_last(spread(row.left), x), x)
+        last, beyond = u[here + end - ONE], row.right if end == size else u[here + end]
+        last_flow = spread(cell_flow(faces, row.side + end, drifts, row.drift + end, drifting, last, beyond))
+        for j in range(lanes, end + lanes, lanes):
+            east, next_flow = x, last_flow
+            if j < end:
+                east = load(u, here + j)
+                next_flow = vector_flow(faces, row.side + j, drifts, row.drift + j, drifting, after_last(x, east), east)
+            inflow = flow - from_second(flow, next_flow)
+            if of_planes.there:
+                inflow = inflow + vector_across(across, of_planes, j - lanes, x)
+            if of_rows.there:
+                inflow = inflow + vector_across(down, of_rows, j - lanes, x)
+            finish_vector(cells, here + j - lanes, x, inflow, out)
+            x, flow = east, next_flow
+    for j in range(end, size):
+        x = u[here + j]
+        west = u[here + j - ONE] if j > ZERO else row.left
+        east = u[here + j + ONE] if j + ONE < size else row.right
+        inflow = cell_flow(faces, row.side + j, drifts, row.drift + j, drifting, west, x)
+        inflow -= cell_flow(faces, row.side + j + ONE, drifts, row.drift + j + ONE, drifting, x, east)
+        if of_planes.there:
+            inflow += cell_across(across, of_planes, j, x)
+        if of_rows.there:
+            inflow += cell_across(down, of_rows, j, x)
+        finish_cell(cells, here + j, x, inflow, out)
 
 
 @inner
 def first_of(faces, there, p, i):
     """Return where the values before row `i` of plane `p` begin, if they are there."""
-    return faces.planes[p] + faces.rows[i] if there else np.uintp(0)
-
-
-@inner
-def flow_along(u, axis, drifting, p, i, line, ends, out):
-    """Add what flows into row `i` of plane `p` through the faces of its own axis, beyond which stand the `ends`."""
-    here, last = line.here, line.size - ONE
-    faces, drifts = axis.exchange.values, axis.drift.values
-    first, drift = first_of(axis.exchange, True, p, i), first_of(axis.drift, drifting, p, i)
-    for j in range(ONE, last):
-        west, x, east = u[here + j - ONE], u[here + j], u[here + j + ONE]
-        inflow = faces[first + j] * (west - x) - faces[first + j + ONE] * (x - east)
-        if drifting:
-            inflow += carried(drifts[drift + j], west, x) - carried(drifts[drift + j + ONE], x, east)
-        out[here + j] += share(line, j) * inflow
-    for end in range(2):
-        j = np.uintp(end) * last
-        if end == 0 or last > 0:
-            x = u[here + j]
-            west = u[here + j - ONE] if j > 0 else ends[0]
-            east = u[here + j + ONE] if j < last else ends[1]
-            inflow = faces[first + j] * (west - x) - faces[first + j + ONE] * (x - east)
-            if drifting:
-                inflow += carried(drifts[drift + j], west, x) - carried(drifts[drift + j + ONE], x, east)
-            out[here + j] += share(line, j) * inflow
-
-
-@inner
-def flow_across(u, neighbours, axis, drifting, lower, upper, line, out):
-    """Add what flows into a row from its neighbours, each (array, place), through faces before and after it."""
-    (below, before), (above, after) = neighbours
-    faces, drifts = axis.exchange.values, axis.drift.values
-    first, last = first_of(axis.exchange, True, *lower), first_of(axis.exchange, True, *upper)
-    entry, leave = first_of(axis.drift, drifting, *lower), first_of(axis.drift, drifting, *upper)
-    for j in range(line.size):
-        west, x, east = below[before + j], u[line.here + j], above[after + j]
-        inflow = faces[first + j] * (west - x) - faces[last + j] * (x - east)
-        if drifting:
-            inflow += carried(drifts[entry + j], west, x) - carried(drifts[leave + j], x, east)
-        out[line.here + j] += share(line, j) * inflow
-
-
-@inner
-def begin_row(u, line, factors, out):
-    """Write a row of ``held * out + keep * u``; what is not held may be anything."""
-    for j in range(line.here, line.here + line.size):
-        out[j] = factors.keep * u[j] + (factors.held * out[j] if factors.held != 0 else u.dtype.type(0))
-
-
-@inner
-def lose(u, line, loss, out):
-    """Subtract what decays of a row."""
-    for j in range(line.size):
-        out[line.here + j] -= share(line, j) * (loss[line.here + j] * u[line.here + j])
+    return faces.planes[p] + faces.rows[i] if there else ZERO
 
 
 @compiled
@@ -144,29 +171,31 @@ def flow(u, rates, factors, low, high, out):
     plane, (planes_close, rows_close, cells_close) = rows * size, rates.periodic
     across, down, along = rates.axes
     there = across.exchange.values.size > 0, down.exchange.values.size > 0
-    drifting = across.drift.values.size > 0, down.drift.values.size > 0, along.drift.values.size > 0
-    losing, weighted = rates.loss.size > 0, rates.weights.size > 0
-    u, out, weights, loss = borrow(u), borrow(out), borrow(rates.weights), borrow(rates.loss)
-    (across, down, along), wall = borrow(rates.axes), (borrow(rates.blank), np.uintp(0))
+    drifts = across.drift.values.size > 0, down.drift.values.size > 0, along.drift.values.size > 0
+    losing, shared = rates.loss.size > 0, rates.shares.size > 0
+    cells = Cells(factors, losing, borrow(rates.loss), shared, borrow(rates.shares))
+    u, out, axes, wall = borrow(u), borrow(out), borrow(rates.axes), (borrow(rates.blank), ZERO)
+    across, down, along = axes
     for index in range(np.uintp(low), np.uintp(high)):
         here, p, i = index * size, index // rows, index % rows
-        line = Line(here, size, factors.scale, weights, weighted)
-        begin_row(u, line, factors, out)
         ends = (u[here + size - ONE], u[here]) if cells_close else (wall[0][0], wall[0][0])
-        flow_along(u, along, drifting[2], p, i, line, ends, out)
-        if there[0]:
-            around = (
-                (u, here + (planes - ONE) * plane) if planes_close else wall,
-                (u, i * size) if planes_close else wall,
-            )
-            before = (u, here - plane) if p > 0 else around[0]
-            after = (u, here + plane) if p + ONE < planes else around[1]
-            flow_across(u, (before, after), across, drifting[0], (p, i), (p + ONE, i), line, out)
-        if there[1]:
-            last = here + plane - size
-            around = (u, last) if rows_close else wall, (u, here + size - plane) if rows_close else wall
-            before = (u, here - size) if i > 0 else around[0]
-            after = (u, here + size) if i + ONE < rows else around[1]
-            flow_across(u, (before, after), down, drifting[1], (p, i), (p, i + ONE), line, out)
-        if losing:
-            lose(u, line, loss, out)
+        row = Row(here, *ends, first_of(along.exchange, True, p, i), first_of(along.drift, drifts[2], p, i))
+        first, last = (u, i * size), (u, here + (planes - ONE) * plane)
+        of_planes = Around(
+            there[0],
+            drifts[0],
+            (u, here - plane) if p > ZERO else last if planes_close else wall,
+            (u, here + plane) if p + ONE < planes else first if planes_close else wall,
+            (first_of(across.exchange, there[0], p, i), first_of(across.exchange, there[0], p + ONE, i)),
+            (first_of(across.drift, drifts[0], p, i), first_of(across.drift, drifts[0], p + ONE, i)),
+        )
+        first, last = (u, here + size - plane), (u, here + plane - size)
+        of_rows = Around(
+            there[1],
+            drifts[1],
+            (u, here - size) if i > ZERO else last if rows_close else wall,
+            (u, here + size) if i + ONE < rows else first if rows_close else wall,
+            (first_of(down.exchange, there[1], p, i), first_of(down.exchange, there[1], p, i + ONE)),
+            (first_of(down.drift, drifts[1], p, i), first_of(down.drift, drifts[1], p, i + ONE)),
+        )
+        flow_of_row(u, axes, drifts[2], row, (of_planes, of_rows), cells, size, out)

@@ -18,6 +18,7 @@ import numpy as np
 
 from diffuseconv._jit.borrowed import borrow
 from diffuseconv._jit.compiled import compiled, inner
+from diffuseconv._jit.faces import cell_flow, vector_flow
 from diffuseconv._jit.rounds import NOTHING, SPACING, end_round, next_part
 from diffuseconv._jit.vector import (
     after_last,
@@ -29,7 +30,6 @@ from diffuseconv._jit.vector import (
     product_minus,
     spread,
     store,
-    upwind,
 )
 
 ZERO, ONE = np.uintp(0), np.uintp(1)
@@ -210,26 +210,6 @@ def uniform_cells(source, target, problem, row, factor):
             else:
                 y += rates[1] * (around - two * x)
         target[row.here + j] = y + rates[2] * (along - parts * x)
-
-
-@inner(forceinline=True)
-def cell_flow(faces, side, drifts, drift_side, drifting, before, after):
-    """Return what flows through one face: an exchange, and what lies upwind carried along."""
-    flow = faces.values[side] * (before - after)
-    if drifting:
-        drift = drifts.values[drift_side]
-        flow += drift * (before if drift > 0 else after)
-    return flow
-
-
-@inner(forceinline=True)
-def vector_flow(faces, side, drifts, drift_side, drifting, before, after):
-    """Return what flows through a vector of faces."""
-    flow = load(faces.values, side) * (before - after)
-    if drifting:
-        drift = load(drifts.values, drift_side)
-        flow = plus_product(flow, drift, upwind(drift, before, after))
-    return flow
 
 
 @inner(forceinline=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,7 +19,8 @@ __all__ = ["OPTIONS", "checked_step", "memory", "solve", "unsupported", "whole_s
 
 OPTIONS = {"time_step": None}
 
-PROBED = 16  # steps between two estimates of how fast the reaction damps
+PROBED, MOST_PROBED = 16, 64  # steps between two estimates of how fast the reaction damps; most where that is `SLOW`
+SLOW = 0.1  # as a share of what the step leaves room for
 LONGEST = 2.0  # times what a run of controlled error may cost: what it costs, and asks for, to be refused
 FIRST = 4  # estimates at once when a run begins: the power method starts from noise
 ROUNDING = 1e-12  # a step may exceed the limit, or a duration a whole number of steps, by this relative amount
@@ -78,7 +80,7 @@ def _fields(
     problem: Lattice, u: Array, start: float, times: Sequence[float], time_step: float, given: bool
 ) -> Iterator[Array]:
     """Yield the field at each of the times."""
-    elapsed, own, last, direction = 0.0, False, len(times) - 1, None
+    elapsed, own, last, direction, probed = 0.0, False, len(times) - 1, None, PROBED
     most, spent = LONGEST * costs.longest_run(problem), 0.0
     with np.errstate(all="ignore"):
         for _ in range(FIRST):
@@ -89,9 +91,11 @@ def _fields(
             still = problem.reaction is None and problem.moving is None
             step = time_step
             if not still:
-                step, direction = _allowed_step(problem, now, u, min(time_step, time - elapsed), given, direction)
+                allowed = _allowed_step(problem, now, u, min(time_step, time - elapsed), given, direction)
+                step, direction = allowed.step, allowed.direction
+                probed = min(2 * probed, MOST_PROBED) if allowed.slow else PROBED
             steps, exact = whole_steps(time - elapsed, step)
-            batch = steps if still else min(PROBED if problem.moving is None else 1, steps)
+            batch = steps if still else min(probed if problem.moving is None else 1, steps)
             if not (still or given):
                 cost = costs.evaluation(problem)
                 if spent > most and steps * cost > most:
@@ -102,16 +106,23 @@ def _fields(
                 spent += batch * cost
             u, own = _advance(problem, u, now, batch, exact), True
             elapsed = time if batch == steps else elapsed + batch * exact
+            if PROBED < batch == steps and not still:  # what may have come since the last estimate
+                _allowed_step(problem, start + elapsed, u, exact, given, direction)
         yield u if own and index == last else u.copy()
+
+
+class _Allowed(NamedTuple):
+    """A step, whether the reaction damps slowly for the room that it leaves, and what the reaction damps fastest."""
+
+    step: float
+    slow: bool
+    direction: Array | None
 
 
 def _allowed_step(
     problem: Lattice, time: float, u: Array, step: float, given: bool, direction: Array | None
-) -> tuple[float, Array | None]:
-    """Return a step that drift and reaction allow, probed here; a longer one that was given is refused.
-
-    Also what the reaction damps the fastest: the next estimate's `direction`.
-    """
+) -> _Allowed:
+    """Return a step that drift and reaction allow, probed here; a longer one that was given is refused."""
     with np.errstate(all="ignore"):
         decay, direction = fastest_decay(problem, time, u, direction)
     rate = max(problem.at(moment).largest_rate for moment in (time, time + step))
@@ -127,7 +138,8 @@ def _allowed_step(
         raise ValueError(
             f'the field must stay finite (method "auto" controls its error), got {u[~finite][0]} at time {time:g}'
         )
-    return min(step, limit if given else limit / 2), direction
+    step = min(step, limit if given else limit / 2)
+    return _Allowed(step, direction is None and decay <= SLOW * (2 / step - rate), direction)
 
 
 def _advance(lattice: Lattice, u: Array, start: float, steps: int, step: float) -> Array:

@@ -17,7 +17,6 @@ import numpy as np
 
 from diffuseconv import _threads
 from diffuseconv._typing import Array
-from diffuseconv.diffusion.in_pieces import combine
 from diffuseconv.diffusion.shifted import Solver, norm
 
 __all__ = ["most_products", "solver"]
@@ -74,14 +73,22 @@ def solver(direct: Solver, product: Callable[[Array], Array], count: Callable[[i
         target = np.zeros(k + 2)
         target[0] = size
         shares = np.linalg.lstsq(hessenberg[: k + 2, : k + 1], target, rcond=None)[0]
-        return combine(shares[None], basis[: k + 1], right.reshape(1, -1)).reshape(right.shape)
+        solution = right.reshape(-1)
+        for low, high in _parts(basis[: k + 1]):
+            solution[low:high] = shares @ basis[: k + 1, low:high]
+        return solution.reshape(right.shape)
 
     return solve
 
 
+def _parts(basis: Array) -> list[tuple[int, int]]:
+    """Return the ends of parts of fields whose products BLAS leaves to one thread."""
+    return _threads.slices(basis.shape[1], 1 + basis.size // SINGLE)
+
+
 def _take_off(basis: Array, x: Array) -> Array:
-    """Make a field orthogonal to others, and return its inner products with them; BLAS works in one thread."""
-    parts = _threads.slices(x.size, 1 + len(basis) * x.size // SINGLE)
+    """Make a field orthogonal to others, and return its inner products with them."""
+    parts = _parts(basis)
     shares = np.zeros(len(basis), basis.dtype)
     for low, high in parts:
         shares += basis[:, low:high].conj() @ x[low:high]

@@ -22,15 +22,16 @@ import numpy as np
 from diffuseconv import _threads
 from diffuseconv._cached import cached_property, kept
 from diffuseconv._jit import diffusion as _loops
+from diffuseconv._jit.faces import Faces
 from diffuseconv._typing import Array, loop_input
 from diffuseconv.diffusion.in_pieces import add, pieces
 from diffuseconv.diffusion.rows import as_planes, on_faces, places
 
-__all__ = ["SMALLEST_SHARE", "Lattice", "WallTerm"]
+__all__ = ["Lattice", "WallTerm"]
 
 POOLED = 1 << 18  # cells from which a loop that does several passes gains from the pool of threads
 MOMENTS = 8  # of a problem whose drift depends on time, that are kept
-SMALLEST_SHARE = 1 << 15  # cells per thread below which handing out work costs more than it saves
+WORTH_THREADS = 1 << 17  # cells per thread below which handing out one application costs more than it saves
 
 
 @dataclass(frozen=True, eq=False)
@@ -309,12 +310,8 @@ class Lattice:
         rates, number = self._loop_rates(u.dtype, 1.0 if own else scale), u.dtype.type
         factors = _loops.Factors(number(keep), number(scale if own else 1.0), number(held))
         given, target, rows = (loop_input(u).reshape(-1), rates, factors), out.reshape(-1), math.prod(rates.shape[:2])
-        shares = 2 * u.size // SMALLEST_SHARE
-        if shares < 2:
-            _loops.flow(*given, 0, rows, target)
-        else:
-            parts = _threads.slices(rows, min(shares, _threads.count()))
-            _threads.run(_loops.flow, [(*given, low, high, target) for low, high in parts])
+        parts = _threads.slices(rows, min(_threads.count(), u.size // WORTH_THREADS))
+        _threads.run(_loops.flow, [(*given, low, high, target) for low, high in parts])
         if self.diagonal is not None:
             extra = (self.diagonal @ u.reshape(-1)).reshape(u.shape)
             if self.weights is not None:
@@ -340,7 +337,7 @@ class Lattice:
         if known is not None:
             return known
         none = loop_input(np.empty(0, dtype))
-        nothing = _loops.Faces(none, *(loop_input(np.empty(0, np.uintp)),) * 2)
+        nothing = Faces(none, *(loop_input(np.empty(0, np.uintp)),) * 2)
         axes = [_loops.Axis(nothing, nothing)] * 3
         exchanges, drifts = self.faces(dtype, scale)
         for axis, place in enumerate(places(len(self.shape))):
@@ -352,10 +349,10 @@ class Lattice:
 
         shape, periodic = as_planes(self.shape, 1), as_planes(self.periodic, False)
         loss = none if self.decay is None else full(self.decay if scale == 1 else self.decay * scale)
-        weights = none if self.weights is None else full(self.weights)
+        shares = none if self.weights is None else full(1 / self.weights)
         self._full.clear()
         rates = self._full[dtype, scale] = _loops.Rates(
-            shape, periodic, tuple(axes), loss, weights, loop_input(np.zeros(shape[2], dtype))
+            shape, periodic, tuple(axes), loss, shares, loop_input(np.zeros(shape[2], dtype))
         )
         return rates
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from diffuseconv._jit.diffusion import Faces
+from diffuseconv._jit.faces import Faces
 from diffuseconv._jit.vector import BYTES
 from diffuseconv._typing import Array, loop_input
 

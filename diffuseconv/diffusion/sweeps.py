@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 from diffuseconv import _threads
 from diffuseconv._jit import stencil as _loops
-from diffuseconv._jit.diffusion import Faces
+from diffuseconv._jit.faces import Faces
 from diffuseconv._jit.rounds import SPACING, Rounds
 from diffuseconv._jit.vector import BYTES
 from diffuseconv._typing import Array, loop_input
 from diffuseconv.diffusion.in_pieces import add
-from diffuseconv.diffusion.lattice import SMALLEST_SHARE, Lattice
+from diffuseconv.diffusion.lattice import Lattice
 from diffuseconv.diffusion.rows import aligned, as_planes, places
 
 __all__ = ["chebyshev_sum", "explicit_steps", "poisson_sum"]
@@ -38,6 +38,7 @@ VECTOR = BYTES
 BLOCK = 1 << 10  # cells that are swept at once, against which a call costs little
 CACHE = 1 << 19  # bytes that a pass may keep at hand
 UNEVEN = 1 << 18  # bytes that two fields differ by
+SMALLEST_SHARE = 1 << 15  # cells per thread below which handing out sweeps costs more than it saves
 LARGEST = 1e290  # of a rate times a value, beyond which rates are scaled first
 
 
