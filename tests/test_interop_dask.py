@@ -103,6 +103,7 @@ def test_nothing_is_computed_at_the_call():
             ValueError,
             "decay must have the field's shape",
         ),
+        (lambda u: dc.DiffusionEquation(spacing=(1.0,)).evolve(u, 1.0), ValueError, "for each of the 2 axes"),
         (lambda u: dc.DiffusionEquation(boundary=("zero",)).evolve(u, 1.0), ValueError, "for each of the 2 axes"),
         (lambda u: dc.measure(u, [[np.nan, 1.0]]), ValueError, "kernel must be finite"),
         (lambda u: dc.DiffusionEquation().evolve(u[None, None], 1.0), ValueError, "1, 2 or 3 dimensions, got 4"),

@@ -59,7 +59,7 @@ def evolved(eq: DiffusionEquation, field: da.Array, duration: Any, tolerance: An
     if unlike:
         raise TypeError(f"evolve takes no dask arrays for an equation with {', '.join(unlike)}; compute u first")
     names = _names(eq.boundary, u.ndim)
-    spacing = tuple(float(width) for width in np.broadcast_to(np.asarray(eq.spacing, float), u.ndim))
+    spacing = _checks.per_axis("spacing", eq.spacing, u.ndim, _checks.number)
     constant = _constant(eq.diffusivity, u)
     varied = [name for name in PER_CELL if np.ndim(getattr(eq, name)) > 0 and (name != "diffusivity" or not constant)]
     varied += [name for name in ("source", "barriers") if getattr(eq, name) is not None and name not in varied]
