@@ -198,6 +198,7 @@ def assert_converges(
     True
     """
     draws, independent = _checks.count("draws", draws, least=1), _checks.flag("independent", independent)
+    share = _checks.probability("false_alarm", false_alarm) / 2
     expectation = _numbers("expectation", expectation)
     if not callable(sampler):
         raise TypeError(f"sampler must be a function of the number of draws, got {_checks.got(sampler)}")
@@ -206,14 +207,14 @@ def assert_converges(
         raise AssertionError(f"the sampler gives shape {mean.shape}, the expectation has {expectation.shape}")
     _, variance, span = _fitting(expectation=expectation, variance=variance, span=span)
     whole = {"variance": variance / draws, "span": span / draws}
-    verdict = assert_sum(mean, expectation, **whole, false_alarm=false_alarm / 2, rounding=rounding)
+    verdict = assert_sum(mean, expectation, **whole, false_alarm=share, rounding=rounding)
     if independent:
         assert_sum(
             mean.sum(),
             expectation.sum(),
             variance=np.broadcast_to(whole["variance"], mean.shape).sum(),
             span=whole["span"].max(),
-            false_alarm=false_alarm / 2,
+            false_alarm=share,
             rounding=rounding * mean.size + 1e-15 * np.abs(expectation).sum(),
         )
     return verdict

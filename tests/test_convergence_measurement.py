@@ -357,6 +357,11 @@ def test_assertions_say_what_they_saw():
         testing.assert_mean_square([100.0, 0, 0], 1.0, proxy=1.0, fourth=3.0)
     with pytest.raises(AssertionError):
         testing.assert_sum([np.nan], [0.0], variance=1.0, span=1.0)
+    for false_alarm, rule in ((1.5, "less than 1"), (10**400, "in the range of floating-point numbers")):
+        with pytest.raises(ValueError, match=f"false_alarm must be {rule}"):
+            testing.assert_converges(
+                lambda n: np.zeros(2), np.zeros(2), draws=1, variance=1, span=1, false_alarm=false_alarm
+            )
     with pytest.raises(ValueError, match="false_alarm must be less than 1"):
         testing.assert_sum(0, 0, variance=1, span=1, false_alarm=1.0)
 
