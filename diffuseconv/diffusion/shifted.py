@@ -239,7 +239,7 @@ def norm(x: Array) -> float:
     """Return the Euclidean norm, also where squares leave the range of numbers."""
 
     def squares(scale: float) -> float:
-        parts = (scale * x[low:high] for low, high in pieces(x.shape))
+        parts = (x[low:high] if scale == 1 else scale * x[low:high] for low, high in pieces(x.shape))
         return sum(float((part * part.conj()).real.sum()) for part in parts)
 
     total = squares(1.0)
