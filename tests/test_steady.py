@@ -91,6 +91,7 @@ def test_layers_are_exact():
             np.ones((3, 3)),
             r"^steady_state needs sources and fluxes to balance .* got \+1 per",
         ),
+        (dc.DiffusionEquation(source=1.7e308), np.ones((3, 3)), r"^steady_state needs sources .* got \+1\.7e\+308 per"),
         (
             dc.DiffusionEquation(boundary=dc.Neumann(1.0)),
             np.ones((3, 3)),

@@ -201,7 +201,7 @@ def _check_balance(
     off = ~open_parts & (np.abs(net) > BALANCED * np.bincount(part, np.abs(b)))
     if off.any():
         worst = int(np.argmax(off))
-        mean = math.ldexp(net[worst], power) / np.count_nonzero(part == worst)
+        mean = float(_scaling.times_power(net[worst] / np.count_nonzero(part == worst), power))  # it may overflow
         raise ValueError(
             f"steady_state needs sources and fluxes to balance where no wall lets salt leave, got {mean:+.6g} per "
             f"volume and time on average in the part of the tank around cell {_cell(shape, part, worst)}"
