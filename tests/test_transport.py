@@ -539,3 +539,8 @@ def test_bad_problems_are_refused_in_one_line(options, words):
     with pytest.raises(ValueError, match=words) as refusal:
         dc.DiffusionEquation(**options).evolve(np.ones((4, 4)), 1.0)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("diffusivity", [0.0, 5e-324])
+def test_drift_with_next_to_no_diffusion_has_an_infinite_peclet_number(diffusivity):
+    assert dc.DiffusionEquation(diffusivity, velocity=0.1).cell_peclet(4) == math.inf

@@ -213,7 +213,7 @@ class DiffusionEquation:
         Returns
         -------
         float
-            0 without velocity, infinite where there is a drift and no diffusion.
+            0 without velocity, infinite where there is a drift and no diffusion, or too little for a number.
 
         Examples
         --------
@@ -230,7 +230,9 @@ class DiffusionEquation:
         for drift in (lattice.drift or () for lattice in self._moments(shape, time)):
             for g, q in zip(exchange, drift, strict=False):
                 g, q = np.broadcast_arrays(g, abs(q))
-                largest = max(largest, float(np.divide(q, g, out=np.where(q > 0, np.inf, 0.0), where=g > 0).max()))
+                with np.errstate(over="ignore"):
+                    shares = np.divide(q, g, out=np.where(q > 0, np.inf, 0.0), where=g > 0)
+                largest = max(largest, float(shares.max()))
         return largest
 
     @for_arrays_of_any_kind(1)
