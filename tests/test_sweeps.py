@@ -77,7 +77,10 @@ def test_vectors_do_what_plain_loops_do(varied, boundary, shape, dtype, monkeypa
 
 @pytest.mark.parametrize("shape", [(37, 21), (21, 16), (9, 12, 19)])
 def test_a_step_on_square_cells_knows_no_axis(shape):
-    """In the plane the axes may be swapped before or after, to the same bits; in space to 16 roundings a step."""
+    """Axes may be swapped before or after: in the plane to the same bits, as 1/8 (the rate) times a sum is exact.
+
+    In space to 16 roundings a step.
+    """
     u = np.random.default_rng(0).random(shape)
     eq = dc.DiffusionEquation(1.0)
     step = eq.stable_time_step(shape) / 2

@@ -70,10 +70,9 @@ def correlate_planes(stack: Array, bank: Array, cut: Cut) -> Array:
 
     def convolve_two(*pieces: tuple[int, int, int]) -> None:
         """Convolve two pieces with all kernels."""
-        waves = np.empty((2, size), dtype)
-        product = waves if len(bank) == 1 else np.empty_like(waves)
+        waves, several = np.empty((2, size), dtype), len(bank) > 1
+        product = np.empty_like(waves) if several else waves
         fourier.columns_to_waves(field, _windows(pieces, stack.shape, cut.shape), *waves, plane, down)
-        several = len(bank) > 1
         if several:
             fourier.rows_to_waves(*waves, plane, along, np.uintp(0), np.uintp(rows))
         windows = _windows(pieces, out.shape[1:], cut.results)

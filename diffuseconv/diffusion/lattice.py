@@ -201,7 +201,7 @@ class Lattice:
         return total if self.weights is None else total / of(self.weights)
 
     def losses(self) -> Array:
-        """Return the rates at which cells lose to walls and by decay, each as it is; broadcasts to the field.
+        """Return the rates at which cells lose to walls and by decay, each as it is, in the field's shape.
 
         Next to fast exchanges the difference of two outflows would lose them to rounding.
         """
