@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 TURN = 2e-3  # seconds: shorter calls are repeated that long in each round
-PAUSE = 1e-3  # seconds before each turn: the idle threads of some libraries spin for a while
+PAUSE = 1e-2  # seconds before each turn: the idle threads of some libraries spin for 5 ms
+LONG = 0.1  # seconds of a call that needs no other one before it to be warm
 REST = 0.02  # seconds before a cold call: threads fall asleep
 
 Call = Callable[[], object]
@@ -68,15 +69,16 @@ def once(call: Call) -> float:
 
 def interleaved(contenders: dict[str, Call], rounds: int) -> dict[str, float]:
     """Return the median seconds of each contender's warm calls; two untimed ones come first, one more in each turn."""
-    repeats = {}
+    repeats, brief = {}, {}
     for name, call in contenders.items():
         call()
-        repeats[name] = max(1, round(TURN / once(call)))
+        seconds = once(call)
+        repeats[name], brief[name] = max(1, round(TURN / seconds)), seconds < LONG
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, call in contenders.items():
             time.sleep(PAUSE)
-            if repeats[name] > 1:
+            if brief[name]:
                 call()
             begin = time.perf_counter()
             for _ in range(repeats[name]):

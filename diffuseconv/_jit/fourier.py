@@ -233,13 +233,24 @@ def columns_to_waves(field, windows, re, im, plane, passes):
 
 
 @compiled
-def rows_to_waves(re, im, plane, passes, first, last):
-    """Transform some rows of a plane."""
-    for row in range(first, last):
-        _row_to_waves(re, im, row * plane.pitch, plane.columns, passes)
+def kernels_to_waves(bank, taps, kernels, plane, passes):
+    """Copy kernels, which lie flat one after the other, each to a plane of its own, and transform its columns."""
+    rows, columns = taps
+    none = Window(ZERO, ZERO, ZERO, ZERO)
+    for number in range(len(kernels)):
+        windows = Window(number * rows * columns, columns, rows, columns), none
+        columns_to_waves(bank, windows, kernels[number, 0], kernels[number, 1], plane, passes)
 
 
 @compiled
+def rows_to_waves(planes, plane, passes, first, last):
+    """Transform some rows of each of some planes."""
+    for number in range(len(planes)):
+        for row in range(first, last):
+            _row_to_waves(planes[number, 0], planes[number, 1], row * plane.pitch, plane.columns, passes)
+
+
+@inner
 def convolve_rows(re, im, waves, kernel, kernel_im, plane, passes, out, out_im):
     """Convolve the rows of a plane, whose columns are waves (and rows, if `waves`), with a kernel's, which are."""
     lanes = lanes_of(re)
@@ -263,7 +274,7 @@ def convolve_rows(re, im, waves, kernel, kernel_im, plane, passes, out, out_im):
             _pass_along(out_im, out, begin, plane.columns, passes, n, True)
 
 
-@compiled
+@inner
 def waves_to_columns(re, im, plane, passes, corner, scale, field, windows):
     """Transform the columns of a plane back, and copy what two windows need of them; what the plane holds is lost."""
     for first in range(ZERO, plane.columns, AT_ONCE * lanes_of(re)):
@@ -272,3 +283,16 @@ def waves_to_columns(re, im, plane, passes, corner, scale, field, windows):
             _pass_down(im, re, plane, first, (last - first) // lanes_of(re), passes, n, True)
         _write(re, plane, corner, first, last, scale, field, windows[0])
         _write(im, plane, corner, first, last, scale, field, windows[1])
+
+
+@compiled
+def convolve(waves, known, kernels, plane, down, along, product, corner, scale, sums, windows):
+    """Convolve a plane, whose columns are waves (and rows, if `known`), with some kernels; copy two windows of each.
+
+    The product of one is written over that of the kernel before.
+    """
+    re, im = waves
+    for number in range(len(kernels)):
+        kernel = kernels[number]
+        convolve_rows(re, im, known, kernel[0], kernel[1], plane, along, product[0], product[1])
+        waves_to_columns(product[0], product[1], plane, down, corner, scale, sums[number], windows)

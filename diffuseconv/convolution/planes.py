@@ -21,6 +21,8 @@ from diffuseconv.convolution.pieces import Cut
 
 __all__ = ["correlate_planes"]
 
+BATCH = 1 << 24  # cells of kernels' planes between two chances for Ctrl-C
+PARTS = 2  # of the work for each thread, lest one that wakes late keep others waiting
 WORTH_THREADS = 1 << 17  # cells of a kernel's plane, whose rows take less time than a worker takes to wake
 
 
@@ -55,36 +57,39 @@ def correlate_planes(stack: Array, bank: Array, cut: Cut) -> Array:
     held = len(bank) * (2 * size + len(stack) * math.prod(places)) + _threads.count() * 4 * size
     _checks.fits_memory("field", stack.itemsize * held, "cut it into pieces, or take a narrower kernel")
     out = np.empty((len(bank), len(stack), *places), dtype)
+    extent = np.uintp(taps[0]), np.uintp(taps[1])
     scale, corner = dtype.type(1 / (rows * (columns // lanes))), (np.uintp(taps[0] - 1), np.uintp(taps[1] - 1))
-    kernels = np.empty((len(bank), 2, size), dtype)
-    field, flipped = loop_input(stack).reshape(-1), loop_input(bank[:, ::-1, ::-1]).reshape(-1)
+    kernels, several = np.empty((len(bank), 2, size), dtype), len(bank) > 1
+    field, flipped = loop_input(stack).reshape(-1), loop_input(bank[:, ::-1, ::-1]).reshape(len(bank), -1)
+    flat = out.reshape(len(bank), -1)
 
-    def transform_columns(number: int) -> None:
-        """Transform the columns of a kernel."""
-        windows = _windows([(number, 0, 0)], bank.shape, taps)
-        fourier.columns_to_waves(flipped, windows, *kernels[number], plane, down)
+    def transform_columns(first: int, last: int) -> None:
+        """Transform the columns of some kernels."""
+        fourier.kernels_to_waves(flipped[first:last].reshape(-1), extent, kernels[first:last], plane, down)
 
-    def transform_rows(number: int, first: int, last: int) -> None:
-        """Transform some of its rows."""
-        fourier.rows_to_waves(*kernels[number], plane, along, np.uintp(first), np.uintp(last))
+    def transform_rows(first: int, last: int, begin: int, end: int) -> None:
+        """Transform some of their rows."""
+        fourier.rows_to_waves(kernels[first:last], plane, along, np.uintp(begin), np.uintp(end))
 
-    def convolve_two(*pieces: tuple[int, int, int]) -> None:
-        """Convolve two pieces with all kernels."""
-        waves, several = np.empty((2, size), dtype), len(bank) > 1
+    def convolve_two(first: int, last: int, *pieces: tuple[int, int, int]) -> None:
+        """Convolve two pieces with some kernels."""
+        waves = np.empty((2, size), dtype)
         product = np.empty_like(waves) if several else waves
         fourier.columns_to_waves(field, _windows(pieces, stack.shape, cut.shape), *waves, plane, down)
         if several:
-            fourier.rows_to_waves(*waves, plane, along, np.uintp(0), np.uintp(rows))
+            fourier.rows_to_waves(waves[None], plane, along, np.uintp(0), np.uintp(rows))
         windows = _windows(pieces, out.shape[1:], cut.results)
-        for kernel, sums in zip(kernels, out, strict=True):
-            fourier.convolve_rows(*waves, several, *kernel, plane, along, *product)
-            fourier.waves_to_columns(*product, plane, down, corner, scale, sums.reshape(-1), windows)
+        given = kernels[first:last], plane, down, along, product, corner, scale, flat[first:last], windows
+        fourier.convolve((waves[0], waves[1]), several, *given)
 
-    _threads.run(transform_columns, [(number,) for number in range(len(bank))])
-    parts = _threads.slices(rows, _threads.count() if size > WORTH_THREADS else 1)
-    _threads.run(transform_rows, [(number, *part) for number in range(len(bank)) for part in parts])
     pieces = list(itertools.product(range(len(stack)), range(0, places[0], high), range(0, places[1], wide)))
-    _threads.run(convolve_two, [tuple(pieces[i : i + 2]) for i in range(0, len(pieces), 2)])
+    pairs = [tuple(pieces[i : i + 2]) for i in range(0, len(pieces), 2)]
+    threads = _threads.count()
+    batches = _threads.slices(len(bank), max(PARTS * threads // len(pairs), len(bank) * size // BATCH))
+    parts = _threads.slices(rows, threads if size > WORTH_THREADS else 1)
+    _threads.run(transform_columns, batches)
+    _threads.run(transform_rows, [(*batch, *part) for batch in batches for part in parts])
+    _threads.run(convolve_two, [(*batch, *pair) for pair in pairs for batch in batches])
     return out
 
 
