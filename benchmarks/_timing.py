@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-TURN = 2e-3  # seconds: shorter calls are repeated that long in each round
+TURN = 1e-2  # seconds: shorter calls are repeated that long in each round
 PAUSE = 1e-2  # seconds before each turn: the idle threads of some libraries spin for 5 ms
 LONG = 0.1  # seconds of a call that needs no other one before it to be warm
 REST = 0.02  # seconds before a cold call: threads fall asleep

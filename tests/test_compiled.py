@@ -28,11 +28,18 @@ from diffuseconv._jit.vector import (
     BYTES,
     after_last,
     from_second,
+    lane_0,
+    lane_1,
+    lane_2,
+    lane_3,
     load,
     plus_product,
     product_minus,
     spread,
     store,
+    swapped_eights,
+    swapped_fours,
+    turned,
 )
 from diffuseconv._typing import frozen
 
@@ -197,6 +204,11 @@ def operations(values, out, lanes, number):
     store(out, lanes + lanes, plus_product(left, right, all_one))
     store(out, lanes + lanes + lanes, product_minus(left, all_one, right))
     store(out, lanes + lanes + lanes + lanes, (left + right) * (left - all_one))
+    fifth = lanes + lanes + lanes + lanes + lanes
+    store(out, fifth, turned(left))
+    store(out, fifth + lanes, lane_0(left) + lane_1(right))
+    store(out, fifth + lanes + lanes, lane_2(left) - lane_3(right))
+    store(out, fifth + lanes + lanes + lanes, swapped_fours(left) - swapped_eights(right))
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -204,7 +216,7 @@ def test_vectors_do_as_plain_ones(dtype, folder):
     """Compiled operations on vectors are those of their plain twins, but for the rounding that fusing spares."""
     lanes = BYTES // np.dtype(dtype).itemsize
     values = np.random.default_rng(1).uniform(-1, 1, 2 * lanes).astype(dtype)
-    outs = np.zeros((2, 5 * lanes), dtype)
+    outs = np.zeros((2, 9 * lanes), dtype)
     compiled(operations)(values, outs[0], np.uintp(lanes), values[3])
     types.FunctionType(operations.__code__, vars(plain_vector))(values, outs[1], np.uintp(lanes), values[3])
     np.testing.assert_allclose(*outs, rtol=0, atol=2 * np.finfo(dtype).eps)  # a product and a sum of at most 2

@@ -1,9 +1,9 @@
 """Fourier transforms of planes for convolution, in place and in vector registers.
 
 Radix 3 and 4 [1]_. Columns are transformed side by side, a vector of them at a time. Rows are transformed until cyclic
-sums over one vector are left, which are computed as they stand: no lane needs to be moved. Forward transforms decimate
-frequencies and backward ones times, so that waves may stay in the order of reversed digits. A backward transform is a
-forward one with real and imaginary parts exchanged.
+sums over one vector are left, and these by radix 2 until cyclic sums over four lanes are left, which are computed as
+they stand. Forward transforms decimate frequencies and backward ones times, so that waves may stay in the order of
+reversed digits. A backward transform is a forward one with real and imaginary parts exchanged.
 
 A plane is two flat arrays, of real and of imaginary parts. It holds two fields, which a real kernel does not mix. All
 counts and places are np.uintp.
@@ -20,11 +20,25 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from diffuseconv._jit.compiled import compiled, inner
-from diffuseconv._jit.vector import after_last, lanes_of, load, plus_product, product_minus, spread, store
+from diffuseconv._jit.vector import (
+    lane_0,
+    lane_1,
+    lane_2,
+    lane_3,
+    lanes_of,
+    load,
+    plus_product,
+    product_minus,
+    spread,
+    store,
+    swapped_eights,
+    swapped_fours,
+    turned,
+)
 
 ROOT = 3**0.5 / 2  # sin(2 pi / 3)
 AT_ONCE = np.uintp(8)  # vectors of columns side by side: their whole lengths stay in a fast cache
-ZERO, ONE, TWO, THREE = np.uintp(0), np.uintp(1), np.uintp(2), np.uintp(3)
+ZERO, ONE, TWO, THREE, FOUR, EIGHT = (np.uintp(n) for n in (0, 1, 2, 3, 4, 8))
 
 
 class Plane(NamedTuple):
@@ -56,6 +70,9 @@ class Passes(NamedTuple):
     starts: Any
     cos: Any
     sin: Any
+    signs: Any  # of the lanes of a vector, and their roots of unity, where halves of 8 lanes are split, then of 4
+    lanes_cos: Any
+    lanes_sin: Any
 
 
 @inner
@@ -189,11 +206,85 @@ def _pass_along(re, im, begin, columns, passes, n, backward):
                     _four_forward(re, im, place, step, cos1, sin1, cos2, sin2, cos3, sin3)
 
 
+@inner(forceinline=True)
+def _eights(x, y, signs):
+    """Return sums and differences of halves of 8 lanes."""
+    return plus_product(swapped_eights(x), signs, x), plus_product(swapped_eights(y), signs, y)
+
+
+@inner(forceinline=True)
+def _fours(x, y, signs):
+    """Return sums and differences of halves of 4 lanes."""
+    return plus_product(swapped_fours(x), signs, x), plus_product(swapped_fours(y), signs, y)
+
+
+@inner(forceinline=True)
+def _lanes_forward(x, y, lanes, passes):
+    """Split cyclic sums over a vector into those over four of its lanes."""
+    if lanes > EIGHT:
+        x, y = _eights(x, y, load(passes.signs, ZERO))
+        x, y = _times(x, y, load(passes.lanes_cos, ZERO), load(passes.lanes_sin, ZERO))
+    if lanes > FOUR:
+        last = lanes - EIGHT
+        x, y = _fours(x, y, load(passes.signs, TWO * last))
+        x, y = _times(x, y, load(passes.lanes_cos, TWO * last), load(passes.lanes_sin, TWO * last))
+    return x, y
+
+
+@inner(forceinline=True)
+def _lanes_backward(x, y, lanes, passes):
+    """Make cyclic sums over a vector of those over four of its lanes."""
+    if lanes > FOUR:
+        last = lanes - EIGHT
+        x, y = _times(x, y, load(passes.lanes_cos, TWO * last), load(passes.lanes_sin, TWO * last))
+        x, y = _fours(x, y, load(passes.signs, TWO * last))
+    if lanes > EIGHT:
+        x, y = _times(x, y, load(passes.lanes_cos, ZERO), load(passes.lanes_sin, ZERO))
+        x, y = _eights(x, y, load(passes.signs, ZERO))
+    return x, y
+
+
 @inner
 def _row_to_waves(re, im, begin, columns, passes):
-    """Transform a row until cyclic sums over one vector are left."""
+    """Transform a row until cyclic sums over four lanes are left."""
     for n in range(len(passes.radices)):
         _pass_along(re, im, begin, columns, passes, n, False)
+    lanes = lanes_of(re)
+    if lanes > FOUR:
+        for place in range(begin, begin + columns, lanes):
+            _put(re, im, place, *_lanes_forward(load(re, place), load(im, place), lanes, passes))
+
+
+@inner(forceinline=True)
+def _weights(kernel, place):
+    """Return four vectors, the first to fourth of every four values of a kernel in all four lanes (or in all lanes)."""
+    lanes = lanes_of(kernel)
+    if lanes > FOUR:
+        a = load(kernel, place)
+        return lane_0(a), lane_1(a), lane_2(a), lane_3(a)
+    a, b = spread(kernel[place]), spread(kernel[place + lanes - ONE])
+    return (a, spread(kernel[place + ONE]), spread(kernel[place + TWO]), b) if lanes == FOUR else (a, b, a, b)
+
+
+@inner(forceinline=True)
+def _plus_products(sums, sums_im, x, y, a, b):
+    """Add complex products."""
+    return plus_product(sums, x, a) - y * b, plus_product(plus_product(sums_im, x, b), y, a)
+
+
+@inner(forceinline=True)
+def _cyclic_sums(x, y, kernel, kernel_im, place):
+    """Return the cyclic sums of products with a kernel over each four lanes, or all if they are two."""
+    a, b = _weights(kernel, place), _weights(kernel_im, place)
+    sums, sums_im = product_minus(x, a[0], y * b[0]), plus_product(x * b[0], y, a[0])
+    x, y = turned(x), turned(y)
+    sums, sums_im = _plus_products(sums, sums_im, x, y, a[1], b[1])
+    if lanes_of(kernel) > TWO:
+        x, y = turned(x), turned(y)
+        sums, sums_im = _plus_products(sums, sums_im, x, y, a[2], b[2])
+        x, y = turned(x), turned(y)
+        sums, sums_im = _plus_products(sums, sums_im, x, y, a[3], b[3])
+    return sums, sums_im
 
 
 @inner
@@ -238,7 +329,7 @@ def kernels_to_waves(bank, taps, kernels, plane, passes):
     rows, columns = taps
     none = Window(ZERO, ZERO, ZERO, ZERO)
     for number in range(len(kernels)):
-        windows = Window(number * rows * columns, columns, rows, columns), none
+        windows = Window(np.uintp(number) * rows * columns, columns, rows, columns), none
         columns_to_waves(bank, windows, kernels[number, 0], kernels[number, 1], plane, passes)
 
 
@@ -246,8 +337,9 @@ def kernels_to_waves(bank, taps, kernels, plane, passes):
 def rows_to_waves(planes, plane, passes, first, last):
     """Transform some rows of each of some planes."""
     for number in range(len(planes)):
+        re, im = planes[number, 0], planes[number, 1]
         for row in range(first, last):
-            _row_to_waves(planes[number, 0], planes[number, 1], row * plane.pitch, plane.columns, passes)
+            _row_to_waves(re, im, row * plane.pitch, plane.columns, passes)
 
 
 @inner
@@ -262,14 +354,8 @@ def convolve_rows(re, im, waves, kernel, kernel_im, plane, passes, out, out_im):
         if not waves:
             _row_to_waves(out, out_im, begin, plane.columns, passes)
         for place in range(begin, end, lanes):
-            x, y = load(out, place), load(out_im, place)
-            a, b = spread(kernel[place]), spread(kernel_im[place])
-            sums, sums_im = product_minus(x, a, y * b), plus_product(x * b, y, a)
-            for lane in range(ONE, lanes):
-                x, y = after_last(x, x), after_last(y, y)
-                a, b = spread(kernel[place + lane]), spread(kernel_im[place + lane])
-                sums, sums_im = plus_product(sums, x, a) - y * b, plus_product(plus_product(sums_im, x, b), y, a)
-            _put(out, out_im, place, sums, sums_im)
+            x, y = _cyclic_sums(load(out, place), load(out_im, place), kernel, kernel_im, place)
+            _put(out_im, out, place, *_lanes_backward(y, x, lanes, passes))
         for n in range(len(passes.radices) - 1, -1, -1):
             _pass_along(out_im, out, begin, plane.columns, passes, n, True)
 

@@ -42,6 +42,18 @@ def from_second(left, right):
     return np.concatenate([left[1:], right[:1]])
 
 
+def _chosen(of):
+    """Return a function that takes the lane ``of(i, group)`` of a vector to lane i; a group is 4 lanes, or all."""
+    return lambda vector: vector[[of(lane, min(4, len(vector))) % len(vector) for lane in range(len(vector))]]
+
+
+turned = _chosen(lambda lane, group: lane // group * group + (lane - 1) % group)
+lane_0, lane_1, lane_2, lane_3 = (
+    _chosen(lambda lane, group, number=number: lane // group * group + number) for number in range(4)
+)
+swapped_fours, swapped_eights = _chosen(lambda lane, group: lane ^ 4), _chosen(lambda lane, group: lane ^ 8)
+
+
 def plus_product(vector, left, right):
     """Add a product to a vector."""
     return vector + left * right

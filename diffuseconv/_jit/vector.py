@@ -147,6 +147,29 @@ def _lanes_from(first):
     return lanes
 
 
+def _chosen(of):
+    """Make an intrinsic that takes the lane ``of(i, group)`` of a vector to lane i; a group is 4 lanes, or all."""
+
+    @intrinsic
+    def lanes(typing, vector):
+        def generate(context, builder, signature, values):
+            count = values[0].type.count
+            chosen = [of(lane, min(4, count)) % count for lane in range(count)]
+            return builder.shuffle_vector(
+                values[0], values[0], ir.Constant(ir.VectorType(ir.IntType(32), count), chosen)
+            )
+
+        return vector(vector), generate
+
+    return lanes
+
+
+turned = _chosen(lambda lane, group: lane // group * group + (lane - 1) % group)  # each group by one lane
+lane_0, lane_1, lane_2, lane_3 = (
+    _chosen(lambda lane, group, number=number: lane // group * group + number) for number in range(4)
+)  # one lane of each group in all of them
+swapped_fours, swapped_eights = _chosen(lambda lane, group: lane ^ 4), _chosen(lambda lane, group: lane ^ 8)
+
 after_last = _lanes_from(-1)  # the last lane of the left vector, then all but the last of the right one
 from_second = _lanes_from(1)  # all but the first lane of the left vector, then the first of the right one
 
@@ -203,6 +226,10 @@ if config.DISABLE_JIT:
     from diffuseconv._jit.plain_vector import (  # noqa: F401
         after_last,
         from_second,
+        lane_0,
+        lane_1,
+        lane_2,
+        lane_3,
         lanes_of,
         load,
         load_as,
@@ -210,5 +237,8 @@ if config.DISABLE_JIT:
         product_minus,
         spread,
         store,
+        swapped_eights,
+        swapped_fours,
+        turned,
         upwind,
     )

@@ -21,6 +21,7 @@ from diffuseconv.convolution.pieces import Cut
 
 __all__ = ["correlate_planes"]
 
+FOUR = 4  # lanes over which cyclic sums are left
 BATCH = 1 << 24  # cells of kernels' planes between two chances for Ctrl-C
 PARTS = 2  # of the work for each thread, lest one that wakes late keep others waiting
 WORTH_THREADS = 1 << 17  # cells of a kernel's plane, whose rows take less time than a worker takes to wake
@@ -58,18 +59,23 @@ def correlate_planes(stack: Array, bank: Array, cut: Cut) -> Array:
     _checks.fits_memory("field", stack.itemsize * held, "cut it into pieces, or take a narrower kernel")
     out = np.empty((len(bank), len(stack), *places), dtype)
     extent = np.uintp(taps[0]), np.uintp(taps[1])
-    scale, corner = dtype.type(1 / (rows * (columns // lanes))), (np.uintp(taps[0] - 1), np.uintp(taps[1] - 1))
+    scale, corner = (
+        dtype.type(1 / (rows * (columns // min(FOUR, lanes)))),
+        (np.uintp(taps[0] - 1), np.uintp(taps[1] - 1)),
+    )
     kernels, several = np.empty((len(bank), 2, size), dtype), len(bank) > 1
     field, flipped = loop_input(stack).reshape(-1), loop_input(bank[:, ::-1, ::-1]).reshape(len(bank), -1)
     flat = out.reshape(len(bank), -1)
 
-    def transform_columns(first: int, last: int) -> None:
-        """Transform the columns of some kernels."""
+    def transform(first: int, last: int) -> None:
+        """Transform some kernels, of a single one the columns."""
         fourier.kernels_to_waves(flipped[first:last].reshape(-1), extent, kernels[first:last], plane, down)
+        if several:
+            transform_rows(kernels[first:last], 0, rows)
 
-    def transform_rows(first: int, last: int, begin: int, end: int) -> None:
-        """Transform some of their rows."""
-        fourier.rows_to_waves(kernels[first:last], plane, along, np.uintp(begin), np.uintp(end))
+    def transform_rows(planes: Array, first: int, last: int) -> None:
+        """Transform some rows of planes."""
+        fourier.rows_to_waves(planes, plane, along, np.uintp(first), np.uintp(last))
 
     def convolve_two(first: int, last: int, *pieces: tuple[int, int, int]) -> None:
         """Convolve two pieces with some kernels."""
@@ -77,7 +83,7 @@ def correlate_planes(stack: Array, bank: Array, cut: Cut) -> Array:
         product = np.empty_like(waves) if several else waves
         fourier.columns_to_waves(field, _windows(pieces, stack.shape, cut.shape), *waves, plane, down)
         if several:
-            fourier.rows_to_waves(waves[None], plane, along, np.uintp(0), np.uintp(rows))
+            transform_rows(waves[None], 0, rows)
         windows = _windows(pieces, out.shape[1:], cut.results)
         given = kernels[first:last], plane, down, along, product, corner, scale, flat[first:last], windows
         fourier.convolve((waves[0], waves[1]), several, *given)
@@ -86,9 +92,10 @@ def correlate_planes(stack: Array, bank: Array, cut: Cut) -> Array:
     pairs = [tuple(pieces[i : i + 2]) for i in range(0, len(pieces), 2)]
     threads = _threads.count()
     batches = _threads.slices(len(bank), max(PARTS * threads // len(pairs), len(bank) * size // BATCH))
-    parts = _threads.slices(rows, threads if size > WORTH_THREADS else 1)
-    _threads.run(transform_columns, batches)
-    _threads.run(transform_rows, [(*batch, *part) for batch in batches for part in parts])
+    _threads.run(transform, batches)
+    if not several:
+        parts = _threads.slices(rows, threads if size > WORTH_THREADS else 1)
+        _threads.run(transform_rows, [(kernels, *part) for part in parts])
     _threads.run(convolve_two, [(*batch, *pair) for pair in pairs for batch in batches])
     return out
 
@@ -107,7 +114,14 @@ def _passes(size: int, last: int, dtype: str) -> fourier.Passes:
         roots = np.append(roots, np.exp(-1j * angles))
         size //= radix
     steps = np.array([radices, sizes, starts], np.uintp)
-    return fourier.Passes(steps[0], steps[1], steps[2], roots.real.astype(dtype), roots.imag.astype(dtype))
+    signs, lanes = np.empty(0), np.empty(0)
+    for half in (8, 4):
+        if last >= 2 * half:
+            place = np.arange(last) % (2 * half)
+            signs = np.append(signs, np.where(place < half, 1, -1))
+            lanes = np.append(lanes, np.where(place < half, 1, np.exp(-1j * circle * (place - half) / (2 * half))))
+    tables = (part.astype(dtype) for part in (roots.real, roots.imag, signs, lanes.real, lanes.imag))
+    return fourier.Passes(steps[0], steps[1], steps[2], *tables)
 
 
 def _windows(
