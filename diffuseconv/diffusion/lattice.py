@@ -181,24 +181,36 @@ class Lattice:
 
     def outflow_of(self, low: int, high: int, wall_share: float = 1.0) -> Array:
         """Return the outflow of only the planes `low` to ``high - 1``."""
-
-        def of(values: Array, faces: int = 0) -> Array:
-            return values if len(values) == 1 else values[low : high + faces]
-
-        total = np.zeros((1,) * len(self.shape)) if self.decay is None else wall_share * of(self.decay)
-        for axis, periodic in enumerate(self.periodic):
-            given = self.rates[axis], None if self.drift is None else self.drift[axis]
-            down, up = _directed(*(None if values is None else of(values, axis == 0) for values in given))
-            across: tuple[Any, ...] = (slice(None),) * axis
-            before, after = up[(*across, slice(None, -1))], down[(*across, slice(1, None))]
-            both = before + after
-            if not periodic and (axis or low == 0):
-                both[(*across, 0)] -= (1 - wall_share) * before[(*across, 0)]
-            if not periodic and (axis or high == self.shape[0]):
-                both[(*across, -1)] -= (1 - wall_share) * after[(*across, -1)]
+        total = np.zeros((1,) * len(self.shape)) if self.decay is None else wall_share * _some(self.decay, low, high)
+        for axis in range(len(self.shape)):
+            both = self._outflow_along(axis, low, high, wall_share)
             whole = np.broadcast_shapes(total.shape, both.shape)
             total = np.add(total, both, out=both if both.shape == whole else None)
-        return total if self.weights is None else total / of(self.weights)
+        return total if self.weights is None else total / _some(self.weights, low, high)
+
+    def _outflow_along(self, axis: int, low: int, high: int, wall_share: float) -> Array:
+        """Return the sum of the rates at which each cell of some planes loses along an axis, before division."""
+        faces, periodic = high + (axis == 0), self.periodic[axis]
+        given = self.rates[axis], None if self.drift is None else self.drift[axis]
+        down, up = _directed(*(None if values is None else _some(values, low, faces) for values in given))
+        across: tuple[Any, ...] = (slice(None),) * axis
+        before, after = up[(*across, slice(None, -1))], down[(*across, slice(1, None))]
+        both: Array = before + after
+        if not periodic and (axis or low == 0):
+            both[(*across, 0)] -= (1 - wall_share) * before[(*across, 0)]
+        if not periodic and (axis or high == self.shape[0]):
+            both[(*across, -1)] -= (1 - wall_share) * after[(*across, -1)]
+        return both
+
+    def _largest_outflow(self, wall_share: float) -> float:
+        """Return the largest outflow: of rates that change along their own axes only the sum of each axis's largest."""
+        axes = range(len(self.shape))
+        own = all(
+            part[axis].size == self.shape[axis] + 1 for part in (self.rates, self.drift or self.rates) for axis in axes
+        )
+        if own and self.decay is None and self.weights is None:
+            return sum(float(self._outflow_along(axis, 0, self.shape[0], wall_share).max()) for axis in axes)
+        return self.most(lambda low, high: self.outflow_of(low, high, wall_share))
 
     def losses(self) -> Array:
         """Return the rates at which cells lose to walls and by decay, each as it is, in the field's shape.
@@ -267,7 +279,7 @@ class Lattice:
         """
         share = 0.5 if self.symmetric else 1.0
         if self.diagonal is None:
-            return max(2 * self.most(lambda low, high: self.outflow_of(low, high, share)), self.growth)
+            return max(2 * self._largest_outflow(share), self.growth)
         own, across = self.diagonal.diagonal(), math.prod(self.shape[1:])
 
         def outflow(low: int, high: int) -> Array:
@@ -449,6 +461,11 @@ class Lattice:
             total[wall.where] += (scale * now.from_wall(wall, time)).astype(total.dtype, copy=False)
         if self.reaction is not None and reaction:
             add(total, scale, self.reaction(time, u))
+
+
+def _some(values: Array, low: int, high: int) -> Array:
+    """Return what belongs to some planes of an array that may have one for all."""
+    return values if len(values) == 1 else values[low:high]
 
 
 def _directed(g: Any, q: Any) -> tuple[Array, Array]:
