@@ -53,7 +53,6 @@ def test_tiles_in_any_number_agree_with_the_matrix(data, problem, constant):
             patched.setattr(sweeps, "CACHE", cache)
             patched.setattr(sweeps, "DEPTH", data.draw(st.integers(1, 5)))
             patched.setattr(sweeps, "DEEP", data.draw(st.integers(1, 9)))
-            patched.setattr(sweeps, "BEYOND_CACHE", data.draw(st.integers(1, 999)))
             patched.setattr(sweeps, "BLOCK", data.draw(st.integers(1, 99)))
             patched.setattr(sweeps, "STRIP", sweeps.VECTOR * data.draw(st.integers(1, 3)))
             patched.setattr(sweeps, "PLANES", data.draw(st.integers(1, 9)))
