@@ -225,9 +225,9 @@ def _lanes_forward(x, y, lanes, passes):
         x, y = _eights(x, y, load(passes.signs, ZERO))
         x, y = _times(x, y, load(passes.lanes_cos, ZERO), load(passes.lanes_sin, ZERO))
     if lanes > FOUR:
-        last = lanes - EIGHT
-        x, y = _fours(x, y, load(passes.signs, TWO * last))
-        x, y = _times(x, y, load(passes.lanes_cos, TWO * last), load(passes.lanes_sin, TWO * last))
+        second = lanes if lanes > EIGHT else ZERO
+        x, y = _fours(x, y, load(passes.signs, second))
+        x, y = _times(x, y, load(passes.lanes_cos, second), load(passes.lanes_sin, second))
     return x, y
 
 
@@ -235,9 +235,9 @@ def _lanes_forward(x, y, lanes, passes):
 def _lanes_backward(x, y, lanes, passes):
     """Make cyclic sums over a vector of those over four of its lanes."""
     if lanes > FOUR:
-        last = lanes - EIGHT
-        x, y = _times(x, y, load(passes.lanes_cos, TWO * last), load(passes.lanes_sin, TWO * last))
-        x, y = _fours(x, y, load(passes.signs, TWO * last))
+        second = lanes if lanes > EIGHT else ZERO
+        x, y = _times(x, y, load(passes.lanes_cos, second), load(passes.lanes_sin, second))
+        x, y = _fours(x, y, load(passes.signs, second))
     if lanes > EIGHT:
         x, y = _times(x, y, load(passes.lanes_cos, ZERO), load(passes.lanes_sin, ZERO))
         x, y = _eights(x, y, load(passes.signs, ZERO))

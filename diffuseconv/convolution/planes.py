@@ -58,11 +58,8 @@ def correlate_planes(stack: Array, bank: Array, cut: Cut) -> Array:
     held = len(bank) * (2 * size + len(stack) * math.prod(places)) + _threads.count() * 4 * size
     _checks.fits_memory("field", stack.itemsize * held, "cut it into pieces, or take a narrower kernel")
     out = np.empty((len(bank), len(stack), *places), dtype)
-    extent = np.uintp(taps[0]), np.uintp(taps[1])
-    scale, corner = (
-        dtype.type(1 / (rows * (columns // min(FOUR, lanes)))),
-        (np.uintp(taps[0] - 1), np.uintp(taps[1] - 1)),
-    )
+    extent, corner = (tuple(np.uintp(n - less) for n in taps) for less in (0, 1))
+    scale = dtype.type(1 / (rows * (columns // min(FOUR, lanes))))
     kernels, several = np.empty((len(bank), 2, size), dtype), len(bank) > 1
     field, flipped = loop_input(stack).reshape(-1), loop_input(bank[:, ::-1, ::-1]).reshape(len(bank), -1)
     flat = out.reshape(len(bank), -1)
