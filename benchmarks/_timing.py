@@ -69,21 +69,21 @@ def once(call: Call) -> float:
 
 def interleaved(contenders: dict[str, Call], rounds: int) -> dict[str, float]:
     """Return the median seconds of each contender's warm calls; two untimed ones come first, one more in each turn."""
-    repeats, brief = {}, {}
+    seconds = {}
     for name, call in contenders.items():
         call()
-        seconds = once(call)
-        repeats[name], brief[name] = max(1, round(TURN / seconds)), seconds < LONG
+        seconds[name] = once(call)
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, call in contenders.items():
             time.sleep(PAUSE)
-            if brief[name]:
+            if seconds[name] < LONG:
                 call()
+            repeats = max(1, round(TURN / seconds[name]))
             begin = time.perf_counter()
-            for _ in range(repeats[name]):
+            for _ in range(repeats):
                 call()
-            times[name].append((time.perf_counter() - begin) / repeats[name])
+            times[name].append((time.perf_counter() - begin) / repeats)
     return {name: statistics.median(measured) for name, measured in times.items()}
 
 

@@ -54,7 +54,7 @@ def test_tiles_in_any_number_agree_with_the_matrix(data, problem, constant):
             patched.setattr(sweeps, "DEPTH", data.draw(st.integers(1, 5)))
             patched.setattr(sweeps, "DEEP", data.draw(st.integers(1, 9)))
             patched.setattr(sweeps, "BLOCK", data.draw(st.integers(1, 99)))
-            patched.setattr(sweeps, "STRIP", sweeps.VECTOR * data.draw(st.integers(1, 3)))
+            patched.setattr(sweeps, "SEGMENT", sweeps.VECTOR * data.draw(st.integers(1, 3)))
             patched.setattr(sweeps, "PLANES", data.draw(st.integers(1, 9)))
             ends.append(sweeps.explicit_steps(eq.lattice(shape), u, steps, step))
     np.testing.assert_allclose(ends[0].ravel(), expected, rtol=0, atol=16 * EPS * steps * largest)
@@ -135,8 +135,8 @@ def test_bands_of_rows_take_the_same_steps(monkeypatch):
 @pytest.mark.parametrize("shape", [(53,), (9, 16), (23, 77), (4, 5, 37)])
 @pytest.mark.parametrize("boundary", ["periodic", "absorbing"])
 @pytest.mark.parametrize("varied", [False, True])
-def test_strips_of_rows_take_the_same_steps(shape, boundary, varied, dtype, monkeypatch):
-    """Strips of one vector and of two, in any number of planes at once, next to what walls, decay and sources do."""
+def test_segments_of_rows_take_the_same_steps(shape, boundary, varied, dtype, monkeypatch):
+    """Segments of one vector and of two, in any number of planes at once, next to what walls, decay and sources do."""
     rng = np.random.default_rng(0)
     u, rate = rng.random(shape).astype(dtype), 0.5 + rng.random(shape) if varied else 1.0
     given = {"velocity": 0.3, "decay": rng.random(shape)} if varied else {}
@@ -144,7 +144,7 @@ def test_strips_of_rows_take_the_same_steps(shape, boundary, varied, dtype, monk
     step = eq.stable_time_step(shape) / 2
     whole = sweeps.explicit_steps(eq.lattice(shape), u, 19, step)
     for vectors, planes, block in ((1, 1, 1), (1, 4, 99), (2, 16, 1)):
-        monkeypatch.setattr(sweeps, "STRIP", vectors * sweeps.VECTOR)
+        monkeypatch.setattr(sweeps, "SEGMENT", vectors * sweeps.VECTOR)
         monkeypatch.setattr(sweeps, "PLANES", planes)
         monkeypatch.setattr(sweeps, "BLOCK", block)
         assert np.array_equal(sweeps.explicit_steps(eq.lattice(shape), u, 19, step), whole)

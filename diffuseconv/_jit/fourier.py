@@ -377,8 +377,8 @@ def convolve(waves, known, kernels, plane, down, along, product, corner, scale, 
 
     The product of one is written over that of the kernel before.
     """
-    re, im = waves
+    re, im = product[0], product[1]
     for number in range(len(kernels)):
         kernel = kernels[number]
-        convolve_rows(re, im, known, kernel[0], kernel[1], plane, along, product[0], product[1])
-        waves_to_columns(product[0], product[1], plane, down, corner, scale, sums[number], windows)
+        convolve_rows(waves[0], waves[1], known, kernel[0], kernel[1], plane, along, re, im)
+        waves_to_columns(re, im, plane, down, corner, scale, sums[number], windows)

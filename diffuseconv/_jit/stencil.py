@@ -2,8 +2,9 @@
 
 A field lies flat: planes of rows of cells; a plane has one row in two dimensions, a line is one row. Two arrays
 alternate: a sweep reads level n from one and writes level n + 1 over level n - 1 in the other. Several sweeps go
-through memory in one pass, each a plane behind the one before it. Beyond a wall stands the edge cell itself, so that
-nothing flows, and what walls take is subtracted. Unsigned indices spare a wraparound test in the inner loops.
+through memory in one pass, each a plane behind the one before it; long rows are swept segment by segment, each in some
+planes at once. Beyond a wall stands the edge cell itself, so that nothing flows, and what walls take is subtracted.
+Unsigned indices spare a wraparound test in the inner loops.
 
 All arrays are handed on as addresses. Loops are inlined by numba, and what they call by LLVM, so that they compile in
 the least time.
@@ -43,10 +44,10 @@ class Grid(NamedTuple):
     planes: Any
     rows: Any
     size: Any
-    block: Any  # planes that are swept at once, strip after strip
+    block: Any  # planes that are swept at once, segment after segment
     periodic: Any
     vectors: Any  # whole ones in a row
-    strip: Any  # of these
+    segment: Any  # and how many of them a segment has
     middle: Any  # YES where the middle axis exchanges anything
 
 
@@ -111,7 +112,7 @@ class Block(NamedTuple):
 
 
 class Row(NamedTuple):
-    """Where a strip of a row and its neighbours begin, and what stands at its ends.
+    """Where a segment of a row and its neighbours begin, and what stands at its ends.
 
     On a ring that is the other end's value, behind walls the edge cell itself.
     """
@@ -125,7 +126,7 @@ class Row(NamedTuple):
     right: Any
 
 
-class Strip(NamedTuple):
+class Segment(NamedTuple):
     """Cells of a row that are swept in all planes of a block before the next ones."""
 
     begin: Any
@@ -182,15 +183,15 @@ def uniform_vector(source, target, problem, row, j, west, x, east, factor):
 
 
 @compiled(inline="always")
-def uniform_vectors(source, target, problem, strip, row, factor):
+def uniform_vectors(source, target, problem, segment, row, factor):
     """Sweep a part of a row by whole vectors: 1.5 to 1.8 times as quick as `uniform_cells`."""
     lanes = lanes_of(source)
-    end = strip.vectors * lanes
-    if strip.vectors > ZERO:
-        beyond = spread(row.right if end == strip.size else source[row.here + end])
+    end = segment.vectors * lanes
+    if segment.vectors > ZERO:
+        beyond = spread(row.right if end == segment.size else source[row.here + end])
         past = spread(row.left)
         x = load(source, row.here)
-        for vector in range(strip.vectors - ONE):  # the last has another neighbour
+        for vector in range(segment.vectors - ONE):  # the last has another neighbour
             j = vector * lanes
             east = load(source, row.here + j + lanes)
             uniform_vector(source, target, problem, row, j, after_last(past, x), x, from_second(x, east), factor)
@@ -200,14 +201,14 @@ def uniform_vectors(source, target, problem, strip, row, factor):
 
 
 @compiled(inline="always")
-def uniform_cells(source, target, problem, strip, row, factor):
+def uniform_cells(source, target, problem, segment, row, factor):
     """Sweep what vectors leave of a row, with one rate for each axis."""
     grid, rates = problem.grid, problem.rates
     two = source.dtype.type(2)
-    for j in range(strip.vectors * lanes_of(source), strip.size):
+    for j in range(segment.vectors * lanes_of(source), segment.size):
         x = source[row.here + j]
         west = source[row.here + j - ONE] if j > ZERO else row.left
-        east = source[row.here + j + ONE] if j + ONE < strip.size else row.right
+        east = source[row.here + j + ONE] if j + ONE < segment.size else row.right
         y = kept_cell(target, problem, row.here + j, x, factor)
         along, across, parts = west + east, source[row.before + j] + source[row.after + j], two
         if problem.alike:
@@ -245,40 +246,40 @@ def varied_vector(source, target, problem, flows, row, sides, j, x, flow, next_f
 
 
 @compiled(inline="always")
-def varied_vectors(source, target, problem, flows, strip, row, sides, factor):
+def varied_vectors(source, target, problem, flows, segment, row, sides, factor):
     """Sweep a part of a row by whole vectors: 1.5 to 1.8 times as quick as `varied_cells`."""
     faces, drifts, drifting = flows.exchanges[2], flows.drifts[2], flows.drifting
     side, drift_side = sides[0].along, sides[1].along
     lanes = lanes_of(source)
-    end = strip.vectors * lanes
-    if strip.vectors > ZERO:
+    end = segment.vectors * lanes
+    if segment.vectors > ZERO:
         x = load(source, row.here)
         flow = vector_flow(faces, side, drifts, drift_side, drifting, after_last(spread(row.left), x), x)
-        for vector in range(strip.vectors - ONE):  # the last has another neighbour
+        for vector in range(segment.vectors - ONE):  # the last has another neighbour
             j = (vector + ONE) * lanes
             east = load(source, row.here + j)
             next_flow = vector_flow(faces, side + j, drifts, drift_side + j, drifting, after_last(x, east), east)
             varied_vector(source, target, problem, flows, row, sides, vector * lanes, x, flow, next_flow, factor)
             x, flow = east, next_flow
-        if strip.ends:
-            beyond = row.right if end == strip.size else source[row.here + end]
+        if segment.ends:
+            beyond = row.right if end == segment.size else source[row.here + end]
             last = source[row.here + end - ONE]
             next_flow = spread(cell_flow(faces, side + end, drifts, drift_side + end, drifting, last, beyond))
-        else:  # as the next strip computes it
+        else:  # as the next segment computes it
             east = load(source, row.here + end)
             next_flow = vector_flow(faces, side + end, drifts, drift_side + end, drifting, after_last(x, east), east)
         varied_vector(source, target, problem, flows, row, sides, end - lanes, x, flow, next_flow, factor)
 
 
 @compiled(inline="always")
-def varied_cells(source, target, problem, flows, strip, row, sides, factor):
+def varied_cells(source, target, problem, flows, segment, row, sides, factor):
     """Sweep what vectors leave of a row, with a rate and perhaps a drift on every face."""
     (across, down, along), (drift, drift_down, drift_along), drifting, shares, every = flows
     side, drift_side = sides
-    for j in range(strip.vectors * lanes_of(source), strip.size):
+    for j in range(segment.vectors * lanes_of(source), segment.size):
         x, end, drift_end = source[row.here + j], side.along + j, drift_side.along + j
         west = source[row.here + j - ONE] if j > ZERO else row.left
-        east = source[row.here + j + ONE] if j + ONE < strip.size else row.right
+        east = source[row.here + j + ONE] if j + ONE < segment.size else row.right
         before, after = source[row.before + j], source[row.after + j]
         inflow = cell_flow(across, side.before + j, drift, drift_side.before + j, drifting, before, x)
         inflow -= cell_flow(across, side.after + j, drift, drift_side.after + j, drifting, x, after)
@@ -300,13 +301,13 @@ def fold(index, count):
 
 
 @inner(forceinline=True)
-def strip_of(source, grid, first):
-    """Return the strip of rows that begins with their vector `first`."""
+def segment_of(source, grid, first):
+    """Return the segment of rows that begins with their vector `first`."""
     lanes, close = lanes_of(source), grid.periodic[2]
-    ends = grid.vectors <= first + grid.strip
-    begin, vectors = first * lanes, grid.vectors - first if ends else grid.strip
+    ends = grid.vectors <= first + grid.segment
+    begin, vectors = first * lanes, grid.vectors - first if ends else grid.segment
     size = grid.size - begin if ends else vectors * lanes
-    return Strip(
+    return Segment(
         begin,
         size,
         vectors,
@@ -317,35 +318,35 @@ def strip_of(source, grid, first):
 
 
 @inner(forceinline=True)
-def row_of(source, grid, strip, p, i):
-    """Return where a strip of a row of a plane and its neighbours begin; beyond the last, both count from 0 again."""
+def row_of(source, grid, segment, p, i):
+    """Return where a segment of a row of a plane and its neighbours begin; beyond the last, both count from 0 again."""
     p, i = fold(p, grid.planes), fold(i, grid.rows)
     size, plane = grid.size, grid.rows * grid.size
     row, around = p * plane + i * size, plane * (grid.planes - ONE)
     planes_close, rows_close, _ = grid.periodic
-    here = row + strip.begin
+    here = row + segment.begin
     return Row(
         here,
         here - plane if p > ZERO else here + around if planes_close else here,
         here + plane if p + ONE < grid.planes else here - around if planes_close else here,
         here - size if i > ZERO else here + plane - size if rows_close else here,
         here + size if i + ONE < grid.rows else here + size - plane if rows_close else here,
-        source[row + strip.west],
-        source[row + strip.east],
+        source[row + segment.west],
+        source[row + segment.east],
     )
 
 
 @inner(forceinline=True)
-def sides_of(faces, grid, strip, p, i):
-    """Return where the values on the faces around a strip of row `i` of plane `p` begin."""
+def sides_of(faces, grid, segment, p, i):
+    """Return where the values on the faces around a segment of row `i` of plane `p` begin."""
     p, i = fold(p, grid.planes), fold(i, grid.rows)
     across, down, along = faces
     return Sides(
-        across.planes[p] + across.rows[i] + strip.begin,
-        across.planes[p + ONE] + across.rows[i] + strip.begin,
-        down.planes[p] + down.rows[i] + strip.begin,
-        down.planes[p] + down.rows[i + ONE] + strip.begin,
-        along.planes[p] + along.rows[i] + strip.begin,
+        across.planes[p] + across.rows[i] + segment.begin,
+        across.planes[p + ONE] + across.rows[i] + segment.begin,
+        down.planes[p] + down.rows[i] + segment.begin,
+        down.planes[p] + down.rows[i + ONE] + segment.begin,
+        along.planes[p] + along.rows[i] + segment.begin,
     )
 
 
@@ -393,9 +394,9 @@ def add_row(target, here, factor, added, begin, end):
 
 
 @inner
-def finish(source, target, problem, strip, block, sweep):
-    """Subtract from a strip of a block what is lost, and add what walls and sources bring in."""
-    grid, cells, begin, end = problem.grid, problem.cells, strip.begin, strip.begin + strip.size
+def finish(source, target, problem, segment, block, sweep):
+    """Subtract from a segment of a block what is lost, and add what walls and sources bring in."""
+    grid, cells, begin, end = problem.grid, problem.cells, segment.begin, segment.begin + segment.size
     for k in range(block.first, block.last):
         p = fold(k, grid.planes)
         for n in range(block.top, block.bottom):
@@ -406,36 +407,37 @@ def finish(source, target, problem, strip, block, sweep):
                 add_row(target, here, factor_of(cells.forcing, sweep), cells.forcing.values, begin, end)
 
 
+# This and `varied_block` in one, with the choice within the loops, take 1.1 times as long where rates are uniform.
 @compiled(inline="always")
 def uniform_block(source, target, problem, block, sweep):
     """Sweep a block of planes and rows, with one rate for each axis."""
     grid, factor = problem.grid, factor_of(problem.field, sweep)
-    for first in range(ZERO, max(ONE, grid.vectors), grid.strip):
-        strip = strip_of(source, grid, first)
+    for first in range(ZERO, max(ONE, grid.vectors), grid.segment):
+        segment = segment_of(source, grid, first)
         for p in range(block.first, block.last):
             for i in range(block.top, block.bottom):
-                row = row_of(source, grid, strip, p, i)
-                uniform_vectors(source, target, problem, strip, row, factor)
-                uniform_cells(source, target, problem, strip, row, factor)
+                row = row_of(source, grid, segment, p, i)
+                uniform_vectors(source, target, problem, segment, row, factor)
+                uniform_cells(source, target, problem, segment, row, factor)
         if problem.cells.change:
-            finish(source, target, problem, strip, block, sweep)
+            finish(source, target, problem, segment, block, sweep)
 
 
 @compiled(inline="always")
 def varied_block(source, target, problem, flows, block, sweep):
     """Sweep a block of planes and rows, with a rate and perhaps a drift on every face."""
     grid, factor = problem.grid, factor_of(problem.field, sweep)
-    for first in range(ZERO, max(ONE, grid.vectors), grid.strip):
-        strip = strip_of(source, grid, first)
+    for first in range(ZERO, max(ONE, grid.vectors), grid.segment):
+        segment = segment_of(source, grid, first)
         for p in range(block.first, block.last):
             for i in range(block.top, block.bottom):
-                row = row_of(source, grid, strip, p, i)
-                side = sides_of(flows.exchanges, grid, strip, p, i)
-                sides = side, sides_of(flows.drifts, grid, strip, p, i) if flows.drifting else side
-                varied_vectors(source, target, problem, flows, strip, row, sides, factor)
-                varied_cells(source, target, problem, flows, strip, row, sides, factor)
+                row = row_of(source, grid, segment, p, i)
+                side = sides_of(flows.exchanges, grid, segment, p, i)
+                sides = side, sides_of(flows.drifts, grid, segment, p, i) if flows.drifting else side
+                varied_vectors(source, target, problem, flows, segment, row, sides, factor)
+                varied_cells(source, target, problem, flows, segment, row, sides, factor)
         if problem.cells.change:
-            finish(source, target, problem, strip, block, sweep)
+            finish(source, target, problem, segment, block, sweep)
 
 
 @inner

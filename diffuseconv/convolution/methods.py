@@ -21,7 +21,7 @@ PIXEL, TAP, TAP_ON_A_LINE = 0.4, 0.0215, 0.15  # on a line no value serves sever
 PASS, FAR_PASS, TAP_OF_A_PASS = 0.25, 1.2, 0.037  # along the last two axes, which go at once, and along any other
 WAVE, FAR_WAVE, NEAR = 0.22, 0.44, 500_000  # for each cell and power of two of a transform; of more cells than NEAR
 PLANE, AROUND, PLANE_WAVE = 200_000, 2.4, 0.28  # planes cut in pieces: a call, a pixel, a cell and power of two
-BANK, KERNEL = 0.5, 10_000  # where kernels share the field's transforms: of what waves cost, and for each kernel
+BANK, KERNEL = 0.5, 10_000  # where kernels share the field's transforms: their part of what waves cost, and for each
 LANES = 8  # of a vector, or fewer, or more: how planes are cut depends little on it
 FEW = 49  # taps whose sums in planes are quicker than any transform
 # What a product costs elsewhere in a sum over many axes, in one over one axis, a transform, and one of a piece of a

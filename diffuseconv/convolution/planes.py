@@ -83,7 +83,7 @@ def correlate_planes(stack: Array, bank: Array, cut: Cut) -> Array:
             transform_rows(waves[None], 0, rows)
         windows = _windows(pieces, out.shape[1:], cut.results)
         given = kernels[first:last], plane, down, along, product, corner, scale, flat[first:last], windows
-        fourier.convolve((waves[0], waves[1]), several, *given)
+        fourier.convolve(waves, several, *given)
 
     pieces = list(itertools.product(range(len(stack)), range(0, places[0], high), range(0, places[1], wide)))
     pairs = [tuple(pieces[i : i + 2]) for i in range(0, len(pieces), 2)]

@@ -35,9 +35,9 @@ DEPTH = 8  # sweeps per pass through memory
 DEEP = 32  # the same for planes of one row: 1.1 to 1.5 times as quick from 1024 x 1024 on
 VECTOR = BYTES
 BLOCK = 1 << 10  # cells that are swept at once, against which a call costs little
-# Planes of one row are swept by strips of so many bytes, each in so many planes at once (of so many bytes at most): the
-# rows that a sweep reads are still in the fastest cache, 1.2 to 1.35 times as quick from 1000 x 1000 on.
-STRIP, PLANES, PLANES_BYTES = 1 << 12, 16, 1 << 18
+# Planes of one row are swept by segments of so many bytes, each in so many planes at once (of so many bytes at most):
+# what a sweep reads is still in the fastest cache, 1.2 to 1.35 times as quick from 1000 x 1000 on.
+SEGMENT, PLANES, PLANES_BYTES = 1 << 12, 16, 1 << 18
 CACHE = 1 << 19  # bytes that a pass may keep at hand
 UNEVEN = 1 << 18  # bytes that two fields differ by
 SMALLEST_SHARE = 1 << 15  # cells per thread below which handing out sweeps costs more than it saves
@@ -126,10 +126,10 @@ def _sweeper(
         np.uintp(planes),
         np.uintp(rows),
         np.uintp(size),
-        _planes_at_once(rows, size * u.itemsize, BLOCK // (rows * size), bool(flows)),
+        _planes_at_once(rows, size, u.itemsize, bool(flows)),
         periodic,
         np.uintp(size // (VECTOR // u.itemsize)),
-        np.uintp(max(1, STRIP // VECTOR)),
+        np.uintp(max(1, SEGMENT // VECTOR)),
         _loops.YES if u.ndim == 3 else _loops.NO,
     )
     losses = _losses(lattice, u.dtype, scale)
@@ -165,11 +165,12 @@ def _sweeper(
     return sweep
 
 
-def _planes_at_once(rows: int, row_bytes: int, few: int, varied: bool) -> int:
+def _planes_at_once(rows: int, size: int, itemsize: int, varied: bool) -> int:
     """Return how many planes a sweep goes through before the next one follows."""
-    if rows > 1 or not (varied or row_bytes > STRIP):
-        return max(1, few)
-    return max(1, few, min(PLANES, PLANES_BYTES // row_bytes))
+    few, row_bytes = max(1, BLOCK // (rows * size)), size * itemsize
+    if rows > 1 or not (varied or row_bytes > SEGMENT):
+        return few
+    return max(few, min(PLANES, PLANES_BYTES // row_bytes))
 
 
 def _sweep_by_matrix(
