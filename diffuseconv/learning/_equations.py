@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -79,7 +80,8 @@ def _products(extended: FloatArray, taps: Sequence[int]) -> FloatArray:
     if len(taps) == 1:
         return _products(extended[:, None], (taps[0], 1))
     first, rest = taps[0], tuple(taps[1:])
-    windows = np.lib.stride_tricks.sliding_window_view(extended, rest, axis=tuple(range(1, extended.ndim)))
+    others: Any = tuple(range(1, extended.ndim))  # the stubs of NumPy 2.4 know one axis only
+    windows = np.lib.stride_tricks.sliding_window_view(extended, rest, axis=others)
     width, rows = math.prod(rest), len(extended) - first + 1
     places = windows[0].size // width
 
