@@ -37,18 +37,12 @@ def orientation(image: Any) -> object:
 
 
 @contextmanager
-def pillow(file: IO[bytes], most: int, _: object = None, *, white: float = 0.0) -> Iterator[Picture]:
-    """Open what Pillow decodes without loss of depth; `white` is that of its 16-bit mode."""
+def pillow(file: IO[bytes], most: int, _: object = None) -> Iterator[Picture]:
+    """Open what Pillow decodes without loss of depth."""
     start = file.read(32)
     file.seek(0)
     with opened(file, most) as (image, details):
         mode, transparent = details["mode"], details.get("transparency")
-        if mode.startswith("I;16") and white:
-            samples = image.read(index=0)
-            if samples.max() > white:
-                raise ValueError(f"a sample of {samples.max()} is beyond white, {white}")
-            yield whole(samples, white, orientation(image))
-            return
         if mode in ("1", "L") and isinstance(transparent, int) and start.startswith(b"\x89PNG"):
             samples = image.read(index=0, mode="L")
             depth = start[24]

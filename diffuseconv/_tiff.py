@@ -1,4 +1,4 @@
-"""TIFF of every depth: 8 bits through Pillow, the rest through tifffile.
+"""TIFF of every depth: up to 8 bits through Pillow, the rest through tifffile.
 
 imageio's tifffile plugin reads whole pages only, and does not tell what their samples mean.
 """
@@ -11,7 +11,7 @@ import math
 import operator
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import IO, Any
 
 import numpy as np
@@ -24,16 +24,18 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())  # a picture loa
 _GRAY_INVERTED, _RGB, _PALETTE, _CMYK = 0, 2, 3, 5  # TIFF 6.0, tag 262
 _LZW, _PACKBITS = 5, 32773  # tag 259
 _EXACT = (1, _LZW, 8, 32946, _PACKBITS)  # none, LZW, deflate, packbits: lossless
+_WHOLE = (8, 16, 32, 64)  # bits of a sample that is made of whole bytes
 _OPACITY = 2  # tag 338: not multiplied into the colours
-_SIGNED, _FLOAT = 2, 3  # tag 339
+_UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3  # tag 339
 
 
 @contextmanager
 def tiff(file: IO[bytes], most: int, shape: tuple[int, int] | None) -> Iterator[Picture]:
     """Open the first page of a TIFF file of any depth."""
     import tifffile
+    from PIL import UnidentifiedImageError
 
-    with tifffile.TiffFile(file) as pages:
+    with tifffile.TiffFile(file) as pages, ExitStack() as stack:
         page: Any = pages.pages.first
         rows, columns, bits = map(operator.index, (page.imagelength, page.imagewidth, page.bitspersample))
         kind, photometric = int(page.sampleformat), int(page.photometric)
@@ -44,25 +46,41 @@ def tiff(file: IO[bytes], most: int, shape: tuple[int, int] | None) -> Iterator[
         if shape is None:
             limited(rows, columns, most)
         palette = None
+        if photometric == _PALETTE and page.colormap is None:
+            raise ValueError("its palette is missing")
         if photometric == _PALETTE and (page.colormap & 255).any():  # else 8 bits, times 256
             palette = np.ascontiguousarray(page.colormap.T)
         # Pillow rounds inks and premultiplied colours to 8 bits once more, and mistakes planes and other samples
         extra = tuple(page.extrasamples)
         unfit = photometric == _CMYK or extra not in ((), (_OPACITY,)) or (page.planarconfig == 2 and bits == 8)
-        twelve = bits == 12 and page.samplesperpixel == 1 and photometric == 1
-        shallow = kind != _FLOAT and (bits <= 8 or twelve) and rows * columns <= most
-        shallow = shallow and not (unfit and page.compression in _EXACT)
+        # and does not know colours of less than 8 bits, nor big-endian BigTIFF
+        unfit = unfit or (bits < 8 and page.samplesperpixel > 1) or (pages.is_bigtiff and pages.byteorder == ">")
+        shallow = kind != _FLOAT and bits in (1, 2, 4, 8) and rows * columns <= most
+        shallow = shallow and (photometric == _PALETTE or not (unfit and page.compression in _EXACT))
         if not shallow:
             yield _deep_tiff(page, most)
             return
         file.seek(0)
-        if palette is None:
-            with pillow(file, most, white=4095.0 if twelve else 0.0) as picture:
-                yield picture
-        else:
-            with opened(file, most) as (image, _):
-                indices = image.read(index=0, mode="P")
-                yield whole(palette[indices], 65535.0, orientation(image))
+        try:
+            opening = pillow(file, most) if palette is None else _by_palette(file, most, palette)
+            picture = stack.enter_context(opening)
+        except UnidentifiedImageError:
+            raise _unknown(page) from None
+        yield picture
+
+
+@contextmanager
+def _by_palette(file: IO[bytes], most: int, palette: Samples) -> Iterator[Picture]:
+    """Open a picture of numbers of colours, which Pillow would reduce to 8 bits."""
+    with opened(file, most) as (image, _):
+        indices = image.read(index=0, mode="P")
+        yield whole(palette[indices], 65535.0, orientation(image))
+
+
+def _unknown(page: Any) -> RefusedError:
+    """Return what is said of a whole file whose kind of pixels is not read."""
+    found = f"with {page.samplesperpixel} samples of {page.bitspersample} bits of kind {page.photometric!r}"
+    return RefusedError("must be gray, RGB, CMYK or a palette of up to 256 colours", found)
 
 
 def _deep_tiff(page: Any, most: int) -> Picture:
@@ -71,10 +89,15 @@ def _deep_tiff(page: Any, most: int) -> Picture:
     is_float, photometric, channels = int(page.sampleformat) == _FLOAT, int(page.photometric), page.samplesperpixel
     colours = {_GRAY_INVERTED: 1, 1: 1, _RGB: 3, _CMYK: 4}.get(photometric)
     if colours is None or channels < colours or page.imagedepth != 1:
-        raise RefusedError("must be gray, RGB, CMYK or a palette", f"with pixels of kind {page.photometric!r}")
-    if page.dtype is None or page.dtype.kind not in "uf" or bits not in (8, 16, 32, 64):
-        raise RefusedError("must hold 1, 2, 4, 8, 12 (gray), 16, 32 or 64 bits a sample", f"of {bits} bits")
-    if (page.planarconfig == 2 and channels > 1) or page.compression in (_LZW, _PACKBITS):
+        raise _unknown(page)
+    known = page.dtype is not None and page.dtype.kind in "uf" and bits in _WHOLE
+    if not (known or (bits < 16 and int(page.sampleformat) == _UNSIGNED)):
+        rule = "must hold unsigned integers or floating-point numbers of 1 to 16, 32 or 64 bits a sample"
+        raise RefusedError(rule, f"of {bits} bits and kind {page.sampleformat!r}")
+    planes = page.planarconfig == 2 and channels > 1
+    if bits not in _WHOLE and planes:
+        raise RefusedError("must hold the colours of a pixel side by side", f"with planes of {bits} bits")
+    if planes or bits not in _WHOLE or page.compression in (_LZW, _PACKBITS):
         limited(rows, columns, most)  # these are decoded as a whole
     count = math.prod(page.chunked)
     if min(len(page.dataoffsets), len(page.databytecounts)) < count or 0 in page.databytecounts[:count]:
@@ -104,8 +127,13 @@ def _tiff_bands(page: Any, channels: int, is_float: bool) -> Bands:
     except (KeyError, ValueError, NotImplementedError) as error:
         if "imagecodecs" not in str(error):
             raise
-        rule = "must be compressed by LZW, deflate or packbits (others need the package imagecodecs)"
-        raise RefusedError(rule, f"compressed by {page.compression!r}") from None
+        raise _packed_otherwise(page) from None
+
+
+def _packed_otherwise(page: Any) -> RefusedError:
+    """Return what is said of a whole file whose compression is not read."""
+    rule = "must be compressed by LZW, deflate or packbits (others need the package imagecodecs)"
+    return RefusedError(rule, f"compressed by {page.compression!r}")
 
 
 def _tiff_segments(page: Any) -> Bands:
@@ -114,12 +142,17 @@ def _tiff_segments(page: Any) -> Bands:
     if page.planarconfig == 2 and channels > 1:
         yield 0, np.moveaxis(page.asarray(maxworkers=1).reshape(channels, rows, columns), 0, -1)
         return
+    if page.bitspersample not in _WHOLE:
+        packed = _unpacked(page)
+        for first in range(0, rows, ROWS):
+            yield first, _from_bits(packed[first : first + ROWS], columns, channels, page.bitspersample)
+        return
     if page.is_memmappable:
         samples = page.asarray(out="memmap").reshape(rows, columns, channels)
         yield from ((first, samples[first : first + ROWS]) for first in range(0, rows, ROWS))
         return
     if page.compression in (_LZW, _PACKBITS):
-        yield 0, _unpacked(page)
+        yield 0, _from_bytes(page)
         return
     band: Any = None
     start = 0
@@ -136,27 +169,18 @@ def _tiff_segments(page: Any) -> Bands:
         yield start, band
 
 
-def _unpacked(page: Any) -> Samples:
-    """Return a page that libtiff decompresses, as bytes of gray, for which Pillow has no kind of pixel otherwise."""
-    from PIL import Image
+def _from_bits(packed: Samples, columns: int, channels: int, bits: int) -> Samples:
+    """Return samples of fewer than 16 bits that follow each other without gaps within a row, the highest bit first."""
+    digits = np.unpackbits(packed, axis=1)[:, : columns * channels * bits]
+    padded = np.zeros((len(packed), columns, channels, 16), np.uint8)
+    padded[..., 16 - bits :] = digits.reshape(len(packed), columns, channels, bits)
+    return np.packbits(padded, axis=-1).view(">u2")[..., 0]
 
-    width = page.samplesperpixel * page.dtype.itemsize  # bytes a pixel
-    tags = {256: page.imagewidth * width, 257: page.imagelength, 258: 8, 259: int(page.compression), 262: 1, 277: 1}
-    if page.is_tiled:
-        tags |= {322: page.tilewidth * width, 323: page.tilelength}
-    else:
-        tags |= {278: page.rowsperstrip}
-    count = math.prod(page.chunked)
-    sizes = list(page.databytecounts[:count])
-    places = [8 + sum(sizes[:number]) for number in range(count)]
-    entries: dict[int, list[int]] = {tag: [value] for tag, value in tags.items()}
-    entries |= {324: places, 325: sizes} if page.is_tiled else {273: places, 279: sizes}
-    file = page.parent.filehandle
-    data = b"".join(_bytes_at(file, place, size) for place, size in zip(page.dataoffsets, sizes, strict=False))
-    with Image.open(io.BytesIO(_tiff_file(data, entries)), formats=["TIFF"]) as image:
-        packed = np.asarray(image)
+
+def _from_bytes(page: Any) -> Samples:
+    """Return samples of whole bytes of a page that libtiff decompresses."""
     stored = page.dtype.newbyteorder(page.parent.byteorder)
-    samples: Samples = packed.view(stored).reshape(page.imagelength, page.imagewidth, page.samplesperpixel)
+    samples: Samples = _unpacked(page).view(stored).reshape(page.imagelength, page.imagewidth, page.samplesperpixel)
     if page.predictor == 1:
         return samples
     if page.predictor != 2 or page.dtype.kind != "u":
@@ -167,6 +191,37 @@ def _unpacked(page: Any) -> Samples:
         part = samples[:, left : left + across]
         np.cumsum(part, axis=1, dtype=page.dtype, out=part)  # modulo 2**bits, as it was differenced
     return samples
+
+
+def _unpacked(page: Any) -> Samples:
+    """Return the bytes of a page's rows, which Pillow decompresses as if they were pixels of gray."""
+    from PIL import Image
+
+    if page.compression not in _EXACT:
+        raise _packed_otherwise(page)
+    if page.bitspersample not in _WHOLE and page.predictor != 1:
+        raise RefusedError("must not be predicted with such samples", f"of {page.bitspersample} bits")
+
+    bits: int = page.samplesperpixel * page.bitspersample
+
+    def size(pixels: int) -> int:
+        return math.ceil(pixels * bits / 8)  # of a row, in bytes
+
+    tags = {256: size(page.imagewidth), 257: page.imagelength, 258: 8, 259: int(page.compression), 262: 1, 277: 1}
+    tags[266] = int(page.fillorder)
+    if page.is_tiled:
+        tags |= {322: size(page.tilewidth), 323: page.tilelength}
+    else:
+        tags |= {278: page.rowsperstrip}
+    count = math.prod(page.chunked)
+    sizes = list(page.databytecounts[:count])
+    places = [8 + sum(sizes[:number]) for number in range(count)]
+    entries: dict[int, list[int]] = {tag: [value] for tag, value in tags.items()}
+    entries |= {324: places, 325: sizes} if page.is_tiled else {273: places, 279: sizes}
+    file = page.parent.filehandle
+    data = b"".join(_bytes_at(file, place, length) for place, length in zip(page.dataoffsets, sizes, strict=False))
+    with Image.open(io.BytesIO(_tiff_file(data, entries)), formats=["TIFF"]) as image:
+        return np.asarray(image)
 
 
 def _bytes_at(file: Any, place: int, size: int) -> bytes:

@@ -71,15 +71,61 @@ def native(values, dtype):
     return [row.astype(dtype).tobytes() for row in values]
 
 
-@pytest.mark.parametrize(
-    ("bits", "photometric"),
-    [(bits, kind) for bits in (1, 2, 4, 8, 12, 16, 32) for kind in (0, 1) if (bits, kind) != (12, 0)],
-)
-def test_gray_tiff_of_every_depth(bits, photometric):
-    values = words(bits, 5, 8, 1)
-    rows = native(values, f"<u{bits // 8}") if bits in (16, 32) else packed(values, bits)
+def compressed(lines, compression):
+    """Strips of five rows of bytes that Pillow compresses, and the tags that say so."""
+    written = io.BytesIO()
+    Image.fromarray(lines).save(written, "TIFF", compression=compression, tiffinfo={278: 5})
+    written.seek(0)
+    with tifffile.TiffFile(written) as file:
+        page = file.pages.first
+        assert page.samplesperpixel == 1
+        strips = [written.getvalue()[a : a + n] for a, n in zip(page.dataoffsets, page.databytecounts, strict=True)]
+        return strips, {"t259": int(page.compression), "t278": page.rowsperstrip}
+
+
+@pytest.mark.parametrize("bits", [*range(1, 17), 32])
+@pytest.mark.parametrize("photometric", [0, 1])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_gray_tiff_of_every_depth(bits, photometric, order):
+    values = words(bits, 5, 7, 1)
+    rows = native(values, f"{order}u{bits // 8}") if bits in (16, 32) else packed(values, bits)
     white = 2.0**bits - 1
-    loads_as(tiff(rows, 8, bits, photometric), (values if photometric else white - values) / white)
+    loads_as(tiff(rows, 7, bits, photometric, order=order), (values if photometric else white - values) / white)
+
+
+@pytest.mark.parametrize("bits", [1, 4, 5, 10, 12, 14])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_colours_of_no_whole_bytes(bits, order):
+    """Samples follow each other without gaps within a row, the highest bit first, whatever the order of bytes."""
+    white = 2.0**bits - 1
+    values = words(bits, 5, 7, 3)
+    loads_as(tiff(packed(values, bits), 7, bits, 2, 3, order=order), values / white)
+    four = words(bits, 5, 7, 4)
+    loads_as(tiff(packed(four, bits), 7, bits, 2, 4, t338=2, order=order), premultiplied(four, white))
+    from_the_lowest = [bytes(int(f"{byte:08b}"[::-1], 2) for byte in row) for row in packed(values, bits)]
+    loads_as(tiff(from_the_lowest, 7, bits, 2, 3, t266=2, order=order), values / white)
+
+
+@pytest.mark.parametrize("compression", ["tiff_lzw", "packbits", "tiff_adobe_deflate"])
+def test_compressed_samples_of_twelve_bits(compression):
+    values = words(12, 32, 41, 1)
+    lines = np.array([list(row) for row in packed(values, 12)], np.uint8)
+    strips, tags = compressed(lines, compression)
+    loads_as(tiff(strips, 41, 12, 1, height=32, **tags), values / 4095)
+    predicted = tiff(strips, 41, 12, 1, height=32, **tags, t317=2)
+    with pytest.raises(ValueError, match=r"must not be predicted with such samples, got .* of 12 bits"):
+        dc.load_image(predicted)
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_big_tiff_of_other_processors(compression):
+    """Pillow knows the little-endian kind alone."""
+    for values in (words(8, 5, 7, 3).astype("u1"), words(8, 5, 7).astype("u1")):
+        written = io.BytesIO()
+        photometric = "rgb" if values.ndim == 3 else "minisblack"
+        options = {"bigtiff": True, "byteorder": ">", "compression": compression}
+        tifffile.imwrite(written, values, photometric=photometric, **options)
+        loads_as(written.getvalue(), np.atleast_3d(values) / 255)
 
 
 @pytest.mark.parametrize("bits", [8, 16, 32])
@@ -111,9 +157,13 @@ def test_floating_point_tiff(dtype, bits):
         (tiff([b"\0\0d\0"], 2, 16, 1, t339=2), "signed integers have no agreed white, got .* signed 16-bit"),
         (tiff([struct.pack("<2f", 0, 255)], 2, 32, 1, t339=3), r"must lie in 0\.\.1 .* with values from 0 to 255"),
         (tiff([struct.pack("<2f", 0, np.nan)], 2, 32, 1, t339=3), r"must lie in 0\.\.1"),
-        (tiff([bytes(5)], 4, 10, 1), "must hold 1, 2, 4, 8, 12 .* of 10 bits"),
-        (tiff([bytes(3)], 2, 12, 0), "must hold 1, 2, 4, 8, 12 .* of 12 bits"),
+        (tiff([bytes(6)], 2, 24, 1), "must hold unsigned integers .* 1 to 16, 32 or 64 .* of 24 bits"),
+        (tiff([bytes(8)], 1, 64, 1, t339=6), "must hold unsigned integers or floating-point .* and kind .*COMPLEX"),
+        (tiff([bytes(6)], 1, 12, 2, 3, t284=2), "must hold the colours of a pixel side by side, got .* of 12 bits"),
+        (tiff([bytes(6)], 4, 12, 1, t259=7), "must be compressed by LZW, deflate or packbits .* got .*JPEG"),
         (tiff([bytes(6)], 1, 16, 8, 3), "must be gray, RGB, CMYK or a palette"),
+        (tiff([bytes(6)], 6, 8, 32803), "must be gray, RGB, CMYK or a palette .* of kind .*CFA"),
+        (tiff([bytes(6)], 6, 8, 3), "must be a whole picture, got .*: its palette is missing"),
         (tiff([bytes(6)], 3, 16, 1)[:-30], "must be a whole picture"),
         (tiff([bytes(6)], 3, 16, 1, t279=0), "must be a whole picture"),
         (tiff([bytes(6)], 30000, 16, 1), "must be a whole picture"),
@@ -202,18 +252,9 @@ def test_compressed_colours_of_sixteen_bits(compression, predictor, order):
     """Pillow compresses bytes; their tags then say what they mean. Sums modulo 2^16 undo the predictor."""
     values = words(16, 32, 40, 3).astype("u2")
     differences = np.diff(values, axis=1, prepend=np.zeros((32, 1, 3), "u2")) if predictor == 2 else values
-    written = io.BytesIO()
     lines = np.ascontiguousarray(differences.astype(order + "u2")).view("u1").reshape(32, -1)
-    Image.fromarray(lines).save(written, "TIFF", compression=compression, tiffinfo={278: 5})
-    written.seek(0)
-    with tifffile.TiffFile(written) as file:
-        page = file.pages.first
-        assert page.samplesperpixel == 1
-        strips = [written.getvalue()[a : a + n] for a, n in zip(page.dataoffsets, page.databytecounts, strict=True)]
-        tags = {259: int(page.compression), 278: page.rowsperstrip, 317: predictor}
-    loads_as(
-        tiff(strips, 40, 16, 2, 3, height=32, order=order, **{f"t{n}": v for n, v in tags.items()}), values / 65535
-    )
+    strips, tags = compressed(lines, compression)
+    loads_as(tiff(strips, 40, 16, 2, 3, height=32, order=order, **tags, t317=predictor), values / 65535)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
