@@ -128,7 +128,7 @@ def find(
 ) -> list[Match]:
     r"""Find the places where a template fits best, between the cells.
 
-    The highest peak of `score` comes first; peaks too close to a better one are its shoulders and are dropped. Around
+    The highest peaks of `score` are taken; those too close to a better one are its shoulders and are dropped. Around
     each peak the parabola through its neighbours is climbed to its top, at most one cell away,
 
     .. math:: \delta = -H^{-1} g, \qquad s(\delta) = s_0 + \tfrac12\, g \cdot \delta
@@ -152,7 +152,7 @@ def find(
     Returns
     -------
     list of Match
-        Best first; fewer than `count` if there are no more peaks.
+        The highest score first, each that of the top between the cells; fewer than `count` if there are no more peaks.
 
     Raises
     ------
@@ -183,7 +183,7 @@ def find(
         position = [p % n if is_cyclic else p for p, n, is_cyclic in zip(position, scores.shape, cyclic, strict=True)]
         corner = tuple(p - o for p, o in zip(position, origin, strict=True))
         matches.append(Match(tuple(position), corner, height))
-    return matches
+    return sorted(matches, key=lambda match: -match.score)  # peaks come in the order of their cells' scores
 
 
 def _arguments(
