@@ -197,7 +197,8 @@ def test_stationary_is_decided_exactly(seed, near):
     assert ts.ARIMA(ar=ar).stationary == truth
     exact = [Fraction(value) for value in ar.tolist()]
     assert _stability._by_whole_numbers(exact) == truth
-    assert _stability._by_fixed_point(exact) in (None, truth)
+    for bits in (64, *_stability.BITS):
+        assert _stability._by_fixed_point(exact, bits) in (None, truth)
 
 
 def test_high_orders_are_decided_at_once():
@@ -206,6 +207,18 @@ def test_high_orders_are_decided_at_once():
     assert ts.fit_ar(series, 150).model.stationary
     assert not ts.ARIMA(ar=[1 / 128] * 128).stationary
     assert time.process_time() - start < 3  # 9 s each in fractions
+
+
+def test_very_high_orders_need_more_bits_and_no_whole_numbers(monkeypatch):
+    """The bound on the error of 512 bits is too wide there; whole numbers took more than 20 minutes."""
+    rng = np.random.default_rng(1)
+    coefficients = []
+    for order in range(400):  # from partial autocorrelations within (-1, 1), so it is stationary
+        partial = rng.uniform(-0.9, 0.9) / (1 + 0.05 * order)
+        mirrored = coefficients[::-1]
+        coefficients = [c - partial * m for c, m in zip(coefficients, mirrored, strict=True)] + [partial]
+    monkeypatch.setattr(_stability, "_by_whole_numbers", lambda _: pytest.fail("not needed"))
+    assert ts.ARIMA(ar=coefficients).stationary
 
 
 def test_unit_roots_are_not_stationary():

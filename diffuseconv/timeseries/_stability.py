@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 
-BITS = 512  # of the fixed-point numbers that decide all but ties and near ties
+BITS = tuple(2**n for n in range(9, 14))  # of the fixed-point numbers that decide all but ties, tried in turn
 
 
 def decays(coefficients: Sequence[float]) -> bool:
@@ -21,29 +21,31 @@ def decays(coefficients: Sequence[float]) -> bool:
     exact = [Fraction(value) for value in coefficients]
     if sum(exact) >= 1 or sum(value * (-1) ** j for j, value in enumerate(exact, 1)) >= 1:  # A(1) <= 0 or A(-1) <= 0
         return False
-    certain = _by_fixed_point(exact)
-    return _by_whole_numbers(exact) if certain is None else certain
+    for bits in BITS:
+        certain = _by_fixed_point(exact, bits)
+        if certain is not None:
+            return certain
+    return _by_whole_numbers(exact)
 
 
-def _by_fixed_point(coefficients: Sequence[Fraction]) -> bool | None:
+def _by_fixed_point(coefficients: Sequence[Fraction], bits: int) -> bool | None:
     """Step down through the orders with a bound on the error; return None where it cannot decide."""
-    one = 1 << BITS
+    one = 1 << bits
     row = [-math.floor(value * one) for value in coefficients]  # monic: the leading 1 is not stored
-    error = 2.0  # of every entry, in units of 1 / one
+    error = 2  # of every entry, in units of 1 / one
     while row:
-        last, bound = row.pop(), math.ceil(error)
-        if abs(last) + bound >= one:
-            return False if abs(last) - bound >= one else None
-        largest = max(map(abs, row), default=0) / one
-        part = abs(last) / one
-        rest = one - (last * last >> BITS)
-        rest_error = 2 * part * error + error * error / one + 1
-        low = (rest - math.ceil(rest_error)) / one
+        last = row.pop()
+        if abs(last) + error >= one:
+            return False if abs(last) - error >= one else None
+        largest = max(map(abs, row), default=0)
+        rest = one - (last * last >> bits)
+        rest_error = (2 * abs(last) * error + error * error >> bits) + 2
+        low = rest - rest_error
         if low <= 0:
             return None
-        row = [((a << BITS) - last * b) // rest for a, b in zip(row, reversed(row), strict=True)]
-        quotient = max(map(abs, row), default=0) / one
-        error = 1.001 * ((1 + part + largest + error / one) * error + quotient * rest_error) / low + 2
+        row = [((a << bits) - last * b) // rest for a, b in zip(row, reversed(row), strict=True)]
+        quotient = max(map(abs, row), default=0)
+        error = ((one + abs(last) + largest + error) * error + quotient * rest_error) // low + 3
         if error > one:
             return None
     return True
