@@ -128,7 +128,7 @@ def find(
 ) -> list[Match]:
     r"""Find the places where a template fits best, between the cells.
 
-    The highest peaks of `score` are taken; those too close to a better one are its shoulders and are dropped. Around
+    The highest peaks of `score` are refined; those too close to a better one are its shoulders and are dropped. Around
     each peak the parabola through its neighbours is climbed to its top, at most one cell away,
 
     .. math:: \delta = -H^{-1} g, \qquad s(\delta) = s_0 + \tfrac12\, g \cdot \delta
