@@ -57,6 +57,17 @@ def test_a_steady_state_exists_where_no_mode_grows(rod):
     np.testing.assert_allclose(eq.steady_state(np.ones(n)), expected, rtol=0, atol=scale)
 
 
+@pytest.mark.parametrize(("decay", "outward"), [(0.1, 0.0), (None, 1.5)])
+def test_a_long_time_ends_where_no_mode_grows(decay, outward):
+    """The bound on growth is not 0, yet the field settles: 1e10 terms of uniformization are not asked for."""
+    velocity = np.array([0.4, 0.4, 0.4, 0.4, 0.4, outward])
+    eq = dc.DiffusionEquation(boundary=((dc.Neumann(0.3), dc.Robin(0.2, 1.0, 0.1)),), velocity=(velocity,), decay=decay)
+    assert eq.lattice((5,)).growth * 1e10 > 700
+    settled = eq.steady_state(np.ones(5))
+    # implicit steps keep to a tolerance of 1e-10 of the field's scale, which is that of its changes
+    np.testing.assert_allclose(eq.evolve(np.ones(5), 1e10), settled, rtol=0, atol=1e-9 * max(1.0, settled.max()))
+
+
 @given(open_rods())
 def test_an_explicit_step_follows_growth(rod):
     """The step picked by itself is bounded by what a drift brings in, too: first order, not one step for all time."""

@@ -233,6 +233,20 @@ def test_an_array_that_a_velocity_reuses_is_copied():
     )
 
 
+def test_tables_of_any_numbers_are_taken_or_refused():
+    """Turns may be more than a number tells, or begin later than whole numbers go; widths may overflow."""
+    for duration in (1.0, 1e300):
+        eq = dc.DiffusionEquation(source=dc.Schedule([0.0], [1.0], period=1e-300))
+        with pytest.raises(
+            ValueError, match=r"at most 1000000 entries of a Schedule \(shorten it\), got (1e\+300|inf), "
+        ):
+            eq.evolve(np.zeros(3), duration)
+    late = 2.0**74  # the next numbers of the clock are 2**22 later each
+    jumps = dc.Schedule([0.0], [1.0], period=1024.0).jumps(late, late + 2**24)
+    assert set(jumps) == {late + turn * 2**22 for turn in (1, 2, 3)}
+    assert dc.Schedule([-1e308, 1e308], [1.0, 2.0])(0.0) == 1.0
+
+
 def test_a_table_is_no_longer_than_its_period():
     for period in (2.5, 3.0):
         with pytest.raises(ValueError, match=f"period must be longer than the table, 3, got {period:g}"):

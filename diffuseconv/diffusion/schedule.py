@@ -61,7 +61,7 @@ class Schedule:
     def __post_init__(self) -> None:
         times = _checks.array("Schedule times", self.times).astype(np.float64)
         values = _checks.array("Schedule values", self.values, finite=False).astype(np.float64)
-        if times.ndim != 1 or (np.diff(times) <= 0).any():
+        if times.ndim != 1 or (times[1:] <= times[:-1]).any():
             raise ValueError(f"Schedule times must be one increasing row of times, got {_checks.got(self.times)}")
         if values.ndim == 0 or len(values) != len(times):
             raise ValueError(
@@ -111,13 +111,16 @@ class Schedule:
         times = np.asarray(self.times)
         if self.period is None:
             return [float(time) for time in times if start < time < end]
-        first, last = (math.floor((at - times[0]) / self.period) for at in (start, end))
-        if (last - first + 1) * len(times) > MOST_EVENTS:
+        if end <= start:
+            return []
+        entries = ((end - start) / self.period + 1) * len(times)  # infinite where there are more than a number tells
+        if entries > MOST_EVENTS:
             raise ValueError(
                 f"duration must hold at most {MOST_EVENTS} entries of a Schedule (shorten it), "
-                f"got {(last - first + 1) * len(times)}, for it repeats every {self.period:g}"
+                f"got {entries:.3g}, for it repeats every {self.period:g}"
             )
-        periods = np.arange(first, last + 1)[:, None] * self.period
+        first, last = (math.floor((at - float(times[0])) / self.period) for at in (start, end))
+        periods = (float(first) + np.arange(last - first + 1))[:, None] * self.period
         return [float(time) for time in (periods + times).ravel() if start < time < end]
 
 
