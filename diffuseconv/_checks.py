@@ -53,7 +53,12 @@ def array(name: str, value: ArrayLike, *, finite: bool = True) -> Array:
 
 
 def in_native_order(values: Array) -> Array:
-    """Return numbers in the processor's byte order, its dtype naming none: buffers that do are refused."""
+    """Return numbers in the processor's byte order, its dtype naming none: buffers that do are refused.
+
+    What does not lie at multiples of its size, as a field of packed records, is copied: buffers name that, too.
+    """
+    if not values.flags.aligned:
+        values = values.copy()
     if values.dtype.byteorder == "=":
         return values
     native = np.dtype(values.dtype.char)

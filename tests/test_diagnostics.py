@@ -80,3 +80,15 @@ def test_totals_of_graded_cells_are_sums_over_them(masked, capacity):
     assert balance.source == pytest.approx((plain * (2.0 - u - 0.2 * u)).sum(), rel=1e-13)
     assert balance.change == pytest.approx(balance.source, rel=1e-13)
     assert (balance.inflow, balance.outflow) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("dtype", ["f8", "f4", ">f8"])
+def test_fields_of_packed_records(dtype):
+    """Their numbers lie between other bytes, not at multiples of their own size."""
+    records = np.zeros((5, 6), [("flag", "u1"), ("salt", dtype)])
+    records["salt"] = np.random.default_rng(3).random((5, 6))
+    assert not records["salt"].flags.aligned
+    tank, whole = dc.DiffusionEquation(), records["salt"].astype(float)
+    assert tank.total_mass(records["salt"]) == tank.total_mass(whole)
+    assert tank.entropy(records["salt"]) == tank.entropy(whole)
+    assert tank.energy(records["salt"]) == tank.energy(whole)

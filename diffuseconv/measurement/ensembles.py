@@ -56,7 +56,8 @@ def ensemble(
     Yields
     ------
     Member
-        ``measurement``, ``count``, ``mean`` and ``variance``: fresh arrays, keeping them is safe.
+        ``measurement`` of the field's precision, ``count``, ``mean`` and ``variance`` in float64: fresh arrays, keeping
+        them is safe.
 
     Raises
     ------
