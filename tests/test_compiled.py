@@ -50,7 +50,7 @@ def run_python(code, cwd=ROOT, **settings):
     """Return what a program prints under other settings of numba."""
     environment = {**os.environ, **settings}
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
+        [sys.executable, "-W", "error", "-W", "default::DeprecationWarning", "-c", textwrap.dedent(code)],
         env=environment, cwd=cwd, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -126,11 +126,11 @@ def test_schemes_keep_to_their_bounds(shape, rough, name, monkeypatch):
     u, call = np.random.default_rng(0).random(shape), tanks(shape, rough)[name]
     more = (1 + (len(shape) + 8 / shape[-1]) * (1 + ("drift" in name))) * rough
     copies = (len(shape) + 16 / shape[-1]) * rough * ("explicit" in name)  # of rates, in the field's dtype
-    pages = 8 * 2 * 4096 / u.nbytes  # what arrays that begin with a page have to spare
+    rest = (8 * 2 * 4096 + (1 << 16)) / u.nbytes  # what arrays that begin with a page have to spare; Python's objects
     double, single = BOUNDS[name]
     for field, most in (
-        (u, double + more + pages + 0.4),  # pieces
-        (u.astype(np.float32), single + 2 * more + copies + 2 * pages + 0.8),
+        (u, double + more + rest + 0.4),  # pieces
+        (u.astype(np.float32), single + 2 * more + copies + 2 * rest + 0.8),
     ):
         little = (3,) * len(shape)
         tanks(little, rough)[name](np.ones(little, field.dtype))  # compiled and imported

@@ -35,8 +35,9 @@ def run_small(names, folder):
         [f"{SIMULATIONS / name}.py", *importlib.import_module(name).SMALL, "--output", str(folder / name)]
         for name in names
     ]
+    strict = [sys.executable, "-W", "error", "-W", "default::DeprecationWarning"]
     done = subprocess.run(
-        [sys.executable, "-W", "error", str(Path(__file__).with_name("run_scripts.py"))],
+        [*strict, str(Path(__file__).with_name("run_scripts.py"))],
         input=json.dumps(orders), cwd=SIMULATIONS.parent, capture_output=True, text=True, timeout=240,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
