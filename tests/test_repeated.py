@@ -128,3 +128,17 @@ def test_no_more_calls_are_kept_than_that(monkeypatch):
         dc.convolve(given((n, 5), np.float64), GAUSSIAN)
         kept.append(len(repeated._calls))
     assert set(kept) == {1, 2, 3}
+
+
+@pytest.mark.parametrize(("shape", "axes"), [((4, 3, 5, 2), (0, 1, 2, 3)), ((3, 2, 4, 2, 3), (0, 1, 2, 3))])
+@pytest.mark.parametrize("method", ["auto", "direct"])
+def test_small_fields_of_more_than_three_axes(shape, axes, method):
+    """The loops of remembered calls know three; other calls take four and more, with colours behind them too."""
+    u, k = RNG.random(shape), RNG.random((2, 1, 3, 2))
+    names = ("reflecting", "periodic", "zero", "absorbing")
+    for _ in range(2):
+        sums = dc.convolve(u, k, boundary=names, axes=axes, method=method)
+        for colour in range(shape[4] if len(shape) > 4 else 1):
+            part = (..., colour) if len(shape) > 4 else ...
+            # both add up to 12 products below 1
+            np.testing.assert_allclose(sums[part], naive.convolve(u[part], k, names), rtol=0, atol=1e-13)

@@ -98,7 +98,7 @@ def remember(key: Hashable, field: Array, kernel: Array, plan: Plan, flip: bool)
         return
     channels = 1 if whole else field.shape[-1]
     inner = field.shape if whole else (*field.shape[:-2], field.shape[-2] * channels)
-    if max(inner) >= LONG:
+    if max(inner) >= LONG or len(inner) > 3:  # the loops know three axes
         return
     lines, ends = continued(inner, kernel.shape, plan.widths, plan.names, dtype, channels)
     flat = (1,) * (3 - len(inner))

@@ -70,11 +70,11 @@ def convolve(
         ``"direct"`` sums over all taps; ``"separable"`` along one axis after the other (kernels of rank one only);
         ``"fft"`` multiplies in Fourier space; ``"auto"`` is the one that `convolution_method` names.
     mask : array_like of bool, optional
-        True where the field is known, of the field's shape or of only its spatial axes. The weights (all >= 0) of
-        the known cells are scaled to the sum of all weights, so a mask that is True everywhere changes nothing but
-        the rounding; where no known cell is in reach the result is NaN. Values under False are ignored, NaN too. A cell
-        beyond a wall is known where the cell that it mirrors or repeats is; beyond a ``"zero"`` wall, or a constant,
-        all is known.
+        True where the field is known, of the field's shape or of only its spatial axes, as they follow in the field.
+        The weights (all >= 0) of the known cells are scaled to the sum of all weights, so a mask that is True
+        everywhere changes nothing but the rounding; where no known cell is in reach the result is NaN. Values under
+        False are ignored, NaN too. A cell beyond a wall is known where the cell that it mirrors or repeats is; beyond a
+        ``"zero"`` wall, or a constant, all is known.
     out : ndarray, optional
         Where to write the result; may overlap `field`.
 
