@@ -1,6 +1,7 @@
 """Drift that comes in through open walls: growth, and steady states only where there are any."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -66,6 +67,24 @@ def test_a_long_time_ends_where_no_mode_grows(decay, outward):
     settled = eq.steady_state(np.ones(5))
     # implicit steps keep to a tolerance of 1e-10 of the field's scale, which is that of its changes
     np.testing.assert_allclose(eq.evolve(np.ones(5), 1e10), settled, rtol=0, atol=1e-9 * max(1.0, settled.max()))
+
+
+@pytest.mark.parametrize(("decay", "grows"), [(0.1, False), (None, True)])
+def test_terms_for_growth_are_no_more_than_numbers_tell(decay, grows):
+    """A bound on growth over a long time is no number of terms to keep; a field that does grow is refused."""
+    faces = np.array([0.4, 0.4, 0.4, 0.4, 0.4, 0.0])
+    eq = dc.DiffusionEquation(boundary=((dc.Neumann(0.3), "reflecting"),), velocity=(faces,), decay=decay)
+    eq.evolve(np.ones(5), 1.0, "uniformization")  # loops are compiled
+    if grows:
+        with pytest.raises(ValueError, match="must leave a field below"):
+            eq.evolve(np.ones(5), 3e6, "uniformization")
+        return
+    tracemalloc.start()
+    settled = eq.evolve(np.ones(5), 3e6, "uniformization")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_allclose(settled, eq.steady_state(np.ones(5)), rtol=1e-8)  # 1e7 terms, each of a rounding
+    assert peak < 8 * eq.lattice((5,)).growth * 3e6
 
 
 @given(open_rods())

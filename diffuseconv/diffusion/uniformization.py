@@ -32,6 +32,7 @@ __all__ = ["OPTIONS", "memory", "poisson_weights", "solve", "unsupported"]
 OPTIONS = {"tolerance": 1e-12}  # of the field's range
 ROUNDING = 16 * float(np.finfo(np.float64).eps)  # of a cell's outflow, lest a step take more than there is
 MOST_CUT = 0.5  # of the probabilities: some term is left whatever the tolerance
+FOLDS = 1500.0  # by e, from the least number to the largest: a field that grows more leaves the range of numbers
 LEAST = 256  # cells: a step on fewer costs no less
 
 
@@ -104,6 +105,7 @@ def _advance(lattice: Lattice, u: Array, rate: float, growth: float, duration: f
     if lattice.forcing is not None:  # what a step adds is then no more than the whole run adds, and so is what is cut
         rate = max(rate, 1 / duration)
     first, weights = poisson_weights(rate * duration, tolerance)
+    growth = min(growth, FOLDS / duration)  # of which there are as many terms
     if growth > 0:  # terms grow like (1 + growth / rate)^k: the rest beyond the last is that of the larger mean
         least, more = poisson_weights((rate + growth) * duration, tolerance)
         ratios = rate * duration / np.arange(first + len(weights), least + len(more))
