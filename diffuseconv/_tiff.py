@@ -62,7 +62,7 @@ def tiff(file: IO[bytes], most: int, shape: tuple[int, int] | None) -> Iterator[
             return
         file.seek(0)
         try:
-            opening = pillow(file, most) if palette is None else _by_palette(file, most, palette)
+            opening = pillow(file, most) if palette is None else _by_palette(file, most, palette, extra == (_OPACITY,))
             picture = stack.enter_context(opening)
         except UnidentifiedImageError:
             raise _unknown(page) from None
@@ -70,11 +70,14 @@ def tiff(file: IO[bytes], most: int, shape: tuple[int, int] | None) -> Iterator[
 
 
 @contextmanager
-def _by_palette(file: IO[bytes], most: int, palette: Samples) -> Iterator[Picture]:
+def _by_palette(file: IO[bytes], most: int, palette: Samples, opacity: bool) -> Iterator[Picture]:
     """Open a picture of numbers of colours, which Pillow would reduce to 8 bits."""
     with opened(file, most) as (image, _):
-        indices = image.read(index=0, mode="P")
-        yield whole(palette[indices], 65535.0, orientation(image))
+        samples = palette[image.read(index=0, mode="P")]
+        if opacity:
+            shares = image.read(index=0, mode="RGBA")[..., 3:] * np.uint16(257)  # white is 65535
+            samples = np.concatenate([samples, shares], axis=-1)
+        yield whole(samples, 65535.0, orientation(image))
 
 
 def _unknown(page: Any) -> RefusedError:

@@ -83,6 +83,16 @@ def compressed(lines, compression):
         return strips, {"t259": int(page.compression), "t278": page.rowsperstrip}
 
 
+@pytest.mark.parametrize("factor", [256, 257])
+@pytest.mark.parametrize(("kind", "counts"), [(2, True), (0, False)])
+def test_opacity_beside_a_palette(factor, kind, counts):
+    """Of a palette of 8 bits, times 256, as of one of 16; a channel of another kind is no opacity."""
+    table, pairs = words(8, 3, 256), words(8, 4, 5, 2)
+    data = tiff(native(pairs, "u1"), 5, 8, 3, 2, t320=(factor * table).ravel().tolist(), t338=kind)
+    colours = (table.T / 255)[pairs[..., 0]]
+    loads_as(data, colours * (pairs[..., 1:] / 255) if counts else colours)
+
+
 @pytest.mark.parametrize("bits", [*range(1, 17), 32])
 @pytest.mark.parametrize("photometric", [0, 1])
 @pytest.mark.parametrize("order", ["<", ">"])
