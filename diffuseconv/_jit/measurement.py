@@ -133,7 +133,7 @@ def row_from(pixel, end, layout):
     return (plane * np.uintp(wide[1]) + line) * np.uintp(wide[2]) + column, stop if stop < end else end
 
 
-@inner
+@compiled(inline="always")
 def _fill_places(pixel, size, layout, places):
     """Find where so many pixels from this one on are among the cells of the extended field."""
     begin, end = pixel, pixel + size
@@ -334,7 +334,7 @@ def move_grains(room, grains, layout, law, states, rest, part, cells, target, fi
                 tap += 1
 
 
-@inner
+@compiled(inline="always")
 def _move_one_by_one(grains, size, few, part, table, states, target, places):
     """Move some (low, high) of the grains in cells that hold at most `few`."""
     state, bits, unused, before = resume(states), np.uint64(0), 0, 0
