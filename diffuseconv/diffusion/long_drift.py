@@ -22,6 +22,7 @@ FINEST = 1e-12  # the least tolerance that rounding surely leaves
 PREPARED = 80  # lengths of steps at the default tolerance, as measured: 45 to 80
 FOLDS = 710.0  # by e, to which a field grows at most before it leaves the range of numbers: a step for each
 WORTH = 4.0  # how much cheaper it must be than uniformization, which is positive and exact to rounding
+SURELY = 50.0  # the same where steps are so many that a run of them may be refused: in a minute rather than never
 
 
 def is_cheaper(problem: Lattice, duration: float, tolerance: float | None) -> bool:
@@ -31,9 +32,10 @@ def is_cheaper(problem: Lattice, duration: float, tolerance: float | None) -> bo
     reach = duration * problem.largest_rate
     size, rows = math.prod(problem.shape), math.prod(problem.shape[:-1])
     powers = reach / 2 * (3e-7 + rows * 5e-8 + size * 5e-10)
-    lengths = PREPARED + min(problem.growth * duration, FOLDS)
-    steps = lengths * implicit.SYSTEMS[len(problem.shape) - 1] * costs.factorisation(problem)
-    return WORTH * steps < powers and reach < control.STIFFEST and 2 * steps < costs.longest_run(problem)
+    length = implicit.SYSTEMS[len(problem.shape) - 1] * costs.factorisation(problem)
+    steps, more = PREPARED * length, min(problem.growth * duration, FOLDS) * length  # the latter if it does grow
+    worth = WORTH if 2 * steps < costs.longest_run(problem) else SURELY
+    return worth * (steps + more) < powers and reach < control.STIFFEST
 
 
 solve = partial(control.integrate, implicit.Steps, tolerance=OPTIONS["tolerance"], chosen=True)
