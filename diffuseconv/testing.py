@@ -245,6 +245,8 @@ def assert_frequencies(counts: ArrayLike, chances: ArrayLike, *, draws: int, fal
     ------
     AssertionError
         If a count is too rare to be chance.
+    ValueError
+        If a count is no whole number, or a chance not between 0 and 1.
 
     Examples
     --------
@@ -255,6 +257,9 @@ def assert_frequencies(counts: ArrayLike, chances: ArrayLike, *, draws: int, fal
     draws = _checks.count("draws", draws, least=1)
     _fitting(counts=counts, chances=chances)
     counts, chances = np.broadcast_arrays(_checks.plain("counts", counts), _numbers("chances", chances))
+    broken = counts[counts % 1 != 0]
+    if broken.size:
+        raise ValueError(f"counts must be whole numbers (how often each outcome came up), got {broken[0]:g}")
     if not ((chances >= 0) & (chances <= 1)).all():
         raise ValueError(f"chances must lie between 0 and 1, got {chances.min():g} to {chances.max():g}")
     if counts.min() < 0 or counts.max() > draws:

@@ -373,6 +373,14 @@ def test_impossible_counts_never_pass(draws, chance, count):
         testing.assert_frequencies([count if count < 0 else draws + 1], [chance], draws=draws)
 
 
+def test_counts_are_whole_numbers():
+    """Means of counts would pass for counts; whole ones of any type do."""
+    with pytest.raises(ValueError, match=r"counts must be whole numbers .*got 2.5"):
+        testing.assert_frequencies([5, 2.5], [0.5, 0.5], draws=10)
+    for whole in (np.float32(5), np.True_, 5, [5.0, 4.0]):
+        testing.assert_frequencies(whole, 0.5, draws=10)
+
+
 def test_assertions_refuse_what_they_cannot_judge():
     """One line that names the argument: shapes that do not fit, nothing at all, numbers beyond the range."""
     for refused, words in (
