@@ -52,9 +52,11 @@ def checked_diffusivity(name: str, value: Any, mask: Array | None) -> Any:
         return tuple(checked_diffusivity(f"{name}[{axis}]", item, mask) for axis, item in enumerate(value))
     if mask is not None and _checks.ndim(name, value) and _is_over_faces(np.shape(value), mask.shape):
         values = frozen(_checks.array(name, value, finite=False), np.float64)  # NaN next to dry cells may be
-        if np.nanmin(values, initial=0.0) < 0:
-            raise ValueError(f"{name} must be at least 0, got {np.nanmin(values):g}")
-        return values
+        least = np.nanmin(values, initial=0.0)
+        if least >= 0:
+            return values
+        if values.shape not in ((2, 2), (3, 3)):
+            raise ValueError(f"{name} must be at least 0, got {least:g}")
     values = checked_values(name, value, mask)
     if np.shape(values) in ((2, 2), (3, 3)) and np.min(values) < 0:
         return frozen(checked_tensor(values))  # negative numbers can only be those of a tensor

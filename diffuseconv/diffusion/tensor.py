@@ -9,6 +9,13 @@ derivative is central: half of :math:`R_{ab}` along one diagonal, minus half alo
 Exchanges that would cross a wall are dropped: nothing is lost and `L` stays symmetric, but the flow along the wall
 loses one side of its mixed part, which makes the scheme first order behind walls. It is second order on periodic boxes.
 
+A central mixed derivative takes salt along one diagonal, for which only the faces around make up. With X and Y, the
+differences along both axes summed over two opposite faces of a block of four cells, :math:`-u^T L u` holds
+:math:`R_{ab} XY/2` for the diagonals of the block and at least :math:`R_{aa} X^2/4 + R_{bb} Y^2/4` for half of its
+faces: no mode grows if all four cells are wet. In space the same is true of cubes of eight cells, to each of which
+belongs half of a block, and of those with a single wet block, as at a wall. Behind a mask only these exchange along
+diagonals.
+
 References
 ----------
 .. [1] J. Weickert, "Anisotropic Diffusion in Image Processing", Teubner (1998), section 3.4.
@@ -25,6 +32,7 @@ import numpy as np
 
 from diffuseconv import _checks
 from diffuseconv._typing import Array
+from diffuseconv.diffusion.faces import at
 
 __all__ = ["as_tensor", "checked_tensor", "diagonal_exchanges", "split"]
 
@@ -97,6 +105,7 @@ def diagonal_exchanges(
     size = math.prod(shape)
     kind = np.int32 if size * (2 * len(exchanges) + 1) < 1 << 31 else np.int64
     wet = np.True_ if mask is None else mask
+    shares = None if mask is None or min(rate for _, rate in exchanges) >= 0 else _shares(mask, periodic)
     entries = 2 * len(exchanges) + 1  # of each cell, its own the last; what a wall shuts is dropped in the end
     columns, values = np.empty((*shape, entries), kind), np.zeros((*shape, entries))
     columns[..., -1] = np.arange(size, dtype=kind).reshape(shape)
@@ -106,11 +115,50 @@ def diagonal_exchanges(
         inside = [wraps | ((m >= 0) & (m < n)) for m, n, wraps in zip(moved, shape, periodic, strict=True)]
         there = np.ix_(*(m % n for m, n in zip(moved, shape, strict=True)))
         columns[..., place] = columns[(*there, -1)]
-        open_ = reduce(np.logical_and, np.meshgrid(*inside, indexing="ij", sparse=True)) & wet
-        np.copyto(values[..., place], rate, where=open_ if mask is None else open_ & mask[there])
+        if shares is not None:
+            near = zip(offset, shape, strict=True)
+            block = tuple(slice(int(step > 0), n + int(step > 0)) if step else slice(None) for step, n in near)
+            values[..., place] = rate * shares[tuple(np.flatnonzero(offset).tolist())][block]
+        else:
+            open_ = reduce(np.logical_and, np.meshgrid(*inside, indexing="ij", sparse=True)) & wet
+            np.copyto(values[..., place], rate, where=open_ if mask is None else open_ & mask[there])
         values[..., -1] -= values[..., place]
     rows = np.arange(0, size * entries + 1, entries, dtype=kind)
     matrix = scipy.sparse.csr_array((values.reshape(-1), columns.reshape(-1), rows), shape=(size, size))
     matrix.sum_duplicates()
     matrix.eliminate_zeros()
     return matrix
+
+
+def _shares(mask: Array, periodic: tuple[bool, ...]) -> dict[tuple[int, ...], Array]:
+    """Return for each two axes the share of their mixed part that each block of four cells exchanges.
+
+    Entry `i` along both axes is that of the block between cells `i` - 1 and `i`.
+    """
+    wet = mask
+    for axis, closed in enumerate(periodic):
+        wet = np.pad(wet, [(int(a == axis),) * 2 for a in range(mask.ndim)], mode="wrap" if closed else "constant")
+    blocks: dict[tuple[int, ...], Array] = {
+        pair: reduce(_of_two, pair, wet) for pair in combinations(range(mask.ndim), 2)
+    }
+    if mask.ndim == 2:
+        return blocks
+    lower, upper = slice(None, -1), slice(1, None)
+    sides = [block[at(_third(pair), end)] for pair, block in blocks.items() for end in (lower, upper)]
+    fit = reduce(_of_two, range(3), wet) | (np.sum(sides, axis=0) == 1)  # cubes of which all blocks are wet, or one
+    shares: dict[tuple[int, ...], Array] = {}
+    for pair, block in blocks.items():
+        before, after, inner = (at(_third(pair), part) for part in (lower, upper, slice(1, -1)))
+        shares[pair] = block[inner] * ((fit[before] + fit[after].astype(np.float64)) / 2)
+    return shares
+
+
+def _of_two(wet: Array, axis: int) -> Array:
+    """Return whether both of two neighbours along an axis are wet."""
+    both: Array = wet[at(axis, slice(None, -1))] & wet[at(axis, slice(1, None))]
+    return both
+
+
+def _third(pair: tuple[int, ...]) -> int:
+    """Return the axis that is not one of two."""
+    return 3 - sum(pair)
