@@ -182,3 +182,10 @@ def test_closed_and_open_parts_of_very_different_values():
     eq = dc.DiffusionEquation(1.0, boundary=("reflecting", ends), barriers=(np.zeros((0, 4), bool), shut))
     got = eq.steady_state([[7.0, 8.0, 1e200, 3e200]])
     np.testing.assert_allclose(got, [[1e-200, 1e-200, 2e200, 2e200]], rtol=1e-13)
+
+
+def test_a_barrier_across_an_axis_of_one_cell_has_no_face_to_open_or_to_let_through():
+    none = np.zeros((0, 4))
+    barrier = dc.Barrier(none.astype(bool), permeability=none, lifted_at=none)
+    eq = dc.DiffusionEquation(1.0, barriers=(barrier, None))
+    np.testing.assert_allclose(eq.steady_state([[1.0, 2.0, 4.0, 5.0]]), 3.0, rtol=1e-14)

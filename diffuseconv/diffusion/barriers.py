@@ -86,6 +86,8 @@ def _per_face(name: str, value: Any, shape: tuple[int, ...], least: float = -mat
     """Return a number of at least `least` or a frozen array of them over the faces, checked."""
     if _checks.ndim(name, value) == 0:
         return _checks.number(name, value, least=least)
+    if np.shape(value) == shape and 0 in shape:  # an axis of one cell has no face within
+        return frozen(np.zeros(shape))
     values = _checks.array(name, value).astype(np.float64)
     if values.shape != shape:
         raise ValueError(f"{name} must be a number or an array of shape {shape}, got shape {values.shape}")

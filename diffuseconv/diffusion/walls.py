@@ -18,6 +18,7 @@ between those of the cell and of the wall: what the drift carries through an ope
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from operator import attrgetter
@@ -252,8 +253,13 @@ def wall_value(wall: Wall, face: tuple[int, ...], axis: int, wet: Any = True) ->
     if not callable(value):
         return expanded(name, value)
 
+    single = (1,) * (len(face) + 1)
+
     def at(time: float) -> Array:
-        return expanded(f"{name} at time {time:g}", _value(f"{name} at time {time:g}", value(time)))
+        found = value(time)
+        if wet is True and isinstance(found, float) and math.isfinite(found):  # as most do, in a fraction of the time
+            return np.full(single, found)
+        return expanded(f"{name} at time {time:g}", _value(f"{name} at time {time:g}", found))
 
     return lambda time: interpolated(at, time)
 
