@@ -206,6 +206,7 @@ def assert_converges(
     if mean.shape != expectation.shape:
         raise AssertionError(f"the sampler gives shape {mean.shape}, the expectation has {expectation.shape}")
     _, variance, span = _fitting(expectation=expectation, variance=variance, span=span)
+    rounding = float(_numbers("rounding", _checks.number("rounding", rounding, least=0.0)))
     whole = {"variance": variance / draws, "span": span / draws}
     verdict = assert_sum(mean, expectation, **whole, false_alarm=share, rounding=rounding)
     if independent:
@@ -373,8 +374,10 @@ def assert_mean_square(
     """
     from scipy.optimize import brentq
 
-    for name, value in (("variance", variance), ("proxy", proxy), ("fourth", fourth)):
-        _numbers(name, _checks.number(name, value, above=0.0))
+    variance, proxy, fourth = (
+        float(_numbers(name, _checks.number(name, value, above=0.0)))
+        for name, value in (("variance", variance), ("proxy", proxy), ("fourth", fourth))
+    )
     squares = _numbers("deviations", deviations) ** 2
     size = squares.size
     level = math.log(2) - math.log(_checks.probability("false_alarm", false_alarm))

@@ -1,6 +1,9 @@
 """Measurement converges: all of `measurement_checks`, on any input that hypothesis draws, and on planted faults."""
 
+import functools
 import re
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import measurement_checks as checks
@@ -427,3 +430,18 @@ def test_verdicts_on_subnormal_bounds_are_finite():
         testing.assert_frequencies([10], [1.0], draws=10**18)
     with pytest.raises(AssertionError, match="only with probability 0 "):
         testing.assert_frequencies([10**10], [1e-310], draws=10**10)
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, Decimal, Fraction])
+def test_bounds_of_any_kind_of_number_are_that_number(kind):
+    z = np.random.default_rng(1).normal(size=1000)
+    found = testing.assert_mean_square(z, kind(1), proxy=kind(1), fourth=kind(3))
+    assert found == testing.assert_mean_square(z, 1.0, proxy=1.0, fourth=3.0)
+    call = functools.partial(testing.assert_converges, lambda _: np.full(3, 0.5), np.full(3, 0.5), draws=100)
+    assert call(variance=0.25, span=1.0, rounding=kind(1)) == call(variance=0.25, span=1.0, rounding=1.0)
+
+
+@pytest.mark.parametrize("rounding", [range(3), [0.1], None, "a", np.zeros(3)])
+def test_the_rounding_of_a_sampler_is_one_number(rounding):
+    with pytest.raises(TypeError, match="rounding must be a real number"):
+        testing.assert_converges(lambda _: np.zeros(3), np.zeros(3), draws=9, variance=1, span=1, rounding=rounding)

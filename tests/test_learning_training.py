@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 
 import naive
 import numpy as np
@@ -168,3 +169,28 @@ def test_constant_maps_go_with_nothing():
     assert np.array_equal(learning.feature_correlation(maps), np.eye(4))
     blurred = dc.feature_maps(np.full((9, 9), 0.1), np.stack([dc.kernels.box(3), dc.kernels.sobel(0)]))
     assert np.array_equal(learning.feature_correlation(blurred), np.eye(2))
+
+
+@pytest.mark.parametrize(
+    ("field", "targets", "bank", "words"),
+    [
+        (1e-165, 1e-165, 1.0, "field must reach 1e-100"),
+        (1e101, 1.0, 1.0, "field must not exceed 1e+100"),
+        (1.0, 1e160, 1.0, "targets must not exceed 1e+100"),
+        (1.0, 1.0, 1e160, "bank must not exceed 1e+100"),
+        (1e100, 1.0, 1e100, "bank must leave the loss below"),
+    ],
+)
+def test_a_loss_that_would_leave_the_range_is_refused(field, targets, bank, words):
+    u, kernels = photo((8, 8), 1), np.full((1, 3, 3), bank)
+    with pytest.raises(ValueError, match=re.escape(words)):
+        learning.bank_gradient(u / np.abs(u).max() * field, np.full((1, 8, 8), targets), kernels)
+
+
+@pytest.mark.parametrize("size", [1e-155, 1e-165, 1e-300])  # squares that lose digits, or all of them
+def test_pictures_whose_squares_underflow_teach_nothing_unsaid(size):
+    u = photo((16, 16), 1) * size
+    with pytest.raises(ValueError, match="inputs must reach 1e-100"):
+        learning.train_bank(u, u[None], (3, 3), rng=1)
+    with pytest.raises(ValueError, match="inputs must reach 1e-100"):
+        learning.fit_kernel(u, u, (3, 3))

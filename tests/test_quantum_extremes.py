@@ -1,5 +1,8 @@
 """Quantum mechanics at both ends of the numbers: scaled inside, or refused where the result is no number."""
 
+from decimal import Decimal
+from fractions import Fraction
+
 import naive
 import numpy as np
 import pytest
@@ -109,3 +112,13 @@ def test_what_leaves_the_range_is_refused(call, message):
     with pytest.raises(ValueError, match=message) as refusal:
         call()
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, Decimal, Fraction])
+def test_a_step_of_any_kind_of_number_is_that_number(kind):
+    """A float16 counted the steps in its own range, and a Decimal did not divide a float."""
+    wave, options = [1.0, 0.5, 0.0], {"potential": [0.0, 1.0, 0.0]}
+    expected = quantum.evolve(wave, 1e4, time_step=0.125, **options)
+    assert np.array_equal(quantum.evolve(wave, 1e4, time_step=kind(0.125), **options), expected)
+    ((_, found),) = quantum.frames(wave, [1e4], time_step=kind(0.125), **options)
+    assert np.array_equal(found, expected)

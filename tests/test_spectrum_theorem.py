@@ -4,6 +4,7 @@ import math
 
 import naive
 import numpy as np
+import pytest
 import strategies
 from hypothesis import given
 from hypothesis import strategies as st
@@ -106,3 +107,16 @@ def test_transform_there_and_back(u, spacing, start):
     back = spectrum.inverse_fourier_transform(spectrum.fourier_transform(u, x, nu, constant=3), nu, x, constant=3)
     phase = 2 * np.pi * np.abs(x).max() / spacing  # of the fastest wave: its rounding is amplified so much
     np.testing.assert_allclose(back, u, rtol=0, atol=1e-15 * (50 + 8 * phase) * (1 + np.abs(u).sum()))
+
+
+def test_integrals_that_overflow_are_refused_without_a_warning():
+    x, bell = np.linspace(-4.0, 4.0, 41), np.exp(-(np.linspace(-4.0, 4.0, 41) ** 2))
+    for size in (1e155, 1e300):
+        with pytest.raises(ValueError, match="f must leave the integrals below"):
+            spectrum.continuous_theorem(bell, bell, x * size, [0.0, 1 / size])
+    for call in (
+        lambda: spectrum.continuous_theorem(bell, bell, x, [0.0, 1e308]),
+        lambda: spectrum.fourier_transform(bell, x, [0.0, 1e308]),
+    ):
+        with pytest.raises(ValueError, match="frequencies times positions must be finite"):
+            call()

@@ -13,6 +13,7 @@ from diffuseconv import boundary as walls
 from diffuseconv._typing import FloatArray
 
 LARGEST = 1e100  # of values: their products, summed over a picture, stay finite
+SMALLEST = 1e-100  # of a picture's largest value, where its squares are divided by: they keep all their digits
 
 
 class Pair(NamedTuple):
@@ -28,12 +29,23 @@ def pictures(name: str, value: Any) -> list[FloatArray]:
     items = [(f"{name}[{i}]", item) for i, item in enumerate(value)] if several else [(name, value)]
     checked = []
     for label, item in items:
-        picture = _checks.array(label, item).astype(np.float64, copy=False)
-        largest = max(picture.max(), -picture.min())
-        if largest > LARGEST:
-            raise ValueError(f"{label} must not exceed {LARGEST:g} in magnitude, got {largest:g}")
-        checked.append(picture)
+        checked.append(bounded(label, _checks.array(label, item).astype(np.float64, copy=False)))
     return checked
+
+
+def bounded(name: str, values: FloatArray) -> FloatArray:
+    """Refuse values so large that sums of their squares may overflow."""
+    largest = _scaling.largest(values)
+    if largest > LARGEST:
+        raise ValueError(f"{name} must not exceed {LARGEST:g} in magnitude, got {largest:g}")
+    return values
+
+
+def seen(name: str, given: Sequence[FloatArray]) -> None:
+    """Refuse pictures so small that their squares underflow, but for those that are 0 everywhere."""
+    largest = max(map(_scaling.largest, given))
+    if 0 < largest < SMALLEST:
+        raise ValueError(f"{name} must reach {SMALLEST:g} in magnitude (use smaller units), got at most {largest:g}")
 
 
 def pairs(names: tuple[str, str], before: Any, after: Any, ndim: int | None, axes: Any) -> list[Pair]:

@@ -12,7 +12,7 @@ import numpy as np
 from diffuseconv import _checks, _linalg
 from diffuseconv._typing import Axes, FloatArray
 from diffuseconv.learning import _equations
-from diffuseconv.learning._pairs import Pair, centred, problem
+from diffuseconv.learning._pairs import Pair, centred, problem, seen
 from diffuseconv.learning.estimate import Estimate
 
 __all__ = ["KernelFit", "fit_kernel"]
@@ -95,8 +95,8 @@ def fit_kernel(
     Raises
     ------
     ValueError
-        If shapes do not fit, values are not finite or exceed 1e100, there are no more pixels than weights, or the
-        inputs vary in so few ways that other kernels do as well.
+        If shapes do not fit, values are not finite or exceed 1e100, no input reaches 1e-100, there are no more pixels
+        than weights, or the inputs vary in so few ways that other kernels do as well.
     TypeError
         For complex numbers, text, or masked arrays.
 
@@ -117,6 +117,7 @@ def fit_kernel(
     """
     amount = _checks.number("ridge", ridge, least=0.0)
     pairs, taps, names = problem(("inputs", "outputs"), inputs, outputs, shape, boundary, axes)
+    seen("inputs", [pair.before for pair in pairs])
     size, pixels = math.prod(taps), sum(pair.after.size for pair in pairs)
     pairs, means = centred(pairs, names)
     sums, basis = _balanced(pairs, means, taps, names)

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from diffuseconv import _checks
+from diffuseconv import _checks, _scaling
 from diffuseconv import boundary as walls
 from diffuseconv._typing import FloatArray
 from diffuseconv.convolution import feature_maps
 from diffuseconv.learning._equations import continued
-from diffuseconv.learning._pairs import pictures
+from diffuseconv.learning._pairs import bounded, pictures, seen
 
 __all__ = ["TrainingState", "bank_gradient", "train_bank"]
 
@@ -70,7 +70,7 @@ def bank_gradient(
     Raises
     ------
     ValueError, TypeError
-        If shapes do not fit or values are not finite real numbers below 1e100.
+        If shapes do not fit, values are not finite real numbers up to 1e100, or the field does not reach 1e-100.
 
     References
     ----------
@@ -85,12 +85,14 @@ def bank_gradient(
     (0.0, False)
     """
     (u,) = _fields([_checks.plain("field", field)])
-    kernels = _checks.array("bank", bank).astype(np.float64)
+    kernels = bounded("bank", _checks.array("bank", bank).astype(np.float64))
     if kernels.ndim != u.ndim + 1:
         raise ValueError(f"bank must have shape (n, *kernel) with {u.ndim} kernel axes, got shape {kernels.shape}")
     (wanted,) = _targets([_checks.plain("targets", targets)], [u], len(kernels))
     taps = kernels.shape[1:]
-    return _gradient(continued(u, taps, walls.per_axis(boundary, u.ndim)), wanted, kernels)
+    loss, gradient = _gradient(continued(u, taps, walls.per_axis(boundary, u.ndim)), wanted, kernels)
+    _scaling.finite("bank", np.array(loss), "the loss")
+    return loss, gradient
 
 
 def train_bank(
@@ -149,7 +151,8 @@ def train_bank(
     Raises
     ------
     ValueError, TypeError
-        At the call, before the first state, if an argument is out of range or shapes do not fit.
+        At the call, before the first state, if an argument is out of range, shapes do not fit, or no input reaches
+        1e-100.
 
     References
     ----------
@@ -183,7 +186,7 @@ def train_bank(
     if initial is None:
         bank = generator.normal(0.0, math.prod(taps) ** -0.5, whole)
     else:
-        bank = _checks.array("initial", initial).astype(np.float64)
+        bank = bounded("initial", _checks.array("initial", initial).astype(np.float64))
         if bank.shape != whole:
             raise ValueError(f"initial must have the shape {whole}, got {bank.shape}")
     extended = [continued(u, taps, names) for u in given]
@@ -237,7 +240,10 @@ def _fields(given: Sequence[FloatArray], ndim: int | None = None) -> list[FloatA
         _checks.field("inputs" if ndim else "field", u)
         if u.ndim != (ndim or u.ndim):
             raise ValueError(f"inputs must have the {ndim} axes of shape, got shape {u.shape}")
-    return [np.asarray(u, dtype=np.float64) for u in given]
+    name = "inputs" if ndim else "field"
+    fields = [bounded(name, np.asarray(u, dtype=np.float64)) for u in given]
+    seen(name, fields)
+    return fields
 
 
 def _targets(given: Sequence[FloatArray], fields: Sequence[FloatArray], count: int | None) -> list[FloatArray]:
@@ -248,4 +254,4 @@ def _targets(given: Sequence[FloatArray], fields: Sequence[FloatArray], count: i
             raise ValueError(
                 f"targets must have shape (n, *picture) with one n for all, got {v.shape} for a picture {u.shape}"
             )
-    return [np.asarray(v, dtype=np.float64) for v in given]
+    return [bounded("targets", np.asarray(v, dtype=np.float64)) for v in given]

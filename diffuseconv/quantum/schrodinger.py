@@ -119,7 +119,8 @@ def evolve(
     wave = _waves.wave(psi)
     time = _checks.number("duration", duration)
     box = _hamiltonian.hamiltonian(wave.shape, mass, hbar, potential, spacing, boundary)
-    return next(_solve(box, wave, [time], _method(box, method, time_step, [time]), time_step))
+    step = _step(time_step)
+    return next(_solve(box, wave, [time], _method(box, method, step, [time]), step))
 
 
 def frames(
@@ -151,7 +152,8 @@ def frames(
     moments = _checks.times("times", times)
     progress = _checks.flag("progress", progress)
     box = _hamiltonian.hamiltonian(wave.shape, mass, hbar, potential, spacing, boundary)
-    waves = _solve(box, wave, moments, _method(box, method, time_step, moments), time_step)
+    step = _step(time_step)
+    waves = _solve(box, wave, moments, _method(box, method, step, moments), step)
     return _frames.with_progress(zip(moments, waves, strict=True), progress, total=len(moments))
 
 
@@ -255,13 +257,16 @@ def wave_packet(
     return packet
 
 
+def _step(time_step: object) -> float | None:
+    """Check the step asked for: from here on it is a float64, whatever kind of number was passed."""
+    return None if time_step is None else _checks.number("time_step", time_step, above=0)
+
+
 def _method(box: Hamiltonian, method: str, time_step: float | None, times: list[float]) -> str:
     """Check the method and what it costs; resolve "auto"."""
     chosen = _checks.choice("method", method, METHODS)
-    if time_step is not None:
-        _checks.number("time_step", time_step, above=0)
-        if chosen not in ("auto", "split-step"):
-            raise ValueError(f"time_step must be None unless method is 'split-step', got {time_step:g} for {chosen!r}")
+    if time_step is not None and chosen not in ("auto", "split-step"):
+        raise ValueError(f"time_step must be None unless method is 'split-step', got {time_step:g} for {chosen!r}")
     if chosen == "auto":
         chosen = "spectral" if box.potential is None else "chebyshev" if time_step is None else "split-step"
     if chosen == "spectral" and box.potential is not None:
