@@ -45,7 +45,8 @@ class Propagator:
         Heat kernels, everything one-dimensional, and what is composed of them have factors: moving along the axes
         one after the other with ``factors[axis]`` does the same work without ever building `density`.
     fourier_numbers : tuple of float, or None
-        ``diffusivity * duration / spacing**2`` for each axis of a heat kernel (all 0 for the identity); None otherwise.
+        ``diffusivity * duration / spacing**2`` for each axis of a heat kernel without a drift (all 0 for the identity);
+        None otherwise.
         On a box with reflecting, periodic or absorbing walls a heat kernel multiplies each mode by
         ``exp(-sum(r * eigenvalue))``, with the eigenvalues of `boundary.eigenvalues`, to `tolerance` of `heat`.
 
@@ -203,7 +204,7 @@ class Propagator:
         Returns
         -------
         Propagator
-            With `factors` and `fourier_numbers`; `density` is built only when asked for.
+            With `factors` and, without a drift, `fourier_numbers`; `density` is built only when asked for.
 
         Raises
         ------

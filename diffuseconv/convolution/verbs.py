@@ -134,7 +134,7 @@ def correlate(
     Returns
     -------
     ndarray
-        float32 for float32 fields, otherwise float64.
+        float32 for float32 fields, otherwise float64; complex64 and complex128 if the field or kernel is complex.
 
     Raises
     ------

@@ -174,7 +174,7 @@ class DiffusionEquation:
         ----------
         ndim_or_shape : int or sequence of int
             The field's shape; or the number of dimensions, which stands for the shape that an array among the
-            arguments (`diffusivity`, `barriers`, `source`, `mask`) tells, else for a large tank.
+            arguments (`diffusivity`, `barriers`, `source`, `mask`, `capacity`, `decay`) tells, else for a large tank.
         time : number, optional
             The time of a velocity that depends on it. By default the limit holds for all entries of a `Schedule`, and
             after every lift of a barrier.
@@ -527,8 +527,8 @@ class DiffusionEquation:
         ----------
         u : array_like, optional
             The field at time 0. May be left out if no part of the tank is closed and an array among the arguments of
-            the equation (`diffusivity`, `barriers`, `source`, `mask`) tells the shape; what the mask leaves out is then
-            0.
+            the equation (`diffusivity`, `barriers`, `source`, `mask`, `capacity`, `decay`) tells the shape; what the
+            mask leaves out is then 0.
 
         Returns
         -------
@@ -599,7 +599,8 @@ class DiffusionEquation:
         duration : number
             Physical time, >= 0.
         ndim : int, optional
-            Number of axes. By default what `diffusivity`, `spacing` or `boundary` tell, one entry per axis, else 2.
+            Number of axes. By default what `diffusivity`, `spacing`, `boundary` or `velocity` tell, one entry per axis,
+            else 2.
 
         Returns
         -------

@@ -33,10 +33,11 @@ class Schedule:
         One value per time along the first axis: numbers, or arrays over the face (walls), the field (sources) or the
         faces of an axis (velocities). Arrays may hold NaN where the equation's mask leaves cells out.
     kind : {"step", "linear"}, default "step"
-        ``"step"`` keeps a value from its time until the next; ``"linear"`` interpolates. Before the first time and
-        after the last one the value stays.
+        ``"step"`` keeps a value from its time until the next; ``"linear"`` interpolates. Without a `period` the value
+        stays before the first time and after the last one.
     period : number, optional
-        The table repeats after this time, longer than the table is.
+        The table repeats after this time, longer than the table is, and did so before its first time; ``"linear"``
+        interpolates between the last value and the first one too.
 
     Raises
     ------

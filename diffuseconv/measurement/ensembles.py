@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from diffuseconv import _checks
 from diffuseconv.measurement import _streams
-from diffuseconv.measurement._taps import prepare
+from diffuseconv.measurement._taps import Walls, prepare
 from diffuseconv.measurement.sampling import MOST_DRAWS, average
 from diffuseconv.propagator import Propagator
 
@@ -38,7 +38,7 @@ def ensemble(
     *,
     members: int | None = None,
     rng: object = None,
-    boundary: str | Sequence[str] = "reflecting",
+    boundary: Walls = "reflecting",
     axes: object = None,
 ) -> Iterator[Member]:
     """Measure again and again: yield independent measurements with their running mean and variance.
