@@ -278,7 +278,8 @@ def _timed(frames: Iterable[Any], start: int, progress: bool) -> Iterator[tuple[
         storable = values.dtype.kind in "biufc" and values.dtype.itemsize <= (16 if values.dtype.kind == "c" else 8)
         if not storable or values.ndim == 0:
             raise TypeError(f"frames[{number}] must be an array of numbers, got {_checks.got(values)}")
-        yield _checks.number(f"time of frames[{number}]", time), np.ascontiguousarray(values)
+        native = _checks.in_native_order(values)  # the store is, and the next frame is compared with it
+        yield _checks.number(f"time of frames[{number}]", time), np.ascontiguousarray(native)
 
 
 def _json(name: str, value: Any) -> Any:

@@ -278,3 +278,15 @@ def test_a_photograph_of_ones_own(tab, tmp_path):
     (tmp_path / "letter.png").write_text("no picture")
     tab.get_by_label("Your own photograph").set_input_files(tmp_path / "letter.png")
     until(tab, lambda: "no picture" in tab.get_by_role("alert").text_content())
+
+
+@pytest.mark.parametrize("drift", [None, 1, [], [1.0], [0, 0, 0], {"a": 1, "b": 2}])
+def test_a_drift_that_is_no_pair_is_refused_by_name(drift):
+    asked = {"ask": "run", "duration": 1.0, "diffusivity": 1.0, "drift": drift}
+    assert answer(Session(), asked)["error"].startswith("drift must be two numbers, down and across, got ")
+
+
+@pytest.mark.parametrize("weights", ["", [[1, 2], [3]], [["a"]], [1, "a"], [[{}]]])
+def test_weights_that_are_no_numbers_are_refused_by_name(weights):
+    found = answer(Session(), {"ask": "kernel", "weights": weights})["error"]
+    assert found.startswith("weights must be rows of as many numbers each, got ")

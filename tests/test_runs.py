@@ -427,3 +427,14 @@ def test_the_salt_aquarium_goes_on_bitwise(tmp_path, monkeypatch):
     assert found.salt.values.tobytes() == expected.salt.values.tobytes()
     assert len(decoded(tmp_path / "b" / "salt_aquarium.mp4")) == 8
     assert (tmp_path / "b" / "salt_aquarium.mp4").read_bytes() == (tmp_path / "a" / "salt_aquarium.mp4").read_bytes()
+
+
+@pytest.mark.parametrize("dtype", [">f8", ">i4", ">c16", "<u2"])
+def test_frames_of_any_byte_order_are_recorded(tmp_path, dtype):
+    frames = [np.arange(6.0).reshape(2, 3).astype(dtype) + n for n in range(3)]
+    dc.record(tmp_path / "run", frames[:2])
+    run = dc.resume(tmp_path / "run")
+    run.record(frames[2:])
+    found = dc.open_run(tmp_path / "run").u.values
+    assert np.array_equal(found, frames)
+    assert found.dtype.isnative

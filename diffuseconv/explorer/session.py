@@ -154,6 +154,8 @@ def run(
     duration = number("duration", duration, least=0.0)
     mask = None if session.water.all() else session.water
     diffusivity = number("diffusivity", diffusivity, least=0.0)
+    if not isinstance(drift, (list, tuple)) or len(drift) != 2:
+        raise TypeError(f"drift must be two numbers, down and across, got {got(drift)}")
     down, across = (number("drift", part, least=-FASTEST, most=FASTEST) for part in drift)
     velocity = (down, across) if down or across else None
     asked = (diffusivity, choice("wall", wall, WALLS), velocity)
@@ -284,7 +286,10 @@ def _kernel(name: str | None, weights: list[list[float]] | None) -> Array:
     """Return a kernel of the catalogue, or the one that was typed."""
     if weights is None:
         return np.asarray(CATALOGUE[choice("name", name, tuple(CATALOGUE))]())  # type: ignore[operator]
-    typed = np.array(weights, dtype=float)
+    try:
+        typed = np.array(weights, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"weights must be rows of as many numbers each, got {got(weights)}") from None
     if typed.ndim != 2 or not 1 <= typed.size <= 31 * 31:
         raise ValueError(f"weights must be rows of at most 31 × 31 numbers, got shape {typed.shape}")
     return typed
