@@ -286,8 +286,8 @@ def _json(name: str, value: Any) -> Any:
     """Return what JSON makes of a value; arrays become lists."""
 
     def plain(item: Any) -> Any:
-        if isinstance(item, (np.ndarray, np.generic)):
-            return item.tolist()
+        if isinstance(item, (np.ndarray, np.generic)) and not isinstance(item, (np.longdouble, np.clongdouble)):
+            return item.tolist()  # of longdouble that would be itself again
         if isinstance(item, os.PathLike):
             return os.fspath(item)
         raise TypeError(f"got {_checks.got(item)}")
@@ -296,7 +296,7 @@ def _json(name: str, value: Any) -> Any:
         raise TypeError(f"{name} must be a mapping, got {_checks.got(value)}")
     try:
         return json.loads(json.dumps(dict(value), default=plain, allow_nan=False))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise TypeError(f"{name} must hold finite numbers, strings, lists and mappings only: {error}") from None
 
 

@@ -438,3 +438,12 @@ def test_frames_of_any_byte_order_are_recorded(tmp_path, dtype):
     found = dc.open_run(tmp_path / "run").u.values
     assert np.array_equal(found, frames)
     assert found.dtype.isnative
+
+
+def test_parameters_that_json_cannot_hold_are_refused_in_one_line(tmp_path):
+    deep = []
+    for _ in range(100_000):
+        deep = [deep]
+    for value in (np.longdouble(1), np.ones(2, np.longdouble), np.clongdouble(1), deep):
+        with pytest.raises(TypeError, match=r"^parameters must hold finite numbers, strings, lists and mappings only"):
+            dc.record(tmp_path / "run", [np.ones(2)], parameters={"a": value})

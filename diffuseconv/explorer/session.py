@@ -148,7 +148,7 @@ def run(
     diffusivity: float,
     wall: str = "reflecting",
     flux: bool = False,
-    drift: tuple[float, float] = (0.0, 0.0),
+    drift: Any = (0.0, 0.0),
 ) -> dict[str, Any]:
     """Evolve the salt for a time; lengths are in cells, and the drift is how many it goes down and across a second."""
     duration = number("duration", duration, least=0.0)
