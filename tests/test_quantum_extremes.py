@@ -118,7 +118,8 @@ def test_what_leaves_the_range_is_refused(call, message):
 def test_a_step_of_any_kind_of_number_is_that_number(kind):
     """A float16 counted the steps in its own range, and a Decimal did not divide a float."""
     wave, options = [1.0, 0.5, 0.0], {"potential": [0.0, 1.0, 0.0]}
-    expected = quantum.evolve(wave, 1e4, time_step=0.125, **options)
-    assert np.array_equal(quantum.evolve(wave, 1e4, time_step=kind(0.125), **options), expected)
-    ((_, found),) = quantum.frames(wave, [1e4], time_step=kind(0.125), **options)
+    long, step = 2.0**17, 2**15  # a float16 ends at 65504
+    expected = quantum.evolve(wave, long, time_step=step, **options)
+    assert np.array_equal(quantum.evolve(wave, long, time_step=kind(step), **options), expected)
+    ((_, found),) = quantum.frames(wave, [long], time_step=kind(step), **options)
     assert np.array_equal(found, expected)
