@@ -46,8 +46,7 @@ class Propagator:
         one after the other with ``factors[axis]`` does the same work without ever building `density`.
     fourier_numbers : tuple of float, or None
         ``diffusivity * duration / spacing**2`` for each axis of a heat kernel without a drift (all 0 for the identity);
-        None otherwise.
-        On a box with reflecting, periodic or absorbing walls a heat kernel multiplies each mode by
+        None otherwise. On a box with reflecting, periodic or absorbing walls a heat kernel multiplies each mode by
         ``exp(-sum(r * eigenvalue))``, with the eigenvalues of `boundary.eigenvalues`, to `tolerance` of `heat`.
 
     Raises

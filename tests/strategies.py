@@ -64,6 +64,12 @@ def images(ndim: int) -> st.SearchStrategy[tuple[str | boundary.Constant, ...]]:
     return st.tuples(*[IMAGES] * ndim)
 
 
+def tensors(ndim: int) -> st.SearchStrategy[np.ndarray]:
+    """Draw positive definite tensors, some of them nearly singular."""
+    sides = hnp.arrays(np.float64, (ndim, ndim), elements=numbers(1.0))
+    return st.builds(lambda side, least: side @ side.T + least * np.eye(ndim), sides, st.sampled_from([1e-6, 0.1]))
+
+
 def masks(shape: tuple[int, ...]) -> st.SearchStrategy[np.ndarray]:
     """Draw boolean arrays: True where a field is known."""
     return hnp.arrays(np.bool_, shape)

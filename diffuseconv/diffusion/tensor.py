@@ -112,7 +112,6 @@ def diagonal_exchanges(
     sides = [(tuple(sign * step for step in offset), rate) for offset, rate in exchanges for sign in (1, -1)]
     for place, (offset, rate) in enumerate(sides):
         moved = [np.arange(n) + step for n, step in zip(shape, offset, strict=True)]
-        inside = [wraps | ((m >= 0) & (m < n)) for m, n, wraps in zip(moved, shape, periodic, strict=True)]
         there = np.ix_(*(m % n for m, n in zip(moved, shape, strict=True)))
         columns[..., place] = columns[(*there, -1)]
         if shares is not None:
@@ -120,6 +119,7 @@ def diagonal_exchanges(
             block = tuple(slice(int(step > 0), n + int(step > 0)) if step else slice(None) for step, n in near)
             values[..., place] = rate * shares[tuple(np.flatnonzero(offset).tolist())][block]
         else:
+            inside = [wraps | ((m >= 0) & (m < n)) for m, n, wraps in zip(moved, shape, periodic, strict=True)]
             open_ = reduce(np.logical_and, np.meshgrid(*inside, indexing="ij", sparse=True)) & wet
             np.copyto(values[..., place], rate, where=open_ if mask is None else open_ & mask[there])
         values[..., -1] -= values[..., place]

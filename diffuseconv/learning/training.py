@@ -236,11 +236,11 @@ def _gradient(extended: FloatArray, wanted: FloatArray, bank: FloatArray) -> tup
 
 def _fields(given: Sequence[FloatArray], ndim: int | None = None) -> list[FloatArray]:
     """Check the dimensions of pictures."""
+    name = "inputs" if ndim else "field"
     for u in given:
-        _checks.field("inputs" if ndim else "field", u)
+        _checks.field(name, u)
         if u.ndim != (ndim or u.ndim):
             raise ValueError(f"inputs must have the {ndim} axes of shape, got shape {u.shape}")
-    name = "inputs" if ndim else "field"
     fields = [bounded(name, np.asarray(u, dtype=np.float64)) for u in given]
     seen(name, fields)
     return fields
