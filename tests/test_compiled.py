@@ -33,6 +33,8 @@ from diffuseconv._jit.vector import (
     lane_2,
     lane_3,
     load,
+    loaded_after_last,
+    loaded_from_second,
     plus_product,
     product_minus,
     spread,
@@ -209,6 +211,8 @@ def operations(values, out, lanes, number):
     store(out, fifth + lanes, lane_0(left) + lane_1(right))
     store(out, fifth + lanes + lanes, lane_2(left) - lane_3(right))
     store(out, fifth + lanes + lanes + lanes, swapped_fours(left) - swapped_eights(right))
+    loaded = loaded_after_last(values, lanes, left, right) - loaded_from_second(values, lanes, left, right)
+    store(out, fifth + lanes + lanes + lanes + lanes, loaded)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -216,7 +220,7 @@ def test_vectors_do_as_plain_ones(dtype, folder):
     """Compiled operations on vectors are those of their plain twins, but for the rounding that fusing spares."""
     lanes = BYTES // np.dtype(dtype).itemsize
     values = np.random.default_rng(1).uniform(-1, 1, 2 * lanes).astype(dtype)
-    outs = np.zeros((2, 9 * lanes), dtype)
+    outs = np.zeros((2, 10 * lanes), dtype)
     compiled(operations)(values, outs[0], np.uintp(lanes), values[3])
     types.FunctionType(operations.__code__, vars(plain_vector))(values, outs[1], np.uintp(lanes), values[3])
     np.testing.assert_allclose(*outs, rtol=0, atol=2 * np.finfo(dtype).eps)  # a product and a sum of at most 2

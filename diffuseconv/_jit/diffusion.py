@@ -12,7 +12,7 @@ import numpy as np
 from diffuseconv._jit.borrowed import borrow
 from diffuseconv._jit.compiled import compiled, inner
 from diffuseconv._jit.faces import Faces, cell_flow, vector_flow
-from diffuseconv._jit.vector import after_last, from_second, lanes_of, load, plus_product, spread, store
+from diffuseconv._jit.vector import after_last, from_second, lanes_of, load, loaded_after_last, plus_product, spread, store
 
 ZERO, ONE = np.uintp(0), np.uintp(1)
 
@@ -137,7 +137,8 @@ def flow_of_row(u, axes, drifting, row, around, cells, size, out):
             east, next_flow = x, last_flow
             if j < end:
                 east = load(u, here + j)
-                next_flow = vector_flow(faces, row.side + j, drifts, row.drift + j, drifting, after_last(x, east), east)
+                west = loaded_after_last(u, here + j, x, east)
+                next_flow = vector_flow(faces, row.side + j, drifts, row.drift + j, drifting, west, east)
             inflow = flow - from_second(flow, next_flow)
             if of_planes.there:
                 inflow = inflow + vector_across(across, of_planes, j - lanes, x)

@@ -42,6 +42,16 @@ def from_second(left, right):
     return np.concatenate([left[1:], right[:1]])
 
 
+def loaded_after_last(array, index, left, right):
+    """Return what `after_last` does, where the right vector is the one at ``array[index]``."""
+    return after_last(left, right)
+
+
+def loaded_from_second(array, index, left, right):
+    """Return what `from_second` does, where the right vector is the one at ``array[index]``."""
+    return from_second(left, right)
+
+
 def _chosen(of):
     """Return a function that takes the lane ``of(i, group)`` of a vector to lane i; a group is 4 lanes, or all."""
     return lambda vector: vector[[of(lane, min(4, len(vector))) % len(vector) for lane in range(len(vector))]]

@@ -27,6 +27,8 @@ from diffuseconv._jit.vector import (
     lanes_of,
     load,
     load_as,
+    loaded_after_last,
+    loaded_from_second,
     plus_product,
     product_minus,
     spread,
@@ -189,15 +191,16 @@ def uniform_vectors(source, target, problem, segment, row, factor):
     end = segment.vectors * lanes
     if segment.vectors > ZERO:
         beyond = spread(row.right if end == segment.size else source[row.here + end])
-        past = spread(row.left)
         x = load(source, row.here)
+        west = after_last(spread(row.left), x)
         for vector in range(segment.vectors - ONE):  # the last has another neighbour
             j = vector * lanes
-            east = load(source, row.here + j + lanes)
-            uniform_vector(source, target, problem, row, j, after_last(past, x), x, from_second(x, east), factor)
-            past, x = x, east
-        west, east = after_last(past, x), from_second(x, beyond)
-        uniform_vector(source, target, problem, row, end - lanes, west, x, east, factor)
+            there = row.here + j + lanes
+            following = load(source, there)
+            east = loaded_from_second(source, there, x, following)
+            uniform_vector(source, target, problem, row, j, west, x, east, factor)
+            west, x = loaded_after_last(source, there, x, following), following
+        uniform_vector(source, target, problem, row, end - lanes, west, x, from_second(x, beyond), factor)
 
 
 @compiled(inline="always")
@@ -258,7 +261,8 @@ def varied_vectors(source, target, problem, flows, segment, row, sides, factor):
         for vector in range(segment.vectors - ONE):  # the last has another neighbour
             j = (vector + ONE) * lanes
             east = load(source, row.here + j)
-            next_flow = vector_flow(faces, side + j, drifts, drift_side + j, drifting, after_last(x, east), east)
+            west = loaded_after_last(source, row.here + j, x, east)
+            next_flow = vector_flow(faces, side + j, drifts, drift_side + j, drifting, west, east)
             varied_vector(source, target, problem, flows, row, sides, vector * lanes, x, flow, next_flow, factor)
             x, flow = east, next_flow
         if segment.ends:
