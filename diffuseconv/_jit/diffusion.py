@@ -12,7 +12,16 @@ import numpy as np
 from diffuseconv._jit.borrowed import borrow
 from diffuseconv._jit.compiled import compiled, inner
 from diffuseconv._jit.faces import Faces, cell_flow, vector_flow
-from diffuseconv._jit.vector import after_last, from_second, lanes_of, load, loaded_after_last, plus_product, spread, store
+from diffuseconv._jit.vector import (
+    after_last,
+    from_second,
+    lanes_of,
+    load,
+    loaded_after_last,
+    plus_product,
+    spread,
+    store,
+)
 
 ZERO, ONE = np.uintp(0), np.uintp(1)
 

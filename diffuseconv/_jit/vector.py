@@ -132,7 +132,7 @@ def spread(typing, number):
     return Vector(number)(number), generate
 
 
-def _shifted(builder, left, right, lane):
+def _shifted(builder, lane, left, right):
     """Return consecutive lanes of two vectors next to each other, from one of the left vector's on."""
     count = left.type.count
     begin = lane % count
@@ -145,7 +145,7 @@ def _lanes_from(lane):
 
     @intrinsic
     def lanes(typing, left, right):
-        return left(left, right), lambda context, builder, signature, values: _shifted(builder, *values, lane)
+        return left(left, right), lambda context, builder, signature, values: _shifted(builder, lane, *values)
 
     return lanes
 
@@ -160,7 +160,7 @@ def _loaded_lanes_from(lane):
     def lanes(typing, array, index, left, right):
         def generate(context, builder, signature, values):
             if MACHINE is not AVX2:
-                return _shifted(builder, *values[2:], lane)
+                return _shifted(builder, lane, *values[2:])
             memory = Memory(context, builder, array, values[0])
             begin = lane % memory.vector.count - memory.vector.count
             return memory.read(builder.add(values[1], ir.Constant(values[1].type, begin)))
