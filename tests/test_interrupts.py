@@ -128,7 +128,7 @@ def test_ctrl_c_ends_a_call_between_two_batches(name, monkeypatch):
         (_streams, "LONGEST"),
         (direct, "WORTH_THREADS"),
         (direct, "LONGEST"),
-        (repeated, "WORTH_THREADS"),
+        (repeated, "LARGEST"),
         (matching, "_AT_ONCE"),
         (_composition, "AT_ONCE"),
     ):

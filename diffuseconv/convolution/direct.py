@@ -13,14 +13,16 @@ from diffuseconv import _threads
 from diffuseconv._checks import is_finite
 from diffuseconv._jit import separable
 from diffuseconv._jit.convolution import block_count, correlate_blocks
+from diffuseconv._jit.machine import AVX512, MACHINE
 from diffuseconv._jit.separable import two_block_count
 from diffuseconv._typing import Array, loop_input
 from diffuseconv.boundary import Name, extend, fold
 
-__all__ = ["LONG", "WORTH_THREADS", "Widths", "continued", "correlate_by_two", "correlate_directly"]
+__all__ = ["LONG", "Widths", "all_finite", "continued", "correlate_by_two", "correlate_directly"]
 
 Widths = tuple[tuple[int, int], ...]
-WORTH_THREADS = 5_000_000  # products: 0.2 milliseconds of work, four times what a worker may take to wake
+# products: 0.2 milliseconds of work, four times what a worker may take to wake
+WORTH_THREADS = 5_000_000 if MACHINE is AVX512 else 2_500_000
 PARTS = 4  # of the blocks, for each thread: the last one to finish keeps the others waiting for little
 LONGEST = 1 << 30  # products between two chances for Ctrl-C
 LONG = 1 << 14  # cells of an axis whose places are not remembered
@@ -62,7 +64,7 @@ def correlate_directly(
     sums = out.reshape(len(bank), len(stack), *flat, *places)
     products, blocks = len(stack) * math.prod(places) * bank.size, block_count(sums.shape)
     given = (fields, kernels, tuple(lines), widths[-1][0] * channels, np.uintp(channels), sums)
-    return out, _all_finite(lambda begin, end: correlate_blocks(*given, begin, end), products, blocks)
+    return out, all_finite(lambda begin, end: correlate_blocks(*given, begin, end), products, blocks)
 
 
 def correlate_by_two(
@@ -76,10 +78,10 @@ def correlate_by_two(
     out = np.empty((len(stack), *places), stack.dtype)
     given = (loop_input(stack), (loop_input(down), loop_input(across)), tuple(lines), widths[-1][0], out)
     products, blocks = out.size * sum(taps), two_block_count(out.shape)
-    return out, _all_finite(lambda begin, end: separable.correlate_by_two(*given, begin, end), products, blocks)
+    return out, all_finite(lambda begin, end: separable.correlate_by_two(*given, begin, end), products, blocks)
 
 
-def _all_finite(fill: Callable[[int, int], float], products: int, blocks: int) -> bool:
+def all_finite(fill: Callable[[int, int], float], products: int, blocks: int) -> bool:
     """Fill blocks of sums, in threads if there is much to do; return whether all sums are finite."""
     if products < WORTH_THREADS:
         return fill(0, blocks) == 0

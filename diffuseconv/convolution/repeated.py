@@ -1,6 +1,7 @@
-"""Small calls like one before: what follows from their shapes and options is not worked out again.
+"""Calls like one before: what follows from their shapes and options is not worked out again.
 
-Most of a small call is Python. Values are checked every time, and calls with unusual ones are handled as new.
+Most of a small call is Python, and so is a quarter of 7 x 7 taps at 256 x 256. Values are checked every time, and
+calls with unusual ones are handled as new.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ import numpy as np
 from diffuseconv._jit.convolution import block_count, correlate_blocks
 from diffuseconv._jit.separable import correlate_by_two, two_block_count
 from diffuseconv._typing import Array, read_only
-from diffuseconv.convolution.direct import LONG, WORTH_THREADS, continued
+from diffuseconv.convolution.direct import LONG, all_finite, continued
 from diffuseconv.convolution.plan import Plan
 from diffuseconv.convolution.separable import FEW, split
 
 __all__ = ["key_of", "remember", "repeat"]
 
 MOST = 256  # calls that are remembered
+LARGEST = 1 << 22  # results, beyond which memory must be asked for and nothing is gained
 FLOAT64, FLOATS = np.dtype(np.float64), (np.float32, np.float64)
 
 
@@ -36,6 +38,7 @@ class _Call(NamedTuple):
     field: tuple[int, ...]
     kernel: tuple[int, ...]
     sums: tuple[int, ...]
+    products: tuple[int, int]  # of a kernel of any rank, and of its two factors
     blocks: tuple[int, int]
     shape: tuple[int, ...]
     direct: bool  # whether a kernel of any rank is summed directly
@@ -75,26 +78,28 @@ def repeat(key: Hashable, field: Any, kernel: Any) -> Array | None:
     sums = np.empty(call.sums, call.dtype)
     if factors is None:
         given = read_only(field.reshape(call.field)), read_only(weights.reshape(call.kernel))
-        zeros = correlate_blocks(*given, call.lines, call.before, call.step, sums, 0, call.blocks[0])
+        more = call.lines, call.before, call.step, sums
+        finite = all_finite(
+            lambda begin, end: correlate_blocks(*given, *more, begin, end), call.products[0], call.blocks[0]
+        )
     else:
         down, across = (read_only(factor.view()) for factor in factors)
         stack, target = read_only(field.reshape(call.field[1:])), sums.reshape(call.sums[2:])
-        zeros = correlate_by_two(stack, (down, across), call.lines[1:], call.before, target, 0, call.blocks[1])
-    return sums.reshape(call.shape) if zeros == 0 else None
+        those = stack, (down, across), call.lines[1:], call.before, target
+        finite = all_finite(lambda begin, end: correlate_by_two(*those, begin, end), call.products[1], call.blocks[1])
+    return sums.reshape(call.shape) if finite else None
 
 
 def remember(key: Hashable, field: Array, kernel: Array, plan: Plan, flip: bool) -> None:
-    """Keep what follows from the shapes and options of a call, if it is small and summed in one piece."""
+    """Keep what follows from the shapes and options of a call, if it is not large and summed in one piece."""
     dtype = FLOAT64 if field.dtype == np.uint8 else field.dtype
     whole, factors = plan.spatial == tuple(range(field.ndim)), plan.quickest == "separable"
     if factors and not (whole and kernel.ndim == 2 and max(kernel.shape) < FEW and field.dtype == dtype):
         return
     if not (factors or plan.quickest == "direct") or not (whole or plan.interleaved) or plan.constants:
         return
-    places = math.prod(plan.shape)
-    direct = plan.otherwise == "direct" and places * kernel.size < WORTH_THREADS
-    factors = factors and places * sum(kernel.shape) < WORTH_THREADS
-    if kernel.dtype not in FLOATS or dtype not in FLOATS or not (direct or factors):
+    places, direct = math.prod(plan.shape), plan.otherwise == "direct"
+    if kernel.dtype not in FLOATS or dtype not in FLOATS or not (direct or factors) or places > LARGEST:
         return
     channels = 1 if whole else field.shape[-1]
     inner = field.shape if whole else (*field.shape[:-2], field.shape[-2] * channels)
@@ -116,6 +121,7 @@ def remember(key: Hashable, field: Array, kernel: Array, plan: Plan, flip: bool)
         field=(1, *flat, *inner),
         kernel=(1, *flat, *kernel.shape),
         sums=sums,
+        products=(places * kernel.size, places * sum(kernel.shape)),
         blocks=(block_count(sums), two_block_count(sums[2:])),
         shape=plan.shape,
         direct=direct and (factors or plan.quickest == "direct"),
