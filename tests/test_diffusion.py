@@ -178,3 +178,14 @@ def test_half_cells_in_series(share):
     assert (found[(one == 0) | (other == 0)] == 0).all()
     tiny = np.array([5e-324, 0.0, 5e-324, 1e308, 0.0])
     assert np.array_equal(harmonic_mean(tiny[:-1], tiny[1:]), [0.0, 0.0, 1e-323, 0.0])
+
+
+def test_a_problem_is_discretised_once_while_it_stays_the_same():
+    """Barriers that lift make another; what moves, or follows a schedule, is looked at anew."""
+    barrier = dc.Barrier(np.array([False, True]), lifted_at=2.0)
+    eq = dc.DiffusionEquation(barriers=(barrier,), boundary=dc.Dirichlet(lambda t: t))
+    assert eq.lattice(3, 0.0) is eq.lattice((3,), 1.0) is not eq.lattice(3, 2.0)
+    wind = dc.DiffusionEquation(velocity=lambda t: t, boundary="periodic")
+    for time in (0.0, 1.0, 3.0):
+        assert eq.flux(np.zeros(3), time)[0].tolist() == [2 * time, 0.0, 0.0, -2 * time]
+        assert wind.flux(np.ones(3), time)[0].tolist() == [time] * 4

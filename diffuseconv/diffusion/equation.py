@@ -807,7 +807,11 @@ class DiffusionEquation:
         """Return the discretised problem on a field of this shape, valid from `time` to the next lift."""
         cells = _checks.shape("shape", shape)
         _checks.fits_memory("shape", 48.0 * math.prod(cells), "about six fields: take larger cells, or fewer")
-        return self._discretised(cells, time)
+        most = KEPT // max(1, math.prod(cells))
+        if most == 0 or functions(self.velocity) or schedule.tables((self.source, self.boundary)):
+            return self._discretised(cells, time)
+        state = cells, *self._states(())(time)  # as for runs
+        return kept(self, state, lambda: self._discretised(cells, time), min(max(most, 2), MOST_LATTICES))
 
     def _of_problem(self, cells: tuple[int, ...]) -> float:
         """Return the bytes a cell of rates on faces, cells' weights, a tensor's matrix, and room to make them in."""
