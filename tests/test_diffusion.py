@@ -149,6 +149,17 @@ def test_the_operator_takes_lines_by_length_and_complex_fields():
     np.testing.assert_array_equal(operator @ np.array([1 + 2j, 0, 0]), [-1 - 2j, 1 + 2j, 0])
 
 
+@pytest.mark.parametrize("options", [{"boundary": dc.Dirichlet(3.0)}, {"source": 1.0}, {"source": np.ones(4)}])
+def test_what_is_written_to_an_operator_changes_no_equation(options):
+    """Both ask for the same problem, which is kept."""
+    eq, u = dc.DiffusionEquation(**options), np.arange(4.0)
+    before = [eq.flux(u)[0], eq.evolve(u, 1.0), eq.mass_balance(u)]
+    operator = eq.operator(4)
+    operator.b()[...] = operator.matrix.data[...] = 77.0
+    assert str([eq.flux(u)[0], eq.evolve(u, 1.0), eq.mass_balance(u)]) == str(before)
+    assert 77.0 not in operator.b()
+
+
 def test_the_right_hand_side_of_columns_is_that_of_each():
     eq = dc.DiffusionEquation(boundary=dc.Dirichlet(lambda t: t), source=lambda t, u: t * u**2)
     op = eq.operator((2, 3))

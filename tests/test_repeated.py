@@ -8,7 +8,7 @@ import pytest
 import scipy.signal
 
 import diffuseconv as dc
-from diffuseconv.convolution import repeated
+from diffuseconv.convolution import direct, repeated
 
 RNG = np.random.default_rng(5)
 GAUSSIAN, UNEVEN = np.outer([1.0, 2, 1], [1.0, 3, 1]) / 20, np.arange(12.0).reshape(3, 4) / 66
@@ -128,6 +128,17 @@ def test_no_more_calls_are_kept_than_that(monkeypatch):
         dc.convolve(given((n, 5), np.float64), GAUSSIAN)
         kept.append(len(repeated._calls))
     assert set(kept) == {1, 2, 3}
+
+
+@pytest.mark.parametrize("options", [{"mode": "full", "boundary": "zero"}, {}])
+def test_nothing_is_kept_of_kernels_far_wider_than_the_field(options):
+    """Where each of their taps reads took 16 bytes a tap in each of 64 calls, and in 256 more."""
+    before = direct._remembered.cache_info().currsize
+    for taps in (direct.LONG, direct.LONG + 1):
+        dc.convolve(np.ones(3), np.ones(taps), method="direct", **options)
+        dc.convolve(np.ones((3, 500)), np.ones(taps // 500), axes=0, method="direct", **options)
+    assert not repeated._calls
+    assert direct._remembered.cache_info().currsize == before
 
 
 @pytest.mark.parametrize(("shape", "axes"), [((4, 3, 5, 2), (0, 1, 2, 3)), ((3, 2, 4, 2, 3), (0, 1, 2, 3))])

@@ -18,14 +18,15 @@ from diffuseconv._jit.separable import two_block_count
 from diffuseconv._typing import Array, loop_input
 from diffuseconv.boundary import Name, extend, fold
 
-__all__ = ["LONG", "Widths", "all_finite", "continued", "correlate_by_two", "correlate_directly"]
+__all__ = ["LONG", "Widths", "all_finite", "continued", "correlate_by_two", "correlate_directly", "is_short"]
 
 Widths = tuple[tuple[int, int], ...]
+Lines = tuple[list[tuple[Array, Array]], tuple[int, ...]]
 # products: 0.2 milliseconds of work, four times what a worker may take to wake
 WORTH_THREADS = 5_000_000 if MACHINE is AVX512 else 2_500_000
 PARTS = 4  # of the blocks, for each thread: the last one to finish keeps the others waiting for little
 LONGEST = 1 << 30  # products between two chances for Ctrl-C
-LONG = 1 << 14  # cells of an axis whose places are not remembered
+LONG = 1 << 14  # places of continued axes that are not remembered
 
 
 def correlate_directly(
@@ -55,8 +56,7 @@ def correlate_directly(
     """
     if stack.ndim > 4:
         return _slice_by_slice(stack.astype(bank.dtype, copy=False), bank, widths, names)
-    remembered = continued if max(stack.shape[1:]) < LONG else continued.__wrapped__
-    lines, places = remembered(stack.shape[1:], bank.shape[1:], tuple(widths), tuple(names), bank.dtype, channels)
+    lines, places = continued(stack.shape[1:], bank.shape[1:], tuple(widths), tuple(names), bank.dtype, channels)
     flat = (1,) * (4 - stack.ndim)
     fields = loop_input(stack).reshape(stack.shape[0], *flat, *stack.shape[1:])
     kernels = loop_input(bank).reshape(bank.shape[0], *flat, *bank.shape[1:])
@@ -73,8 +73,7 @@ def correlate_by_two(
     """Correlate every plane of a stack with the product of two factors; otherwise as `correlate_directly`."""
     down, across = factors
     taps = (down.size, across.size)
-    remembered = continued if max(stack.shape[1:]) < LONG else continued.__wrapped__
-    (_, *lines), places = remembered(stack.shape[1:], taps, tuple(widths), tuple(names), stack.dtype, 1)
+    (_, *lines), places = continued(stack.shape[1:], taps, tuple(widths), tuple(names), stack.dtype, 1)
     out = np.empty((len(stack), *places), stack.dtype)
     given = (loop_input(stack), (loop_input(down), loop_input(across)), tuple(lines), widths[-1][0], out)
     products, blocks = out.size * sum(taps), two_block_count(out.shape)
@@ -109,7 +108,11 @@ def _slice_by_slice(
     return total.reshape(len(bank), len(stack), places, *total.shape[2:]), is_finite(total)
 
 
-@functools.lru_cache(maxsize=64)
+def is_short(inner: Sequence[int], widths: Widths, channels: int) -> bool:
+    """Return whether the places of continued axes are few enough to be remembered."""
+    return max(inner) + channels * sum(map(sum, widths)) < LONG
+
+
 def continued(
     inner: tuple[int, ...],
     taps: tuple[int, ...],
@@ -117,11 +120,24 @@ def continued(
     names: tuple[Name, ...],
     dtype: np.dtype[Any],
     channels: int,
-) -> tuple[list[tuple[Array, Array]], tuple[int, ...]]:
+) -> Lines:
     """Return which cell, with which sign, stands at each place of three continued axes, and the shape of the sums.
 
     An axis of one cell comes before those of a plane or line.
     """
+    make = _remembered if is_short(inner, widths, channels) else _continued
+    return make(inner, taps, widths, names, dtype, channels)
+
+
+def _continued(
+    inner: tuple[int, ...],
+    taps: tuple[int, ...],
+    widths: Widths,
+    names: tuple[Name, ...],
+    dtype: np.dtype[Any],
+    channels: int,
+) -> Lines:
+    """Return what `continued` does, worked out anew."""
     lines = [(np.zeros(1, np.intp), np.ones(1, dtype))] * (3 - len(inner))
     places = []
     for axis, (size, count, (before, after), name) in enumerate(zip(inner, taps, widths, names, strict=True)):
@@ -134,3 +150,6 @@ def continued(
         lines.append(((source[:, None] * group + np.arange(group)).ravel(), sign.repeat(group).astype(dtype)))
         places.append(len(lines[-1][0]) - (count - 1) * group)
     return lines, tuple(places)
+
+
+_remembered = functools.lru_cache(maxsize=64)(_continued)

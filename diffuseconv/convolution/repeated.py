@@ -15,7 +15,7 @@ import numpy as np
 from diffuseconv._jit.convolution import block_count, correlate_blocks
 from diffuseconv._jit.separable import correlate_by_two, two_block_count
 from diffuseconv._typing import Array, read_only
-from diffuseconv.convolution.direct import LONG, all_finite, continued
+from diffuseconv.convolution.direct import all_finite, continued, is_short
 from diffuseconv.convolution.plan import Plan
 from diffuseconv.convolution.separable import FEW, split
 
@@ -103,7 +103,7 @@ def remember(key: Hashable, field: Array, kernel: Array, plan: Plan, flip: bool)
         return
     channels = 1 if whole else field.shape[-1]
     inner = field.shape if whole else (*field.shape[:-2], field.shape[-2] * channels)
-    if max(inner) >= LONG or len(inner) > 3:  # the loops know three axes
+    if len(inner) > 3 or not is_short(inner, plan.widths, channels):  # the loops know three axes
         return
     lines, ends = continued(inner, kernel.shape, plan.widths, plan.names, dtype, channels)
     flat = (1,) * (3 - len(inner))

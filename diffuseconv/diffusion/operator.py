@@ -67,9 +67,9 @@ class Operator(scipy.sparse.linalg.LinearOperator):  # type: ignore[misc,unused-
         return scipy.sparse.linalg.aslinearoperator(self.matrix.T.tocsr())
 
     def b(self, time: float = 0.0) -> Array:
-        """Return what walls and constant sources add per volume and time at a time, raveled."""
+        """Return what walls and constant sources add per volume and time at a time, raveled: a new array."""
         forcing = self._valid_at(time).b(time)
-        return np.zeros(self.shape[0]) if forcing is None else forcing.reshape(-1)
+        return np.zeros(self.shape[0]) if forcing is None else forcing.flatten()  # the problem's own stays as it is
 
     def rhs(self, time: float, u: ArrayLike) -> Array:
         """Return the whole right-hand side for `scipy.integrate.solve_ivp`: of `u`'s shape, raveled or not.
