@@ -144,9 +144,14 @@ def norm(value: Array) -> float:
     return math.sqrt(sum_of_squares(loop_input(flat)))
 
 
+def most_summable(value: Array) -> float:
+    """Return the largest magnitude of values of which sums, as transforms are, stay in the range."""
+    return float(np.finfo(value.dtype).max) / 4 / value.size
+
+
 def summable(name: str, value: Array, way_out: str = "") -> Array:
     """Refuse values that are not finite, or so large that a sum of them, as a transform is, would leave the range."""
-    most = float(np.finfo(value.dtype).max) / 4 / value.size
+    most = most_summable(value)
     if value.dtype.kind == "f" and value.flags.c_contiguous and norm(value) <= most / 2:
         return value  # one pass instead of two, which each take longer
     largest = float(np.abs(value).max() if value.dtype.kind == "c" else max(value.max(), -value.min()))

@@ -72,3 +72,14 @@ def test_frames_may_be_written_to_and_kept():
         np.testing.assert_allclose(frame, eq.evolve(u, time), rtol=0, atol=1e-9)
         np.testing.assert_array_equal(frame[~WATER], -999.0)
         frame[...] = np.nan
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_no_data_values_as_large_as_numbers_are_land(dtype):
+    water = np.arange(6) < 4
+    u = np.where(water, [1, 0, 0, 0, 0, 0], [np.finfo(dtype).min, *[np.finfo(dtype).max] * 5]).astype(dtype)
+    eq, pool = dc.DiffusionEquation(mask=water), u[:4]
+    for found, alone in ((eq.evolve(u, 1.0), dc.DiffusionEquation().evolve(pool, 1.0)), (eq.steady_state(u), 0.25)):
+        np.testing.assert_allclose(found[:4], alone, rtol=0, atol=1e-6)
+        np.testing.assert_array_equal(found[4:], u[4:])
+    assert eq.total_mass(u) == 1.0

@@ -295,6 +295,23 @@ def test_no_time_is_lost_at_a_jump_late_on_a_clock(method):
     assert np.abs(eq.evolve(np.zeros(3), 1.0, method, start=1.7e9, tolerance=1e-9)).max() <= 1e-9
 
 
+@pytest.mark.parametrize("method", ["auto", "rkl2", "implicit"])
+@pytest.mark.parametrize("start", [1e5, 1.7e9])
+@pytest.mark.parametrize("half", [0.0, 0.5, 1.0])
+def test_a_jump_may_have_a_value_of_its_own(method, start, half):
+    """Into an empty tank, at a number of the clock; what that is off by, a number's time, is all that is allowed."""
+    eq = dc.DiffusionEquation(source=lambda t: np.heaviside(t - (start + 5), half))
+    error = np.abs(eq.evolve(np.zeros(3), 10.0, method, start=start) - 5)
+    assert error.max() <= 5 * 1e-4 + math.ulp(start)
+
+
+@pytest.mark.parametrize("method", ["auto", "rkl2", "implicit"])
+@pytest.mark.parametrize("source", [lambda t: math.nan if t > 0.5 else 1.0, lambda t, u: math.inf if t > 0.5 else -u])
+def test_sources_that_cease_to_be_numbers_are_named(method, source):
+    with pytest.raises(ValueError, match=r"time 0\.4999.*walls or source are not finite from then on"):
+        dc.DiffusionEquation(source=source).evolve(np.ones(3), 1.0, method)
+
+
 @pytest.mark.parametrize("method", ["rkl2", "implicit"])
 @pytest.mark.parametrize("numbers", [400, 4000])
 def test_jumps_in_runs_of_few_numbers_of_the_clock(method, numbers):

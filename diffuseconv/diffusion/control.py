@@ -213,7 +213,9 @@ class _Run:
             trial, error = None, math.inf
         if trial is None or not math.isfinite(error):
             if step <= shortest:
-                raise ValueError(self.stuck("the right-hand side overflows or jumps without end"))
+                if self.is_finite_after(step):
+                    raise ValueError(self.stuck("the right-hand side overflows or jumps without end"))
+                raise ValueError(self.stuck("walls or source are not finite from then on"))
             self.proposed, self.rejected = max(SHRINK * step, min(step / 2, shortest)), self.rejected + 1
             return
         change = largest(trial.field, lambda one, other: np.abs(one - other), self.first)
@@ -240,6 +242,14 @@ class _Run:
         if step >= 0.5 * self.proposed or factor < 1:
             self.proposed = min(step * min(GROW, max(SHRINK, factor)), longest)
         self.integrator.accept(self.clock, self.elapsed, self.field)
+
+    def is_finite_after(self, step: float) -> bool:
+        """Return whether the right-hand side is a number after a step, of the field as it is."""
+        try:
+            evaluate(self.problem, self.clock.at(self.elapsed + step), self.field)
+        except Overflow:
+            return False
+        return True
 
     def shared(self, step: float, scale: float) -> float:
         """Return what a step has of the shared parts: more than that of its time where errors die out."""

@@ -80,7 +80,7 @@ class DiffusionEquation:
         is seen in the first field. Without it a difference quotient is used.
     mask : array of bool, optional
         True where the tank holds water; elsewhere nothing moves and values stay as they are, NaN or a fill value such
-        as 1e20 too. A ``source(t, u)`` sees them (0 for NaN).
+        as 1e20 too. A ``source(t, u)`` sees them (0 for NaN, and for numbers near the largest).
     velocity : number or sequence, optional
         Drift `v`, length/time: a number, one per axis, or for each axis an array over its faces (one entry more than
         cells along it, as `flux` gives); or, for all axes or for one, a function of time such as a `Schedule`. While

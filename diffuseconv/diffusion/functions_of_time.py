@@ -144,7 +144,7 @@ def _few_numbers(
 
 
 def jump_between(problem: Lattice, clock: Clock, low: float, high: float, u: Array) -> tuple[float, float] | None:
-    """Return the neighbouring times between which a function of time jumps, None if none does."""
+    """Return the times, next to each other or but one, between which a function of time jumps, None if none does."""
 
     def change(one: Array, other: Array) -> float:
         return largest(one, lambda here, there: np.abs(there - here), other)
@@ -169,10 +169,15 @@ def jump_between(problem: Lattice, clock: Clock, low: float, high: float, u: Arr
     times = numbers.around(low, high, clock.low, clock.high)
     if times.index(low) in numbers.jumps_among(_columns(problem, times, u))[0]:
         return low, high
-    ahead, behind = (_terms(problem, math.nextafter(*ends), u) for ends in ((low, -math.inf), (high, math.inf)))
-    if change(first, last) < STEEP * max(change(ahead, first), change(last, behind)):
-        return None  # as rounding does, and what is smooth where numbers of the clock are few
-    return low, high
+    before, after = math.nextafter(low, -math.inf), math.nextafter(high, math.inf)
+    for one, other in ((low, high), (low, after), (before, high)):  # at its own time a jump may have a value between
+        if (low, high) != (one, other) and not clock.low <= one < other <= clock.high:
+            continue
+        ends = math.nextafter(one, -math.inf), one, other, math.nextafter(other, math.inf)
+        ahead, first, last, behind = (_terms(problem, time, u) for time in ends)
+        if change(first, last) >= STEEP * max(change(ahead, first), change(last, behind)):
+            return one, other
+    return None  # as rounding does, and what is smooth where numbers of the clock are few
 
 
 def _columns(problem: Lattice, times: Sequence[float], u: Array) -> Array:

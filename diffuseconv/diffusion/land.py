@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from diffuseconv import _checks
 from diffuseconv._typing import Array
 from diffuseconv.diffusion.lattice import Lattice
 
@@ -15,8 +16,10 @@ __all__ = ["filled", "flooded", "seen_whole", "with_land"]
 
 
 def filled(field: Array, mask: Array | None) -> Array:
-    """Return a field with 0 where land is not finite."""
-    return field if mask is None else np.where(mask | np.isfinite(field), field, field.dtype.type(0))
+    """Return a field with 0 where land is not finite, or too large for sums as no-data values are."""
+    if mask is None:
+        return field
+    return np.where(mask | (np.abs(field) <= _checks.most_summable(field)), field, field.dtype.type(0))
 
 
 def flooded(field: Array, mask: Array) -> Callable[[Array], Array]:
