@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import inspect
+import io
 import os
 import platform
 import sys
@@ -28,6 +29,8 @@ ROUNDING = 1e-12
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return 0, or 2 after one line on stderr that says what is wrong."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # of letters that its encoding lacks
     cli = _parser()
     args = cli.parse_args(argv)
     try:
@@ -36,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             kinds = dict.fromkeys(PICTURES + (FILMS if args.command == "diffuse" else ()))
             args.output = str(_files.target("output", given, tuple(kinds)))
         args.run(args)
-        sys.stdout.flush()
+        print(end="", flush=True)  # of nothing where stdout is closed
     except BrokenPipeError:  # whoever read what is printed has seen enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -150,7 +153,7 @@ def warm(args: argparse.Namespace) -> None:
         ("scatter", lambda dtype: dc.scatter(np.ones((64, 64), int), np.ones((3, 3)) / 9, rng=1)),
     ]
     calls = [(name, call, dtype) for name, call in work for dtype in (np.float64, np.float32)]
-    bar = tqdm(calls, unit="loop", disable=None)
+    bar = tqdm(calls, unit="loop", disable=sys.stderr is None or None)
     for name, call, dtype in bar:
         bar.set_description(f"{name}, {np.dtype(dtype).name}")
         call(dtype)
@@ -170,7 +173,7 @@ def _parser() -> argparse.ArgumentParser:
     def command(run: Callable[[argparse.Namespace], None]) -> argparse.ArgumentParser:
         text = inspect.getdoc(run) or ""
         sub = commands.add_parser(
-            run.__name__, help=text.splitlines()[0].rstrip("."), description=text, formatter_class=_Text
+            run.__name__, help=text.partition("\n")[0].rstrip("."), description=text, formatter_class=_Text
         )
         sub.set_defaults(run=run)
         return sub

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
@@ -19,7 +20,7 @@ def with_progress(
         return
     from tqdm.auto import tqdm
 
-    yield from tqdm(frames, title, total, unit="frame", disable=None)
+    yield from tqdm(frames, title, total, unit="frame", disable=sys.stderr is None or None)
 
 
 def is_timed(frame: object) -> bool:

@@ -34,6 +34,7 @@ A script's heart, in full::
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import platform
@@ -145,6 +146,8 @@ def run(
     cli: argparse.ArgumentParser, argv: Sequence[str] | None, simulate: Callable[[argparse.Namespace], Film]
 ) -> None:
     """Read the options, write the film, its still and its record, and print what was found."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # of letters that its encoding lacks
     args = cli.parse_args(argv)
     style(args.preset)
     with one_line_errors(cli):
@@ -174,7 +177,10 @@ def run(
         else:
             dc.save_image(files.still, shown)
         write_record(files.record, {**vars(args), "frames": number, **found})
-    print(f"{closing}\n{files.film} ({number} frames), {files.still}, {files.record}")
+        try:
+            print(f"{closing}\n{files.film} ({number} frames), {files.still}, {files.record}", flush=True)
+        except BrokenPipeError:  # whoever read what is printed has seen enough, as `head` does
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def watched(steps: Iterable[T], total: int) -> Iterator[T]:
@@ -184,7 +190,7 @@ def watched(steps: Iterable[T], total: int) -> Iterator[T]:
     with warnings.catch_warnings():  # `tqdm.auto` tells that its notebook bar is new
         warnings.simplefilter("ignore", TqdmExperimentalWarning)
         from tqdm.auto import tqdm
-    yield from tqdm(steps, total=total, unit="step", disable=None)
+    yield from tqdm(steps, total=total, unit="step", disable=sys.stderr is None or None)
 
 
 # --- options ---------------------------------------------------------------------------------------------------------

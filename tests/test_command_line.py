@@ -1,5 +1,6 @@
 """The command line: pictures and films come out, units are understood, errors are one line."""
 
+import io
 import os
 import subprocess
 import sys
@@ -114,3 +115,20 @@ def test_help_explains(command, capsys):
         main([command, "--help"] if command else ["--help"])
     assert stopped.value.code == 0
     assert len(capsys.readouterr().out) > 120
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_letters_that_an_encoding_lacks_fail_no_command(encoding, monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding))
+    assert main(["interpret", "laplacian"]) == 0
+    assert b"\\u2588" in written.getvalue()
+
+
+def test_a_closed_output_and_no_docstrings_fail_no_command(monkeypatch, capsys):
+    """Python opens no stdout where a shell has closed it, and drops docstrings under -OO."""
+    with monkeypatch.context() as patch:
+        patch.setattr("diffuseconv.__main__.interpret.__doc__", None)
+        patch.setattr(sys, "stdout", None)
+        assert main(["interpret", "box"]) == 0
+    assert capsys.readouterr() == ("", "")

@@ -194,3 +194,15 @@ def test_pictures_whose_squares_underflow_teach_nothing_unsaid(size):
         learning.train_bank(u, u[None], (3, 3), rng=1)
     with pytest.raises(ValueError, match="inputs must reach 1e-100"):
         learning.fit_kernel(u, u, (3, 3))
+
+
+def test_pictures_and_targets_are_those_of_the_call():
+    """What a caller writes to its arrays between steps changes none, with kernels of one tap too."""
+    for shape in ((3, 3), (1, 1)):
+        given = np.arange(36.0).reshape(6, 6), np.ones((1, 6, 6))
+        expected = [state.loss for state in dc.learning.train_bank(*given, shape, steps=2, rng=1)]
+        training = dc.learning.train_bank(*given, shape, steps=2, rng=1)
+        losses = [next(training).loss]
+        for array in given:
+            array[...] = 0
+        assert losses + [state.loss for state in training] == expected

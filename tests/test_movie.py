@@ -465,3 +465,11 @@ def test_other_peoples_reader_counts_every_frame(suffix, tmp_path):
     dc.write_movie(film, (np.full((32, 48), level) for level in (0.0, 0.5, 1.0)), limits=(0, 1))
     plugin = "pyav" if suffix == ".mp4" else "pillow"
     assert imageio.imread(film, index=None if suffix == ".mp4" else ..., plugin=plugin).shape[:3] == (3, 32, 48)
+
+
+def test_progress_is_left_out_where_there_is_no_stderr(tmp_path, monkeypatch):
+    """As in programs without a console."""
+    monkeypatch.setattr(sys, "stderr", None)
+    film = dc.write_movie(tmp_path / "film.gif", np.zeros((2, 8, 8)), limits=(0, 1), progress=True)
+    assert film.frames == 2
+    assert len(list(dc.DiffusionEquation().frames(np.ones(3), [0.0, 1.0], progress=True))) == 2

@@ -155,3 +155,20 @@ def test_collapse_counts_every_shot_where_the_wave_is(psi, shots, seed):
     assert not counts[psi == 0].any()
     assert np.array_equal(counts, quantum.sample_positions(psi, shots, rng=seed))
     assert np.array_equal(counts, quantum.sample_positions(-0.25j * psi, shots, rng=np.random.default_rng(seed)))
+
+
+@pytest.mark.parametrize(
+    ("shape", "states"),
+    [
+        ((2, 5), lambda wave: dc.quantum.coined_walk(wave, 2)),
+        ((5,), lambda wave: (psi for _, psi in dc.quantum.frames(wave, [0.0, 1.0, 2.0]))),
+        ((5,), lambda wave: (psi for _, psi in dc.quantum.frames(wave, [1.0, 2.0], potential=np.arange(5.0)))),
+    ],
+)
+def test_waves_are_those_of_the_call(shape, states):
+    """What a caller writes to its array before a state is asked for changes none."""
+    wave = np.ones(shape, complex)
+    wave[..., 2] = 2j
+    expected, later = [psi.tolist() for psi in states(wave)], states(wave)
+    wave[...] = 0
+    assert [psi.tolist() for psi in later] == expected

@@ -209,3 +209,11 @@ def test_parts_that_move_at_once_land_apart(monkeypatch):
     assert sum(last - first for batch in rounds for first, last in batch) == 32
     assert max(map(len, rounds)) > 1
     assert all(b[0] - a[1] >= 4 for batch in rounds for a, b in itertools.pairwise(batch))
+
+
+def test_a_walk_begins_with_the_counts_of_the_call():
+    counts = np.full(9, 100)
+    expected = [field.tolist() for field in dc.random_walk(counts, np.ones(3) / 3, 2, rng=1)]
+    walk = dc.random_walk(counts, np.ones(3) / 3, 2, rng=1)
+    counts[:] = 0
+    assert [field.tolist() for field in walk] == expected

@@ -3,7 +3,9 @@
 import ast
 import importlib
 import importlib.util
+import io
 import json
+import os
 import subprocess
 import sys
 from itertools import pairwise
@@ -291,3 +293,29 @@ def test_what_the_package_refuses_is_one_line(capsys, tmp_path):
 def test_a_fault_of_the_script_keeps_its_traceback():
     with pytest.raises(ValueError, match="zero-size"), _common.one_line_errors(_common.parser("")):
         np.max([])
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_letters_that_an_encoding_lacks_fail_no_help(encoding, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding))
+    for name in NAMES:
+        with pytest.raises(SystemExit) as ended:
+            importlib.import_module(name).main(["--help"])
+        assert ended.value.code == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no such file")
+def test_closing_words_that_no_one_reads_are_no_fault_and_a_full_disk_is_one_line(tmp_path, monkeypatch, capsys):
+    script = importlib.import_module("layers")
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w") as closed, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", closed)
+        script.main([*script.SMALL, "--output", str(tmp_path)])
+    with Path("/dev/full").open("w") as full, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", full)
+        with pytest.raises(SystemExit) as ended:
+            script.main([*script.SMALL, "--output", str(tmp_path)])
+        os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())  # what is left in its buffer
+    assert ended.value.code == 2
+    assert "No space left" in capsys.readouterr().err.splitlines()[-1]

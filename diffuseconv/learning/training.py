@@ -172,7 +172,7 @@ def train_bank(
     maps = pictures("targets", targets)
     if len(maps) != len(given):
         raise ValueError(f"targets must be as many as inputs, got {len(maps)} for {len(given)}")
-    wanted = _targets(maps, given, None)
+    wanted = [some.copy() for some in _targets(maps, given, None)]  # a caller may write to its own between steps
     count = _checks.count("steps", steps)
     side = _checks.per_axis("patch", patch, len(taps), lambda name, value: _checks.count(name, value, least=1))
     speed = _checks.number("rate", rate, above=0.0)

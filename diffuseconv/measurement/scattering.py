@@ -114,7 +114,7 @@ def random_walk(
     [3, 4, 4, 4]
     """
     steps = _checks.count("steps", steps)
-    grains = checked_counts(counts)
+    grains = checked_counts(counts).copy()  # between steps a caller may do to `counts` what it likes
     names = boundaries(boundary, grains.ndim)
     jumps = moves(propagator, grains.ndim)
     chance = _checks.generator(rng)

@@ -148,7 +148,7 @@ def frames(
     0.0 [1. 0.]
     3.142 [0. 1.]
     """
-    wave = _waves.wave(psi)
+    wave = _waves.wave(psi).copy()  # between frames a caller may do to `psi` what it likes
     moments = _checks.times("times", times)
     progress = _checks.flag("progress", progress)
     box = _hamiltonian.hamiltonian(wave.shape, mass, hbar, potential, spacing, boundary)

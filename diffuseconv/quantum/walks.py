@@ -213,7 +213,7 @@ def coined_walk(state: ArrayLike, steps: int, coin: ArrayLike = HADAMARD) -> Ite
     [0.   0.25 0.   0.5  0.   0.25 0.  ]
     [0.125 0.    0.625 0.    0.125 0.    0.125]
     """
-    start = _checks.wave("state", state)
+    start = _checks.wave("state", state).copy()  # before the first step a caller may do to `state` what it likes
     most = float(np.finfo(start.dtype).max) / 4 / start.size
     largest = max(np.abs(start.real).max(), np.abs(start.imag).max())
     if largest > most:
