@@ -46,7 +46,8 @@ def array(name: str, value: ArrayLike, *, finite: bool = True) -> Array:
     elif values.dtype.kind == "f" and values.dtype.itemsize in (4, 8):
         values = in_native_order(values)
     else:
-        raise TypeError(f"{name} must hold float32, float64, integers or booleans, got dtype {values.dtype}")
+        found = got(value) if values.dtype == object and not values.shape else f"dtype {values.dtype}"  # such as None
+        raise TypeError(f"{name} must hold float32, float64, integers or booleans, got {found}")
     if finite:
         all_finite(name, values)
     return values

@@ -312,6 +312,17 @@ def test_sources_that_cease_to_be_numbers_are_named(method, source):
         dc.DiffusionEquation(source=source).evolve(np.ones(3), 1.0, method)
 
 
+@pytest.mark.parametrize("source", [lambda t: math.nan if t > 0.5 else 1.0, lambda t, u: math.inf if t > 0.5 else -u])
+def test_explicit_steps_name_what_is_no_number(source):
+    with pytest.raises(ValueError, match=r"source, walls and field must stay finite .*, got (nan|inf) at time 1$"):
+        dc.DiffusionEquation(source=source).evolve(np.ones(3), 1.0, "explicit")
+
+
+def test_functions_that_return_nothing_are_named():
+    with pytest.raises(TypeError, match=r"^source's result must hold .*, got None$"):
+        dc.DiffusionEquation(source=lambda t: None).evolve(np.ones(3), 1.0)
+
+
 @pytest.mark.parametrize("method", ["rkl2", "implicit"])
 @pytest.mark.parametrize("numbers", [400, 4000])
 def test_jumps_in_runs_of_few_numbers_of_the_clock(method, numbers):

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from diffuseconv import _checks
 from diffuseconv._typing import Array
 from diffuseconv.diffusion import costs
 from diffuseconv.diffusion.lattice import Lattice
@@ -108,6 +109,8 @@ def _fields(
             elapsed = time if batch == steps else elapsed + batch * exact
             if PROBED < batch == steps and not still:  # what may have come since the last estimate
                 _allowed_step(problem, start + elapsed, u, exact, given, direction)
+        if not problem.steady:
+            _check_numbers(u, start + elapsed)
         yield u if own and index == last else u.copy()
 
 
@@ -133,13 +136,18 @@ def _allowed_step(
             f"and the source damps at rates up to {decay:.6g}, got {step:.6g}: shorten it, or leave "
             f'it to method "auto"'
         )
-    finite = np.isfinite(u)
-    if not finite.all():
-        raise ValueError(
-            f'the field must stay finite (method "auto" controls its error), got {u[~finite][0]} at time {time:g}'
-        )
+    _check_numbers(u, time)
     step = min(step, limit if given else limit / 2)
     return _Allowed(step, direction is None and decay <= SLOW * (2 / step - rate), direction)
+
+
+def _check_numbers(u: Array, time: float) -> None:
+    """Refuse a field that a source, a wall or steps without control of their error have made infinite or NaN."""
+    if not _checks.is_finite(u):
+        raise ValueError(
+            f'source, walls and field must stay finite (method "auto" controls the field\'s error), '
+            f"got {u[~np.isfinite(u)][0]} at time {time:g}"
+        )
 
 
 def _advance(lattice: Lattice, u: Array, start: float, steps: int, step: float) -> Array:
