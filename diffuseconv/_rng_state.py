@@ -45,10 +45,13 @@ def generator_in(state: Any) -> np.random.Generator | None:
     """Return a generator in a recorded state."""
     if state is None:
         return None
-    kind = state["state"]["bit_generator"]
-    if kind not in _BIT_GENERATORS:
-        raise ValueError(f"path must name a bit generator of NumPy, got {_checks.got(kind)}")
-    seeds = None if state["seeds"] is None else np.random.SeedSequence(**state["seeds"])
-    bits = getattr(np.random, kind)(seeds)
-    bits.state = _arrays(state["state"])
+    try:
+        kind = state["state"]["bit_generator"]
+        if kind not in _BIT_GENERATORS:
+            raise ValueError(f"path must name a bit generator of NumPy, got {_checks.got(kind)}")
+        seeds = None if state["seeds"] is None else np.random.SeedSequence(**state["seeds"])
+        bits = getattr(np.random, kind)(seeds)
+        bits.state = _arrays(state["state"])
+    except (KeyError, TypeError, OverflowError):  # not what `state_of` wrote
+        raise ValueError(f"path must hold the state of a random generator, got {_checks.got(state)}") from None
     return np.random.Generator(bits)

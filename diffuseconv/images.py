@@ -264,12 +264,13 @@ def _write(path: Path, suffix: str, picture: NDArray[Any], bits: int) -> None:
     import imageio.v3 as imageio
 
     if bits == 8 or (suffix == ".png" and picture.ndim == 2):
-        imageio.imwrite(path, picture, plugin="pillow", extension=suffix, is_batch=False, **_WRITABLE[suffix])
+        options: dict[str, Any] = {"plugin": "pillow", "extension": suffix, "is_batch": False, **_WRITABLE[suffix]}
+        path.write_bytes(imageio.imwrite("<bytes>", picture, **options))  # imageio prints what a full disk does to it
     elif suffix != ".png":
         photometric = "minisblack" if picture.ndim == 2 else "rgb"
         imageio.imwrite(path, picture, plugin="tifffile", is_batch=False, photometric=photometric)
     else:  # Pillow writes 16 bits in gray only
-        options: dict[str, Any] = {"codec": "png", "in_pixel_format": "rgb48le", "out_pixel_format": "rgb48be"}
+        options = {"codec": "png", "in_pixel_format": "rgb48le", "out_pixel_format": "rgb48be"}
         with imageio.imopen(path, "w", plugin="pyav", container="image2pipe") as file:
             file.write(np.ascontiguousarray(picture, "<u2"), is_batch=False, **options)
 

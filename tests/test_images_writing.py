@@ -135,3 +135,18 @@ def test_a_change_of_folder_meanwhile_does_no_harm(tmp_path, monkeypatch):
         dc.write_movie("12:30%d" + suffix, frames())
         assert (tmp_path / ("12:30%d" + suffix)).stat().st_size > 0
     assert not list((tmp_path / "elsewhere").iterdir())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of other systems differ")
+def test_a_full_disk_is_told_once(tmp_path):
+    """Nothing is written beside the error, as imageio did where a file could not be closed."""
+    program = (
+        "import resource, signal, numpy as np, diffuseconv as dc\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
+        "try: dc.save_image('p.png', np.random.default_rng(1).random((30, 30)))\n"
+        "except OSError: print('told')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("told\n", "")
+    assert not list(tmp_path.iterdir())

@@ -380,6 +380,11 @@ def test_nothing_is_unpickled_and_no_class_is_named_by_a_file(tmp_path):
     root.write_text(json.dumps(metadata))
     with pytest.raises(ValueError, match="must name a bit generator"):
         dc.resume(tmp_path / "run")
+    for damaged in ("x", {}, [1], {"state": {"bit_generator": "PCG64"}, "seeds": None}):
+        metadata["attributes"]["rng"] = damaged
+        root.write_text(json.dumps(metadata))
+        with pytest.raises(ValueError, match="must hold the state of a random generator"):
+            dc.resume(tmp_path / "run")
     metadata["attributes"]["rng"] = None
     metadata["consolidated_metadata"]["metadata"]["u"]["data_type"] = {"name": "object", "configuration": {}}
     root.write_text(json.dumps(metadata))

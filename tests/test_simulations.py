@@ -129,6 +129,7 @@ def test_a_folder_that_cannot_be_made_is_one_line(name, tmp_path, capsys):
         ("quantum_convolution", "--size 12", "must"),
         ("drop", "--grains 0", "must be at least 1, got 0"),
         ("barriers", "--rooms 1000000000", "--rooms: must be at most 2048, got 1000000000"),
+        ("barriers", "--side 1e300", "options must leave all numbers below"),
         ("measure_diffusivity", "--trials 99999999999999999999", "--trials: must be at most 100000"),
     ],
 )
