@@ -272,7 +272,7 @@ def one_line_errors(cli: argparse.ArgumentParser) -> Generator[None]:
         cli.error(str(error))
     except OverflowError:
         cli.error("options must leave all numbers below 1.8e+308, got larger ones: take less extreme values")
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, ImportError) as error:  # (an extra that is not installed)
         *_, deepest = traceback.extract_tb(error.__traceback__)
         if not Path(deepest.filename).is_relative_to(Path(dc.__file__).parent):
             raise

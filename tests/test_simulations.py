@@ -320,3 +320,12 @@ def test_closing_words_that_no_one_reads_are_no_fault_and_a_full_disk_is_one_lin
         os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())  # what is left in its buffer
     assert ended.value.code == 2
     assert "No space left" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_an_extra_that_is_not_installed_is_told_in_one_line(tmp_path, monkeypatch, capsys):
+    script = importlib.import_module("salt_aquarium")
+    monkeypatch.setitem(sys.modules, "zarr", None)
+    with pytest.raises(SystemExit) as ended:
+        script.main([*script.SMALL, "--record", str(tmp_path / "run"), "--output", str(tmp_path)])
+    assert ended.value.code == 2
+    assert "pip install 'diffuseconv[io]'" in capsys.readouterr().err.splitlines()[-1]
