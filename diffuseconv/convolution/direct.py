@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from diffuseconv._jit.separable import two_block_count
 from diffuseconv._typing import Array, loop_input
 from diffuseconv.boundary import Name, extend, fold
 
-__all__ = ["LONG", "Widths", "all_finite", "continued", "correlate_by_two", "correlate_directly", "is_short"]
+__all__ = ["LONG", "Continuation", "Widths", "continued", "correlate_by_two", "correlate_directly", "fill_blocks"]
 
 Widths = tuple[tuple[int, int], ...]
 Lines = tuple[list[tuple[Array, Array]], tuple[int, ...]]
@@ -27,6 +27,22 @@ WORTH_THREADS = 5_000_000 if MACHINE is AVX512 else 2_500_000
 PARTS = 4  # of the blocks, for each thread: the last one to finish keeps the others waiting for little
 LONGEST = 1 << 30  # products between two chances for Ctrl-C
 LONG = 1 << 14  # places of continued axes that are not remembered
+
+
+class Continuation(NamedTuple):
+    """How axes are continued beyond their walls, for taps of a dtype and so many channels along the last axis."""
+
+    inner: tuple[int, ...]
+    taps: tuple[int, ...]
+    widths: Widths
+    names: tuple[Name, ...]
+    dtype: np.dtype[Any]
+    channels: int = 1
+
+    @property
+    def is_short(self) -> bool:
+        """Return whether the places are few enough to be remembered."""
+        return max(self.inner) + self.channels * sum(map(sum, self.widths)) < LONG
 
 
 def correlate_directly(
@@ -56,7 +72,8 @@ def correlate_directly(
     """
     if stack.ndim > 4:
         return _slice_by_slice(stack.astype(bank.dtype, copy=False), bank, widths, names)
-    lines, places = continued(stack.shape[1:], bank.shape[1:], tuple(widths), tuple(names), bank.dtype, channels)
+    how = Continuation(stack.shape[1:], bank.shape[1:], tuple(widths), tuple(names), bank.dtype, channels)
+    lines, places = continued(how)
     flat = (1,) * (4 - stack.ndim)
     fields = loop_input(stack).reshape(stack.shape[0], *flat, *stack.shape[1:])
     kernels = loop_input(bank).reshape(bank.shape[0], *flat, *bank.shape[1:])
@@ -64,7 +81,7 @@ def correlate_directly(
     sums = out.reshape(len(bank), len(stack), *flat, *places)
     products, blocks = len(stack) * math.prod(places) * bank.size, block_count(sums.shape)
     given = (fields, kernels, tuple(lines), widths[-1][0] * channels, np.uintp(channels), sums)
-    return out, all_finite(lambda begin, end: correlate_blocks(*given, begin, end), products, blocks)
+    return out, fill_blocks(lambda begin, end: correlate_blocks(*given, begin, end), products, blocks)
 
 
 def correlate_by_two(
@@ -73,14 +90,15 @@ def correlate_by_two(
     """Correlate every plane of a stack with the product of two factors; otherwise as `correlate_directly`."""
     down, across = factors
     taps = (down.size, across.size)
-    (_, *lines), places = continued(stack.shape[1:], taps, tuple(widths), tuple(names), stack.dtype, 1)
+    how = Continuation(stack.shape[1:], taps, tuple(widths), tuple(names), stack.dtype)
+    (_, *lines), places = continued(how)
     out = np.empty((len(stack), *places), stack.dtype)
     given = (loop_input(stack), (loop_input(down), loop_input(across)), tuple(lines), widths[-1][0], out)
     products, blocks = out.size * sum(taps), two_block_count(out.shape)
-    return out, all_finite(lambda begin, end: separable.correlate_by_two(*given, begin, end), products, blocks)
+    return out, fill_blocks(lambda begin, end: separable.correlate_by_two(*given, begin, end), products, blocks)
 
 
-def all_finite(fill: Callable[[int, int], float], products: int, blocks: int) -> bool:
+def fill_blocks(fill: Callable[[int, int], float], products: int, blocks: int) -> bool:
     """Fill blocks of sums, in threads if there is much to do; return whether all sums are finite."""
     if products < WORTH_THREADS:
         return fill(0, blocks) == 0
@@ -108,36 +126,17 @@ def _slice_by_slice(
     return total.reshape(len(bank), len(stack), places, *total.shape[2:]), is_finite(total)
 
 
-def is_short(inner: Sequence[int], widths: Widths, channels: int) -> bool:
-    """Return whether the places of continued axes are few enough to be remembered."""
-    return max(inner) + channels * sum(map(sum, widths)) < LONG
-
-
-def continued(
-    inner: tuple[int, ...],
-    taps: tuple[int, ...],
-    widths: Widths,
-    names: tuple[Name, ...],
-    dtype: np.dtype[Any],
-    channels: int,
-) -> Lines:
+def continued(how: Continuation) -> Lines:
     """Return which cell, with which sign, stands at each place of three continued axes, and the shape of the sums.
 
     An axis of one cell comes before those of a plane or line.
     """
-    make = _remembered if is_short(inner, widths, channels) else _continued
-    return make(inner, taps, widths, names, dtype, channels)
+    return _remembered(how) if how.is_short else _continued(how)
 
 
-def _continued(
-    inner: tuple[int, ...],
-    taps: tuple[int, ...],
-    widths: Widths,
-    names: tuple[Name, ...],
-    dtype: np.dtype[Any],
-    channels: int,
-) -> Lines:
+def _continued(how: Continuation) -> Lines:
     """Return what `continued` does, worked out anew."""
+    inner, taps, widths, names, dtype, channels = how
     lines = [(np.zeros(1, np.intp), np.ones(1, dtype))] * (3 - len(inner))
     places = []
     for axis, (size, count, (before, after), name) in enumerate(zip(inner, taps, widths, names, strict=True)):

@@ -15,7 +15,7 @@ import numpy as np
 from diffuseconv._jit.convolution import block_count, correlate_blocks
 from diffuseconv._jit.separable import correlate_by_two, two_block_count
 from diffuseconv._typing import Array, read_only
-from diffuseconv.convolution.direct import all_finite, continued, is_short
+from diffuseconv.convolution.direct import Continuation, continued, fill_blocks
 from diffuseconv.convolution.plan import Plan
 from diffuseconv.convolution.separable import FEW, split
 
@@ -76,17 +76,16 @@ def repeat(key: Hashable, field: Any, kernel: Any) -> Array | None:
     if factors is None and not call.direct:
         return None
     sums = np.empty(call.sums, call.dtype)
+    loop: Any
+    given: tuple[Any, ...]
     if factors is None:
-        given = read_only(field.reshape(call.field)), read_only(weights.reshape(call.kernel))
-        more = call.lines, call.before, call.step, sums
-        finite = all_finite(
-            lambda begin, end: correlate_blocks(*given, *more, begin, end), call.products[0], call.blocks[0]
-        )
+        loop, which, stack = correlate_blocks, 0, read_only(field.reshape(call.field))
+        given = (stack, read_only(weights.reshape(call.kernel)), call.lines, call.before, call.step, sums)
     else:
-        down, across = (read_only(factor.view()) for factor in factors)
-        stack, target = read_only(field.reshape(call.field[1:])), sums.reshape(call.sums[2:])
-        those = stack, (down, across), call.lines[1:], call.before, target
-        finite = all_finite(lambda begin, end: correlate_by_two(*those, begin, end), call.products[1], call.blocks[1])
+        loop, which, stack = correlate_by_two, 1, read_only(field.reshape(call.field[1:]))
+        two = tuple(read_only(factor.view()) for factor in factors)
+        given = (stack, two, call.lines[1:], call.before, sums.reshape(call.sums[2:]))
+    finite = fill_blocks(lambda begin, end: loop(*given, begin, end), call.products[which], call.blocks[which])
     return sums.reshape(call.shape) if finite else None
 
 
@@ -103,9 +102,10 @@ def remember(key: Hashable, field: Array, kernel: Array, plan: Plan, flip: bool)
         return
     channels = 1 if whole else field.shape[-1]
     inner = field.shape if whole else (*field.shape[:-2], field.shape[-2] * channels)
-    if len(inner) > 3 or not is_short(inner, plan.widths, channels):  # the loops know three axes
+    how = Continuation(inner, kernel.shape, plan.widths, plan.names, dtype, channels)
+    if len(inner) > 3 or not how.is_short:  # the loops know three axes
         return
-    lines, ends = continued(inner, kernel.shape, plan.widths, plan.names, dtype, channels)
+    lines, ends = continued(how)
     flat = (1,) * (3 - len(inner))
     sums = (1, 1, *flat, *ends)
     most = float(np.finfo(dtype).max) ** 2 if dtype.itemsize < kernel.itemsize else float(np.finfo(kernel.dtype).max)

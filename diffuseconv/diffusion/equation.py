@@ -410,13 +410,11 @@ class DiffusionEquation:
         mask = mask_on(self.mask, shape)
         asked = callable(self.source) and arguments_of(self.source) == 2  # sources of the field see land too
         seen = [None if mask is None else land.flooded(field, mask) for field in fields]
-        most = KEPT // max(1, math.prod(shape))
         state_at = self._states((self.source, self.boundary, self.velocity))
 
         def lattice_at(time: float) -> Lattice:
-            state = (shape, *state_at(time))
-            owner = self if most else lattice_at  # a large lattice is forgotten with its run
-            return kept(owner, state, lambda: self._problem(shape, time), min(max(most, 2), MOST_LATTICES))
+            owner = self if math.prod(shape) <= KEPT else lattice_at  # a large lattice is forgotten with its run
+            return self._kept_problem(owner, (shape, *state_at(time)), time)
 
         runs = [
             run.frames(
@@ -447,6 +445,12 @@ class DiffusionEquation:
             return self._discretised(shape, time)
         now = {name: schedule.at_time(value, time) for name, value in given.items()}
         return replace(self, **now)._discretised(shape, time)
+
+    def _kept_problem(self, owner: Any, state: tuple[Any, ...], time: float) -> Lattice:
+        """Return the problem of a shape, which comes first in its state, made once while that stays the same."""
+        shape = state[0]
+        most = min(max(KEPT // max(1, math.prod(shape)), 2), MOST_LATTICES)
+        return kept(owner, state, lambda: self._problem(shape, time), most)
 
     def _states(self, scheduled: Any) -> Callable[[float], tuple[int, ...]]:
         """Return a function of time: while what it returns is the same, barriers and schedules are as they are."""
@@ -807,11 +811,9 @@ class DiffusionEquation:
         """Return the discretised problem on a field of this shape, valid from `time` to the next lift."""
         cells = _checks.shape("shape", shape)
         _checks.fits_memory("shape", 48.0 * math.prod(cells), "about six fields: take larger cells, or fewer")
-        most = KEPT // max(1, math.prod(cells))
-        if most == 0 or functions(self.velocity) or schedule.tables((self.source, self.boundary)):
+        if math.prod(cells) > KEPT or functions(self.velocity) or schedule.tables((self.source, self.boundary)):
             return self._discretised(cells, time)
-        state = cells, *self._states(())(time)  # as for runs
-        return kept(self, state, lambda: self._discretised(cells, time), min(max(most, 2), MOST_LATTICES))
+        return self._kept_problem(self, (cells, *self._states(())(time)), time)
 
     def _of_problem(self, cells: tuple[int, ...]) -> float:
         """Return the bytes a cell of rates on faces, cells' weights, a tensor's matrix, and room to make them in."""
